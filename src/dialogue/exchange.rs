@@ -1,0 +1,186 @@
+//! What a dialogue was about: the facts that verdicts, retries and reports read.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::flow::{Mark, Peer};
+
+/// The application protocol, as far as the bytes show it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+pub enum Protocol {
+    /// HTTP/1.0 or 1.1 in clear text.
+    #[serde(rename = "http/1.1")]
+    Http1,
+    /// HTTP/2 in clear text.
+    #[serde(rename = "http/2")]
+    Http2,
+    /// TLS; exchanges are inferred from record sizes and turns.
+    #[serde(rename = "tls")]
+    Tls,
+    /// WebSocket after an HTTP/1.1 upgrade.
+    #[serde(rename = "websocket")]
+    WebSocket,
+    /// PostgreSQL.
+    #[serde(rename = "postgresql")]
+    PostgreSql,
+    /// MySQL or MariaDB.
+    #[serde(rename = "mysql")]
+    MySql,
+    /// Redis (RESP).
+    #[serde(rename = "redis")]
+    Redis,
+    /// Anything else: requests and responses are inferred from who spoke last.
+    #[default]
+    #[serde(rename = "unknown")]
+    Opaque,
+}
+
+/// Whether a message is known to be whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Completeness {
+    /// Its framing (Content-Length, last chunk, END_STREAM, ReadyForQuery …) says that it ended.
+    Complete,
+    /// Its framing says that more has to come.
+    Incomplete,
+    /// Its framing says that the end of the connection is its end (HTTP close-delimited bodies).
+    UntilClose,
+    /// The protocol's framing is not known (opaque, TLS) or bytes are missing from the capture.
+    #[default]
+    Unknown,
+}
+
+/// Whether doing it twice is as good as doing it once (RFC 9110 section 9.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idempotence {
+    /// GET, HEAD, PUT, DELETE, OPTIONS, TRACE.
+    Idempotent,
+    /// POST, PATCH, CONNECT and unknown methods.
+    NotIdempotent,
+}
+
+/// One message: a request or a response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// Where its first byte stands.
+    pub start: Mark,
+    /// Where the last byte seen so far stands; `offset` is one past that byte.
+    pub end: Mark,
+    /// Whether it is whole.
+    pub complete: Completeness,
+}
+
+/// What is known of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// `POST /orders`, `query`, `GET` (Redis command names only); no query string, no statement text, no values.
+    pub summary: Option<String>,
+    /// Whether it may be repeated.
+    pub idempotence: Option<Idempotence>,
+    /// HTTP/2 stream identifier.
+    pub stream_id: Option<u32>,
+    /// Hash of head and body as far as captured, for recognising the same request elsewhere (never printed).
+    pub fingerprint: u64,
+    /// Bytes that `fingerprint` covers.
+    pub bytes: u64,
+    /// True when `fingerprint` covers every byte of the message; false where some were not captured or are encrypted.
+    pub fingerprint_whole: bool,
+}
+
+/// A request and what came back. Requests can be pipelined: several exchanges may be unanswered at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exchange {
+    /// Where the request stood in its direction. The client sends it, except in protocols that turn round.
+    pub request: Message,
+    /// What it asked.
+    pub what: Request,
+    /// The response as far as it came.
+    pub response: Option<Message>,
+    /// HTTP status.
+    pub status: Option<u16>,
+}
+
+/// What the peer said before it hung up on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Farewell {
+    /// Who said it.
+    pub from: Peer,
+    /// Where.
+    pub at: Mark,
+    /// A short name: `close_notify`, `goaway`, `57P05`, `4031`, `websocket close 1001`, `Connection: close`, `408`.
+    pub what: String,
+}
+
+/// Headers that tell products and timers apart. Values are cut at 80 bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// `Server:` of a response.
+    pub server: Option<String>,
+    /// `Via:` of a response.
+    pub via: Option<String>,
+    /// `Keep-Alive: timeout=` of a response, in seconds.
+    pub keep_alive_timeout_s: Option<u32>,
+    /// `Keep-Alive: max=` of a response.
+    pub keep_alive_max: Option<u32>,
+    /// The product word of a request's `User-Agent:` (`Go-http-client`, `undici`, `axios`), for recognising client pools.
+    pub user_agent: Option<String>,
+    /// `connection: close` was announced by this side.
+    pub close_announced: Option<Peer>,
+}
+
+/// What TLS shows without keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// Server name of the ClientHello (RFC 6066).
+    pub sni: Option<String>,
+    /// Protocols offered in ALPN (RFC 7301), or the one chosen where the ServerHello shows it.
+    pub alpn: Vec<String>,
+    /// `1.2`, `1.3` … as negotiated.
+    pub version: Option<String>,
+    /// Both sides reached application data.
+    pub handshake_done: bool,
+    /// The last ClientHello was answered by nothing.
+    pub hello_unanswered: bool,
+    /// close_notify (or, in TLS 1.3, a record of its size as the last one) seen from the client, from the server.
+    pub close_notify: [Option<Mark>; 2],
+    /// A fatal alert: who, which code where it is in clear text.
+    pub fatal_alert: Option<(Peer, Option<u8>)>,
+}
+
+/// All that the dialogue of one connection showed: what a verdict may read of it. Cheap to clone: bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dialogue {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Exchanges begun in all.
+    pub requests: u64,
+    /// Exchanges that got a complete response (or one presumed complete because the next request followed it).
+    pub answered: u64,
+    /// The newest exchanges, oldest first; at most [`Dialogue::KEPT`], unanswered ones kept before answered ones.
+    pub recent: Vec<Exchange>,
+    /// Goodbyes, oldest first; at most 4.
+    pub farewells: Vec<Farewell>,
+    /// Headers that name products.
+    pub hints: Hints,
+    /// TLS.
+    pub tls: Option<TlsFacts>,
+    /// Bytes were missing or cut: exchanges are less sure.
+    pub incomplete: bool,
+}
+
+impl Dialogue {
+    /// How many exchanges are kept.
+    pub const KEPT: usize = 32;
+}

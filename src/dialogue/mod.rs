@@ -1,0 +1,11 @@
+//! Step 4: bytes become [`Exchange`]s: requests and responses, TLS records, farewells.
+//!
+//! Each protocol is one file behind one trait; every buffer is bounded. Nothing of a payload leaves this module but what
+//! [`Request`] and [`Hints`] hold: method, path without query, status, a few headers, sizes and hashes.
+
+mod exchange;
+
+pub use exchange::{
+    Completeness, Dialogue, Exchange, Farewell, Hints, Idempotence, Message, Protocol, Request,
+    TlsFacts,
+};

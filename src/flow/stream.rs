@@ -1,0 +1,51 @@
+//! How a connection's bytes are handed to whoever reads dialogues.
+
+use crate::capture::FrameId;
+use crate::flow::Peer;
+use crate::time::Timestamp;
+
+/// A place in one direction of a connection: when and where it was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// When.
+    pub time: Timestamp,
+    /// In which frame.
+    pub frame: FrameId,
+    /// Offset in the direction's stream: 0 is the first payload byte after the SYN (or the first one seen).
+    pub offset: u64,
+}
+
+/// New payload of one direction, in order, each byte once.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamBytes<'a> {
+    /// Who sent it.
+    pub from: Peer,
+    /// Where the first byte stands.
+    pub at: Mark,
+    /// What was captured of it.
+    pub bytes: &'a [u8],
+    /// How many further bytes were on the wire but not captured (snap length). They follow `bytes`; the next call starts behind them.
+    pub cut: u32,
+}
+
+/// What payload was, seen by an application: decides which clock it restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// Part of a request, a response or a message: the application was not idle.
+    Application,
+    /// The protocol talking to itself or saying goodbye: TLS alerts and session tickets, HTTP/2 PING, SETTINGS and GOAWAY,
+    /// WebSocket ping, pong and close, a database's farewell. An idle timer of the application does not see it.
+    Housekeeping,
+}
+
+/// Reads a connection's bytes as they become whole. One value per connection; must bound its own memory.
+pub trait StreamReader: Send {
+    /// New bytes of one direction.
+    fn data(&mut self, data: StreamBytes<'_>) -> Activity;
+
+    /// `missing` bytes of a direction were never captured (0: unknown how many); the next data starts at `at`.
+    fn gap(&mut self, from: Peer, at: Mark, missing: u64);
+
+    /// A direction ended with FIN at `at`.
+    fn fin(&mut self, from: Peer, at: Mark);
+}

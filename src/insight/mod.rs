@@ -1,0 +1,5 @@
+//! Step 6: what many endings say together: idle timeouts, alignment, retries, hops, advice.
+
+mod observation;
+
+pub use observation::{IdleEnd, IdleEndBy, IdleObservation, IdleSurvival};

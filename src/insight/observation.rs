@@ -1,0 +1,89 @@
+//! What one connection says about idle timers.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::capture::FrameId;
+use crate::dialogue::{Hints, Protocol};
+use crate::flow::Peer;
+use crate::time::{Interval, Timestamp};
+use crate::verdict::Cause;
+
+/// A silence after which the connection still worked: a lower bound for every timer on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdleSurvival {
+    /// Silence of the application.
+    pub application: Interval,
+    /// Silence on the wire (shorter where keepalive probes were sent).
+    pub wire: Interval,
+    /// Who broke it.
+    pub resumed_by: Peer,
+    /// With which frame.
+    pub frame: FrameId,
+}
+
+/// How an idle connection was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdleEndBy {
+    /// A FIN.
+    Fin,
+    /// A RST made by the one who ended it, unprovoked.
+    Rst,
+    /// Nothing was said; the next packet met silence or a RST of something that had forgotten the connection.
+    Silence,
+}
+
+/// The end of a connection that had been idle (or not) until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdleEnd {
+    /// Who ended it; `None` for a box in between or where that is not known.
+    pub by: Option<Peer>,
+    /// How.
+    pub how: IdleEndBy,
+    /// When.
+    pub at: Timestamp,
+    /// Frame of the FIN or RST, or of the packet that met silence.
+    pub frame: FrameId,
+    /// Silence of the application before it (before the packet that met silence, for [`IdleEndBy::Silence`]).
+    pub application: Interval,
+    /// Silence on the wire before it.
+    pub wire: Interval,
+    /// A request was unanswered: this is a response timeout or an error, and no idle timer.
+    pub awaiting_response: bool,
+    /// The FIN or RST came at once after the peer's FIN or farewell, or after an announced close: no timer fired.
+    pub prompted: bool,
+    /// What the verdict says, where there was one.
+    pub cause: Option<Cause>,
+}
+
+/// Everything one connection says about idle timers.
+#[derive(Clone, Debug)]
+pub struct IdleObservation {
+    /// `tcp.stream`.
+    pub stream: u32,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The client's port.
+    pub client_port: u16,
+    /// The server's address and port.
+    pub server: SocketAddr,
+    /// When it was first seen.
+    pub opened: Timestamp,
+    /// When it was last seen.
+    pub last: Timestamp,
+    /// The opening SYN was seen (its age is known).
+    pub handshake_seen: bool,
+    /// Round trip between both ends, where measured.
+    pub round_trip: Option<Interval>,
+    /// Requests made.
+    pub requests: u64,
+    /// Silences survived, at most 16, the longest ones.
+    pub survived: Vec<IdleSurvival>,
+    /// Its end, if it was seen to end.
+    pub end: Option<IdleEnd>,
+    /// The silence of the application that was still going on when the capture ended or the connection was last seen to be whole.
+    pub open_idle: Option<Interval>,
+    /// The application protocol.
+    pub protocol: Protocol,
+    /// Headers that name products and announce timers.
+    pub hints: Hints,
+}

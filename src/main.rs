@@ -1,0 +1,3 @@
+//! The `whyrst` command: arguments in, exit status out.
+
+fn main() {}

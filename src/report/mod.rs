@@ -1,0 +1,5 @@
+//! Step 7: the [`Report`], and its views.
+
+mod model;
+
+pub use model::*;
