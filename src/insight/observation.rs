@@ -6,7 +6,7 @@ use crate::capture::FrameId;
 use crate::dialogue::{Hints, Protocol};
 use crate::flow::Peer;
 use crate::time::{Interval, Timestamp};
-use crate::verdict::Cause;
+use crate::verdict::{Cause, IdleKind};
 
 /// A silence after which the connection still worked: a lower bound for every timer on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub struct IdleSurvival {
     pub resumed_by: Peer,
     /// With which frame.
     pub frame: FrameId,
+    /// What was being waited for: a keep-alive timer runs only [`IdleKind::BetweenRequests`], a response timer only
+    /// [`IdleKind::AwaitingResponse`]; [`IdleKind::Handshake`] stands for the wait before the first request. A box in between
+    /// counts all of them.
+    pub kind: IdleKind,
 }
 
 /// How an idle connection was ended.
@@ -76,7 +80,7 @@ pub struct IdleObservation {
     pub round_trip: Option<Interval>,
     /// Requests made.
     pub requests: u64,
-    /// Silences survived, at most 16, the longest ones.
+    /// Silences survived, at most [`IdleObservation::KEPT`], the longest ones.
     pub survived: Vec<IdleSurvival>,
     /// Its end, if it was seen to end.
     pub end: Option<IdleEnd>,
@@ -86,4 +90,9 @@ pub struct IdleObservation {
     pub protocol: Protocol,
     /// Headers that name products and announce timers.
     pub hints: Hints,
+}
+
+impl IdleObservation {
+    /// How many survived silences are kept.
+    pub const KEPT: usize = 16;
 }
