@@ -1,0 +1,350 @@
+//! One capture file, whatever its format and compression, and what it tells about itself.
+
+use std::io;
+use std::sync::Arc;
+
+use super::buffer::Window;
+use super::damage::{Damage, DamageKind};
+use super::frame::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
+use super::pcap::{HeaderProblem, Magic, PcapReader};
+use super::pcapng::{PcapngReader, SECTION_HEADER};
+use super::record::{Record, Step};
+use super::source::{ByteCount, Compression, Input, Stream, decompressed, raw};
+use crate::time::Timestamp;
+
+/// Why a file could not be read at all. What is merely damaged is read as far as it goes, see [`Damage`].
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The operating system refused.
+    #[error("{input}: {source}")]
+    Io {
+        /// What was to be opened.
+        input: Input,
+        /// The operating system's word.
+        source: Arc<io::Error>,
+    },
+    /// Nothing in it.
+    #[error("{input}: not a capture file (it is empty)")]
+    Empty {
+        /// The file.
+        input: Input,
+    },
+    /// Neither pcap nor pcapng.
+    #[error("{input}: not a capture file (it starts with {starts_with})")]
+    NotACapture {
+        /// The file.
+        input: Input,
+        /// Its first bytes, or the name of what they are known to be.
+        starts_with: String,
+    },
+    /// A capture of a kind that nobody has defined.
+    #[error("{input}: {what}, which is not supported")]
+    Unsupported {
+        /// The file.
+        input: Input,
+        /// What it is.
+        what: String,
+    },
+    /// There was nothing to open.
+    #[error("no capture was given")]
+    NoInput,
+}
+
+/// Format of a capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// pcap, with any magic number.
+    #[default]
+    Pcap,
+    /// pcapng.
+    Pcapng,
+}
+
+impl Format {
+    /// As reports name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcap => "pcap",
+            Self::Pcapng => "pcapng",
+        }
+    }
+}
+
+/// What is known of a capture file, as far as it has been read.
+#[derive(Clone, Debug)]
+pub struct FileFacts {
+    /// The number in its frames' ids.
+    pub id: CaptureId,
+    /// As the user named it.
+    pub input: Input,
+    /// Its format.
+    pub format: Format,
+    /// Its compression.
+    pub compression: Compression,
+    /// Link types of its frames, in order of appearance.
+    pub link_types: Vec<LinkType>,
+    /// The earliest time of a frame.
+    pub first: Option<Timestamp>,
+    /// The latest time of a frame.
+    pub last: Option<Timestamp>,
+    /// Frames read, as Wireshark numbers them: the number of the last one.
+    pub frames: u64,
+    /// Frames of which fewer bytes were captured than were on the wire.
+    pub truncated_frames: u64,
+    /// Packets dropped while capturing, where the file tells.
+    pub dropped_by_kernel: Option<u64>,
+    /// What is wrong inside it; [`Damage`] prints as one line.
+    pub damage: Option<Damage>,
+    /// Why it could not be read at all.
+    pub unreadable: Option<CaptureError>,
+}
+
+impl FileFacts {
+    pub(super) fn new(id: CaptureId, input: Input) -> Self {
+        Self {
+            id,
+            input,
+            format: Format::default(),
+            compression: Compression::default(),
+            link_types: Vec::new(),
+            first: None,
+            last: None,
+            frames: 0,
+            truncated_frames: 0,
+            dropped_by_kernel: None,
+            damage: None,
+            unreadable: None,
+        }
+    }
+}
+
+enum Reader {
+    Pcap(PcapReader),
+    Pcapng(PcapngReader),
+    /// Damage in the file's header, or the end of the file, has been met.
+    Done,
+}
+
+/// A capture file being read.
+pub(super) struct CaptureFile {
+    window: Window<Stream>,
+    reader: Reader,
+    record: Option<Record>,
+    last_link: Option<LinkType>,
+    facts: FileFacts,
+}
+
+impl CaptureFile {
+    /// Opens and reads the header.
+    pub(super) fn open(
+        id: CaptureId,
+        input: &Input,
+        count: &ByteCount,
+    ) -> Result<Self, CaptureError> {
+        let refused = |error| CaptureError::Io {
+            input: input.clone(),
+            source: Arc::new(error),
+        };
+        let stream = raw(input, count).map_err(refused)?;
+        let (compression, stream) = decompressed(stream).map_err(refused)?;
+        Self::over(id, input, compression, stream)
+    }
+
+    fn over(
+        id: CaptureId,
+        input: &Input,
+        compression: Compression,
+        stream: Stream,
+    ) -> Result<Self, CaptureError> {
+        let mut facts = FileFacts::new(id, input.clone());
+        facts.compression = compression;
+        let mut file = Self {
+            window: Window::new(stream),
+            reader: Reader::Done,
+            record: None,
+            last_link: None,
+            facts,
+        };
+        file.read_header()?;
+        Ok(file)
+    }
+
+    fn read_header(&mut self) -> Result<(), CaptureError> {
+        let magic = match self.window.peek(4).and_then(<[u8]>::first_chunk) {
+            Some(magic) => *magic,
+            None => return Err(self.no_capture()),
+        };
+        if u32::from_be_bytes(magic) == SECTION_HEADER {
+            self.facts.format = Format::Pcapng;
+            self.reader = Reader::Pcapng(PcapngReader::new());
+            // The first section's header decides whether this is a capture at all.
+            return match self.window.peek(12).and_then(|head| head.get(8..)) {
+                Some([0x1a, 0x2b, 0x3c, 0x4d] | [0x4d, 0x3c, 0x2b, 0x1a]) | None => Ok(()),
+                Some(_) => Err(self.no_capture()),
+            };
+        }
+        let Some(magic) = Magic::of(magic) else {
+            return Err(self.no_capture());
+        };
+        match PcapReader::open(magic, &mut self.window) {
+            Ok(reader) => self.reader = Reader::Pcap(reader),
+            Err(HeaderProblem::CutShort) => {
+                let end = self.window.end_offset();
+                self.damaged(DamageKind::CutShort { end });
+            }
+            Err(HeaderProblem::Unsupported(what)) => {
+                return Err(CaptureError::Unsupported {
+                    input: self.facts.input.clone(),
+                    what,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn no_capture(&self) -> CaptureError {
+        let input = self.facts.input.clone();
+        if let Some(why) = self.window.broken() {
+            return CaptureError::Io {
+                input,
+                source: Arc::new(io::Error::other(why.to_owned())),
+            };
+        }
+        match self.window.available() {
+            [] => CaptureError::Empty { input },
+            start => CaptureError::NotACapture {
+                input,
+                starts_with: describe_start(start),
+            },
+        }
+    }
+
+    /// Goes to the next frame and says when it was captured; `None` at the end, whole or damaged.
+    #[inline]
+    pub(super) fn advance(&mut self) -> Option<Timestamp> {
+        loop {
+            let offset = self.window.offset();
+            let step = match &mut self.reader {
+                Reader::Pcap(reader) => reader.next(&mut self.window),
+                Reader::Pcapng(reader) => reader.next(&mut self.window),
+                Reader::Done => return None,
+            };
+            match step {
+                Ok(Step::Packet(record)) => {
+                    self.note(&record);
+                    let time = record.time;
+                    self.record = Some(record);
+                    return Some(time);
+                }
+                Ok(Step::NotAPacket) => self.facts.frames += 1,
+                Ok(Step::Zeros) => self.zeros(offset),
+                Ok(Step::End) => {
+                    self.finish();
+                    return None;
+                }
+                Err(kind) => {
+                    self.finish();
+                    self.damaged(kind);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The frame that [`Self::advance`] has gone to.
+    #[inline]
+    pub(super) fn frame(&self) -> Option<Frame<'_>> {
+        let record = self.record.as_ref()?;
+        Some(Frame {
+            id: FrameId {
+                capture: self.facts.id,
+                number: FrameNumber(self.facts.frames as u32),
+            },
+            time: record.time,
+            link: record.link,
+            interface: record.interface,
+            data: self.window.slice(record.data.clone()),
+            original_len: record.original_len,
+        })
+    }
+
+    /// What is known so far.
+    pub(super) fn facts(&self) -> FileFacts {
+        let mut facts = self.facts.clone();
+        if let Reader::Pcapng(reader) = &self.reader {
+            facts.dropped_by_kernel = reader.dropped();
+        }
+        facts
+    }
+
+    #[inline]
+    fn note(&mut self, record: &Record) {
+        let facts = &mut self.facts;
+        facts.frames += 1;
+        facts.truncated_frames += u64::from(record.data.len() < record.original_len as usize);
+        facts.first = Some(
+            facts
+                .first
+                .map_or(record.time, |first| first.min(record.time)),
+        );
+        facts.last = Some(facts.last.map_or(record.time, |last| last.max(record.time)));
+        if self.last_link != Some(record.link) {
+            self.last_link = Some(record.link);
+            if !facts.link_types.contains(&record.link) {
+                facts.link_types.push(record.link);
+            }
+        }
+    }
+
+    #[cold]
+    fn zeros(&mut self, offset: u64) {
+        let frame = self.next_number();
+        self.facts.frames += 1;
+        match &mut self.facts.damage {
+            Some(Damage {
+                kind: DamageKind::Zeros { records },
+                ..
+            }) => *records += 1,
+            _ => {
+                self.facts.damage = Some(Damage {
+                    kind: DamageKind::Zeros { records: 1 },
+                    frame,
+                    offset,
+                });
+            }
+        }
+    }
+
+    #[cold]
+    fn damaged(&mut self, kind: DamageKind) {
+        // Zeros before the end matter less than what ended the file.
+        self.facts.damage = Some(Damage {
+            kind,
+            frame: self.next_number(),
+            offset: self.window.offset(),
+        });
+    }
+
+    fn next_number(&self) -> FrameNumber {
+        FrameNumber(self.facts.frames.saturating_add(1) as u32)
+    }
+
+    fn finish(&mut self) {
+        self.facts = self.facts();
+        self.reader = Reader::Done;
+        self.record = None;
+    }
+}
+
+/// The first bytes for people: text as text, else hexadecimal.
+fn describe_start(start: &[u8]) -> String {
+    let start = start.get(..start.len().min(8)).unwrap_or_default();
+    if start
+        .iter()
+        .all(|byte| (b' '..=b'~').contains(byte) || matches!(byte, b'\n' | b'\r' | b'\t'))
+    {
+        return format!("the text \"{}\"", start.escape_ascii());
+    }
+    let bytes: Vec<String> = start.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(" ")
+}

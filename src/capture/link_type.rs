@@ -1,0 +1,103 @@
+//! Names of link types.
+
+use std::borrow::Cow;
+
+use super::frame::LinkType;
+
+/// The name of a link type without its prefix, `EN10MB` or `LINUX_SLL2`; `LINKTYPE_1234` where it is not a known one.
+/// Numbers and names: <https://www.tcpdump.org/linktypes.html>, with libpcap's name where it is the better known (`EN10MB`).
+pub fn link_type_name(link: LinkType) -> Cow<'static, str> {
+    NAMES
+        .iter()
+        .find(|(number, _)| *number == link.0)
+        .map_or_else(
+            || Cow::Owned(format!("LINKTYPE_{}", link.0)),
+            |(_, name)| Cow::Borrowed(*name),
+        )
+}
+
+/// The types that carry IP, and others often met.
+const NAMES: &[(u16, &str)] = &[
+    (0, "NULL"),
+    (1, "EN10MB"),
+    (6, "IEEE802_5"),
+    (7, "ARCNET"),
+    (8, "SLIP"),
+    (9, "PPP"),
+    (10, "FDDI"),
+    (12, "RAW"),
+    (14, "RAW"),
+    (50, "PPP_HDLC"),
+    (51, "PPP_ETHER"),
+    (99, "SYMANTEC_FIREWALL"),
+    (100, "ATM_RFC1483"),
+    (101, "RAW"),
+    (104, "C_HDLC"),
+    (105, "IEEE802_11"),
+    (106, "ATM_CLIP"),
+    (107, "FRELAY"),
+    (108, "LOOP"),
+    (109, "ENC"),
+    (112, "C_HDLC"),
+    (113, "LINUX_SLL"),
+    (114, "LTALK"),
+    (117, "PFLOG"),
+    (119, "IEEE802_11_PRISM"),
+    (122, "IP_OVER_FC"),
+    (123, "SUNATM"),
+    (127, "IEEE802_11_RADIOTAP"),
+    (129, "ARCNET_LINUX"),
+    (138, "APPLE_IP_OVER_IEEE1394"),
+    (139, "MTP2_WITH_PHDR"),
+    (140, "MTP2"),
+    (141, "MTP3"),
+    (142, "SCCP"),
+    (143, "DOCSIS"),
+    (144, "IRDA"),
+    (147, "USER0"),
+    (162, "USER15"),
+    (163, "IEEE802_11_AVS"),
+    (166, "PPP_PPPD"),
+    (169, "GPRS_LLC"),
+    (177, "LINUX_LAPD"),
+    (178, "JUNIPER_ETHER"),
+    (182, "MFR"),
+    (187, "BLUETOOTH_HCI_H4"),
+    (189, "USB_LINUX"),
+    (192, "PPI"),
+    (195, "IEEE802_15_4_WITHFCS"),
+    (197, "ERF"),
+    (201, "BLUETOOTH_HCI_H4_WITH_PHDR"),
+    (204, "PPP_WITH_DIR"),
+    (220, "USB_LINUX_MMAPPED"),
+    (224, "FC_2"),
+    (226, "IPNET"),
+    (227, "CAN_SOCKETCAN"),
+    (228, "IPV4"),
+    (229, "IPV6"),
+    (230, "IEEE802_15_4_NOFCS"),
+    (231, "DBUS"),
+    (239, "NFLOG"),
+    (240, "NETANALYZER"),
+    (242, "IPOIB"),
+    (247, "INFINIBAND"),
+    (248, "SCTP"),
+    (249, "USBPCAP"),
+    (251, "BLUETOOTH_LE_LL"),
+    (252, "WIRESHARK_UPPER_PDU"),
+    (253, "NETLINK"),
+    (254, "BLUETOOTH_LINUX_MONITOR"),
+    (258, "PKTAP"),
+    (259, "EPON"),
+    (264, "ISO_14443"),
+    (270, "LORATAP"),
+    (271, "VSOCK"),
+    (272, "NORDIC_BLE"),
+    (273, "DOCSIS31_XRA31"),
+    (274, "ETHERNET_MPACKET"),
+    (275, "DISPLAYPORT_AUX"),
+    (276, "LINUX_SLL2"),
+    (279, "EBHSCR"),
+    (283, "IEEE802_15_4_TAP"),
+    (288, "USB_2_0"),
+];

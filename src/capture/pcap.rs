@@ -1,0 +1,206 @@
+//! The pcap file format (<https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/>) and what was written before it was agreed.
+
+use std::io::Read;
+
+use super::buffer::Window;
+use super::bytes::ByteOrder;
+use super::damage::DamageKind;
+use super::frame::LinkType;
+use super::record::{Record, Step, longest_packet};
+use crate::time::Timestamp;
+
+const FILE_HEADER: usize = 24;
+
+/// Bits of the link type field that nobody uses; a header that has them is not what it says.
+/// Above them: length of the frame check sequence and whether it is given; neither matters here.
+const RESERVED_LINK_BITS: u32 = 0x03ff_0000;
+
+/// Which machine and program wrote the file, as its first four bytes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Magic {
+    order: ByteOrder,
+    nanos_per_tick: i64,
+    layout: Layout,
+    extra_header: usize,
+}
+
+/// What a record has between the lengths and the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    /// Nothing.
+    Standard,
+    /// Interface index, protocol and packet type, 8 bytes (A. Kuznetzov's patch to libpcap, 1999).
+    Modified,
+}
+
+impl Layout {
+    fn record_header(self) -> usize {
+        match self {
+            Self::Standard => 16,
+            Self::Modified => 24,
+        }
+    }
+}
+
+/// Whether the captured length stands before the original length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LengthOrder {
+    CapturedFirst,
+    OriginalFirst,
+    /// Files of version 2.3 exist in both orders: the smaller is the captured length.
+    Either,
+}
+
+/// Why a header with the right magic is still not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum HeaderProblem {
+    CutShort,
+    Unsupported(String),
+}
+
+impl Magic {
+    /// Recognises the magic; `None` when this is no pcap file.
+    pub(super) fn of(first: [u8; 4]) -> Option<Self> {
+        let (little, big) = (u32::from_le_bytes(first), u32::from_be_bytes(first));
+        let read = |order, magic| {
+            let (nanos_per_tick, layout, extra_header) = match magic {
+                0xa1b2_c3d4 => (1_000, Layout::Standard, 0),
+                0xa1b2_3c4d => (1, Layout::Standard, 0),
+                0xa1b2_cd34 => (1_000, Layout::Modified, 0),
+                // Ixia's, from hardware and software: the size of all records follows the header.
+                0x1c00_01ac => (1, Layout::Standard, 4),
+                0x1c00_01ab => (1_000, Layout::Standard, 4),
+                _ => return None,
+            };
+            Some(Self {
+                order,
+                nanos_per_tick,
+                layout,
+                extra_header,
+            })
+        };
+        read(ByteOrder::Little, little).or_else(|| read(ByteOrder::Big, big))
+    }
+}
+
+/// Reads the records of a pcap file.
+#[derive(Debug)]
+pub(super) struct PcapReader {
+    order: ByteOrder,
+    nanos_per_tick: i64,
+    layout: Layout,
+    header_len: usize,
+    length_order: LengthOrder,
+    link: LinkType,
+    longest: u32,
+}
+
+impl PcapReader {
+    /// Reads the file header, which the window is at.
+    pub(super) fn open<R: Read>(
+        magic: Magic,
+        window: &mut Window<R>,
+    ) -> Result<Self, HeaderProblem> {
+        let order = magic.order;
+        let header = window
+            .peek(FILE_HEADER + magic.extra_header)
+            .ok_or(HeaderProblem::CutShort)?;
+        let field = |at| order.u32(header, at).ok_or(HeaderProblem::CutShort);
+        let major = order.u16(header, 4).ok_or(HeaderProblem::CutShort)?;
+        let minor = order.u16(header, 6).ok_or(HeaderProblem::CutShort)?;
+        let network = field(20)?;
+        if major < 2 {
+            return Err(HeaderProblem::Unsupported(format!(
+                "a pcap file of version {major}.{minor}"
+            )));
+        }
+        if network & RESERVED_LINK_BITS != 0 {
+            return Err(HeaderProblem::Unsupported(format!(
+                "a pcap file whose header has the link type {network:#010x}"
+            )));
+        }
+        let link = LinkType(network as u16);
+        window.consume(FILE_HEADER + magic.extra_header);
+        Ok(Self {
+            order,
+            nanos_per_tick: magic.nanos_per_tick,
+            layout: magic.layout,
+            header_len: magic.layout.record_header(),
+            length_order: length_order(major, minor),
+            link,
+            longest: longest_packet(link),
+        })
+    }
+
+    /// The next record.
+    #[inline]
+    pub(super) fn next<R: Read>(&mut self, window: &mut Window<R>) -> Result<Step, DamageKind> {
+        let header_len = self.header_len;
+        let order = self.order;
+        let Some(header) = window.peek(header_len) else {
+            return end_or_cut_short(window);
+        };
+        let (Some(seconds), Some(fraction), Some(first), Some(second)) = (
+            order.u32(header, 0),
+            order.u32(header, 4),
+            order.u32(header, 8),
+            order.u32(header, 12),
+        ) else {
+            return end_or_cut_short(window);
+        };
+        let (captured, original) = match self.length_order {
+            LengthOrder::CapturedFirst => (first, second),
+            LengthOrder::OriginalFirst => (second, first),
+            LengthOrder::Either => (first.min(second), first.max(second)),
+        };
+        if captured > self.longest {
+            return Err(DamageKind::TooLong {
+                length: captured,
+                limit: self.longest,
+            });
+        }
+        if (seconds | fraction | first | second) == 0 && self.layout == Layout::Standard {
+            window.consume(header_len);
+            return Ok(Step::Zeros);
+        }
+        let whole = header_len + captured as usize;
+        if window.peek(whole).is_none() {
+            return end_or_cut_short(window);
+        }
+        window.consume(header_len);
+        let data = window.consume(captured as usize);
+        let nanos = i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.nanos_per_tick;
+        Ok(Step::Packet(Record {
+            time: Timestamp::from_nanos(nanos),
+            link: self.link,
+            interface: 0,
+            original_len: original,
+            data,
+        }))
+    }
+}
+
+/// Before version 2.3, and in files of DG/UX (version 543), the original length came first.
+fn length_order(major: u16, minor: u16) -> LengthOrder {
+    match (major, minor) {
+        (2, 0..=2) | (543, _) => LengthOrder::OriginalFirst,
+        (2, 3) => LengthOrder::Either,
+        _ => LengthOrder::CapturedFirst,
+    }
+}
+
+/// A record could not be read whole: the file ends here, or it is cut short.
+#[cold]
+pub(super) fn end_or_cut_short<R: Read>(window: &mut Window<R>) -> Result<Step, DamageKind> {
+    let at_end = window.at_end();
+    match window.broken() {
+        Some(why) => Err(DamageKind::Unreadable {
+            end: window.end_offset(),
+            why: why.to_owned(),
+        }),
+        None if at_end => Ok(Step::End),
+        None => Err(DamageKind::CutShort {
+            end: window.end_offset(),
+        }),
+    }
+}
