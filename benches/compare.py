@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Time and peak memory of whole processes, whyrst's beside tcpdump's, tcptrace's and tshark's, on two captures.
+
+`exchanges.pcap`: some 95,000 kept-alive HTTP connections, more than 3 million packets, 2 % of the connections reset.
+`refused.pcap`:   3 million connections that were refused (2 million to services that are down, 1 million of a scan).
+
+Both are real traffic between sockets on the loopback interface of a network namespace of its own, captured by
+`tcpdump -s 128`, made once and kept in target/bench (or $WHYRST_BENCH_DIR). Each program runs once to warm the page
+cache and then --runs times, in turns; the median counts. tcptrace and tshark run once, and on the second capture only
+with --heavy: they need gigabytes there, so they get a limit of --memory-limit.
+"""
+
+import argparse
+import os
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MEGABYTE = 1_000_000
+
+# What is made, with how many connections, and the least number of packets that it must come to.
+CAPTURES = {
+    "exchanges.pcap": ("exchanges", 95_000, 3_000_000),
+    "refused.pcap": ("refused", 3_000_000, 5_900_000),
+}
+# The reader's aims, as factors of another program's time or as a number of bytes.
+AIMS = {
+    "exchanges.pcap": "aims: at most 2.0 x tcpdump's time; 10 x faster than tcptrace, 100 x faster than tshark",
+    "refused.pcap": "aim: at most 300 MB",
+}
+
+
+def packets_in(path):
+    """Counts the packets of a microsecond pcap in this machine's byte order, which tcpdump writes."""
+    count = 0
+    with open(path, "rb", buffering=1 << 20) as capture:
+        capture.seek(24)
+        while len(header := capture.read(16)) == 16:
+            capture.seek(int.from_bytes(header[8:12], sys.byteorder), os.SEEK_CUR)
+            count += 1
+    return count
+
+
+def namespace():
+    """The command that enters a new network namespace, and tcpdump's arguments there."""
+    if os.geteuid() == 0:
+        # tcpdump would give up root and then not own the folder it writes to.
+        return ["unshare", "--net"], ["-Z", "root"]
+    return ["unshare", "--user", "--map-current-user", "--net", "--keep-caps"], []
+
+
+def make(path, kind, connections):
+    # It needs nothing but the standard library; as a cargo example it would have the dependencies of the tests built.
+    generator = path.with_name("loopback_traffic")
+    subprocess.run(
+        ["rustc", "--edition", "2024", "-O", "-o", str(generator), str(ROOT / "benches/loopback_traffic.rs")], check=True
+    )
+    if not shutil.which("tcpdump"):
+        sys.exit("tcpdump is needed to make the captures: apt-get install tcpdump")
+    enter, arguments = namespace()
+    unfinished = path.with_suffix(".unfinished")
+    # -B is in KiB: a buffer of 256 MiB, so that nothing is dropped while the disk is busy.
+    script = """
+        set -eu
+        ip link set lo up
+        tcpdump -i lo -s 128 -B 262144 "$@" -w "$CAPTURE" tcp &
+        tcpdump=$!
+        sleep 1
+        timeout 900 "$GENERATOR" "$KIND" "$CONNECTIONS"
+        sleep 2
+        kill -INT $tcpdump
+        wait $tcpdump
+    """
+    print(f"making {path} (once): {kind}, {connections} connections", flush=True)
+    subprocess.run(
+        [*enter, "sh", "-c", script, "sh", *arguments], check=True,
+        env={**os.environ, "CAPTURE": str(unfinished), "GENERATOR": str(generator), "KIND": kind,
+             "CONNECTIONS": str(connections)},
+    )
+    unfinished.rename(path)
+
+
+def measure(command, memory_limit=None, seconds=3600):
+    """Runs a command with its output thrown away: (seconds, peak bytes, None), or (.., .., why it failed)."""
+
+    def limit():
+        if memory_limit:
+            resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
+
+    begun = time.monotonic()
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=limit
+    )
+    signal.signal(signal.SIGALRM, lambda *_: process.kill())
+    signal.alarm(seconds)
+    # wait4 gives this child's peak, not the highest of all children.
+    _, status, usage = os.wait4(process.pid, 0)
+    signal.alarm(0)
+    took = time.monotonic() - begun
+    process.returncode = os.waitstatus_to_exitcode(status)
+    failure = None
+    if process.returncode != 0:
+        failure = f"stopped with {process.returncode} after {took:.1f} s"
+    return took, usage.ru_maxrss * 1024, failure
+
+
+def programs(capture, chosen):
+    """(name, command, is it slow) for each program."""
+    whyrst = chosen or ROOT / "target/release/whyrst"
+    return [
+        ("whyrst", [str(whyrst), str(capture)], False),
+        ("whyrst json", [str(whyrst), "--format", "json", str(capture)], False),
+        ("tcpdump", ["tcpdump", "-n", "-r", str(capture), "tcp[tcpflags] & tcp-rst != 0"], False),
+        ("tcptrace", ["tcptrace", "-n", str(capture)], True),
+        ("tshark", ["tshark", "-n", "-r", str(capture), "-Y", "tcp.flags.reset == 1"], True),
+    ]
+
+
+def compare(capture, options):
+    light = [each for each in programs(capture, options.whyrst) if not each[2]]
+    slow = [each for each in programs(capture, options.whyrst) if each[2]]
+    results, missing = {}, []
+    for name, command, _ in light + slow:
+        if not shutil.which(command[0]):
+            missing.append(name)
+
+    for run in range(options.runs + 1):
+        for name, command, _ in light:
+            if name in missing:
+                continue
+            outcome = measure(command)
+            if run > 0:
+                results.setdefault(name, []).append(outcome)
+    if options.slow:
+        for name, command, _ in slow:
+            if name in missing:
+                continue
+            if capture.name == "refused.pcap" and not options.heavy:
+                continue
+            results[name] = [measure(command, options.memory_limit * 1000 * MEGABYTE, options.slow_seconds)]
+
+    base = statistics.median(took for took, _, _ in results["whyrst"])
+    packets = packets_in(capture)
+    print(f"\n{capture.name}: {packets:,} packets, {capture.stat().st_size / MEGABYTE:.0f} MB")
+    print(f"{'program':<12} {'runs':>4} {'time':>9} {'packets/s':>12} {'memory':>10} {'whyrst is':>22}")
+    for name, _, is_slow in light + slow:
+        if name in missing:
+            print(f"{name:<12} not installed")
+            continue
+        if name not in results:
+            print(f"{name:<12} not run ({'--heavy' if options.slow else 'without --no-slow'} runs it)")
+            continue
+        failures = [failure for _, _, failure in results[name] if failure]
+        if failures:
+            print(f"{name:<12} {failures[0]}, {max(peak for _, peak, _ in results[name]) / MEGABYTE:.0f} MB")
+            continue
+        took = statistics.median(took for took, _, _ in results[name])
+        peak = max(peak for _, peak, _ in results[name])
+        ratio = ""
+        if not name.startswith("whyrst"):
+            ratio = f"{base / took:.2f} x its time" if base >= took else f"{took / base:.1f} x faster"
+        print(
+            f"{name:<12} {len(results[name]):>4} {took:>7.2f} s {packets / took:>12,.0f} "
+            f"{peak / MEGABYTE:>7.0f} MB {ratio:>22}"
+        )
+    print(AIMS[capture.name], flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5, help="timed runs of the fast programs (5)")
+    parser.add_argument("--no-slow", dest="slow", action="store_false", help="leave tcptrace and tshark out")
+    parser.add_argument("--heavy", action="store_true", help="run tcptrace and tshark on refused.pcap, too")
+    parser.add_argument("--memory-limit", type=int, default=28, help="GB of address space for the slow programs (28)")
+    parser.add_argument("--slow-seconds", type=int, default=1800, help="time for each of the slow programs (1800)")
+    parser.add_argument("--only", choices=list(CAPTURES), help="one capture")
+    parser.add_argument("--whyrst", help="another build of whyrst")
+    parser.add_argument("--make", action="store_true", help="make the captures and stop")
+    options = parser.parse_args()
+
+    folder = Path(os.environ.get("WHYRST_BENCH_DIR", ROOT / "target/bench"))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (kind, connections, least) in CAPTURES.items():
+        if options.only and options.only != name:
+            continue
+        capture = folder / name
+        if not capture.exists():
+            make(capture, kind, connections)
+            packets = packets_in(capture)
+            if packets < least:
+                print(f"warning: {capture} has {packets} packets, fewer than {least}: tcpdump dropped some")
+        if not options.make:
+            compare(capture, options)
+
+
+if __name__ == "__main__":
+    main()
