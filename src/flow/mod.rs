@@ -1,8 +1,23 @@
 //! Step 3: segments become [`Connection`]s: both directions' sequence space, FINs, resets and the two idle clocks.
 //! Facts only; what they mean is judged in [`verdict`](crate::verdict).
 
+mod assembler;
+mod connection;
+mod direction;
+mod episode;
+mod history;
+mod key;
+mod packet;
 mod peer;
+mod reassembly;
 mod stream;
+mod table;
 
-pub use peer::Peer;
+pub use connection::{Connection, IcmpSeen, SurvivedIdle};
+pub use direction::{Both, Direction, FinSeen, TimestampLine, TtlProfile};
+pub use episode::Episode;
+pub use history::Letters;
+pub use packet::{History, LastActivity, Packet, PacketKind};
+pub use peer::{Orientation, Peer};
 pub use stream::{Activity, Mark, StreamBytes, StreamReader};
+pub use table::{Limits, RefusedGroup, Table};

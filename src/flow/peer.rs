@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An end of a connection. The client is the one that opened it (see [`Orientation`](crate::report::Orientation)).
+/// An end of a connection. The client is the one that opened it (see [`Orientation`](Orientation)).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -37,4 +37,16 @@ impl std::fmt::Display for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// How client and server were told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Orientation {
+    /// By the SYN or SYN-ACK.
+    Syn,
+    /// By the port numbers.
+    Port,
+    /// By who spoke first.
+    FirstSender,
 }

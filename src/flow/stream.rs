@@ -39,7 +39,16 @@ pub enum Activity {
 }
 
 /// Reads a connection's bytes as they become whole. One value per connection; must bound its own memory.
-pub trait StreamReader: Send {
+pub trait StreamReader: Send + std::fmt::Debug {
+    /// What was read so far, frozen.
+    type Snapshot: Clone + Default + std::fmt::Debug;
+
+    /// A reader for a connection to this server port (a hint, no more).
+    fn new(server_port: u16) -> Self;
+
+    /// What was read so far.
+    fn snapshot(&self) -> Self::Snapshot;
+
     /// New bytes of one direction.
     fn data(&mut self, data: StreamBytes<'_>) -> Activity;
 

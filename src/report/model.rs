@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dialogue::Protocol;
-use crate::flow::Peer;
+use crate::flow::{Orientation, Peer};
 use crate::time::Timestamp;
 use crate::verdict::{
     Cause, Confidence, Effect, Form, Harm, IdleKind, ResetSender, RetrySafety, TriggerKind,
@@ -201,18 +201,6 @@ impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::net::SocketAddr::new(self.addr, self.port).fmt(f)
     }
-}
-
-/// How client and server were told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Orientation {
-    /// By the SYN or SYN-ACK.
-    Syn,
-    /// By the port numbers.
-    Port,
-    /// By who spoke first.
-    FirstSender,
 }
 
 /// How much of the handshake was captured.

@@ -1,0 +1,229 @@
+//! Where one direction's payload stands in its stream, and what to hand to the reader next.
+
+use crate::capture::FrameId;
+use crate::flow::reassembly::{Piece, Reassembly};
+use crate::flow::{Activity, Mark, Peer, StreamBytes, StreamReader};
+use crate::time::{Interval, Timestamp};
+use crate::wire::{Segment, SeqNumber};
+
+/// How long a hole may last after its receiver acknowledged beyond it, before the capture is said to have missed it.
+/// Captures on several queues or interfaces show an ACK a little before the data that it acknowledges.
+const HOLE_PATIENCE: Interval = Interval::from_millis(5);
+
+/// Whether payload was new to the observer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Novelty {
+    /// At least one byte had not been seen; what the reader made of it.
+    New(Activity),
+    /// All of it had been seen.
+    Old,
+}
+
+/// One direction's place in its stream.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Assembler {
+    next: Option<(SeqNumber, u64)>,
+    early: Option<Box<Reassembly>>,
+    /// The receiver acknowledged up to this offset while bytes before it were missing.
+    acked_hole: Option<(Timestamp, u64)>,
+    /// Bytes given up.
+    pub missed: u64,
+}
+
+impl Assembler {
+    /// The stream begins here (one past the SYN).
+    pub fn begin(&mut self, first: SeqNumber) {
+        if self.next.is_none() {
+            self.next = Some((first, 0));
+        }
+    }
+
+    /// Stream offset of a sequence number; `None` before anything was seen or for numbers before the start.
+    pub fn offset_of(&self, seq: SeqNumber) -> Option<u64> {
+        let (next_seq, next_offset) = self.next?;
+        next_offset.checked_add_signed(i64::from(seq.offset_from(next_seq)))
+    }
+
+    /// Every byte of the range was seen before.
+    pub fn has_seen(&self, seq: SeqNumber, len: u32) -> bool {
+        let Some((_, next)) = self.next else {
+            return false;
+        };
+        match self.offset_of(seq) {
+            None => true,
+            Some(start) => {
+                let end = start.saturating_add(u64::from(len));
+                end <= next
+                    || self
+                        .early
+                        .as_ref()
+                        .is_some_and(|early| start >= next && early.holds(start, u64::from(len)))
+            }
+        }
+    }
+
+    /// Takes a segment's payload.
+    pub fn take<R: StreamReader>(
+        &mut self,
+        from: Peer,
+        segment: &Segment<'_>,
+        reader: &mut R,
+    ) -> Novelty {
+        let seq = if segment.flags.is_some_and(|flags| flags.syn()) {
+            segment.seq + 1
+        } else {
+            segment.seq
+        };
+        let (_, next) = *self.next.get_or_insert((seq, 0));
+        let len = u64::from(segment.payload_len);
+        let Some(start) = self.offset_of(seq) else {
+            return Novelty::Old;
+        };
+        let end = start.saturating_add(len);
+        if end <= next || len == 0 {
+            return Novelty::Old;
+        }
+        let at = Mark {
+            time: segment.time,
+            frame: segment.frame,
+            offset: start,
+        };
+        let cut = segment
+            .payload_len
+            .saturating_sub(u32::try_from(segment.payload.len()).unwrap_or(u32::MAX));
+        if start > next {
+            return self.take_early(from, at, segment.payload, cut, reader);
+        }
+        let old = next - start;
+        let captured_old = usize::try_from(old)
+            .unwrap_or(usize::MAX)
+            .min(segment.payload.len());
+        let cut_old = u32::try_from(old - captured_old as u64).unwrap_or(u32::MAX);
+        let activity = reader.data(StreamBytes {
+            from,
+            at: Mark { offset: next, ..at },
+            bytes: segment.payload.get(captured_old..).unwrap_or_default(),
+            cut: cut.saturating_sub(cut_old),
+        });
+        self.advance(end);
+        self.drain(from, reader);
+        Novelty::New(activity)
+    }
+
+    fn take_early<R: StreamReader>(
+        &mut self,
+        from: Peer,
+        at: Mark,
+        bytes: &[u8],
+        cut: u32,
+        reader: &mut R,
+    ) -> Novelty {
+        let early = self.early.get_or_insert_default();
+        if early.holds(at.offset, bytes.len() as u64 + u64::from(cut)) {
+            return Novelty::Old;
+        }
+        early.keep(at, bytes, cut);
+        if early.is_full() {
+            self.give_up_hole(from, reader);
+        }
+        Novelty::New(Activity::Application)
+    }
+
+    /// The receiver acknowledged `ack`: a hole before it will not be filled any more.
+    pub fn acknowledged<R: StreamReader>(
+        &mut self,
+        from: Peer,
+        ack: SeqNumber,
+        now: (Timestamp, FrameId),
+        reader: &mut R,
+    ) {
+        let Some((next_seq, _)) = self.next else {
+            return;
+        };
+        if self.acked_hole.is_none() && !ack.is_after(next_seq) {
+            return;
+        }
+        let Some(acked) = self.offset_of(ack) else {
+            return;
+        };
+        let Some((_, next)) = self.next else { return };
+        let (since, target) = *self.acked_hole.get_or_insert((now.0, acked));
+        if next >= target {
+            self.acked_hole = None;
+        } else if now.0 - since >= HOLE_PATIENCE {
+            self.acked_hole = None;
+            self.give_up_until(from, target, now, reader);
+        }
+    }
+
+    fn give_up_until<R: StreamReader>(
+        &mut self,
+        from: Peer,
+        target: u64,
+        now: (Timestamp, FrameId),
+        reader: &mut R,
+    ) {
+        loop {
+            let Some((_, next)) = self.next else { return };
+            if next >= target {
+                return;
+            }
+            let held = self.early.as_ref().and_then(|early| early.first_offset());
+            if held.is_some_and(|first| first < target) {
+                self.give_up_hole(from, reader);
+            } else {
+                let at = Mark {
+                    time: now.0,
+                    frame: now.1,
+                    offset: target,
+                };
+                self.missed += target - next;
+                reader.gap(from, at, target - next);
+                self.advance(target);
+                self.drain(from, reader);
+                return;
+            }
+        }
+    }
+
+    fn give_up_hole<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
+        let Some((_, next)) = self.next else { return };
+        if let Some(Piece::Gap { at, missing }) =
+            self.early.as_ref().and_then(|early| early.skip_hole(next))
+        {
+            self.missed += missing;
+            reader.gap(from, at, missing);
+            self.advance(at.offset);
+        }
+        self.drain(from, reader);
+    }
+
+    fn drain<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
+        while let Some((_, next)) = self.next {
+            let Some(early) = self.early.as_mut() else {
+                return;
+            };
+            let Some(Piece::Bytes { at, bytes, cut }) = early.take_ready(next) else {
+                break;
+            };
+            reader.data(StreamBytes {
+                from,
+                at,
+                bytes: &bytes,
+                cut,
+            });
+            self.advance(at.offset + bytes.len() as u64 + u64::from(cut));
+        }
+        if self.early.as_ref().is_some_and(|early| early.is_empty()) {
+            self.early = None;
+        }
+    }
+
+    fn advance(&mut self, to: u64) {
+        if let Some((seq, offset)) = self.next
+            && to > offset
+        {
+            self.next = Some((seq + (to - offset) as u32, to));
+        }
+    }
+}

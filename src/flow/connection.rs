@@ -1,0 +1,670 @@
+//! One connection: both directions, FINs, reset episodes and the two idle clocks. Facts only.
+
+use std::net::IpAddr;
+
+use crate::capture::{CaptureId, FrameId};
+use crate::flow::assembler::{Assembler, Novelty};
+use crate::flow::direction::{Both, Direction, FinSeen};
+use crate::flow::history::Letters;
+use crate::flow::{
+    Activity, Episode, History, LastActivity, Mark, Orientation, Packet, PacketKind, Peer,
+    StreamReader,
+};
+use crate::time::{Interval, Timestamp};
+use crate::wire::{IcmpReason, Segment, SeqNumber, TcpFlags};
+
+/// A silence after which the application went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SurvivedIdle {
+    /// Silence of the application.
+    pub application: Interval,
+    /// Silence on the wire.
+    pub wire: Interval,
+    /// Who spoke last before it; `None` when nobody had spoken yet.
+    pub after: Option<Peer>,
+    /// Who broke it.
+    pub resumed_by: Peer,
+    /// With which frame.
+    pub frame: FrameId,
+}
+
+/// An ICMP error that quoted a packet of this connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IcmpSeen {
+    /// When.
+    pub time: Timestamp,
+    /// Frame of the error.
+    pub frame: FrameId,
+    /// Who sent it.
+    pub from: IpAddr,
+    /// Whose packet it quotes.
+    pub about: Peer,
+    /// Its reason.
+    pub reason: IcmpReason,
+    /// The quoted packet was a SYN.
+    pub quotes_syn: bool,
+}
+
+/// A connection as seen. `R` reads its dialogue.
+#[derive(Debug)]
+pub struct Connection<R: StreamReader> {
+    /// The client's address and port.
+    pub client: (IpAddr, u16),
+    /// The server's address and port.
+    pub server: (IpAddr, u16),
+    /// How both were told apart.
+    pub orientation: Orientation,
+    /// `tcp.stream` in each capture that shows it, in order of appearance.
+    pub streams: Vec<(CaptureId, u32)>,
+    /// First packet.
+    pub opened: Timestamp,
+    /// Newest packet.
+    pub last: Timestamp,
+    /// What each side did.
+    pub directions: Both<Direction>,
+    /// The first and the newest packets.
+    pub history: History,
+    /// Reset events, oldest first; at most [`Connection::EPISODES_KEPT`], later RSTs join the last.
+    pub episodes: Vec<Episode<R::Snapshot>>,
+    /// The application's last activity.
+    pub last_activity: Option<LastActivity>,
+    /// Keepalive probes since then.
+    pub probes_since_activity: u16,
+    /// Silences survived, longest first; at most [`Connection::SURVIVALS_KEPT`].
+    pub survived: Vec<SurvivedIdle>,
+    /// Who sent the first payload.
+    pub first_to_speak: Option<Peer>,
+    /// ICMP errors about it; at most 4.
+    pub icmp: Vec<IcmpSeen>,
+    /// Second sightings of one packet.
+    pub duplicates: u64,
+    /// Packets that were cut within their headers or whose sender could not be known in time order: what is known is partial.
+    pub cut_payload: bool,
+    /// Shortest time in which each side acknowledged something, as seen from the point of capture.
+    pub response_time: Both<Option<Interval>>,
+    /// Zeek's history letters.
+    pub letters: Letters,
+    /// An earlier connection on the same 4-tuple: its stream, and when it was last seen.
+    pub predecessor: Option<(u32, Timestamp)>,
+    /// When the handshake's last ACK (or the client's first payload) was seen.
+    pub established: Option<Timestamp>,
+    /// Time of the closing ACK of the second FIN.
+    pub closed: Option<Timestamp>,
+    assemblers: Both<Assembler>,
+    reader: Option<Box<R>>,
+    pending_survival: Option<SurvivedIdle>,
+    pending_acks: Both<Option<(SeqNumber, Timestamp)>>,
+    wireshark_base: Both<Option<SeqNumber>>,
+}
+
+impl<R: StreamReader> Connection<R> {
+    /// Most reset events kept apart.
+    pub const EPISODES_KEPT: usize = 16;
+    /// Most survived silences kept.
+    pub const SURVIVALS_KEPT: usize = 16;
+    /// Silences shorter than this are not remembered as survived.
+    pub const SHORTEST_SURVIVAL: Interval = Interval::from_millis(100);
+    /// How far back second sightings of a packet are looked for.
+    const DUPLICATE_WINDOW: Interval = Interval::from_millis(20);
+
+    /// A connection whose first packet comes from `first_sender` (address, port), going to `other`.
+    pub(super) fn new(
+        client: (IpAddr, u16),
+        server: (IpAddr, u16),
+        orientation: Orientation,
+        opened: Timestamp,
+    ) -> Self {
+        Self {
+            client,
+            server,
+            orientation,
+            streams: Vec::with_capacity(1),
+            opened,
+            last: opened,
+            directions: Both::default(),
+            history: History::default(),
+            episodes: Vec::new(),
+            last_activity: None,
+            probes_since_activity: 0,
+            survived: Vec::new(),
+            first_to_speak: None,
+            icmp: Vec::new(),
+            duplicates: 0,
+            cut_payload: false,
+            response_time: Both::default(),
+            letters: Letters::default(),
+            predecessor: None,
+            established: None,
+            closed: None,
+            assemblers: Both::default(),
+            reader: None,
+            pending_survival: None,
+            pending_acks: Both::default(),
+            wireshark_base: Both::default(),
+        }
+    }
+
+    /// What was said, as far as it was read.
+    pub fn dialogue(&self) -> R::Snapshot {
+        self.reader
+            .as_ref()
+            .map(|reader| reader.snapshot())
+            .unwrap_or_default()
+    }
+
+    /// Stream offset of a sequence number of one side; `None` where nothing of that side was seen, or before its start.
+    pub fn offset_of(&self, peer: Peer, seq: SeqNumber) -> Option<u64> {
+        self.assemblers.of(peer).offset_of(seq)
+    }
+
+    /// Bytes of one side that were acknowledged and never captured.
+    pub fn missed_bytes(&self, peer: Peer) -> u64 {
+        self.assemblers.of(peer).missed
+    }
+
+    /// The stream's number in one capture.
+    pub fn stream_in(&self, capture: CaptureId) -> Option<u32> {
+        self.streams
+            .iter()
+            .find(|(id, _)| *id == capture)
+            .map(|(_, stream)| *stream)
+    }
+
+    /// The number in the capture that showed it first.
+    pub fn first_stream(&self) -> u32 {
+        self.streams.first().map_or(0, |(_, stream)| *stream)
+    }
+
+    /// A SYN without ACK with this number opens a new stream: Wireshark's rule (`wireshark-semantics`: the base of the
+    /// direction is known and differs).
+    pub(super) fn is_reused_by(&self, from: Peer, syn: SeqNumber) -> bool {
+        self.wireshark_base.of(from).is_some_and(|base| base != syn)
+    }
+
+    /// Base sequence numbers of client and server as Wireshark's rule knows them.
+    pub(super) fn bases(&self) -> (Option<SeqNumber>, Option<SeqNumber>) {
+        (self.wireshark_base.client, self.wireshark_base.server)
+    }
+
+    /// Takes one segment. Returns what it was.
+    pub(super) fn take(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> Taken {
+        self.observe_wireshark_base(from, flags, segment);
+        if self.is_second_sighting(from, flags, segment) {
+            self.duplicates += 1;
+            if flags.rst()
+                && let Some(episode) = self.episodes.last_mut()
+            {
+                episode.add_frame(segment.frame);
+            }
+            return Taken::Duplicate;
+        }
+        let kind = self.classify(from, flags, segment);
+        let mut packet = self.remembered(from, flags, kind, segment);
+        if flags.rst() {
+            self.take_reset(packet, segment);
+        } else {
+            packet.housekeeping = self.take_payload(&packet, segment);
+            self.take_handshake(&packet, segment);
+            self.take_fin(&packet);
+            self.take_acknowledgement(&packet);
+            self.count(&packet, segment);
+            if let Some(episode) = self.episodes.last_mut() {
+                episode.observe_later(&packet);
+            }
+        }
+        self.letters.observe(&packet, self.directions.of(from));
+        self.history.push(packet);
+        self.last = segment.time;
+        self.note_close(segment.time);
+        Taken::Packet
+    }
+
+    /// Remembers an ICMP error.
+    pub(super) fn take_icmp(&mut self, icmp: IcmpSeen) {
+        if self.icmp.len() < 4 {
+            self.icmp.push(icmp);
+        }
+    }
+
+    fn observe_wireshark_base(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) {
+        let own = self.wireshark_base.of_mut(from);
+        if own.is_none() {
+            *own = Some(if flags.syn() {
+                segment.seq
+            } else {
+                segment.seq - 1
+            });
+        }
+        let other = self.wireshark_base.of_mut(from.other());
+        if other.is_none() && flags.ack() {
+            *other = Some(segment.ack - 1);
+        }
+    }
+
+    /// The same packet again: a bridge, `-i any`, or a mirror port. The IPv4 identification or another interface (or MAC)
+    /// tells it from a retransmission; a stack gives a retransmission a new identification.
+    fn is_second_sighting(&self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> bool {
+        self.history
+            .newest_first()
+            .take(8)
+            .take_while(|earlier| (segment.time - earlier.time).abs() <= Self::DUPLICATE_WINDOW)
+            .any(|earlier| {
+                earlier.from == from
+                    && earlier.seq == segment.seq
+                    && earlier.flags == flags
+                    && earlier.len == segment.payload_len
+                    && (earlier.ack == segment.ack || !flags.ack())
+                    && earlier.window == segment.window
+                    && earlier.timestamps == segment.options.timestamps
+                    && earlier.ip_id == segment.ip_id
+                    && (earlier.interface != segment.interface
+                        || earlier.src_mac != segment.src_mac
+                        || segment.ip_id.is_some_and(|id| id != 0))
+            })
+    }
+
+    fn classify(&self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> PacketKind {
+        if flags.rst() {
+            return PacketKind::Rst;
+        }
+        if flags.syn() {
+            return if flags.ack() {
+                PacketKind::SynAck
+            } else {
+                PacketKind::Syn
+            };
+        }
+        let (own, other) = (self.directions.of(from), self.directions.of(from.other()));
+        if is_probe(own, other, flags, segment) {
+            return if other.packets > 0 && other.window == 0 {
+                PacketKind::ZeroWindowProbe
+            } else {
+                PacketKind::KeepaliveProbe
+            };
+        }
+        if segment.payload_len == 0 {
+            return if flags.fin() {
+                PacketKind::Fin
+            } else {
+                PacketKind::Ack
+            };
+        }
+        if self
+            .assemblers
+            .of(from)
+            .has_seen(segment.seq, segment.payload_len)
+        {
+            return PacketKind::Retransmission;
+        }
+        PacketKind::Data
+    }
+
+    fn remembered(
+        &self,
+        from: Peer,
+        flags: TcpFlags,
+        kind: PacketKind,
+        segment: &Segment<'_>,
+    ) -> Packet {
+        Packet {
+            time: segment.time,
+            frame: segment.frame,
+            from,
+            kind,
+            flags,
+            seq: segment.seq,
+            ack: segment.ack,
+            len: segment.payload_len,
+            window: segment.window,
+            ttl: segment.ttl,
+            ip_id: segment.ip_id,
+            dont_fragment: segment.dont_fragment,
+            has_options: segment.options.any,
+            housekeeping: false,
+            traffic_class: segment.traffic_class,
+            timestamps: segment.options.timestamps,
+            src_mac: segment.src_mac,
+            interface: segment.interface,
+            previous_packet: self.history.newest_first().next().map(|packet| packet.time),
+            last_activity: self.last_activity,
+            probes_since_activity: self.probes_since_activity,
+        }
+    }
+
+    fn take_reset(&mut self, packet: Packet, segment: &Segment<'_>) {
+        let direction = self.directions.of_mut(packet.from);
+        direction.resets += 1;
+        direction.first_packet.get_or_insert(packet.time);
+        direction.base.get_or_insert(packet.seq);
+        let full = self.episodes.len() >= Self::EPISODES_KEPT;
+        match self.episodes.last_mut() {
+            Some(episode) if full || !episode.resumed => episode.add(packet),
+            _ => {
+                let mut episode = Episode {
+                    resets: Vec::with_capacity(1),
+                    frames: Vec::with_capacity(1),
+                    packets: 0,
+                    before: self.history.to_vec(),
+                    before_skipped: self.history.skipped(),
+                    state: self.directions.clone(),
+                    after: Vec::new(),
+                    dialogue: self.dialogue(),
+                    text: segment.payload.iter().copied().take(128).collect(),
+                    checksum_ok: segment.checksum_ok,
+                    mptcp_reason: segment.options.mptcp_reset_reason,
+                    resumed: false,
+                    later_data: Both::default(),
+                    last: packet.time,
+                };
+                episode.add(packet);
+                self.episodes.push(episode);
+            }
+        }
+    }
+
+    /// Hands payload on. Returns whether all of it was housekeeping.
+    fn take_payload(&mut self, packet: &Packet, segment: &Segment<'_>) -> bool {
+        let probe = matches!(
+            packet.kind,
+            PacketKind::KeepaliveProbe | PacketKind::ZeroWindowProbe
+        );
+        if packet.kind == PacketKind::KeepaliveProbe {
+            self.probes_since_activity = self.probes_since_activity.saturating_add(1);
+        }
+        if packet.flags.syn() {
+            self.assemblers.of_mut(packet.from).begin(packet.seq + 1);
+        }
+        if segment.payload_len == 0 || probe {
+            return false;
+        }
+        self.cut_payload |= (segment.payload.len() as u64) < u64::from(segment.payload_len);
+        self.first_to_speak.get_or_insert(packet.from);
+        let server_port = self.server.1;
+        let reader = self
+            .reader
+            .get_or_insert_with(|| Box::new(R::new(server_port)));
+        match self
+            .assemblers
+            .of_mut(packet.from)
+            .take(packet.from, segment, reader.as_mut())
+        {
+            Novelty::New(Activity::Application) => {
+                self.note_activity(packet);
+                false
+            }
+            Novelty::New(Activity::Housekeeping) => true,
+            Novelty::Old => false,
+        }
+    }
+
+    fn note_activity(&mut self, packet: &Packet) {
+        if let Some(pending) = self.pending_survival
+            && pending.resumed_by != packet.from
+        {
+            self.pending_survival = None;
+            self.keep_survival(pending);
+        }
+        let since = self
+            .last_activity
+            .map_or(self.opened, |activity| activity.time);
+        let application = packet.time - since;
+        if application >= Self::SHORTEST_SURVIVAL {
+            let survival = SurvivedIdle {
+                application,
+                wire: packet
+                    .previous_packet
+                    .map_or(application, |previous| packet.time - previous),
+                after: self.last_activity.map(|activity| activity.from),
+                resumed_by: packet.from,
+                frame: packet.frame,
+            };
+            let answers_nothing = self
+                .last_activity
+                .is_none_or(|activity| activity.from != packet.from);
+            match packet.from {
+                Peer::Server if answers_nothing => self.keep_survival(survival),
+                _ => self.pending_survival = Some(survival),
+            }
+        }
+        self.last_activity = Some(LastActivity {
+            time: packet.time,
+            frame: packet.frame,
+            from: packet.from,
+        });
+        self.probes_since_activity = 0;
+    }
+
+    fn keep_survival(&mut self, survival: SurvivedIdle) {
+        let place = self
+            .survived
+            .partition_point(|kept| kept.application >= survival.application);
+        if place < Self::SURVIVALS_KEPT {
+            self.survived.insert(place, survival);
+            self.survived.truncate(Self::SURVIVALS_KEPT);
+        }
+    }
+
+    fn take_handshake(&mut self, packet: &Packet, segment: &Segment<'_>) {
+        let established = self.established.is_some();
+        let server_iss = self.directions.server.iss;
+        let direction = self.directions.of_mut(packet.from);
+        match packet.kind {
+            PacketKind::Syn | PacketKind::SynAck => {
+                direction.iss.get_or_insert(packet.seq);
+                direction.syns += 1;
+                let first = direction.syn_times.map_or(packet.time, |(first, _)| first);
+                direction.syn_times = Some((first, packet.time));
+                direction.window_scale = segment.options.window_scale;
+                direction.mss = segment.options.mss;
+                direction.sack_permitted = segment.options.sack_permitted;
+                if packet.kind == PacketKind::SynAck && established {
+                    direction.syn_acks_after_ack += 1;
+                }
+            }
+            _ if packet.from == Peer::Client && !established => {
+                let completes =
+                    packet.flags.ack() && server_iss.is_none_or(|iss| packet.ack.is_after(iss));
+                if completes {
+                    self.established = Some(packet.time);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn take_fin(&mut self, packet: &Packet) {
+        if !packet.flags.fin() || packet.flags.syn() {
+            return;
+        }
+        let already = self.directions.of(packet.from).fin;
+        if already.is_some() {
+            return;
+        }
+        let seq = packet.seq + packet.len;
+        let activity = self
+            .last_activity
+            .filter(|activity| activity.frame != packet.frame);
+        let last_activity = activity.or(packet.last_activity);
+        let offset = self
+            .assemblers
+            .of(packet.from)
+            .offset_of(seq)
+            .unwrap_or_default();
+        let at = Mark {
+            time: packet.time,
+            frame: packet.frame,
+            offset,
+        };
+        let server_port = self.server.1;
+        self.reader
+            .get_or_insert_with(|| Box::new(R::new(server_port)))
+            .fin(packet.from, at);
+        self.directions.of_mut(packet.from).fin = Some(FinSeen {
+            time: packet.time,
+            frame: packet.frame,
+            seq,
+            ack: packet.flags.ack().then_some(packet.ack),
+            last_activity: if packet.is_new_data() && !packet.housekeeping {
+                self.last_activity
+            } else {
+                last_activity
+            },
+            wire_idle: packet
+                .previous_packet
+                .map(|previous| packet.time - previous),
+            acked_at: None,
+        });
+    }
+
+    fn take_acknowledgement(&mut self, packet: &Packet) {
+        if !packet.flags.ack() {
+            return;
+        }
+        let peer = packet.from.other();
+        if let Some(reader) = self.reader.as_mut() {
+            let now = (packet.time, packet.frame);
+            self.assemblers
+                .of_mut(peer)
+                .acknowledged(peer, packet.ack, now, reader.as_mut());
+        }
+        let acknowledged = self.directions.of_mut(peer);
+        if let Some(fin) = &mut acknowledged.fin
+            && fin.acked_at.is_none()
+            && packet.ack.is_after(fin.seq)
+        {
+            fin.acked_at = Some(packet.time);
+        }
+        let progress = self
+            .directions
+            .of(packet.from)
+            .ack
+            .is_none_or(|ack| packet.ack.is_after(ack));
+        if progress {
+            self.directions.of_mut(packet.from).ack = Some(packet.ack);
+            self.directions.of_mut(peer).unanswered_retransmissions = 0;
+        }
+        let missed = self
+            .directions
+            .of(peer)
+            .snd_nxt
+            .filter(|next| packet.ack.is_after(*next));
+        if let Some(next) = missed {
+            let bytes = packet.ack.offset_from(next);
+            // An acknowledgement that jumps by more than any window was never of this data.
+            if bytes < (1 << 30) {
+                let direction = self.directions.of_mut(peer);
+                direction.missed_bytes += u64::from(bytes.unsigned_abs());
+                direction.snd_nxt = Some(packet.ack);
+            }
+        }
+        if let Some((end, sent)) = *self.pending_acks.of(peer)
+            && !packet.ack.is_before(end)
+        {
+            *self.pending_acks.of_mut(peer) = None;
+            let sample = packet.time - sent;
+            let best = self.response_time.of_mut(packet.from);
+            if sample >= Interval::ZERO && best.is_none_or(|known| sample < known) {
+                *best = Some(sample);
+            }
+        }
+    }
+
+    fn count(&mut self, packet: &Packet, segment: &Segment<'_>) {
+        self.directions
+            .of_mut(packet.from.other())
+            .unanswered_probes = 0;
+        let direction = self.directions.of_mut(packet.from);
+        direction.packets += 1;
+        direction.bytes += u64::from(packet.len);
+        direction.base.get_or_insert(packet.seq);
+        direction.first_packet.get_or_insert(packet.time);
+        direction.last_packet = Some(packet.time);
+        direction.window = packet.window;
+        direction.ttl.count(packet.ttl);
+        direction.last_ip = Some((packet.ttl, packet.ip_id));
+        direction.zero_ip_ids += u32::from(packet.ip_id == Some(0));
+        direction.observe_mac(packet.src_mac);
+        if let Some(timestamps) = packet.timestamps {
+            direction.observe_timestamps(timestamps, packet.time);
+        }
+        if let Some(edge) = segment.options.sack_right_edge {
+            direction.sack_edge = Some(direction.sack_edge.map_or(edge, |known| known.later(edge)));
+        }
+        match packet.kind {
+            PacketKind::Retransmission => {
+                direction.retransmissions += 1;
+                direction.unanswered_retransmissions += 1;
+            }
+            PacketKind::KeepaliveProbe => {
+                direction.keepalive_probes += 1;
+                direction.unanswered_probes += 1;
+            }
+            PacketKind::ZeroWindowProbe => direction.zero_window_probes += 1,
+            PacketKind::Data => direction.new_bytes += u64::from(packet.len),
+            _ => {}
+        }
+        direction.zero_windows += u32::from(packet.window == 0);
+        let end = packet.end();
+        match direction.snd_nxt {
+            Some(next) if !end.is_after(next) => {
+                direction.out_of_order += u32::from(packet.kind == PacketKind::Data);
+            }
+            _ => {
+                direction.snd_nxt = Some(end);
+                if end != packet.seq && self.pending_acks.of(packet.from).is_none() {
+                    *self.pending_acks.of_mut(packet.from) = Some((end, packet.time));
+                }
+            }
+        }
+        if packet.kind == PacketKind::Retransmission {
+            // Karn: a retransmitted segment's acknowledgement says nothing of the round trip.
+            *self.pending_acks.of_mut(packet.from) = None;
+        }
+    }
+
+    fn note_close(&mut self, time: Timestamp) {
+        let acked = |direction: &Direction| direction.fin.is_some_and(|fin| fin.acked_at.is_some());
+        if self.closed.is_none() && acked(&self.directions.client) && acked(&self.directions.server)
+        {
+            self.closed = Some(time);
+        }
+    }
+
+    /// Both FINs were acknowledged and no RST was seen: memory can be given back.
+    pub(super) fn is_quietly_closed(&self) -> bool {
+        self.closed.is_some() && self.episodes.is_empty()
+    }
+
+    /// The round trip between both ends: the two halves that the point of capture sees (see science of vantage points:
+    /// SYN to SYN-ACK is the way to the server and back, SYN-ACK to ACK the way to the client and back).
+    pub fn round_trip(&self) -> Option<Interval> {
+        match (self.response_time.client, self.response_time.server) {
+            (Some(client), Some(server)) => Some(client + server),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+/// What a segment turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// A packet of the connection.
+    Packet,
+    /// A second sighting of one.
+    Duplicate,
+}
+
+/// A keepalive or zero-window probe: at most one byte just below SND.NXT, all data acknowledged, after a pause
+/// (RFC 9293 section 3.8.4; Linux sends no byte, `tcp_xmit_probe_skb`).
+fn is_probe(own: &Direction, other: &Direction, flags: TcpFlags, segment: &Segment<'_>) -> bool {
+    const SHORTEST_PAUSE: Interval = Interval::from_millis(150);
+    segment.payload_len <= 1
+        && !flags.fin()
+        && flags.ack()
+        && own.fin.is_none()
+        && own.snd_nxt == Some(segment.seq + 1)
+        && other.ack.is_none_or(|ack| Some(ack) == own.snd_nxt)
+        && own
+            .last_packet
+            .is_some_and(|last| segment.time - last >= SHORTEST_PAUSE)
+}

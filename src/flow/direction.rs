@@ -1,0 +1,239 @@
+//! One direction of a connection: the sequence space that its sender used, as far as seen.
+
+use crate::capture::FrameId;
+use crate::flow::{LastActivity, Peer};
+use crate::time::{Interval, Timestamp};
+use crate::wire::{MacAddress, SeqNumber, Timestamps, Ttl};
+
+/// A FIN as seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FinSeen {
+    /// When it was first seen.
+    pub time: Timestamp,
+    /// In which frame.
+    pub frame: FrameId,
+    /// Its own sequence number (the one after the last payload byte).
+    pub seq: SeqNumber,
+    /// What its sender had acknowledged when it sent it; `None` without ACK.
+    pub ack: Option<SeqNumber>,
+    /// The application's last activity before it.
+    pub last_activity: Option<LastActivity>,
+    /// Silence on the wire before it.
+    pub wire_idle: Option<Interval>,
+    /// When the peer was first seen to acknowledge it.
+    pub acked_at: Option<Timestamp>,
+}
+
+/// The TTLs that one sender's packets bore: at most four values, with counts. RSTs are not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TtlProfile {
+    values: [(Ttl, u32); 4],
+}
+
+impl TtlProfile {
+    /// Counts one packet. A fifth value is not remembered.
+    pub fn count(&mut self, ttl: Ttl) {
+        for (value, count) in &mut self.values {
+            if *count == 0 || *value == ttl {
+                *value = ttl;
+                *count = count.saturating_add(1);
+                return;
+            }
+        }
+    }
+
+    /// Adds another profile's counts.
+    pub fn merge(&mut self, other: &Self) {
+        for &(ttl, count) in other.values.iter().filter(|(_, count)| *count > 0) {
+            if let Some((value, sum)) = self
+                .values
+                .iter_mut()
+                .find(|(value, sum)| *sum == 0 || *value == ttl)
+            {
+                *value = ttl;
+                *sum = sum.saturating_add(count);
+            }
+        }
+    }
+
+    /// The commonest TTL and how often it was seen.
+    pub fn mode(&self) -> Option<(Ttl, u32)> {
+        self.values
+            .iter()
+            .copied()
+            .filter(|(_, count)| *count > 0)
+            .max_by_key(|(_, count)| *count)
+    }
+
+    /// This TTL was seen.
+    pub fn contains(&self, ttl: Ttl) -> bool {
+        self.values
+            .iter()
+            .any(|(value, count)| *count > 0 && *value == ttl)
+    }
+
+    /// Packets counted.
+    pub fn total(&self) -> u32 {
+        self.values
+            .iter()
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+}
+
+/// A sender's timestamp clock (RFC 7323): two points on its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampLine {
+    /// The first value and when it was seen.
+    pub first: (u32, Timestamp),
+    /// The newest value and when it was seen.
+    pub last: (u32, Timestamp),
+    /// How many were seen.
+    pub samples: u32,
+}
+
+/// What one sender did.
+#[derive(Clone, Debug, Default)]
+pub struct Direction {
+    /// Packets, duplicates excluded.
+    pub packets: u64,
+    /// Payload bytes, retransmissions included.
+    pub bytes: u64,
+    /// New payload bytes.
+    pub new_bytes: u64,
+    /// Initial sequence number, where the SYN was seen.
+    pub iss: Option<SeqNumber>,
+    /// Sequence number that reports count from: ISS, or the first one seen.
+    pub base: Option<SeqNumber>,
+    /// One past the highest sequence number seen: SND.NXT as an observer knows it.
+    pub snd_nxt: Option<SeqNumber>,
+    /// The highest acknowledgement that it sent: its RCV.NXT, or a little less.
+    pub ack: Option<SeqNumber>,
+    /// Its last window, unscaled.
+    pub window: u16,
+    /// Window scale that it announced.
+    pub window_scale: Option<u8>,
+    /// Maximum segment size that it announced.
+    pub mss: Option<u16>,
+    /// It sent SYN or SYN-ACK with SACK permitted.
+    pub sack_permitted: bool,
+    /// Its FIN.
+    pub fin: Option<FinSeen>,
+    /// TTLs of its packets but RSTs.
+    pub ttl: TtlProfile,
+    /// TTL and IPv4 identification of its newest packet but RSTs.
+    pub last_ip: Option<(Ttl, Option<u16>)>,
+    /// Packets (RSTs excluded) whose IPv4 identification was 0.
+    pub zero_ip_ids: u32,
+    /// Its MAC address, and whether all of its packets but RSTs bore that one.
+    pub mac: Option<MacAddress>,
+    /// More than one MAC was seen.
+    pub several_macs: bool,
+    /// Its timestamp clock.
+    pub timestamp_line: Option<TimestampLine>,
+    /// When its SYN or SYN-ACK was first and last seen.
+    pub syn_times: Option<(Timestamp, Timestamp)>,
+    /// SYNs or SYN-ACKs that it sent.
+    pub syns: u32,
+    /// SYN-ACKs repeated after the client's ACK had been seen.
+    pub syn_acks_after_ack: u32,
+    /// Segments of payload that it sent again.
+    pub retransmissions: u32,
+    /// Of those, consecutive ones since the peer last acknowledged anything new.
+    pub unanswered_retransmissions: u32,
+    /// Segments that came after later ones.
+    pub out_of_order: u32,
+    /// Keepalive probes.
+    pub keepalive_probes: u32,
+    /// Keepalive probes since the peer's last packet, and the interval between the last two.
+    pub unanswered_probes: u32,
+    /// Zero-window probes.
+    pub zero_window_probes: u32,
+    /// It announced a window of 0.
+    pub zero_windows: u32,
+    /// Bytes that it sent and the capture missed.
+    pub missed_bytes: u64,
+    /// Highest right edge of a SACK block that it sent.
+    pub sack_edge: Option<SeqNumber>,
+    /// RST packets.
+    pub resets: u64,
+    /// Zeek's history letters are kept once each; see [`Connection::history_letters`](crate::flow::Connection).
+    pub first_packet: Option<Timestamp>,
+    /// Its newest packet.
+    pub last_packet: Option<Timestamp>,
+}
+
+impl Direction {
+    /// Remembers the sender's timestamp clock.
+    pub(super) fn observe_timestamps(&mut self, timestamps: Timestamps, time: Timestamp) {
+        match &mut self.timestamp_line {
+            None => {
+                let point = (timestamps.value, time);
+                self.timestamp_line = Some(TimestampLine {
+                    first: point,
+                    last: point,
+                    samples: 1,
+                });
+            }
+            Some(line) => {
+                line.last = (timestamps.value, time);
+                line.samples = line.samples.saturating_add(1);
+            }
+        }
+    }
+
+    /// Remembers a MAC address.
+    pub(super) fn observe_mac(&mut self, mac: Option<MacAddress>) {
+        if let Some(mac) = mac {
+            match self.mac {
+                None => self.mac = Some(mac),
+                Some(known) if known != mac => self.several_macs = true,
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The scaled window, where the scale is known (RFC 7323: only when both sides offered it).
+    pub fn scaled_window(&self, other: &Self) -> u64 {
+        match (self.window_scale, other.window_scale) {
+            (Some(scale), Some(_)) => u64::from(self.window) << scale.min(14),
+            _ => u64::from(self.window),
+        }
+    }
+
+    /// Sequence number relative to the first one.
+    pub fn relative(&self, seq: SeqNumber) -> i64 {
+        self.base.map_or(0, |base| i64::from(seq.offset_from(base)))
+    }
+}
+
+/// Both directions.
+#[derive(Clone, Debug, Default)]
+pub struct Both<T> {
+    /// The client's.
+    pub client: T,
+    /// The server's.
+    pub server: T,
+}
+
+impl<T> Both<T> {
+    /// One peer's.
+    pub const fn of(&self, peer: Peer) -> &T {
+        match peer {
+            Peer::Client => &self.client,
+            Peer::Server => &self.server,
+        }
+    }
+
+    /// One peer's, for changing.
+    pub const fn of_mut(&mut self, peer: Peer) -> &mut T {
+        match peer {
+            Peer::Client => &mut self.client,
+            Peer::Server => &mut self.server,
+        }
+    }
+
+    /// Client and server exchanged.
+    pub fn swap(&mut self) {
+        std::mem::swap(&mut self.client, &mut self.server);
+    }
+}

@@ -1,0 +1,92 @@
+//! A reset as it was seen: all RST packets of one event, what came before and what came after.
+
+use crate::capture::FrameId;
+use crate::flow::direction::Both;
+use crate::flow::{Direction, Packet, PacketKind, Peer};
+use crate::time::Timestamp;
+use crate::wire::SeqNumber;
+
+/// One reset event of a connection: the first RST, its echoes, and the state of both ends when the first one came.
+#[derive(Clone, Debug)]
+pub struct Episode<S> {
+    /// The RST packets, oldest first; at most [`Episode::RSTS_KEPT`].
+    pub resets: Vec<Packet>,
+    /// Frames of all RST packets, second sightings included; at most [`Episode::FRAMES_KEPT`].
+    pub frames: Vec<FrameId>,
+    /// RST packets, second sightings included.
+    pub packets: u64,
+    /// The connection's packets before the first RST, oldest first.
+    pub before: Vec<Packet>,
+    /// Packets that `before` lacks between the first and the newest ones.
+    pub before_skipped: u64,
+    /// Both directions when the first RST came.
+    pub state: Both<Direction>,
+    /// Packets after the first RST that are no RSTs; at most [`Episode::AFTER_KEPT`].
+    pub after: Vec<Packet>,
+    /// The dialogue when the first RST came.
+    pub dialogue: S,
+    /// Payload of a RST (RFC 9293 SHLD-2), at most 128 bytes.
+    pub text: Vec<u8>,
+    /// Whether the TCP checksum of the first RST was right, where it could be computed.
+    pub checksum_ok: Option<bool>,
+    /// Reason in an MP_TCPRST option (RFC 8684).
+    pub mptcp_reason: Option<u8>,
+    /// Traffic went on after it: payload (or a SYN-ACK) sent later was acknowledged.
+    pub resumed: bool,
+    /// The newest payload that each side sent after it.
+    pub(super) later_data: Both<Option<SeqNumber>>,
+    /// The time of the newest RST.
+    pub last: Timestamp,
+}
+
+impl<S> Episode<S> {
+    /// RST packets remembered whole.
+    pub const RSTS_KEPT: usize = 24;
+    /// RST frames remembered by number.
+    pub const FRAMES_KEPT: usize = 10_000;
+    /// Later packets remembered.
+    pub const AFTER_KEPT: usize = 24;
+
+    /// Adds another RST of this event.
+    pub(super) fn add(&mut self, packet: Packet) {
+        self.add_frame(packet.frame);
+        self.last = packet.time;
+        if self.resets.len() < Self::RSTS_KEPT {
+            self.resets.push(packet);
+        }
+    }
+
+    /// Adds a frame that shows a RST of this event.
+    pub(super) fn add_frame(&mut self, frame: FrameId) {
+        self.packets += 1;
+        if self.frames.len() < Self::FRAMES_KEPT {
+            self.frames.push(frame);
+        }
+    }
+
+    /// Watches what comes after the RST.
+    pub(super) fn observe_later(&mut self, packet: &Packet) {
+        if self.after.len() < Self::AFTER_KEPT {
+            self.after.push(*packet);
+        }
+        if packet.is_new_data() || packet.kind == PacketKind::SynAck {
+            *self.later_data.of_mut(packet.from) = Some(packet.end());
+        }
+        let acknowledged = packet.flags.ack()
+            && self
+                .later_data
+                .of(packet.from.other())
+                .is_some_and(|end| !packet.ack.is_before(end));
+        self.resumed |= acknowledged;
+    }
+
+    /// The first RST.
+    pub fn first(&self) -> Option<&Packet> {
+        self.resets.first()
+    }
+
+    /// RSTs that bear one peer's address.
+    pub fn resets_from(&self, peer: Peer) -> impl Iterator<Item = &Packet> {
+        self.resets.iter().filter(move |packet| packet.from == peer)
+    }
+}

@@ -1,0 +1,191 @@
+//! One packet of a connection as the tracker remembers it.
+
+use crate::capture::FrameId;
+use crate::flow::Peer;
+use crate::time::Timestamp;
+use crate::wire::{MacAddress, SeqNumber, TcpFlags, Timestamps, Ttl};
+
+/// What a packet was to the connection, as an observer sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PacketKind {
+    /// SYN without ACK.
+    Syn,
+    /// SYN with ACK.
+    SynAck,
+    /// Payload not seen before.
+    Data,
+    /// Payload seen before, sent again.
+    Retransmission,
+    /// At most one byte just below SND.NXT, nothing outstanding (RFC 9293 section 3.8.4).
+    KeepaliveProbe,
+    /// The same towards a closed window (RFC 9293 section 3.8.6.1).
+    ZeroWindowProbe,
+    /// No payload, no SYN, FIN or RST.
+    Ack,
+    /// FIN without new payload.
+    Fin,
+    /// RST.
+    Rst,
+}
+
+/// The last activity of the application before some packet: where an idle gap begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastActivity {
+    /// When.
+    pub time: Timestamp,
+    /// In which frame.
+    pub frame: FrameId,
+    /// Whose.
+    pub from: Peer,
+}
+
+/// One packet as remembered: the header fields that rules read, and what had been going on when it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet {
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Its frame.
+    pub frame: FrameId,
+    /// Who sent it, by its address.
+    pub from: Peer,
+    /// What it was.
+    pub kind: PacketKind,
+    /// `tcp.flags`
+    pub flags: TcpFlags,
+    /// `tcp.seq_raw`
+    pub seq: SeqNumber,
+    /// `tcp.ack_raw`; meaningless unless ACK is set.
+    pub ack: SeqNumber,
+    /// `tcp.len`
+    pub len: u32,
+    /// `tcp.window_size_value`, unscaled.
+    pub window: u16,
+    /// Time to live.
+    pub ttl: Ttl,
+    /// IPv4 identification.
+    pub ip_id: Option<u16>,
+    /// IPv4's DF bit.
+    pub dont_fragment: bool,
+    /// Any TCP option was there.
+    pub has_options: bool,
+    /// The payload is housekeeping of the protocol (see [`Activity`](crate::flow::Activity)).
+    pub housekeeping: bool,
+    /// TOS or traffic class.
+    pub traffic_class: u8,
+    /// Timestamps option.
+    pub timestamps: Option<Timestamps>,
+    /// Source MAC.
+    pub src_mac: Option<MacAddress>,
+    /// The capture's interface.
+    pub interface: u32,
+    /// Time of the packet before it, whatever that was.
+    pub previous_packet: Option<Timestamp>,
+    /// The application's last activity before it.
+    pub last_activity: Option<LastActivity>,
+    /// Keepalive probes since that activity.
+    pub probes_since_activity: u16,
+}
+
+impl Packet {
+    /// One past the last sequence number that it occupies (SYN and FIN count one each).
+    pub fn end(&self) -> SeqNumber {
+        let control = u32::from(self.flags.syn()) + u32::from(self.flags.fin());
+        self.seq + self.len.wrapping_add(control)
+    }
+
+    /// It carries payload that its sender had not sent before.
+    pub fn is_new_data(&self) -> bool {
+        self.kind == PacketKind::Data
+    }
+}
+
+/// The first packets of a connection and the newest ones: bounded memory for what verdicts and ladders look at.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    packets: Vec<Packet>,
+    /// Where the next packet goes once the ring part is full.
+    next: usize,
+    skipped: u64,
+}
+
+impl History {
+    /// How many of the first packets are kept for good: the handshake and the first words.
+    pub const HEAD: usize = 5;
+    /// How many packets are kept in all.
+    pub const KEPT: usize = 40;
+
+    /// Remembers a packet; forgets the oldest one that is not among the first.
+    pub fn push(&mut self, packet: Packet) {
+        if self.packets.len() < Self::KEPT {
+            self.packets.push(packet);
+            return;
+        }
+        if self.next < Self::HEAD || self.next >= Self::KEPT {
+            self.next = Self::HEAD;
+        }
+        if let Some(slot) = self.packets.get_mut(self.next) {
+            *slot = packet;
+        }
+        self.next += 1;
+        self.skipped += 1;
+    }
+
+    /// The newest packet for changing.
+    pub fn newest_mut(&mut self) -> Option<&mut Packet> {
+        let index = self.newest_index()?;
+        self.packets.get_mut(index)
+    }
+
+    fn newest_index(&self) -> Option<usize> {
+        if self.packets.len() < Self::KEPT || self.next == 0 {
+            self.packets.len().checked_sub(1)
+        } else {
+            Some(self.next - 1)
+        }
+    }
+
+    /// The newest packets first, the whole memory.
+    pub fn newest_first(&self) -> impl Iterator<Item = &Packet> {
+        let split = if self.packets.len() < Self::KEPT || self.next == 0 {
+            self.packets.len()
+        } else {
+            self.next
+        };
+        let (older_ring, newer) = (
+            self.packets.get(split..).unwrap_or_default(),
+            self.packets.get(..split).unwrap_or_default(),
+        );
+        let head = Self::HEAD.min(newer.len());
+        let (head, newer) = newer.split_at(if older_ring.is_empty() { 0 } else { head });
+        newer
+            .iter()
+            .rev()
+            .chain(older_ring.iter().rev())
+            .chain(head.iter().rev())
+    }
+
+    /// Every remembered packet, oldest first.
+    pub fn to_vec(&self) -> Vec<Packet> {
+        let mut packets: Vec<Packet> = self.newest_first().copied().collect();
+        packets.reverse();
+        packets
+    }
+
+    /// Packets forgotten between the first ones and the newest.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Keeps the newest `keep` packets only and gives the memory back.
+    pub fn shrink(&mut self, keep: usize) {
+        let mut packets = self.to_vec();
+        let drop = packets.len().saturating_sub(keep);
+        if drop > 0 {
+            packets.drain(..drop);
+            self.skipped += drop as u64;
+        }
+        packets.shrink_to_fit();
+        self.packets = packets;
+        self.next = 0;
+    }
+}

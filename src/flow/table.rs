@@ -1,0 +1,713 @@
+//! All connections of a capture, found by their 4-tuple and numbered as Wireshark numbers `tcp.stream`.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use ahash::RandomState;
+use hashbrown::{HashMap, HashTable};
+
+use crate::capture::{CaptureId, FrameId};
+use crate::flow::connection::Taken;
+use crate::flow::key::{Key, KeyV4, KeyV6, Way};
+use crate::flow::{Connection, IcmpSeen, Orientation, PacketKind, Peer, StreamReader};
+use crate::time::Timestamp;
+use crate::wire::{Addresses, IcmpQuote, Segment, SeqNumber, TcpFlags};
+
+/// Limits of a [`Table`].
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections held at once. When there are more, the ones that closed quietly are forgotten first, oldest first, then the
+    /// ones that were silent longest; each is counted.
+    pub connections: usize,
+    /// Refused connections of one client address to one server address and port that are kept apart; beyond that they are one entry.
+    pub refused_apart: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 400_000,
+            refused_apart: 1000,
+        }
+    }
+}
+
+/// Where a connection is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Whole(u32),
+    Remnant(u32),
+}
+
+const REMNANT_BIT: u32 = 1 << 31;
+
+impl Place {
+    const fn pack(self) -> u32 {
+        match self {
+            Self::Whole(index) => index,
+            Self::Remnant(index) => index | REMNANT_BIT,
+        }
+    }
+
+    const fn unpack(word: u32) -> Self {
+        if word & REMNANT_BIT == 0 {
+            Self::Whole(word)
+        } else {
+            Self::Remnant(word & !REMNANT_BIT)
+        }
+    }
+}
+
+/// What stays of a connection that was folded or forgotten: enough to number later packets of its 4-tuple.
+#[derive(Clone, Copy, Debug)]
+struct Remnant {
+    stream: u32,
+    capture: CaptureId,
+    /// Base sequence numbers of the key's first and second end (Wireshark's rule of port re-use).
+    bases: [Option<SeqNumber>; 2],
+    refused: bool,
+}
+
+/// Refused connections of one client address to one server address and port, beyond the number kept apart.
+#[derive(Clone, Debug)]
+pub struct RefusedGroup {
+    /// Who tried.
+    pub client: IpAddr,
+    /// Where.
+    pub server: (IpAddr, u16),
+    /// Connections folded.
+    pub connections: u64,
+    /// RST packets.
+    pub packets: u64,
+    /// First RST: when, where, which client port and stream.
+    pub first: (Timestamp, FrameId, u16, u32),
+    /// Newest RST.
+    pub last: (Timestamp, FrameId),
+    /// Frames of the first RSTs; at most 10,000.
+    pub frames: Vec<FrameId>,
+}
+
+/// All connections. `R` reads their dialogues.
+#[derive(Debug)]
+pub struct Table<R: StreamReader> {
+    limits: Limits,
+    hasher: RandomState,
+    v4: HashTable<(KeyV4, u32)>,
+    v6: HashTable<(KeyV6, u32)>,
+    whole: Vec<Option<Box<Connection<R>>>>,
+    free: Vec<u32>,
+    remnants: Vec<Remnant>,
+    next_stream: Vec<u32>,
+    /// Connections whose 4-tuple was used again: no packet can reach them any more.
+    replaced: Vec<Box<Connection<R>>>,
+    closed: VecDeque<u32>,
+    refused_counts: HashMap<(IpAddr, IpAddr, u16), u64, RandomState>,
+    refused: Vec<RefusedGroup>,
+    refused_index: HashMap<(IpAddr, IpAddr, u16), usize, RandomState>,
+    connections_seen: u64,
+    evicted: u64,
+    duplicates: Vec<u64>,
+}
+
+impl<R: StreamReader> Table<R> {
+    /// An empty table.
+    pub fn new(limits: Limits) -> Self {
+        let hasher = RandomState::new();
+        Self {
+            limits,
+            v4: HashTable::new(),
+            v6: HashTable::new(),
+            whole: Vec::new(),
+            free: Vec::new(),
+            remnants: Vec::new(),
+            next_stream: Vec::new(),
+            replaced: Vec::new(),
+            closed: VecDeque::new(),
+            refused_counts: HashMap::with_hasher(hasher.clone()),
+            refused: Vec::new(),
+            refused_index: HashMap::with_hasher(hasher.clone()),
+            hasher,
+            connections_seen: 0,
+            evicted: 0,
+            duplicates: Vec::new(),
+        }
+    }
+
+    /// Takes a segment; returns the connection that it belongs to, unless that one is only remembered by number.
+    pub fn take(&mut self, segment: &Segment<'_>) -> Option<&Connection<R>> {
+        let (key, way) = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
+        let Some(flags) = segment.flags else {
+            // Wireshark numbers a stream for it and reads no flags.
+            if self.find(&key).is_none() {
+                self.open(key, way, segment, TcpFlags::default());
+            }
+            return None;
+        };
+        let opens = flags.syn() && !flags.ack();
+        let index = match self.find(&key) {
+            None => self.open(key, way, segment, flags),
+            Some(Place::Whole(index)) => {
+                let from = self.sender(index, segment)?;
+                if opens && self.whole_ref(index)?.is_reused_by(from, segment.seq) {
+                    self.reopen(key, way, index, segment, flags)
+                } else {
+                    index
+                }
+            }
+            Some(Place::Remnant(index)) => self.take_remnant(key, way, index, segment, flags)?,
+        };
+        self.deliver(index, flags, segment)
+    }
+
+    /// Remembers an ICMP error for the connection that it quotes.
+    pub fn take_quote(&mut self, quote: &IcmpQuote) {
+        let (key, _) = Key::new(&quote.addresses, quote.src_port, quote.dst_port);
+        match self.find(&key) {
+            Some(Place::Whole(index)) => {
+                let quoted = (quote.addresses.src(), quote.src_port);
+                if let Some(connection) = self.whole_mut(index) {
+                    let about = if connection.client == quoted {
+                        Peer::Client
+                    } else {
+                        Peer::Server
+                    };
+                    connection.take_icmp(IcmpSeen {
+                        time: quote.time,
+                        frame: quote.frame,
+                        from: quote.from,
+                        about,
+                        reason: quote.reason,
+                        quotes_syn: quote.flags.is_some_and(|flags| flags.syn() && !flags.ack())
+                            || connection.established.is_none(),
+                    });
+                }
+            }
+            Some(Place::Remnant(_)) => {}
+            // Wireshark gives a fully quoted header a stream number of its own.
+            None if quote.flags.is_some() => {
+                let stream = self.number(quote.frame.capture);
+                let remnant = Remnant {
+                    stream,
+                    capture: quote.frame.capture,
+                    bases: [None; 2],
+                    refused: false,
+                };
+                let place = self.keep_remnant(remnant);
+                self.insert(key, place);
+            }
+            None => {}
+        }
+    }
+
+    /// Every connection still held, in the order in which they were opened.
+    pub fn connections(&self) -> Vec<&Connection<R>> {
+        let mut all: Vec<&Connection<R>> = self
+            .whole
+            .iter()
+            .flatten()
+            .chain(&self.replaced)
+            .map(|boxed| &**boxed)
+            .collect();
+        all.sort_by_key(|connection| {
+            (
+                connection.streams.first().copied().unwrap_or_default(),
+                connection.opened,
+            )
+        });
+        all
+    }
+
+    /// Refused connections beyond the number kept apart, in order of their first RST.
+    pub fn refused_groups(&self) -> &[RefusedGroup] {
+        &self.refused
+    }
+
+    /// Connections and attempts seen.
+    pub fn connections_seen(&self) -> u64 {
+        self.connections_seen
+    }
+
+    /// Connections forgotten because there were too many.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Second sightings of packets, by capture.
+    pub fn duplicates(&self, capture: CaptureId) -> u64 {
+        self.duplicates
+            .get(usize::from(capture.0))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn deliver(
+        &mut self,
+        index: u32,
+        flags: TcpFlags,
+        segment: &Segment<'_>,
+    ) -> Option<&Connection<R>> {
+        let from = self.sender(index, segment)?;
+        let capture = segment.frame.capture;
+        if self.whole_ref(index)?.stream_in(capture).is_none() {
+            let stream = self.number(capture);
+            self.whole_mut(index)?.streams.push((capture, stream));
+        }
+        let connection = self.whole_mut(index)?;
+        let was_closed = connection.is_quietly_closed();
+        if connection.take(from, flags, segment) == Taken::Duplicate {
+            let slot = usize::from(capture.0);
+            if self.duplicates.len() <= slot {
+                self.duplicates.resize(slot + 1, 0);
+            }
+            self.duplicates[slot] += 1;
+        } else {
+            let connection = self.whole_mut(index)?;
+            if connection.is_quietly_closed() && !was_closed {
+                connection.history.shrink(12);
+                self.closed.push_back(index);
+            } else if flags.rst() && is_plain_refusal(connection) {
+                self.note_refused(index);
+            }
+        }
+        self.whole_ref(index)
+    }
+
+    fn sender(&self, index: u32, segment: &Segment<'_>) -> Option<Peer> {
+        let connection = self.whole_ref(index)?;
+        let src = (segment.addresses.src(), segment.src_port);
+        // A connection of a port to itself: both ends are one; the first sender is the client throughout.
+        Some(if connection.client == src {
+            Peer::Client
+        } else {
+            Peer::Server
+        })
+    }
+
+    fn open(&mut self, key: Key, way: Way, segment: &Segment<'_>, flags: TcpFlags) -> u32 {
+        let _ = way;
+        let connection = Box::new(new_connection(segment, flags));
+        let index = self.place(connection, segment.frame.capture);
+        self.insert(key, Place::Whole(index));
+        self.make_room(index);
+        index
+    }
+
+    /// The 4-tuple is used again: the old connection is over, the new one has its own number.
+    fn reopen(
+        &mut self,
+        key: Key,
+        way: Way,
+        index: u32,
+        segment: &Segment<'_>,
+        flags: TcpFlags,
+    ) -> u32 {
+        let predecessor = self
+            .whole_ref(index)
+            .map(|old| (old.first_stream(), old.last));
+        if let Some(old) = self.whole.get_mut(index as usize).and_then(Option::take) {
+            self.free.push(index);
+            self.replaced.push(old);
+        }
+        self.remove(&key);
+        let index = self.open(key, way, segment, flags);
+        if let Some(connection) = self.whole_mut(index) {
+            connection.predecessor = predecessor;
+        }
+        index
+    }
+
+    fn take_remnant(
+        &mut self,
+        key: Key,
+        way: Way,
+        index: u32,
+        segment: &Segment<'_>,
+        flags: TcpFlags,
+    ) -> Option<u32> {
+        let remnant = *self.remnants.get(index as usize)?;
+        let own = usize::from(way == Way::Backward);
+        let opens = flags.syn() && !flags.ack();
+        let reused = opens && remnant.bases[own].is_some_and(|base| base != segment.seq);
+        if remnant.refused && flags.rst() {
+            let group = (
+                segment.addresses.dst(),
+                segment.addresses.src(),
+                segment.src_port,
+            );
+            if let Some(group) = self
+                .refused_index
+                .get(&group)
+                .and_then(|&at| self.refused.get_mut(at))
+            {
+                group.packets += 1;
+                group.last = (segment.time, segment.frame);
+                if group.frames.len() < 10_000 {
+                    group.frames.push(segment.frame);
+                }
+            }
+            return None;
+        }
+        if remnant.refused && !reused {
+            return None;
+        }
+        self.remove(&key);
+        let index = self.open_numbered(key, segment, flags, (!reused).then_some(remnant));
+        if let Some(connection) = self.whole_mut(index) {
+            connection.predecessor = reused.then_some((remnant.stream, segment.time));
+        }
+        Some(index)
+    }
+
+    fn open_numbered(
+        &mut self,
+        key: Key,
+        segment: &Segment<'_>,
+        flags: TcpFlags,
+        number_of: Option<Remnant>,
+    ) -> u32 {
+        let Some(remnant) = number_of else {
+            return self.open(key, Way::Forward, segment, flags);
+        };
+        let mut connection = Box::new(new_connection(segment, flags));
+        connection.streams.push((remnant.capture, remnant.stream));
+        let index = self.store(connection);
+        self.insert(key, Place::Whole(index));
+        self.make_room(index);
+        index
+    }
+
+    fn place(&mut self, mut connection: Box<Connection<R>>, capture: CaptureId) -> u32 {
+        self.connections_seen += 1;
+        let stream = self.number(capture);
+        connection.streams.push((capture, stream));
+        self.store(connection)
+    }
+
+    fn store(&mut self, connection: Box<Connection<R>>) -> u32 {
+        if let Some(index) = self.free.pop()
+            && let Some(slot) = self.whole.get_mut(index as usize)
+        {
+            *slot = Some(connection);
+            return index;
+        }
+        self.whole.push(Some(connection));
+        (self.whole.len() - 1) as u32
+    }
+
+    fn number(&mut self, capture: CaptureId) -> u32 {
+        let slot = usize::from(capture.0);
+        if self.next_stream.len() <= slot {
+            self.next_stream.resize(slot + 1, 0);
+        }
+        let stream = self.next_stream[slot];
+        self.next_stream[slot] += 1;
+        stream
+    }
+
+    /// A refusal beyond the number kept apart joins its group and leaves only a number behind.
+    fn note_refused(&mut self, index: u32) {
+        let Some(connection) = self.whole_ref(index) else {
+            return;
+        };
+        let group = (
+            connection.client.0,
+            connection.server.0,
+            connection.server.1,
+        );
+        let count = self.refused_counts.entry(group).or_default();
+        *count += 1;
+        if *count == self.limits.refused_apart {
+            self.fold_all(group);
+        } else if *count > self.limits.refused_apart {
+            self.fold(index);
+        }
+    }
+
+    fn fold_all(&mut self, group: (IpAddr, IpAddr, u16)) {
+        let mut members: Vec<(Timestamp, u32)> = Vec::new();
+        for (index, connection) in self.whole.iter().enumerate() {
+            if let Some(connection) = connection
+                && (
+                    connection.client.0,
+                    connection.server.0,
+                    connection.server.1,
+                ) == group
+                && is_plain_refusal(connection)
+            {
+                members.push((connection.opened, index as u32));
+            }
+        }
+        members.sort_unstable();
+        let (fold, keep): (Vec<_>, Vec<_>) = std::mem::take(&mut self.replaced)
+            .into_iter()
+            .partition(|old| {
+                (old.client.0, old.server.0, old.server.1) == group && is_plain_refusal(old)
+            });
+        self.replaced = keep;
+        for old in &fold {
+            self.add_to_group(old);
+        }
+        for (_, index) in members {
+            self.fold(index);
+        }
+    }
+
+    fn fold(&mut self, index: u32) {
+        let Some(connection) = self.whole.get_mut(index as usize).and_then(Option::take) else {
+            return;
+        };
+        self.free.push(index);
+        self.add_to_group(&connection);
+        self.leave_remnant(&connection, Refused::Yes);
+    }
+
+    fn add_to_group(&mut self, connection: &Connection<R>) {
+        let Some(episode) = connection.episodes.first() else {
+            return;
+        };
+        let Some(first) = episode.first() else { return };
+        let key = (
+            connection.client.0,
+            connection.server.0,
+            connection.server.1,
+        );
+        let at = *self.refused_index.entry(key).or_insert_with(|| {
+            self.refused.push(RefusedGroup {
+                client: connection.client.0,
+                server: connection.server,
+                connections: 0,
+                packets: 0,
+                first: (
+                    first.time,
+                    first.frame,
+                    connection.client.1,
+                    connection.first_stream(),
+                ),
+                last: (first.time, first.frame),
+                frames: Vec::new(),
+            });
+            self.refused.len() - 1
+        });
+        if let Some(group) = self.refused.get_mut(at) {
+            group.connections += 1;
+            group.packets += episode.packets;
+            group.last = (
+                episode.last,
+                episode.frames.last().copied().unwrap_or(first.frame),
+            );
+            let room = 10_000usize.saturating_sub(group.frames.len());
+            group.frames.extend(episode.frames.iter().take(room));
+            if first.time < group.first.0 {
+                group.first = (
+                    first.time,
+                    first.frame,
+                    connection.client.1,
+                    connection.first_stream(),
+                );
+            }
+        }
+    }
+
+    fn leave_remnant(&mut self, connection: &Connection<R>, refused: Refused) {
+        let (key, way) = key_of(connection);
+        let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
+        let (client, server) = connection.bases();
+        let bases = if way == Way::Forward {
+            [client, server]
+        } else {
+            [server, client]
+        };
+        let place = self.keep_remnant(Remnant {
+            stream,
+            capture,
+            bases,
+            refused: refused == Refused::Yes,
+        });
+        self.remove(&key);
+        self.insert(key, place);
+    }
+
+    fn keep_remnant(&mut self, remnant: Remnant) -> Place {
+        self.remnants.push(remnant);
+        Place::Remnant((self.remnants.len() - 1) as u32)
+    }
+
+    /// Forgets connections while there are too many: quietly closed ones first, then the one that was silent longest.
+    fn make_room(&mut self, newest: u32) {
+        while self.whole.len() - self.free.len() + self.replaced.len() > self.limits.connections {
+            let victim = match self.closed.pop_front() {
+                Some(index)
+                    if self
+                        .whole_ref(index)
+                        .is_some_and(Connection::is_quietly_closed) =>
+                {
+                    Some(index)
+                }
+                Some(_) => continue,
+                None => None,
+            };
+            if victim.is_none() && !self.replaced.is_empty() {
+                let drop = self.replaced.len().div_ceil(2);
+                self.replaced.drain(..drop);
+                self.evicted += drop as u64;
+                continue;
+            }
+            let Some(index) = victim.or_else(|| self.longest_silent(newest)) else {
+                return;
+            };
+            if let Some(connection) = self.whole.get_mut(index as usize).and_then(Option::take) {
+                self.free.push(index);
+                self.evicted += 1;
+                self.leave_remnant(&connection, Refused::No);
+            }
+        }
+    }
+
+    fn longest_silent(&mut self, newest: u32) -> Option<u32> {
+        // Rare: only when everything held is open. A sweep refills the queue of victims with a sixteenth of all.
+        let mut open: Vec<(Timestamp, u32)> = self
+            .whole
+            .iter()
+            .enumerate()
+            .filter_map(|(index, connection)| Some((connection.as_ref()?.last, index as u32)))
+            .filter(|(_, index)| *index != newest)
+            .collect();
+        let wanted = open.len().div_ceil(16);
+        if open.len() > wanted && wanted > 0 {
+            open.select_nth_unstable(wanted - 1);
+            open.truncate(wanted);
+        }
+        for &(_, index) in &open {
+            if let Some(connection) = self.whole.get_mut(index as usize).and_then(Option::take) {
+                self.free.push(index);
+                self.evicted += 1;
+                self.leave_remnant(&connection, Refused::No);
+            }
+        }
+        None
+    }
+
+    fn whole_ref(&self, index: u32) -> Option<&Connection<R>> {
+        self.whole.get(index as usize)?.as_deref()
+    }
+
+    fn whole_mut(&mut self, index: u32) -> Option<&mut Connection<R>> {
+        self.whole.get_mut(index as usize)?.as_deref_mut()
+    }
+
+    fn find(&self, key: &Key) -> Option<Place> {
+        let word = match key {
+            Key::V4(key) => {
+                self.v4
+                    .find(self.hasher.hash_one(key), |(other, _)| other == key)?
+                    .1
+            }
+            Key::V6(key) => {
+                self.v6
+                    .find(self.hasher.hash_one(key), |(other, _)| other == key)?
+                    .1
+            }
+        };
+        Some(Place::unpack(word))
+    }
+
+    fn insert(&mut self, key: Key, place: Place) {
+        let hasher = &self.hasher;
+        match key {
+            Key::V4(key) => {
+                self.v4
+                    .insert_unique(hasher.hash_one(key), (key, place.pack()), |(key, _)| {
+                        hasher.hash_one(key)
+                    });
+            }
+            Key::V6(key) => {
+                self.v6
+                    .insert_unique(hasher.hash_one(key), (key, place.pack()), |(key, _)| {
+                        hasher.hash_one(key)
+                    });
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &Key) {
+        match key {
+            Key::V4(key) => {
+                if let Ok(entry) = self
+                    .v4
+                    .find_entry(self.hasher.hash_one(key), |(other, _)| other == key)
+                {
+                    entry.remove();
+                }
+            }
+            Key::V6(key) => {
+                if let Ok(entry) = self
+                    .v6
+                    .find_entry(self.hasher.hash_one(key), |(other, _)| other == key)
+                {
+                    entry.remove();
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Yes,
+    No,
+}
+
+fn key_of<R: StreamReader>(connection: &Connection<R>) -> (Key, Way) {
+    let addresses = match (connection.client.0, connection.server.0) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => Addresses::V4 { src, dst },
+        (IpAddr::V6(src), IpAddr::V6(dst)) => Addresses::V6 { src, dst },
+        // Both come from one packet, so they are of one family.
+        (IpAddr::V4(src), IpAddr::V6(_)) => Addresses::V4 { src, dst: src },
+        (IpAddr::V6(src), IpAddr::V4(_)) => Addresses::V6 { src, dst: src },
+    };
+    Key::new(&addresses, connection.client.1, connection.server.1)
+}
+
+/// Nothing but SYNs by the client and RSTs by the server's address that acknowledge them.
+fn is_plain_refusal<R: StreamReader>(connection: &Connection<R>) -> bool {
+    connection.directions.server.packets == 0
+        && connection.directions.client.syns > 0
+        && connection.directions.client.packets == u64::from(connection.directions.client.syns)
+        && connection.directions.client.resets == 0
+        && connection.directions.client.bytes == 0
+        && connection.icmp.is_empty()
+        && connection.duplicates == 0
+        && connection.history.newest_first().all(|packet| {
+            packet.kind == PacketKind::Syn
+                || (packet.from == Peer::Server
+                    && packet.flags.ack()
+                    && connection
+                        .directions
+                        .client
+                        .iss
+                        .is_some_and(|iss| packet.ack == iss + 1))
+        })
+}
+
+/// The first packet decides who is the client: a SYN or SYN-ACK, else the ports, else who spoke first.
+fn new_connection<R: StreamReader>(segment: &Segment<'_>, flags: TcpFlags) -> Connection<R> {
+    const EPHEMERAL: u16 = 32_768;
+    let src = (segment.addresses.src(), segment.src_port);
+    let dst = (segment.addresses.dst(), segment.dst_port);
+    let (from_client, orientation) = if flags.syn() && !flags.rst() {
+        (!flags.ack(), Orientation::Syn)
+    } else {
+        let class = |port: u16| match port {
+            0..1024 => 0,
+            1024..EPHEMERAL => 1,
+            _ => 2,
+        };
+        match class(src.1).cmp(&class(dst.1)) {
+            std::cmp::Ordering::Less => (false, Orientation::Port),
+            std::cmp::Ordering::Greater => (true, Orientation::Port),
+            std::cmp::Ordering::Equal => (true, Orientation::FirstSender),
+        }
+    };
+    let (client, server) = if from_client { (src, dst) } else { (dst, src) };
+    Connection::new(client, server, orientation, segment.time)
+}
