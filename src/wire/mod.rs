@@ -1,8 +1,23 @@
 //! Step 2: from a [`Frame`](crate::capture::Frame) to the innermost TCP [`Segment`], through link layers, tunnels and fragments.
+//!
+//! A new link type or encapsulation is one function and one row in the `match` of its kind: `link::frame`,
+//! `link::ethertype`, `tunnel::over_ip` or `tunnel::over_udp`.
 
+mod checksum;
+mod decoder;
+mod fragment;
+mod icmp;
+mod ip;
+mod link;
 mod segment;
 mod seq;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod tunnel;
+mod view;
 
+pub use decoder::{Decoder, DecoderCounters};
 pub use segment::{
     Addresses, Decoded, IcmpQuote, IcmpReason, MacAddress, Segment, TcpFlags, TcpOptions,
     Timestamps, Ttl,

@@ -1,0 +1,255 @@
+//! IPv4 and IPv6 headers, their fragments, extension headers, and what follows them.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::decoder::{Context, Datagram};
+use super::fragment::{DatagramKey, Piece, Tail};
+use super::view::View;
+use super::{Addresses, Decoded, Ttl, icmp, tcp, tunnel};
+
+/// What an IP header says that a segment keeps.
+#[derive(Clone, Copy)]
+pub(super) struct IpHeader {
+    pub addresses: Addresses,
+    pub ttl: Ttl,
+    pub id: Option<u16>,
+    pub dont_fragment: bool,
+    pub traffic_class: u8,
+}
+
+/// IANA "Assigned Internet Protocol Numbers".
+mod number {
+    pub const HOP_BY_HOP: u8 = 0;
+    pub const ICMP: u8 = 1;
+    pub const TCP: u8 = 6;
+    pub const ROUTING: u8 = 43;
+    pub const FRAGMENT: u8 = 44;
+    pub const ICMPV6: u8 = 58;
+    pub const DESTINATION_OPTIONS: u8 = 60;
+    pub const SHIM6: u8 = 140;
+}
+
+/// What follows an IP header, by its protocol number.
+#[inline]
+pub(super) fn protocol<'a>(protocol: u8, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    match protocol {
+        number::TCP => tcp::segment(v, ctx),
+        number::ICMP => icmp::v4(v, ctx),
+        number::ICMPV6 => icmp::v6(v, ctx),
+        number::HOP_BY_HOP
+        | number::DESTINATION_OPTIONS
+        | number::ROUTING
+        | number::SHIM6
+        | number::FRAGMENT => extension(protocol, v, ctx),
+        other => tunnel::over_ip(other, v, ctx),
+    }
+}
+
+/// An IP packet whose version is known only from its first four bits.
+pub(super) fn any_version<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    match v.u8(0).map(|first| first >> 4) {
+        Some(4) => v4(v, ctx),
+        Some(6) => v6(v, ctx),
+        _ => Decoded::Undecoded,
+    }
+}
+
+/// Offset, in units of 8 bytes, and flags of a fragment (RFC 791 section 3.1).
+const MORE_FRAGMENTS: u16 = 0x2000;
+const DONT_FRAGMENT: u16 = 0x4000;
+const OFFSET: u16 = 0x1fff;
+
+/// An IPv4 packet (RFC 791).
+pub(super) fn v4<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    if ctx.descend().is_none() {
+        return Decoded::Undecoded;
+    }
+    let Some(head) = v.bytes.first_chunk::<20>() else {
+        return Decoded::Undecoded;
+    };
+    let [
+        first,
+        traffic_class,
+        l0,
+        l1,
+        i0,
+        i1,
+        f0,
+        f1,
+        ttl,
+        protocol_number,
+        _,
+        _,
+        addresses @ ..,
+    ] = *head;
+    let [s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
+    let header_len = usize::from(first & 0x0f) * 4;
+    if first >> 4 != 4 {
+        return match first >> 4 {
+            6 => v6(v, ctx),
+            _ => Decoded::Undecoded,
+        };
+    }
+    // Zero: the kernel leaves the length of a segment that the card will cut up (TSO) to the frame.
+    let total_len = match u16::from_be_bytes([l0, l1]) {
+        0 => v.wire,
+        len => u32::from(len),
+    };
+    if header_len < 20 || total_len < header_len as u32 {
+        return Decoded::Undecoded;
+    }
+    let id = u16::from_be_bytes([i0, i1]);
+    let fragment = u16::from_be_bytes([f0, f1]);
+    let header = IpHeader {
+        addresses: Addresses::V4 {
+            src: Ipv4Addr::new(s0, s1, s2, s3),
+            dst: Ipv4Addr::new(d0, d1, d2, d3),
+        },
+        ttl: Ttl(ttl),
+        id: Some(id),
+        dont_fragment: fragment & DONT_FRAGMENT != 0,
+        traffic_class,
+    };
+    let Some(payload) = v.clip(total_len).skip(header_len) else {
+        return Decoded::Undecoded;
+    };
+    ctx.ip = header;
+    if fragment & (MORE_FRAGMENTS | OFFSET) != 0 {
+        let place = Place {
+            offset: u32::from(fragment & OFFSET) * 8,
+            tail: if fragment & MORE_FRAGMENTS == 0 {
+                Tail::Last
+            } else {
+                Tail::More
+            },
+            wire: total_len - header_len as u32,
+            id: u32::from(id),
+            key_protocol: protocol_number,
+            protocol: protocol_number,
+        };
+        return fragment_of(payload, place, ctx);
+    }
+    protocol(protocol_number, payload, ctx)
+}
+
+/// An IPv6 packet (RFC 8200).
+pub(super) fn v6<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    if ctx.descend().is_none() {
+        return Decoded::Undecoded;
+    }
+    let Some((head, payload)) = v.split::<40>() else {
+        return Decoded::Undecoded;
+    };
+    let [v0, v1, _, _, l0, l1, next, hop_limit, addresses @ ..] = head;
+    if v0 >> 4 != 6 {
+        return Decoded::Undecoded;
+    }
+    let (src, dst) = addresses.split_at(16);
+    let (Ok(src), Ok(dst)) = (<[u8; 16]>::try_from(src), <[u8; 16]>::try_from(dst)) else {
+        return Decoded::Undecoded;
+    };
+    ctx.ip = IpHeader {
+        addresses: Addresses::V6 {
+            src: Ipv6Addr::from(src),
+            dst: Ipv6Addr::from(dst),
+        },
+        ttl: Ttl(*hop_limit),
+        id: None,
+        dont_fragment: true,
+        traffic_class: (v0 << 4) | (v1 >> 4),
+    };
+    // Zero: a jumbogram (RFC 2675) or a segment for the card to cut up; the frame knows the length.
+    let payload = match u16::from_be_bytes([*l0, *l1]) {
+        0 => payload,
+        len => payload.clip(u32::from(len)),
+    };
+    protocol(*next, payload, ctx)
+}
+
+/// An IPv6 extension header and what follows it. They start alike: next header, then (but for fragments) the length.
+fn extension<'a>(kind: u8, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    if ctx.descend().is_none() {
+        return Decoded::Undecoded;
+    }
+    if kind == number::FRAGMENT {
+        return v6_fragment(v, ctx);
+    }
+    let (Some(next), Some(len)) = (v.u8(0), v.u8(1)) else {
+        return Decoded::Undecoded;
+    };
+    match v.skip((usize::from(len) + 1) * 8) {
+        Some(rest) => protocol(next, rest, ctx),
+        None => Decoded::Undecoded,
+    }
+}
+
+/// The fragment header (RFC 8200 section 4.5). An atomic fragment (RFC 6946) is whole in itself.
+fn v6_fragment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    let Some((&[next, _, o0, o1, id @ ..], payload)) = v.split::<8>() else {
+        return Decoded::Undecoded;
+    };
+    let offset_and_flags = u16::from_be_bytes([o0, o1]);
+    if offset_and_flags & !0x0006 == 0 {
+        return protocol(next, payload, ctx);
+    }
+    let place = Place {
+        offset: u32::from(offset_and_flags & 0xfff8),
+        tail: if offset_and_flags & 1 == 0 {
+            Tail::Last
+        } else {
+            Tail::More
+        },
+        wire: payload.wire,
+        id: u32::from_be_bytes(id),
+        key_protocol: 0,
+        protocol: next,
+    };
+    fragment_of(payload, place, ctx)
+}
+
+/// Where a fragment belongs.
+struct Place {
+    /// In bytes.
+    offset: u32,
+    tail: Tail,
+    /// Its length, by the IP header.
+    wire: u32,
+    id: u32,
+    /// The protocol as part of the datagram's key (IPv4), 0 in IPv6.
+    key_protocol: u8,
+    protocol: u8,
+}
+
+fn fragment_of<'a>(payload: View<'a>, place: Place, ctx: &mut Context<'_>) -> Decoded<'a> {
+    let Some(bytes) = payload
+        .bytes
+        .get(..place.wire as usize)
+        .filter(|b| !b.is_empty())
+    else {
+        // The snap length cut it: the datagram will never be whole. The first fragment still shows the header.
+        if place.offset != 0 {
+            return Decoded::Other;
+        }
+        ctx.cut_fragment = true;
+        return protocol(place.protocol, payload, ctx);
+    };
+    let key = DatagramKey {
+        addresses: ctx.ip.addresses,
+        id: place.id,
+        protocol: place.key_protocol,
+        vlan: ctx.vlan,
+    };
+    let piece = Piece {
+        offset: place.offset,
+        bytes,
+        tail: place.tail,
+    };
+    if let Some(whole) = ctx.fragments.add(key, piece) {
+        ctx.datagram = Some(Datagram {
+            payload: whole,
+            header: ctx.ip,
+            protocol: place.protocol,
+        });
+    }
+    Decoded::Other
+}
