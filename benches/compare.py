@@ -116,7 +116,8 @@ def programs(capture, chosen):
     return [
         ("whyrst", [str(whyrst), str(capture)], False),
         ("whyrst json", [str(whyrst), "--format", "json", str(capture)], False),
-        ("tcpdump", ["tcpdump", "-n", "-r", str(capture), "tcp[tcpflags] & tcp-rst != 0"], False),
+        # Without -S tcpdump keeps a list of the connections it has printed, which takes hours for millions of them.
+        ("tcpdump", ["tcpdump", "-nS", "-r", str(capture), "tcp[tcpflags] & tcp-rst != 0"], False),
         ("tcptrace", ["tcptrace", "-n", str(capture)], True),
         ("tshark", ["tshark", "-n", "-r", str(capture), "-Y", "tcp.flags.reset == 1"], True),
     ]
