@@ -69,6 +69,13 @@ impl<R: Read> Window<R> {
         self.bytes.get(self.start..)?.get(..count)
     }
 
+    /// The next bytes, `count` of them if there are as many.
+    pub(super) fn peek_up_to(&mut self, count: usize) -> &[u8] {
+        self.fill(count);
+        let available = self.available();
+        available.get(..count).unwrap_or(available)
+    }
+
     /// Whether the stream ends right here.
     pub(super) fn at_end(&mut self) -> bool {
         self.end == self.start && !self.fill(1)
@@ -145,6 +152,9 @@ impl<R: Read> Window<R> {
 fn describe(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::UnexpectedEof => "the compressed data ends too early".to_owned(),
+        ErrorKind::InvalidData | ErrorKind::InvalidInput => {
+            format!("the compressed data is corrupt ({error})")
+        }
         _ => error.to_string(),
     }
 }

@@ -1,8 +1,14 @@
-//! All captures of one vantage as a single source of frames.
+//! All captures of one vantage as a single source of frames, in the order of time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::Read;
 
 use super::file::{CaptureError, CaptureFile, FileFacts};
 use super::frame::{CaptureId, Frame};
-use super::source::{ByteCount, Input};
+use super::pcap::Lookahead;
+use super::source::{Access, Input, StopFlag, is_regular, regular_size};
+use crate::time::Timestamp;
 
 /// How far reading has come, in bytes as they lie on the disk (compressed where they are).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,73 +19,241 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
-/// Captures of one vantage.
+/// Captures of one vantage, read as one.
+///
+/// Files are sorted by the time of their first frame (those of `tcpdump -C` and `-G` in any order) and merged: the next
+/// frame is the earliest of the files' next frames, of the earlier file where two are equal. Within a file the order
+/// is never changed, even where its time goes backwards. A file is open only from its first frame to its last, so
+/// that thousands of rotated files need neither memory nor descriptors.
+///
+/// ```no_run
+/// use whyrst::capture::{Captures, Input};
+///
+/// let mut captures = Captures::open(&[Input::from_argument("incident.pcap.gz")])?;
+/// while let Some(frame) = captures.next_frame() {
+///     println!("{} {} {} bytes", frame.id.number, frame.time, frame.original_len);
+/// }
+/// for facts in captures.facts() {
+///     if let Some(damage) = facts.damage {
+///         eprintln!("{}: {damage}", facts.input);
+///     }
+/// }
+/// # Ok::<(), whyrst::capture::CaptureError>(())
+/// ```
 pub struct Captures {
-    files: Vec<Slot>,
-    count: ByteCount,
+    /// In the order of the command line: the index is the [`CaptureId`].
+    files: Vec<File>,
+    /// Files not yet at their end, by the time of their next frame, then by rank.
+    waiting: BinaryHeap<Reverse<(Timestamp, Place)>>,
+    /// The file whose frame was handed out last.
+    current: Option<Place>,
+    access: Access,
     total: Option<u64>,
-    current: usize,
 }
 
-enum Slot {
+/// A file's place among the files, and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// By the time of its first frame.
+    rank: usize,
+    /// In the order of the command line.
+    index: usize,
+}
+
+enum File {
+    /// Looked at and closed again until its first frame's turn comes.
+    Closed(Box<FileFacts>),
+    /// Being read; its next frame is at hand.
     Open(Box<CaptureFile>),
-    Unreadable(Box<FileFacts>),
+    /// Read to its end, or not readable.
+    Done(Box<FileFacts>),
 }
 
 impl Captures {
-    /// Opens the inputs. A file that can't be read at all is noted in its [`FileFacts::unreadable`];
-    /// an error only when none can be read (the first file's).
+    /// Opens the inputs. A file that can't be read at all is noted in its [`FileFacts::unreadable`] and the others
+    /// are read; an error only when none can be (the first file's). Whether one unreadable file among
+    /// others is an error is for the caller to say.
     pub fn open(inputs: &[Input]) -> Result<Self, CaptureError> {
-        let count = ByteCount::default();
-        let mut files = Vec::new();
-        let mut first_error = None;
-        for (index, input) in inputs.iter().enumerate() {
-            let id = CaptureId(u16::try_from(index).unwrap_or(u16::MAX));
-            match CaptureFile::open(id, input, &count) {
-                Ok(file) => files.push(Slot::Open(Box::new(file))),
-                Err(error) => {
-                    let mut facts = FileFacts::new(id, input.clone());
-                    facts.unreadable = Some(error.clone());
-                    first_error.get_or_insert(error);
-                    files.push(Slot::Unreadable(Box::new(facts)));
-                }
-            }
-        }
-        if !files.iter().any(|slot| matches!(slot, Slot::Open(_))) {
-            return Err(first_error.unwrap_or(CaptureError::NoInput));
-        }
-        let total = inputs.iter().map(size).sum();
+        Self::open_with(inputs, Access::default())
+    }
+
+    /// As [`Self::open`]; raising the flag ends standard input where it is.
+    pub fn open_stoppable(inputs: &[Input], stop: StopFlag) -> Result<Self, CaptureError> {
+        let access = Access {
+            stop: Some(stop),
+            ..Access::default()
+        };
+        Self::open_with(inputs, access)
+    }
+
+    /// Reads one capture from any stream, compressed or not; `name` stands for it in reports.
+    ///
+    /// Up to 256 KiB may be read before the first frame is delivered.
+    pub fn from_stream(
+        name: &str,
+        stream: impl Read + Send + 'static,
+    ) -> Result<Self, CaptureError> {
+        let input = Input::File(name.into());
+        let stream = Box::new(stream);
+        let mut file = CaptureFile::over(CaptureId(0), &input, Lookahead::Allowed, stream)?;
+        let place = Place { rank: 0, index: 0 };
+        let waiting = file.advance().map(|first| Reverse((first, place)));
         Ok(Self {
-            files,
-            count,
-            total,
-            current: 0,
+            files: vec![File::Open(Box::new(file))],
+            waiting: waiting.into_iter().collect(),
+            current: None,
+            access: Access::default(),
+            total: None,
         })
     }
 
-    /// The next frame. Damage ends its file, is kept in the facts, and is no error here.
-    pub fn next_frame(&mut self) -> Option<Frame<'_>> {
-        while let Some(slot) = self.files.get_mut(self.current) {
-            if let Slot::Open(file) = slot
-                && file.advance().is_some()
-            {
-                break;
-            }
-            self.current += 1;
+    fn open_with(inputs: &[Input], access: Access) -> Result<Self, CaptureError> {
+        if inputs.len() > usize::from(u16::MAX) {
+            return Err(CaptureError::TooMany {
+                count: inputs.len(),
+            });
         }
-        match self.files.get(self.current)? {
-            Slot::Open(file) => file.frame(),
-            Slot::Unreadable(_) => None,
+        let mut captures = Self {
+            files: Vec::with_capacity(inputs.len()),
+            waiting: BinaryHeap::with_capacity(inputs.len()),
+            current: None,
+            access,
+            total: inputs.iter().map(regular_size).sum(),
+        };
+        let mut first_frames = Vec::with_capacity(inputs.len());
+        for (index, input) in inputs.iter().enumerate() {
+            let (file, first) = captures.look_at(index, input, inputs.len());
+            captures.files.push(file);
+            first_frames.extend(first.map(|first| (first, index)));
+        }
+        captures.fail_if_none_is_readable()?;
+        first_frames.sort_unstable();
+        for (rank, (first, index)) in first_frames.into_iter().enumerate() {
+            captures
+                .waiting
+                .push(Reverse((first, Place { rank, index })));
+        }
+        Ok(captures)
+    }
+
+    /// Finds a file's first frame. One of many is closed again, unless it can be read only once.
+    fn look_at(&self, index: usize, input: &Input, of: usize) -> (File, Option<Timestamp>) {
+        let id = CaptureId(u16::try_from(index).unwrap_or(u16::MAX));
+        let reopened = of > 1 && is_regular(input);
+        let scratch = Access::default();
+        let access = if reopened { &scratch } else { &self.access };
+        let mut file = match CaptureFile::open(id, input, access) {
+            Ok(file) => file,
+            Err(error) => {
+                return (
+                    File::Done(Box::new(FileFacts::unreadable(id, input, error))),
+                    None,
+                );
+            }
+        };
+        if !reopened {
+            let first = file.advance();
+            return (File::Open(Box::new(file)), first);
+        }
+        let nothing_yet = file.facts();
+        match file.advance() {
+            Some(first) => (File::Closed(Box::new(nothing_yet)), Some(first)),
+            None => (File::Done(Box::new(file.facts())), None),
         }
     }
 
-    /// What is known of each input, in the order given.
+    fn fail_if_none_is_readable(&self) -> Result<(), CaptureError> {
+        let mut error = CaptureError::NoInput;
+        for file in self.files.iter().rev() {
+            match file {
+                File::Done(facts) => match &facts.unreadable {
+                    Some(unreadable) => error = unreadable.clone(),
+                    None => return Ok(()),
+                },
+                _ => return Ok(()),
+            }
+        }
+        Err(error)
+    }
+
+    /// The next frame; its bytes stay until the next call. Damage ends its file, is kept in the facts, and is no error here.
+    #[inline]
+    pub fn next_frame(&mut self) -> Option<Frame<'_>> {
+        if let Some(place) = self.current {
+            match self.advance(place) {
+                Some(time) if self.is_next(time, place) => {}
+                Some(time) => {
+                    self.waiting.push(Reverse((time, place)));
+                    self.current = self.take_next();
+                }
+                None => {
+                    self.close(place);
+                    self.current = self.take_next();
+                }
+            }
+        } else {
+            self.current = self.take_next();
+        }
+        match self.files.get(self.current?.index)? {
+            File::Open(file) => file.frame(),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self, place: Place) -> Option<Timestamp> {
+        match self.files.get_mut(place.index)? {
+            File::Open(file) => file.advance(),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn is_next(&self, time: Timestamp, place: Place) -> bool {
+        self.waiting
+            .peek()
+            .is_none_or(|Reverse(other)| (time, place) < *other)
+    }
+
+    /// The file whose turn it is, opened if it isn't.
+    fn take_next(&mut self) -> Option<Place> {
+        loop {
+            let Reverse((_, place)) = self.waiting.pop()?;
+            let file = self.files.get_mut(place.index)?;
+            let File::Closed(facts) = file else {
+                return Some(place);
+            };
+            match CaptureFile::open(facts.id, &facts.input, &self.access) {
+                Ok(mut opened) => {
+                    if opened.advance().is_some() {
+                        *file = File::Open(Box::new(opened));
+                        return Some(place);
+                    }
+                    *file = File::Done(Box::new(opened.facts()));
+                }
+                Err(error) => {
+                    let facts = FileFacts::unreadable(facts.id, &facts.input, error);
+                    *file = File::Done(Box::new(facts));
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, place: Place) {
+        if let Some(file) = self.files.get_mut(place.index)
+            && let File::Open(open) = file
+        {
+            *file = File::Done(Box::new(open.facts()));
+        }
+    }
+
+    /// What is known of each input so far, in the order given.
     pub fn facts(&self) -> Vec<FileFacts> {
         self.files
             .iter()
-            .map(|slot| match slot {
-                Slot::Open(file) => file.facts(),
-                Slot::Unreadable(facts) => (**facts).clone(),
+            .map(|file| match file {
+                File::Open(file) => file.facts(),
+                File::Closed(facts) | File::Done(facts) => (**facts).clone(),
             })
             .collect()
     }
@@ -87,19 +261,8 @@ impl Captures {
     /// How far reading has come.
     pub fn progress(&self) -> Progress {
         Progress {
-            read: self.count.get(),
+            read: self.access.count.get(),
             total: self.total,
         }
-    }
-}
-
-/// Size on the disk; pipes have none.
-fn size(input: &Input) -> Option<u64> {
-    match input {
-        Input::Stdin => None,
-        Input::File(path) => std::fs::metadata(path)
-            .ok()
-            .filter(|metadata| metadata.is_file())
-            .map(|metadata| metadata.len()),
     }
 }

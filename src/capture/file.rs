@@ -4,12 +4,13 @@ use std::io;
 use std::sync::Arc;
 
 use super::buffer::Window;
+use super::compression::{Compression, decompressed};
 use super::damage::{Damage, DamageKind};
 use super::frame::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
-use super::pcap::{HeaderProblem, Magic, PcapReader};
+use super::pcap::{HeaderProblem, Lookahead, Magic, PcapReader};
 use super::pcapng::{PcapngReader, SECTION_HEADER};
 use super::record::{Record, Step};
-use super::source::{ByteCount, Compression, Input, Stream, decompressed, raw};
+use super::source::{Access, Input, Stream, is_regular, raw};
 use crate::time::Timestamp;
 
 /// Why a file could not be read at all. What is merely damaged is read as far as it goes, see [`Damage`].
@@ -44,6 +45,12 @@ pub enum CaptureError {
         input: Input,
         /// What it is.
         what: String,
+    },
+    /// More files than frames can be told apart by.
+    #[error("{count} captures are more than the 65535 that can be read together")]
+    TooMany {
+        /// How many were given.
+        count: usize,
     },
     /// There was nothing to open.
     #[error("no capture was given")]
@@ -116,6 +123,13 @@ impl FileFacts {
             unreadable: None,
         }
     }
+
+    pub(super) fn unreadable(id: CaptureId, input: &Input, error: CaptureError) -> Self {
+        Self {
+            unreadable: Some(error),
+            ..Self::new(id, input.clone())
+        }
+    }
 }
 
 enum Reader {
@@ -139,23 +153,31 @@ impl CaptureFile {
     pub(super) fn open(
         id: CaptureId,
         input: &Input,
-        count: &ByteCount,
+        access: &Access,
     ) -> Result<Self, CaptureError> {
         let refused = |error| CaptureError::Io {
             input: input.clone(),
             source: Arc::new(error),
         };
-        let stream = raw(input, count).map_err(refused)?;
-        let (compression, stream) = decompressed(stream).map_err(refused)?;
-        Self::over(id, input, compression, stream)
+        let stream = raw(input, access).map_err(refused)?;
+        let lookahead = match is_regular(input) {
+            true => Lookahead::Allowed,
+            false => Lookahead::No,
+        };
+        Self::over(id, input, lookahead, stream)
     }
 
-    fn over(
+    /// As [`Self::open`], from a stream that is open already.
+    pub(super) fn over(
         id: CaptureId,
         input: &Input,
-        compression: Compression,
+        lookahead: Lookahead,
         stream: Stream,
     ) -> Result<Self, CaptureError> {
+        let (compression, stream) = decompressed(stream).map_err(|error| CaptureError::Io {
+            input: input.clone(),
+            source: Arc::new(error),
+        })?;
         let mut facts = FileFacts::new(id, input.clone());
         facts.compression = compression;
         let mut file = Self {
@@ -165,11 +187,11 @@ impl CaptureFile {
             last_link: None,
             facts,
         };
-        file.read_header()?;
+        file.read_header(lookahead)?;
         Ok(file)
     }
 
-    fn read_header(&mut self) -> Result<(), CaptureError> {
+    fn read_header(&mut self, lookahead: Lookahead) -> Result<(), CaptureError> {
         let magic = match self.window.peek(4).and_then(<[u8]>::first_chunk) {
             Some(magic) => *magic,
             None => return Err(self.no_capture()),
@@ -186,7 +208,7 @@ impl CaptureFile {
         let Some(magic) = Magic::of(magic) else {
             return Err(self.no_capture());
         };
-        match PcapReader::open(magic, &mut self.window) {
+        match PcapReader::open(magic, lookahead, &mut self.window) {
             Ok(reader) => self.reader = Reader::Pcap(reader),
             Err(HeaderProblem::CutShort) => {
                 let end = self.window.end_offset();
@@ -202,7 +224,7 @@ impl CaptureFile {
         Ok(())
     }
 
-    fn no_capture(&self) -> CaptureError {
+    fn no_capture(&mut self) -> CaptureError {
         let input = self.facts.input.clone();
         if let Some(why) = self.window.broken() {
             return CaptureError::Io {
@@ -210,7 +232,7 @@ impl CaptureFile {
                 source: Arc::new(io::Error::other(why.to_owned())),
             };
         }
-        match self.window.available() {
+        match self.window.peek_up_to(8) {
             [] => CaptureError::Empty { input },
             start => CaptureError::NotACapture {
                 input,
@@ -338,7 +360,6 @@ impl CaptureFile {
 
 /// The first bytes for people: text as text, else hexadecimal.
 fn describe_start(start: &[u8]) -> String {
-    let start = start.get(..start.len().min(8)).unwrap_or_default();
     if start
         .iter()
         .all(|byte| (b' '..=b'~').contains(byte) || matches!(byte, b'\n' | b'\r' | b'\t'))

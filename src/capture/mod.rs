@@ -5,19 +5,28 @@
 mod buffer;
 mod bytes;
 mod captures;
+mod compression;
 mod damage;
 mod file;
+mod filter;
 mod frame;
 mod link_type;
 mod pcap;
+mod pcap_layout;
 mod pcapng;
 mod pcapng_options;
+mod pcapng_writer;
 mod record;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use captures::{Captures, Progress};
+pub use compression::Compression;
 pub use damage::{Damage, DamageKind};
 pub use file::{CaptureError, FileFacts, Format};
+pub use filter::{CaptureFilter, FilterError};
 pub use frame::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
 pub use link_type::link_type_name;
-pub use source::{Compression, Input};
+pub use pcapng_writer::{InterfaceId, PcapngWriter};
+pub use source::{Input, StopFlag};

@@ -6,6 +6,7 @@ use super::buffer::Window;
 use super::bytes::ByteOrder;
 use super::damage::DamageKind;
 use super::frame::LinkType;
+use super::pcap_layout::{BYTES_TO_TRY, Expectation, Layout};
 use super::record::{Record, Step, longest_packet};
 use crate::time::Timestamp;
 
@@ -24,24 +25,6 @@ pub(super) struct Magic {
     extra_header: usize,
 }
 
-/// What a record has between the lengths and the packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layout {
-    /// Nothing.
-    Standard,
-    /// Interface index, protocol and packet type, 8 bytes (A. Kuznetzov's patch to libpcap, 1999).
-    Modified,
-}
-
-impl Layout {
-    fn record_header(self) -> usize {
-        match self {
-            Self::Standard => 16,
-            Self::Modified => 24,
-        }
-    }
-}
-
 /// Whether the captured length stands before the original length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LengthOrder {
@@ -49,6 +32,15 @@ enum LengthOrder {
     OriginalFirst,
     /// Files of version 2.3 exist in both orders: the smaller is the captured length.
     Either,
+}
+
+/// Whether the first records may be waited for before the first frame is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lookahead {
+    /// A file: all of it is there.
+    Allowed,
+    /// A pipe: the next record may be hours away.
+    No,
 }
 
 /// Why a header with the right magic is still not read.
@@ -88,7 +80,6 @@ impl Magic {
 pub(super) struct PcapReader {
     order: ByteOrder,
     nanos_per_tick: i64,
-    layout: Layout,
     header_len: usize,
     length_order: LengthOrder,
     link: LinkType,
@@ -99,36 +90,49 @@ impl PcapReader {
     /// Reads the file header, which the window is at.
     pub(super) fn open<R: Read>(
         magic: Magic,
+        lookahead: Lookahead,
         window: &mut Window<R>,
     ) -> Result<Self, HeaderProblem> {
         let order = magic.order;
-        let header = window
-            .peek(FILE_HEADER + magic.extra_header)
-            .ok_or(HeaderProblem::CutShort)?;
+        let header_len = FILE_HEADER + magic.extra_header;
+        let header = window.peek(header_len).ok_or(HeaderProblem::CutShort)?;
         let field = |at| order.u32(header, at).ok_or(HeaderProblem::CutShort);
         let major = order.u16(header, 4).ok_or(HeaderProblem::CutShort)?;
         let minor = order.u16(header, 6).ok_or(HeaderProblem::CutShort)?;
+        let snap_len = field(16)?;
         let network = field(20)?;
         if major < 2 {
-            return Err(HeaderProblem::Unsupported(format!(
-                "a pcap file of version {major}.{minor}"
-            )));
+            let what = format!("a pcap file of version {major}.{minor}");
+            return Err(HeaderProblem::Unsupported(what));
         }
         if network & RESERVED_LINK_BITS != 0 {
-            return Err(HeaderProblem::Unsupported(format!(
-                "a pcap file whose header has the link type {network:#010x}"
-            )));
+            let what = format!("a pcap file whose header has the link type {network:#010x}");
+            return Err(HeaderProblem::Unsupported(what));
         }
         let link = LinkType(network as u16);
-        window.consume(FILE_HEADER + magic.extra_header);
+        let longest = longest_packet(link);
+        window.consume(header_len);
+        let length_order = length_order(major, minor);
+        let mut layout = magic.layout;
+        // The layouts that need guessing are all of version 2.4 and microseconds.
+        if lookahead == Lookahead::Allowed
+            && length_order == LengthOrder::CapturedFirst
+            && magic.nanos_per_tick != 1
+        {
+            let expectation = Expectation {
+                order,
+                snap_len,
+                longest,
+            };
+            layout = expectation.best_layout(layout, window.peek_up_to(BYTES_TO_TRY));
+        }
         Ok(Self {
             order,
             nanos_per_tick: magic.nanos_per_tick,
-            layout: magic.layout,
-            header_len: magic.layout.record_header(),
-            length_order: length_order(major, minor),
+            header_len: layout.record_header(),
+            length_order,
             link,
-            longest: longest_packet(link),
+            longest,
         })
     }
 
@@ -159,7 +163,7 @@ impl PcapReader {
                 limit: self.longest,
             });
         }
-        if (seconds | fraction | first | second) == 0 && self.layout == Layout::Standard {
+        if (seconds | fraction | first | second) == 0 {
             window.consume(header_len);
             return Ok(Step::Zeros);
         }

@@ -88,10 +88,8 @@ impl Interface {
                         interface.resolution = Resolution::from_option(*resolution);
                     }
                 }
-                IF_TSOFFSET => {
-                    if value.len() == 8 {
-                        interface.offset_seconds = order.u64(value, 0)?.cast_signed();
-                    }
+                IF_TSOFFSET if value.len() == 8 => {
+                    interface.offset_seconds = order.u64(value, 0)?.cast_signed();
                 }
                 _ => {}
             }

@@ -29,10 +29,10 @@ pub(super) enum Step {
 }
 
 /// The longest packet that a record may have, by link type, as Wireshark refuses longer ones
-/// (`wtap_max_snaplen_for_encap`): D-Bus messages, USBPcap transfers and EBHSCR records can be larger than any frame.
+/// (`wtap_max_snaplen_for_encap`): D-Bus messages, USB transfers and EBHSCR records can be larger than any frame.
 pub(super) fn longest_packet(link: LinkType) -> u32 {
     match link.0 {
-        231 | 249 => 128 * 1024 * 1024,
+        189 | 220 | 231 | 249 => 128 * 1024 * 1024,
         279 => 8 * 1024 * 1024,
         _ => 262_144,
     }

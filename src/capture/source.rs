@@ -1,11 +1,14 @@
-//! Where the bytes of a capture come from: a file or standard input, compressed or not.
+//! Where the bytes of a capture come from: a file or standard input.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 /// A capture as the user named it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,39 +40,6 @@ impl fmt::Display for Input {
     }
 }
 
-/// How a capture file is compressed, known by its first bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Compression {
-    /// Not at all.
-    #[default]
-    None,
-    /// gzip, RFC 1952, of one or several members.
-    Gzip,
-    /// Zstandard, RFC 8878.
-    Zstd,
-    /// LZ4 frames.
-    Lz4,
-}
-
-impl Compression {
-    /// As reports name it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-            Self::Lz4 => "lz4",
-        }
-    }
-
-    fn of(first: &[u8]) -> Self {
-        match first {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            _ => Self::None,
-        }
-    }
-}
-
 /// How many bytes have been read from the inputs, as they lie on the disk.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByteCount(Arc<AtomicU64>);
@@ -94,22 +64,54 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// A stream of bytes that are no longer compressed.
+/// A stream of bytes.
 pub(super) type Stream = Box<dyn Read + Send>;
 
+/// Raised by a signal handler: standard input then ends where it is, even while nothing comes.
+pub type StopFlag = Arc<AtomicBool>;
+
+/// What opening needs beside the name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Access {
+    pub(super) count: ByteCount,
+    pub(super) stop: Option<StopFlag>,
+}
+
 /// Opens a file or standard input, counting what is read.
-pub(super) fn raw(input: &Input, count: &ByteCount) -> io::Result<Stream> {
-    let count = count.clone();
+pub(super) fn raw(input: &Input, access: &Access) -> io::Result<Stream> {
+    let count = access.count.clone();
     Ok(match input {
-        Input::Stdin => Box::new(Counted {
-            source: io::stdin(),
-            count,
-        }),
+        Input::Stdin => match &access.stop {
+            None => Box::new(Counted {
+                source: io::stdin(),
+                count,
+            }),
+            Some(stop) => Box::new(Counted {
+                source: Stoppable::stdin(stop.clone()),
+                count,
+            }),
+        },
         Input::File(path) => Box::new(Counted {
             source: open_file(path)?,
             count,
         }),
     })
+}
+
+/// Whether a file can be opened a second time and be the same: no pipe, no standard input.
+pub(super) fn is_regular(input: &Input) -> bool {
+    regular_size(input).is_some()
+}
+
+/// Size on the disk; pipes have none.
+pub(super) fn regular_size(input: &Input) -> Option<u64> {
+    match input {
+        Input::Stdin => None,
+        Input::File(path) => std::fs::metadata(path)
+            .ok()
+            .filter(|metadata| metadata.is_file())
+            .map(|metadata| metadata.len()),
+    }
 }
 
 fn open_file(path: &Path) -> io::Result<File> {
@@ -120,24 +122,63 @@ fn open_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Looks at the first bytes and takes the compression off.
-pub(super) fn decompressed(mut raw: Stream) -> io::Result<(Compression, Stream)> {
-    let mut first = [0; 4];
-    let mut have = 0;
-    while let Some(free) = first.get_mut(have..).filter(|free| !free.is_empty()) {
-        match raw.read(free) {
-            Ok(0) => break,
-            Ok(read) => have += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+/// Standard input read by a thread of its own, so that a signal can end it while it is silent.
+struct Stoppable {
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    chunk: Cursor<Vec<u8>>,
+    stop: StopFlag,
+}
+
+impl Stoppable {
+    const CHUNK: usize = 64 * 1024;
+    /// How long a raised flag may go unnoticed.
+    const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+    fn stdin(stop: StopFlag) -> Self {
+        let (send, chunks) = sync_channel(4);
+        // Ends with the process at the latest; it owns nothing that must be put away.
+        thread::spawn(move || {
+            let mut stdin = io::stdin().lock();
+            loop {
+                let mut chunk = vec![0; Self::CHUNK];
+                let message = stdin.read(&mut chunk).map(|read| {
+                    chunk.truncate(read);
+                    chunk
+                });
+                let last = match &message {
+                    Ok(chunk) => chunk.is_empty(),
+                    Err(error) => error.kind() != ErrorKind::Interrupted,
+                };
+                if send.send(message).is_err() || last {
+                    return;
+                }
+            }
+        });
+        Self {
+            chunks,
+            chunk: Cursor::default(),
+            stop,
         }
     }
-    let seen = first.get(..have).unwrap_or_default().to_vec();
-    let compression = Compression::of(&seen);
-    let whole = Cursor::new(seen).chain(raw);
-    let stream: Stream = match compression {
-        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(whole)),
-        _ => Box::new(whole),
-    };
-    Ok((compression, stream))
+}
+
+impl Read for Stoppable {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.chunk.read(into)?;
+            if read > 0 || into.is_empty() {
+                return Ok(read);
+            }
+            match self.chunks.recv_timeout(Self::LOOK_AGAIN) {
+                Ok(Ok(chunk)) if chunk.is_empty() => return Ok(0),
+                Ok(Ok(chunk)) => self.chunk = Cursor::new(chunk),
+                Ok(Err(error)) => return Err(error),
+                Err(RecvTimeoutError::Timeout) if self.stop.load(Ordering::Relaxed) => {
+                    return Ok(0);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            }
+        }
+    }
 }
