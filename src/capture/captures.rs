@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::Read;
 
-use super::file::{CaptureError, CaptureFile, FileFacts};
+use super::error::CaptureError;
+use super::facts::FileFacts;
+use super::file::CaptureFile;
 use super::frame::{CaptureId, Frame};
 use super::pcap::Lookahead;
 use super::source::{Access, Input, StopFlag, is_regular, regular_size};

@@ -1,136 +1,19 @@
-//! One capture file, whatever its format and compression, and what it tells about itself.
+//! One capture file, whatever its format and compression.
 
 use std::io;
 use std::sync::Arc;
 
 use super::buffer::Window;
-use super::compression::{Compression, decompressed};
+use super::compression::decompressed;
 use super::damage::{Damage, DamageKind};
+use super::error::CaptureError;
+use super::facts::{FileFacts, Format};
 use super::frame::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
 use super::pcap::{HeaderProblem, Lookahead, Magic, PcapReader};
 use super::pcapng::{PcapngReader, SECTION_HEADER};
 use super::record::{Record, Step};
 use super::source::{Access, Input, Stream, is_regular, raw};
 use crate::time::Timestamp;
-
-/// Why a file could not be read at all. What is merely damaged is read as far as it goes, see [`Damage`].
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum CaptureError {
-    /// The operating system refused.
-    #[error("{input}: {source}")]
-    Io {
-        /// What was to be opened.
-        input: Input,
-        /// The operating system's word.
-        source: Arc<io::Error>,
-    },
-    /// Nothing in it.
-    #[error("{input}: not a capture file (it is empty)")]
-    Empty {
-        /// The file.
-        input: Input,
-    },
-    /// Neither pcap nor pcapng.
-    #[error("{input}: not a capture file (it starts with {starts_with})")]
-    NotACapture {
-        /// The file.
-        input: Input,
-        /// Its first bytes, or the name of what they are known to be.
-        starts_with: String,
-    },
-    /// A capture of a kind that nobody has defined.
-    #[error("{input}: {what}, which is not supported")]
-    Unsupported {
-        /// The file.
-        input: Input,
-        /// What it is.
-        what: String,
-    },
-    /// More files than frames can be told apart by.
-    #[error("{count} captures are more than the 65535 that can be read together")]
-    TooMany {
-        /// How many were given.
-        count: usize,
-    },
-    /// There was nothing to open.
-    #[error("no capture was given")]
-    NoInput,
-}
-
-/// Format of a capture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// pcap, with any magic number.
-    #[default]
-    Pcap,
-    /// pcapng.
-    Pcapng,
-}
-
-impl Format {
-    /// As reports name it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pcap => "pcap",
-            Self::Pcapng => "pcapng",
-        }
-    }
-}
-
-/// What is known of a capture file, as far as it has been read.
-#[derive(Clone, Debug)]
-pub struct FileFacts {
-    /// The number in its frames' ids.
-    pub id: CaptureId,
-    /// As the user named it.
-    pub input: Input,
-    /// Its format.
-    pub format: Format,
-    /// Its compression.
-    pub compression: Compression,
-    /// Link types of its frames, in order of appearance.
-    pub link_types: Vec<LinkType>,
-    /// The earliest time of a frame.
-    pub first: Option<Timestamp>,
-    /// The latest time of a frame.
-    pub last: Option<Timestamp>,
-    /// Frames read, as Wireshark numbers them: the number of the last one.
-    pub frames: u64,
-    /// Frames of which fewer bytes were captured than were on the wire.
-    pub truncated_frames: u64,
-    /// Packets dropped while capturing, where the file tells.
-    pub dropped_by_kernel: Option<u64>,
-    /// What is wrong inside it; [`Damage`] prints as one line.
-    pub damage: Option<Damage>,
-    /// Why it could not be read at all.
-    pub unreadable: Option<CaptureError>,
-}
-
-impl FileFacts {
-    pub(super) fn new(id: CaptureId, input: Input) -> Self {
-        Self {
-            id,
-            input,
-            format: Format::default(),
-            compression: Compression::default(),
-            link_types: Vec::new(),
-            first: None,
-            last: None,
-            frames: 0,
-            truncated_frames: 0,
-            dropped_by_kernel: None,
-            damage: None,
-            unreadable: None,
-        }
-    }
-
-    pub(super) fn unreadable(id: CaptureId, input: &Input, error: CaptureError) -> Self {
-        Self {
-            unreadable: Some(error),
-            ..Self::new(id, input.clone())
-        }
-    }
-}
 
 enum Reader {
     Pcap(PcapReader),
@@ -339,7 +222,16 @@ impl CaptureFile {
 
     #[cold]
     fn damaged(&mut self, kind: DamageKind) {
-        // Zeros before the end matter less than what ended the file.
+        let zeros = self.facts.damage.is_some();
+        let rest = self.window.available();
+        if zeros
+            && matches!(kind, DamageKind::CutShort { .. })
+            && rest.iter().all(|byte| *byte == 0)
+        {
+            // The last of the zeros, not enough for a record.
+            return;
+        }
+        // Zeros earlier in the file matter less than what ended it.
         self.facts.damage = Some(Damage {
             kind,
             frame: self.next_number(),

@@ -87,7 +87,7 @@ pub(super) fn raw(input: &Input, access: &Access) -> io::Result<Stream> {
                 count,
             }),
             Some(stop) => Box::new(Counted {
-                source: Stoppable::stdin(stop.clone()),
+                source: Stoppable::new(io::stdin(), stop.clone()),
                 count,
             }),
         },
@@ -122,7 +122,7 @@ fn open_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Standard input read by a thread of its own, so that a signal can end it while it is silent.
+/// A stream read by a thread of its own, so that a signal can end it while it is silent.
 struct Stoppable {
     chunks: Receiver<io::Result<Vec<u8>>>,
     chunk: Cursor<Vec<u8>>,
@@ -134,14 +134,13 @@ impl Stoppable {
     /// How long a raised flag may go unnoticed.
     const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-    fn stdin(stop: StopFlag) -> Self {
+    fn new(mut source: impl Read + Send + 'static, stop: StopFlag) -> Self {
         let (send, chunks) = sync_channel(4);
         // Ends with the process at the latest; it owns nothing that must be put away.
         thread::spawn(move || {
-            let mut stdin = io::stdin().lock();
             loop {
                 let mut chunk = vec![0; Self::CHUNK];
-                let message = stdin.read(&mut chunk).map(|read| {
+                let message = source.read(&mut chunk).map(|read| {
                     chunk.truncate(read);
                     chunk
                 });
@@ -180,5 +179,47 @@ impl Read for Stoppable {
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_silent_stream_ends_when_the_flag_is_raised() {
+        let (mut writer, reader) = UnixStream::pair().unwrap();
+        let stop = StopFlag::default();
+        let mut stoppable = Stoppable::new(reader, stop.clone());
+        writer.write_all(b"all that ever comes").unwrap();
+        let mut into = [0; 19];
+        stoppable.read_exact(&mut into).unwrap();
+        assert_eq!(&into, b"all that ever comes");
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(stoppable.read(&mut into).unwrap(), 0);
+        // Open until here: without the flag the stream would still be waited for.
+        drop(writer);
+    }
+
+    #[test]
+    fn a_stream_that_ends_by_itself_is_read_whole() {
+        let (mut writer, reader) = UnixStream::pair().unwrap();
+        let mut stoppable = Stoppable::new(reader, StopFlag::default());
+        let sent = vec![7; 200_000];
+        let copy = sent.clone();
+        let sender = thread::spawn(move || writer.write_all(&copy));
+        let mut got = Vec::new();
+        stoppable.read_to_end(&mut got).unwrap();
+        sender.join().unwrap().unwrap();
+        assert_eq!(got, sent);
+    }
+
+    #[test]
+    fn a_dash_is_standard_input_and_a_file_may_still_be_called_so() {
+        assert_eq!(Input::from_argument("-"), Input::Stdin);
+        assert_eq!(Input::from_argument("./-"), Input::File("./-".into()));
     }
 }

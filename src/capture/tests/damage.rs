@@ -57,6 +57,20 @@ fn zeros_take_frame_numbers_as_in_wireshark_and_are_told() {
 }
 
 #[test]
+fn a_tail_of_zeros_is_told_as_one_whatever_its_length() {
+    let (_, facts) = read(pcap(&[record(1, 0, b"first"), vec![0; 4099]]));
+    assert_eq!(
+        damage_of(&facts),
+        "frame 2 at byte 45: 256 records of nothing but zeros"
+    );
+    let (_, facts) = read(pcap(&[vec![0; 32], record(1, 0, b"first")[..18].to_vec()]));
+    assert_eq!(
+        damage_of(&facts),
+        "frame 3 at byte 56: cut short: the file ends at byte 74"
+    );
+}
+
+#[test]
 fn a_damaged_pcapng_block_ends_the_file() {
     let head = [
         section(),

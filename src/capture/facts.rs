@@ -1,0 +1,83 @@
+//! What a capture file tells about itself.
+
+use super::compression::Compression;
+use super::damage::Damage;
+use super::error::CaptureError;
+use super::frame::{CaptureId, LinkType};
+use super::source::Input;
+use crate::time::Timestamp;
+
+/// Format of a capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// pcap, with any magic number.
+    #[default]
+    Pcap,
+    /// pcapng.
+    Pcapng,
+}
+
+impl Format {
+    /// As reports name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcap => "pcap",
+            Self::Pcapng => "pcapng",
+        }
+    }
+}
+
+/// What is known of a capture file, as far as it has been read.
+#[derive(Clone, Debug)]
+pub struct FileFacts {
+    /// The number in its frames' ids.
+    pub id: CaptureId,
+    /// As the user named it.
+    pub input: Input,
+    /// Its format.
+    pub format: Format,
+    /// Its compression.
+    pub compression: Compression,
+    /// Link types of its frames, in order of appearance.
+    pub link_types: Vec<LinkType>,
+    /// The earliest time of a frame.
+    pub first: Option<Timestamp>,
+    /// The latest time of a frame.
+    pub last: Option<Timestamp>,
+    /// Frames read, as Wireshark numbers them: the number of the last one.
+    pub frames: u64,
+    /// Frames of which fewer bytes were captured than were on the wire.
+    pub truncated_frames: u64,
+    /// Packets dropped while capturing, where the file tells.
+    pub dropped_by_kernel: Option<u64>,
+    /// What is wrong inside it; [`Damage`] prints as one line.
+    pub damage: Option<Damage>,
+    /// Why it could not be read at all.
+    pub unreadable: Option<CaptureError>,
+}
+
+impl FileFacts {
+    pub(super) fn new(id: CaptureId, input: Input) -> Self {
+        Self {
+            id,
+            input,
+            format: Format::default(),
+            compression: Compression::default(),
+            link_types: Vec::new(),
+            first: None,
+            last: None,
+            frames: 0,
+            truncated_frames: 0,
+            dropped_by_kernel: None,
+            damage: None,
+            unreadable: None,
+        }
+    }
+
+    pub(super) fn unreadable(id: CaptureId, input: &Input, error: CaptureError) -> Self {
+        Self {
+            unreadable: Some(error),
+            ..Self::new(id, input.clone())
+        }
+    }
+}
