@@ -55,6 +55,7 @@ impl Decoder {
         for slot in &mut self.whole {
             *slot = std::mem::take(&mut datagram.payload);
             ctx.ip = datagram.header;
+            ctx.quoted_by = datagram.quoted_by;
             let decoded = ip::protocol(datagram.protocol, View::whole(slot), &mut ctx);
             match ctx.datagram.take() {
                 Some(inner) => datagram = inner,
@@ -71,6 +72,8 @@ pub(super) struct Datagram {
     /// Header of the fragment that completed it.
     pub header: IpHeader,
     pub protocol: u8,
+    /// Whether an ICMP error quotes it.
+    pub quoted_by: Option<(IpAddr, IcmpReason)>,
 }
 
 /// What the headers so far said, as far as inner ones or the segment need it.
@@ -128,5 +131,17 @@ impl<'f> Context<'f> {
     pub fn descend(&mut self) -> Option<()> {
         self.depth += 1;
         (self.depth <= MAX_DEPTH).then_some(())
+    }
+}
+
+/// Of two packets in one frame, the one that stands for it: the later, if it is TCP or quotes TCP.
+pub(super) fn later<'a>(earlier: Decoded<'a>, later: Decoded<'a>) -> Decoded<'a> {
+    match (&earlier, &later) {
+        (_, Decoded::Tcp(_)) => later,
+        (Decoded::Tcp(_), _) => earlier,
+        (_, Decoded::CutTcp) => later,
+        (Decoded::CutTcp, _) => earlier,
+        (_, Decoded::Icmp(_)) => later,
+        _ => earlier,
     }
 }

@@ -46,8 +46,11 @@ fn quote<'a, 'f>(
     read: fn(View<'a>, &mut Context<'f>) -> Decoded<'a>,
 ) -> Decoded<'a> {
     let from = ctx.ip.addresses.src();
+    let outer = ctx.quoted_by;
     ctx.quoted_by.get_or_insert((from, reason));
-    match read(quoted, ctx) {
+    let decoded = read(quoted, ctx);
+    ctx.quoted_by = outer;
+    match decoded {
         Decoded::Icmp(quote) => Decoded::Icmp(quote),
         // The error itself was understood, whatever it quotes.
         _ => Decoded::Other,

@@ -249,6 +249,7 @@ fn fragment_of<'a>(payload: View<'a>, place: Place, ctx: &mut Context<'_>) -> De
             payload: whole,
             header: ctx.ip,
             protocol: place.protocol,
+            quoted_by: ctx.quoted_by,
         });
     }
     Decoded::Other

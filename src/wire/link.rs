@@ -1,118 +1,79 @@
-//! Link layers: how the frames of each link type begin, and EtherTypes.
+//! Link layers: how the frames of each link type begin.
+
+pub(super) mod ethernet;
+mod framing;
+mod infiniband;
+pub(super) mod juniper;
+pub(super) mod llc;
+mod log;
+pub(super) mod metadata;
+pub(super) mod mpls;
+pub(super) mod ppp;
+pub(super) mod relay;
+pub(super) mod wifi;
 
 use super::decoder::Context;
 use super::view::View;
-use super::{Decoded, MacAddress, ip};
+use super::{Decoded, ip};
 
 /// Decodes a frame of a link type, as pcap files number them (<https://www.tcpdump.org/linktypes.html>).
 #[inline]
 pub(super) fn frame<'a>(link: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     match link {
-        0 | 108 => null(v, ctx),
-        1 => outermost_ethernet(v, ctx),
+        1 => ethernet::outermost(v, ctx),
+        276 => framing::linux_cooked_2(v, ctx),
+        113 => framing::linux_cooked(v, ctx),
         // 12 and 14: what some systems wrote for 101.
         12 | 14 | 101 | 228 | 229 => ip::any_version(v, ctx),
-        113 => linux_cooked(v, ctx),
-        276 => linux_cooked_2(v, ctx),
-        _ => Decoded::Undecoded,
+        0 | 108 => framing::null(v, ctx),
+        _ => rare(link, v, ctx),
     }
 }
 
-/// EtherTypes and lengths in their place share 16 bits (IEEE 802.3 clause 3.2.6).
-const MAX_LENGTH: u16 = 1500;
-
-fn outermost_ethernet<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let Some((&[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1], rest)) = v.split::<14>()
-    else {
-        return Decoded::Undecoded;
+/// Link types that few captures have.
+fn rare<'a>(link: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    let decoded = match link {
+        3 => relay::ax25(v, ctx),
+        6 => llc::token_ring(v, ctx),
+        7 => llc::arcnet(v, 2, ctx),
+        9 | 50 | 103 => Some(ppp::with_hdlc(v, ctx)),
+        10 => llc::fddi(v, ctx),
+        11 | 100 => Some(llc::llc(v, ctx)),
+        13 | 106 => Some(ip::any_version(v, ctx)),
+        17 => log::pflog_old(v, ctx),
+        51 => Some(ppp::pppoe(v, ctx)),
+        99 => framing::symantec(v, ctx),
+        104 | 112 => Some(ppp::cisco_hdlc(v, ctx)),
+        105 => Some(wifi::frame(v, ctx)),
+        107 => relay::frame_relay(v, ctx),
+        109 => log::enc(v, ctx),
+        117 => log::pflog(v, ctx),
+        119 => wifi::prism(v, ctx),
+        122 => v.skip(16).map(|v| llc::llc(v, ctx)),
+        123 => relay::sun_atm(v, ctx),
+        127 => wifi::radiotap(v, ctx),
+        128 => wifi::tzsp(v, ctx),
+        129 => llc::arcnet(v, 4, ctx),
+        130..=137 | 167 | 178..=184 | 194 | 200 | 222 | 238 => juniper::frame(link, v, ctx),
+        138 => framing::ieee1394(v, ctx),
+        143 => framing::docsis(v, ctx),
+        163 => wifi::avs(v, ctx),
+        192 => wifi::ppi(v, ctx),
+        197 => framing::erf(v, ctx),
+        202 => v.skip(1).and_then(|v| relay::ax25(v, ctx)),
+        204 => v.skip(1).map(|v| ppp::with_hdlc(v, ctx)),
+        205 => v.skip(1).map(|v| ppp::cisco_hdlc(v, ctx)),
+        206 => v.skip(1).and_then(|v| relay::frame_relay(v, ctx)),
+        226 => framing::ipnet(v, ctx),
+        239 => log::nflog(v, ctx),
+        240 => v.skip(4).map(|v| ethernet::outermost(v.trim_end(4), ctx)),
+        241 => v.skip(12).map(|v| ethernet::outermost(v.trim_end(4), ctx)),
+        242 => infiniband::ipoib(v, ctx),
+        247 => infiniband::local_route(v, ctx),
+        253 => log::netlink_cooked(v, ctx),
+        258 => framing::pktap(v, ctx),
+        274 => framing::mpacket(v, ctx),
+        _ => None,
     };
-    ctx.dst_mac = Some(MacAddress([d0, d1, d2, d3, d4, d5]));
-    ctx.src_mac = Some(MacAddress([s0, s1, s2, s3, s4, s5]));
-    ethertype(u16::from_be_bytes([t0, t1]), rest, ctx)
-}
-
-/// What an EtherType says follows.
-#[inline]
-pub(super) fn ethertype<'a>(ethertype: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    match ethertype {
-        0x0800 => ip::v4(v, ctx),
-        0x86dd => ip::v6(v, ctx),
-        0x8100 | 0x88a8 | 0x9100 => vlan(v, ctx),
-        ..=MAX_LENGTH => Decoded::Undecoded,
-        _ => Decoded::Other,
-    }
-}
-
-/// IEEE 802.1Q: tag control information, then the EtherType of what is tagged.
-fn vlan<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    if ctx.descend().is_none() {
-        return Decoded::Undecoded;
-    }
-    let Some((&[c0, c1, t0, t1], rest)) = v.split::<4>() else {
-        return Decoded::Undecoded;
-    };
-    ctx.vlan = u16::from_be_bytes([c0, c1]) & 0x0fff;
-    ethertype(u16::from_be_bytes([t0, t1]), rest, ctx)
-}
-
-/// `LINKTYPE_LINUX_SLL`: packet type, hardware type, address length, address, protocol.
-fn linux_cooked<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let Some((&[_, _, _, _, l0, l1, s0, s1, s2, s3, s4, s5, _, _, p0, p1], rest)) = v.split::<16>()
-    else {
-        return Decoded::Undecoded;
-    };
-    if [l0, l1] == [0, 6] {
-        ctx.src_mac = Some(MacAddress([s0, s1, s2, s3, s4, s5]));
-    }
-    ethertype(u16::from_be_bytes([p0, p1]), rest, ctx)
-}
-
-/// `LINKTYPE_LINUX_SLL2`: protocol, reserved, interface, hardware type, packet type, address length, address.
-fn linux_cooked_2<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let Some((
-        &[
-            p0,
-            p1,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            len,
-            s0,
-            s1,
-            s2,
-            s3,
-            s4,
-            s5,
-            _,
-            _,
-        ],
-        rest,
-    )) = v.split::<20>()
-    else {
-        return Decoded::Undecoded;
-    };
-    if len == 6 {
-        ctx.src_mac = Some(MacAddress([s0, s1, s2, s3, s4, s5]));
-    }
-    ethertype(u16::from_be_bytes([p0, p1]), rest, ctx)
-}
-
-/// BSD loopback: the address family in the byte order of whoever captured (or, in OpenBSD's, in network order).
-fn null<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let Some((&family, rest)) = v.split::<4>() else {
-        return Decoded::Undecoded;
-    };
-    let big = u32::from_be_bytes(family);
-    match if big > 0xffff { big.swap_bytes() } else { big } {
-        2 => ip::v4(rest, ctx),
-        // NetBSD, OpenBSD; FreeBSD; Darwin; Linux; Windows.
-        24 | 28 | 30 | 10 | 23 => ip::v6(rest, ctx),
-        _ => Decoded::Other,
-    }
+    decoded.unwrap_or(Decoded::Undecoded)
 }

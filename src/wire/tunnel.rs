@@ -1,14 +1,71 @@
-//! Packets within packets: what carries IP or Ethernet over IP or UDP.
+//! Packets within packets: what carries IP or Ethernet over IP, UDP or Ethernet.
 
-use super::decoder::Context;
+mod gre;
+mod l2tp;
+mod mobile;
+mod overlay;
+mod udp;
+
+pub(super) use gre::payload as gre_payload;
+pub(super) use mobile::lwapp;
+pub(super) use overlay::{batman, nsh};
+
+use std::io::Read as _;
+
+use super::decoder::{Context, Datagram};
+use super::link::{ethernet, mpls};
 use super::view::View;
 use super::{Decoded, ip};
 
-/// What an IP protocol number other than TCP and ICMP carries.
+/// What an IP protocol number other than TCP and ICMP carries (IANA "Assigned Internet Protocol Numbers").
 pub(super) fn over_ip<'a>(protocol: u8, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     match protocol {
         4 => ip::any_version(v, ctx),
+        17 => udp::datagram(v, ctx),
         41 => ip::v6(v, ctx),
+        47 => gre::packet(v, ctx),
+        51 => authenticated(v, ctx).unwrap_or(Decoded::Undecoded),
+        93 => super::link::relay::ax25(v, ctx).unwrap_or(Decoded::Undecoded),
+        97 => ethernet::nested(v.skip(2), ctx),
+        108 => compressed(v, ctx).unwrap_or(Decoded::Undecoded),
+        115 => l2tp::over_ip(v, ctx).unwrap_or(Decoded::Undecoded),
+        137 => mpls::stack(v, ctx),
+        143 => ethernet::nested(Some(v), ctx),
+        // ESP is encrypted.
+        50 => Decoded::Undecoded,
         _ => Decoded::Other,
     }
+}
+
+/// The authentication header (RFC 4302 section 2): next header, its own length in words less two.
+fn authenticated<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    let (next, words) = (v.u8(0)?, v.u8(1)?);
+    ctx.descend()?;
+    Some(ip::protocol(
+        next,
+        v.skip((usize::from(words) + 2) * 4)?,
+        ctx,
+    ))
+}
+
+/// A compressed payload (RFC 3173) comes out no longer than the largest IP packet.
+const MAX_INFLATED: u64 = 65_535;
+
+/// IPComp (RFC 3173 section 3): next header, flags, compression parameter index; DEFLATE (RFC 2394) is the one in use.
+fn compressed<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    let next = v.u8(0)?;
+    ctx.descend()?;
+    let mut payload = Vec::new();
+    let deflated = v.skip(4)?.bytes;
+    flate2::read::DeflateDecoder::new(deflated)
+        .take(MAX_INFLATED)
+        .read_to_end(&mut payload)
+        .ok()?;
+    ctx.datagram = Some(Datagram {
+        payload,
+        header: ctx.ip,
+        protocol: next,
+        quoted_by: ctx.quoted_by,
+    });
+    Some(Decoded::Other)
 }

@@ -1,0 +1,79 @@
+//! Tunnels of mobile networks and of access points.
+
+use super::super::Decoded;
+use super::super::decoder::Context;
+use super::super::ip;
+use super::super::link::{ethernet, ppp, wifi};
+use super::super::view::View;
+
+/// GTP-U (3GPP TS 29.281 section 5.1): flags, type, length, tunnel; then optional fields and extension headers.
+pub fn gtp_user<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    const USER_DATA: u8 = 255;
+    const OPTIONAL_FIELDS: u8 = 0x07;
+    const EXTENSIONS: u8 = 0x04;
+    let (flags, kind) = (v.u8(0)?, v.u8(1)?);
+    if kind != USER_DATA {
+        return Some(Decoded::Other);
+    }
+    // The first version of all has a longer header (3GPP TS 09.60 section 6).
+    if flags >> 5 == 0 {
+        return Some(user_packet(v.skip(20)?, ctx));
+    }
+    let mut rest = v.skip(8)?;
+    if flags & OPTIONAL_FIELDS != 0 {
+        let mut next = rest.u8(3)?;
+        rest = rest.skip(4)?;
+        while flags & EXTENSIONS != 0 && next != 0 {
+            let len = usize::from(rest.u8(0)?) * 4;
+            next = rest.u8(len.checked_sub(1)?)?;
+            rest = rest.skip(len)?;
+        }
+    }
+    Some(user_packet(rest, ctx))
+}
+
+/// The header does not say what it carries: IP shows itself, the rest is PPP.
+fn user_packet<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    match v.u8(0) {
+        Some(0x45..=0x4e) => ip::v4(v, ctx),
+        Some(0x60..=0x6f) => ip::v6(v, ctx),
+        Some(_) => ppp::with_hdlc(v, ctx),
+        None => Decoded::Other,
+    }
+}
+
+/// CAPWAP's data channel (RFC 5415 section 4.3).
+pub fn capwap<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    const NATIVE_FRAME: u8 = 0x01;
+    const FRAGMENT: u8 = 0x80;
+    const KEEP_ALIVE: u8 = 0x08;
+    if v.u8(0)? & 0x0f != 0 {
+        // Encrypted with DTLS.
+        return Some(Decoded::Undecoded);
+    }
+    let (lengths, kinds, flags) = (v.u8(1)?, v.u8(2)?, v.u8(3)?);
+    let _ = kinds;
+    if flags & (FRAGMENT | KEEP_ALIVE) != 0 {
+        return Some(Decoded::Other);
+    }
+    let rest = v.skip(usize::from(lengths >> 3) * 4)?;
+    Some(match v.u8(2)? & NATIVE_FRAME {
+        0 => ethernet::nested(Some(rest), ctx),
+        _ => wifi::swapped_frame(rest, ctx),
+    })
+}
+
+/// LWAPP (RFC 5412 section 4): flags, fragment, length, radio; data frames are 802.11.
+pub fn lwapp<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    const CONTROL: u8 = 0x04;
+    match (v.u8(0), v.skip(6)) {
+        (Some(flags), Some(rest)) if flags & CONTROL == 0 => wifi::swapped_frame(rest, ctx),
+        (Some(_), _) => Decoded::Other,
+        _ => Decoded::Undecoded,
+    }
+}
+
+/// The same over UDP.
+pub fn lwapp_over_udp<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    Some(lwapp(v, ctx))
+}
