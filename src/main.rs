@@ -1,3 +1,7 @@
 //! The `whyrst` command: arguments in, exit status out.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

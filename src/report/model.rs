@@ -690,3 +690,15 @@ impl Finding {
         )
     }
 }
+
+impl Report {
+    /// Resets, then hang-ups.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.resets.iter().chain(&self.hang_ups)
+    }
+
+    /// The finding of that id.
+    pub fn finding(&self, id: &str) -> Option<&Finding> {
+        self.findings().find(|finding| finding.id == id)
+    }
+}

@@ -1,0 +1,116 @@
+//! `whyrst analyze FILE…`, and `whyrst FILE…`
+
+use whyrst::report::terminal::{Ladders, Listing, TerminalOptions};
+use whyrst::report::{Heading, Report};
+use whyrst::verdict::Cause;
+
+use super::Outcome;
+use super::input::InputArgs;
+use super::output::OutputArgs;
+use super::screen::{self, ScreenArgs};
+
+/// Arguments of `analyze`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct AnalyzeArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// List benign findings too, and every row of long groups
+    #[arg(long, help_heading = "Report")]
+    all: bool,
+    /// Draw the packets that matter below each group
+    #[arg(long, help_heading = "Report")]
+    ladder: bool,
+    /// Exit with status 1 if the report has such a finding: harmful, any, or a cause; may be repeated
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = FailOn::parse, help_heading = "Report")]
+    fail_on: Vec<FailOn>,
+    /// Title of the report
+    #[arg(long, value_name = "TEXT", help_heading = "Report")]
+    title: Option<String>,
+    /// Ticket that the report belongs to
+    #[arg(long, value_name = "TEXT", help_heading = "Report")]
+    ticket: Option<String>,
+    /// A note on top of the report
+    #[arg(long, value_name = "TEXT", help_heading = "Report")]
+    note: Option<String>,
+    #[command(flatten)]
+    screen: ScreenArgs,
+}
+
+/// `--fail-on`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailOn {
+    Harmful,
+    Any,
+    Cause(Cause),
+}
+
+impl FailOn {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "harmful" => Ok(Self::Harmful),
+            "any" => Ok(Self::Any),
+            cause => cause.parse().map(Self::Cause).map_err(|_| {
+                "neither harmful, any nor a cause (whyrst explain lists them)".to_owned()
+            }),
+        }
+    }
+
+    fn is_met(self, report: &Report) -> bool {
+        report.findings().any(|finding| match self {
+            Self::Harmful => finding.is_harmful(),
+            Self::Any => true,
+            Self::Cause(cause) => finding.cause == cause,
+        })
+    }
+}
+
+impl AnalyzeArgs {
+    fn view(&self) -> TerminalOptions {
+        TerminalOptions {
+            listing: if self.all {
+                Listing::Full
+            } else {
+                Listing::Short
+            },
+            ladders: if self.ladder {
+                Ladders::Drawn
+            } else {
+                Ladders::Omitted
+            },
+            ..view(&self.screen)
+        }
+    }
+
+    fn heading(&self) -> Heading {
+        Heading {
+            title: self.title.clone(),
+            ticket: self.ticket.clone(),
+            note: self.note.clone(),
+        }
+    }
+}
+
+/// The terminal's width and colours, and the short listing.
+pub(super) fn view(screen: &ScreenArgs) -> TerminalOptions {
+    TerminalOptions {
+        width: screen::width(),
+        color: screen.color.color(),
+        ..TerminalOptions::default()
+    }
+}
+
+/// Analyses and writes the report.
+pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<Outcome> {
+    args.output.check()?;
+    let mut report = args.input.report()?;
+    if !args.heading().is_empty() {
+        report.heading = args.heading();
+    }
+    args.output.write(&report, &args.view())?;
+    if args.fail_on.iter().any(|what| what.is_met(&report)) {
+        return Ok(Outcome::Found);
+    }
+    Ok(Outcome::Done)
+}

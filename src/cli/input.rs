@@ -1,0 +1,151 @@
+//! From the arguments to a report: which captures, which frames, which findings.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use chrono::{NaiveDateTime, NaiveTime, TimeZone, Utc};
+use whyrst::Timestamp;
+use whyrst::capture::Input;
+use whyrst::report::Report;
+use whyrst::report::select::Selection;
+
+/// What to read and what of it to keep: shared by all subcommands that analyse.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct InputArgs {
+    /// Captures of one place (pcap or pcapng, compressed or not, `-` for standard input), or a report that whyrst wrote as JSON
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The same, as tcpdump and tshark name it
+    #[arg(short, long = "read", value_name = "FILE", help_heading = "Input")]
+    read: Vec<PathBuf>,
+    /// Only findings with this address at either end; may be repeated
+    #[arg(long, value_name = "ADDRESS", help_heading = "Input")]
+    host: Vec<IpAddr>,
+    /// Only findings with this port at either end; may be repeated
+    #[arg(long, value_name = "PORT", help_heading = "Input")]
+    port: Vec<u16>,
+    /// Only findings of this stream (Wireshark's tcp.stream); may be repeated
+    #[arg(long, value_name = "N", help_heading = "Input")]
+    stream: Vec<u32>,
+    /// Only findings from this time on: 2026-11-21T10:00:00Z, or 10:00[:00] UTC on the day the capture begins
+    #[arg(long, value_name = "TIME", value_parser = When::parse, help_heading = "Input")]
+    since: Option<When>,
+    /// Only findings up to this time
+    #[arg(long, value_name = "TIME", value_parser = When::parse, help_heading = "Input")]
+    until: Option<When>,
+}
+
+/// A time on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    At(Timestamp),
+    /// On the first day of the capture.
+    Clock(NaiveTime),
+}
+
+impl When {
+    fn parse(text: &str) -> Result<Self, String> {
+        let nanos = |t: chrono::DateTime<Utc>| {
+            t.timestamp_nanos_opt()
+                .map(|n| Self::At(Timestamp::from_nanos(n)))
+        };
+        let with_zone = chrono::DateTime::parse_from_rfc3339(text).map(|t| t.to_utc());
+        let without = [
+            "%Y-%m-%d %H:%M:%S%.f",
+            "%Y-%m-%dT%H:%M:%S%.f",
+            "%Y-%m-%d %H:%M",
+        ]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+        let clock = ["%H:%M:%S%.f", "%H:%M"]
+            .iter()
+            .find_map(|format| NaiveTime::parse_from_str(text, format).ok());
+        let absolute = with_zone
+            .ok()
+            .or_else(|| without.map(|t| Utc.from_utc_datetime(&t)));
+        absolute
+            .and_then(nanos)
+            .or_else(|| clock.map(Self::Clock))
+            .ok_or_else(|| {
+                "no time as 2026-11-21T10:00:00Z, \"2026-11-21 10:00:00\" or 10:00:00".to_owned()
+            })
+    }
+
+    fn on(self, first: Option<Timestamp>) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Clock(clock) => {
+                let day = first?.to_datetime().date_naive();
+                let nanos = day.and_time(clock).and_utc().timestamp_nanos_opt()?;
+                Some(Timestamp::from_nanos(nanos))
+            }
+        }
+    }
+}
+
+impl InputArgs {
+    /// The captures, in the order given.
+    fn inputs(&self) -> anyhow::Result<Vec<Input>> {
+        let inputs: Vec<Input> = self
+            .files
+            .iter()
+            .chain(&self.read)
+            .map(Input::from_argument)
+            .collect();
+        let streams = inputs.iter().filter(|i| **i == Input::Stdin).count();
+        match inputs.len() {
+            0 => bail!("no capture was given (`-` reads standard input); see whyrst --help"),
+            _ if streams > 1 => bail!("standard input can be read only once"),
+            _ => Ok(inputs),
+        }
+    }
+
+    /// Keeps what `--host`, `--port`, `--stream`, `--since` and `--until` name.
+    fn select(&self, report: &mut Report) {
+        let first = report.captures.iter().filter_map(|c| c.first).min();
+        let selection = Selection {
+            hosts: self.host.clone(),
+            ports: self.port.clone(),
+            streams: self.stream.clone(),
+            causes: Vec::new(),
+            since: self.since.and_then(|when| when.on(first)),
+            until: self.until.and_then(|when| when.on(first)),
+        };
+        selection.apply(report);
+    }
+
+    /// Reads and analyses everything.
+    pub(crate) fn report(&self) -> anyhow::Result<Report> {
+        let inputs = self.inputs()?;
+        let mut report = match inputs.as_slice() {
+            [Input::File(path)] => match saved_report(path)? {
+                Some(report) => report,
+                None => bail!("{}: not a report of whyrst", path.display()),
+            },
+            _ => bail!("a report of whyrst is a single file"),
+        };
+        self.select(&mut report);
+        Ok(report)
+    }
+}
+
+/// A report that was written as JSON, if the file begins like one.
+fn saved_report(path: &std::path::Path) -> anyhow::Result<Option<Report>> {
+    let doing = || path.display().to_string();
+    let mut file = File::open(path).with_context(doing)?;
+    if !file.metadata().with_context(doing)?.is_file() {
+        return Ok(None);
+    }
+    let mut start = [0_u8; 1];
+    if file.read(&mut start).with_context(doing)? == 0 || start != *b"{" {
+        return Ok(None);
+    }
+    let mut text = String::from("{");
+    file.read_to_string(&mut text).with_context(doing)?;
+    let report = serde_json::from_str(&text)
+        .with_context(|| format!("{}: not a report of whyrst", path.display()))?;
+    Ok(Some(report))
+}

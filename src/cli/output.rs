@@ -1,0 +1,119 @@
+//! Formats and files: one place where a view is chosen.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use whyrst::report::terminal::{self, TerminalOptions};
+use whyrst::report::{Report, csv, json};
+
+use super::screen;
+
+/// `--format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// The whole report as one document (`whyrst schema` describes it)
+    Json,
+    /// One event per line
+    Jsonl,
+    /// One row per finding, for spreadsheets
+    Csv,
+}
+
+/// Endings of `-o FILE` and the formats they stand for.
+const ENDINGS: &[(&str, Format)] = &[
+    ("txt", Format::Text),
+    ("json", Format::Json),
+    ("jsonl", Format::Jsonl),
+    ("csv", Format::Csv),
+];
+
+impl Format {
+    /// The format that a file's ending stands for.
+    pub(crate) fn of_file(path: &Path) -> anyhow::Result<Self> {
+        let ending = path
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        match ENDINGS.iter().find(|(name, _)| *name == ending) {
+            Some((_, format)) => Ok(*format),
+            None => {
+                let known: Vec<_> = ENDINGS.iter().map(|(name, _)| format!(".{name}")).collect();
+                bail!(
+                    "{}: no format has that ending (known: {})",
+                    path.display(),
+                    known.join(" ")
+                )
+            }
+        }
+    }
+
+    /// Writes the report in this format.
+    pub(crate) fn write(
+        self,
+        report: &Report,
+        view: &TerminalOptions,
+        to: &mut dyn Write,
+    ) -> io::Result<()> {
+        match self {
+            Self::Text => to.write_all(terminal::render(report, view).as_bytes()),
+            Self::Json => json::write_json(report, to),
+            Self::Jsonl => json::write_json_lines(report, to),
+            Self::Csv => csv::write_csv(report, to),
+        }
+    }
+}
+
+/// Where the report goes: files by `-o`, or standard output.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct OutputArgs {
+    /// Format of standard output [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
+    format: Option<Format>,
+    /// Write a file, its format by its ending (.txt .json .jsonl .csv); may be repeated
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    output: Vec<PathBuf>,
+}
+
+impl OutputArgs {
+    /// Fails before anything is read if a file's format is not known.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.output
+            .iter()
+            .try_for_each(|path| Format::of_file(path).map(drop))
+    }
+
+    /// Writes the files, and standard output where `--format` was given or no file was.
+    pub(crate) fn write(&self, report: &Report, view: &TerminalOptions) -> anyhow::Result<()> {
+        for path in &self.output {
+            let format = Format::of_file(path)?;
+            let plain = TerminalOptions {
+                width: 100,
+                color: terminal::Color::Plain,
+                ..*view
+            };
+            write_file(path, |to| format.write(report, &plain, to))?;
+        }
+        if self.format.is_some() || self.output.is_empty() {
+            let format = self.format.unwrap_or(Format::Text);
+            screen::print_with(|to| format.write(report, view, to))?;
+        }
+        Ok(())
+    }
+}
+
+fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let doing = || format!("cannot write {}", path.display());
+    let mut file = BufWriter::new(File::create(path).with_context(doing)?);
+    write(&mut file)
+        .and_then(|()| file.flush())
+        .with_context(doing)
+}

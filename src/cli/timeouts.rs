@@ -1,0 +1,26 @@
+//! `whyrst timeouts FILE…`
+
+use whyrst::report::terminal;
+
+use super::input::InputArgs;
+use super::screen::{self, ScreenArgs};
+use super::{Outcome, analyze};
+
+/// Arguments of `timeouts`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct TimeoutsArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    screen: ScreenArgs,
+}
+
+/// Prints the idle timeouts that the captures show.
+pub(super) fn run(args: &TimeoutsArgs) -> anyhow::Result<Outcome> {
+    let report = args.input.report()?;
+    screen::print(&terminal::render_timeouts(
+        &report,
+        &analyze::view(&args.screen),
+    ))?;
+    Ok(Outcome::Done)
+}

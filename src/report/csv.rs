@@ -1,0 +1,150 @@
+//! CSV (RFC 4180): one row per finding, safe to open in a spreadsheet.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use super::{Finding, Report};
+
+const COLUMNS: [&str; 36] = [
+    "id",
+    "time",
+    "capture",
+    "frame",
+    "stream",
+    "client_addr",
+    "client_port",
+    "server_addr",
+    "server_port",
+    "sender",
+    "sender_confidence",
+    "claimed_sender",
+    "form",
+    "effect",
+    "cause",
+    "confidence",
+    "detail",
+    "harm",
+    "trigger",
+    "trigger_frame",
+    "idle_kind",
+    "application_idle_s",
+    "wire_idle_s",
+    "client_fin_frame",
+    "server_fin_frame",
+    "request",
+    "retry_safe",
+    "retry_stream",
+    "packets",
+    "connections",
+    "first",
+    "last",
+    "advice",
+    "wireshark_filter",
+    "community_id",
+    "explanation",
+];
+
+/// Writes the header and one row per reset and hang-up, in the report's order.
+pub fn write_csv(report: &Report, to: impl Write) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .from_writer(to);
+    writer.write_record(COLUMNS)?;
+    for finding in report.findings() {
+        let row = row(report, finding);
+        writer.write_record(row.iter().map(|cell| guarded(cell).into_owned()))?;
+    }
+    writer.flush()
+}
+
+fn row(report: &Report, f: &Finding) -> [String; COLUMNS.len()] {
+    let capture = report.captures.get(usize::from(f.capture));
+    [
+        f.id.clone(),
+        f.at.to_rfc3339(),
+        capture.map(|c| c.path.clone()).unwrap_or_default(),
+        f.frame.to_string(),
+        f.connection.stream.to_string(),
+        f.connection.client.addr.to_string(),
+        f.connection.client.port.to_string(),
+        f.connection.server.addr.to_string(),
+        f.connection.server.port.to_string(),
+        or_empty(f.sender),
+        or_empty(f.sender_confidence),
+        or_empty(f.claimed_sender),
+        or_empty(f.form),
+        or_empty(f.effect),
+        f.cause.to_string(),
+        f.confidence.to_string(),
+        or_empty(f.detail.as_deref()),
+        f.harm.to_string(),
+        or_empty(f.trigger.as_ref().map(|t| t.kind)),
+        or_empty(f.trigger.as_ref().and_then(|t| t.frame)),
+        f.idle.kind.to_string(),
+        or_empty(f.idle.application_s),
+        or_empty(f.idle.wire_s),
+        or_empty(f.fins.client.as_ref().map(|fin| fin.frame)),
+        or_empty(f.fins.server.as_ref().map(|fin| fin.frame)),
+        or_empty(f.request.as_ref().and_then(|r| r.summary.as_deref())),
+        or_empty(f.retry.as_ref().map(|r| r.safe)),
+        or_empty(
+            f.retry
+                .as_ref()
+                .and_then(|r| r.seen.as_ref())
+                .map(|s| s.stream),
+        ),
+        f.packets.to_string(),
+        or_empty(f.connections),
+        or_empty(f.first),
+        or_empty(f.last),
+        f.advice.join(" "),
+        f.wireshark_filter.clone(),
+        f.connection.community_id.clone(),
+        f.explanation.clone(),
+    ]
+}
+
+fn or_empty(value: Option<impl ToString>) -> String {
+    value.map(|v| v.to_string()).unwrap_or_default()
+}
+
+/// A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"); an apostrophe makes it text.
+fn guarded(cell: &str) -> Cow<'_, str> {
+    match cell.chars().next() {
+        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{cell}").into(),
+        _ => cell.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn text(report: &Report) -> String {
+        let mut bytes = Vec::new();
+        write_csv(report, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_row_per_finding_and_always_a_header() {
+        assert_eq!(text(&sample::empty()).lines().count(), 1);
+        let report = sample::report();
+        assert_eq!(text(&report).lines().count(), 1 + 4 + 1);
+        insta::assert_snapshot!(text(&report).replace('\r', ""));
+    }
+
+    #[test]
+    fn cells_that_begin_like_formulas_are_guarded() {
+        for begin in ["=", "+", "-", "@", "\t", "\r"] {
+            let mut report = sample::report();
+            report.resets[0].explanation = format!("{begin}cmd|' /C calc'!A0");
+            let bytes = text(&report);
+            let mut reader = csv::Reader::from_reader(bytes.as_bytes());
+            let first = reader.records().next().unwrap().unwrap();
+            assert!(first[COLUMNS.len() - 1].starts_with(&format!("'{begin}")));
+        }
+        assert_eq!(guarded("tcp.stream eq 1"), "tcp.stream eq 1");
+    }
+}

@@ -1,0 +1,238 @@
+//! The first sentence of every view: what was lost, where and why.
+
+use std::collections::BTreeMap;
+
+use super::text::{about, count};
+use super::{Endpoint, Finding, Report};
+use crate::verdict::{Cause, Harm};
+
+/// One or two plain sentences: what it cost, whose fault it looks like, with numbers where the report has them.
+pub fn headline(report: &Report) -> String {
+    let summary = &report.summary;
+    if summary.connections == 0 && report.findings().next().is_none() {
+        return "No TCP connection was seen.".to_owned();
+    }
+    if summary.harmful > 0 {
+        return harmful(report);
+    }
+    if summary.refused > 0 {
+        return refused(report);
+    }
+    if summary.resets > 0 || summary.hang_ups > 0 {
+        return format!(
+            "Nothing was lost: {} in {}, and no request or response suffered.",
+            endings(report),
+            count(summary.connections, "connection", "connections"),
+        );
+    }
+    format!(
+        "No reset and no hang-up in {}.",
+        count(summary.connections, "connection", "connections")
+    )
+}
+
+/// `4 resets and 1 hang-up`
+pub fn endings(report: &Report) -> String {
+    let resets = count(report.summary.resets, "reset", "resets");
+    let hang_ups = count(report.summary.hang_ups, "hang-up", "hang-ups");
+    match (report.summary.resets, report.summary.hang_ups) {
+        (_, 0) => resets,
+        (0, _) => hang_ups,
+        _ => format!("{resets} and {hang_ups}"),
+    }
+}
+
+/// Losses of one cause at one server.
+struct Losses<'a> {
+    cause: Cause,
+    server: Endpoint,
+    findings: Vec<&'a Finding>,
+}
+
+fn harmful(report: &Report) -> String {
+    let groups = losses(report);
+    let Some(worst) = groups.first() else {
+        // The summary counts harm that no finding of this report shows (a filtered or foreign report).
+        return format!(
+            "{} cost somebody a request or a response.",
+            count(report.summary.harmful, "ending", "endings")
+        );
+    };
+    let mut text = format!("{}: {}.", lost(&worst.findings), reason(report, worst));
+    let others: u64 = groups.iter().skip(1).map(|g| g.findings.len() as u64).sum();
+    if others > 0 {
+        text.push_str(&format!(
+            " {} for other reasons or elsewhere.",
+            count(others, "more loss", "more losses")
+        ));
+    }
+    text
+}
+
+/// Most findings first; ties in the order of causes, then addresses.
+fn losses(report: &Report) -> Vec<Losses<'_>> {
+    let mut groups: BTreeMap<(Cause, Endpoint), Vec<&Finding>> = BTreeMap::new();
+    for finding in report.findings().filter(|f| f.is_harmful()) {
+        groups
+            .entry((finding.cause, finding.connection.server))
+            .or_default()
+            .push(finding);
+    }
+    let mut groups: Vec<Losses> = groups
+        .into_iter()
+        .map(|((cause, server), findings)| Losses {
+            cause,
+            server,
+            findings,
+        })
+        .collect();
+    groups.sort_by_key(|g| std::cmp::Reverse(g.findings.len()));
+    groups
+}
+
+/// `3 requests lost, 1 response cut short`
+pub(super) fn lost(findings: &[&Finding]) -> String {
+    let number = |harm: Harm| findings.iter().filter(|f| f.harm == harm).count() as u64;
+    let mut parts = Vec::new();
+    for (harm, one, many) in [
+        (Harm::RequestLost, "request lost", "requests lost"),
+        (
+            Harm::RequestOutcomeUnknown,
+            "request with unknown outcome",
+            "requests with unknown outcome",
+        ),
+        (
+            Harm::ResponseTruncated,
+            "response cut short",
+            "responses cut short",
+        ),
+    ] {
+        match number(harm) {
+            0 => {}
+            n => parts.push(count(n, one, many)),
+        }
+    }
+    parts.join(", ")
+}
+
+fn reason(report: &Report, losses: &Losses) -> String {
+    let server = losses.server;
+    let timeout = |role: &str| {
+        report
+            .idle_timeouts
+            .iter()
+            .filter(|t| t.role == role && t.no_timer.is_none())
+            .find(|t| {
+                t.endpoint.addr == server.addr && t.endpoint.port.is_none_or(|p| p == server.port)
+            })
+            .and_then(|t| t.estimate_s)
+            .map(about)
+    };
+    match losses.cause {
+        Cause::KeepaliveRace | Cause::StaleReuse => match timeout("server") {
+            Some(t) => format!(
+                "{server} closes idle connections after {t}, and the client still used them"
+            ),
+            None => format!("{server} closed idle connections that the client still used"),
+        },
+        Cause::IdleExpiredSilently => match timeout("path").or_else(|| timeout("server")) {
+            Some(t) => {
+                format!("idle connections to {server} are forgotten after {t} without a word")
+            }
+            None => format!("connections to {server} were forgotten while idle, without a word"),
+        },
+        Cause::IdleTimeoutReset => match timeout("server").or_else(|| timeout("path")) {
+            Some(t) => format!("idle connections to {server} are reset after {t}"),
+            None => format!("idle connections to {server} were reset"),
+        },
+        Cause::Injected => format!("a device between forged resets on connections to {server}"),
+        Cause::HangUp => format!("{server} hung up before the answer was complete"),
+        Cause::ResponseTimeout => format!("somebody stopped waiting for answers of {server}"),
+        cause => format!("{cause} at {server} ({})", cause.entry().meaning),
+    }
+}
+
+fn refused(report: &Report) -> String {
+    let mut servers: BTreeMap<Endpoint, u64> = BTreeMap::new();
+    for finding in report.findings().filter(|f| f.harm == Harm::Refused) {
+        *servers.entry(finding.connection.server).or_default() += finding.connections.unwrap_or(1);
+    }
+    let connections = count(report.summary.refused, "connection", "connections");
+    match servers
+        .iter()
+        .max_by_key(|(server, n)| (**n, std::cmp::Reverse(**server)))
+    {
+        Some((server, _)) if servers.len() == 1 => {
+            format!(
+                "{connections} never came to be: {server} refused or broke off. Nothing else was lost."
+            )
+        }
+        Some((server, n)) => format!(
+            "{connections} never came to be, {} of them to {server}. Nothing else was lost.",
+            super::text::grouped(*n)
+        ),
+        None => format!("{connections} never came to be."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Summary, sample};
+
+    fn of(change: impl FnOnce(&mut Report)) -> String {
+        let mut report = sample::report();
+        change(&mut report);
+        headline(&report)
+    }
+
+    #[test]
+    fn losses_come_first_with_the_number_that_explains_them() {
+        let text = of(|report| {
+            report.resets.truncate(1);
+            report.hang_ups.clear();
+        });
+        assert_eq!(
+            text,
+            "1 request lost: 10.77.1.3:8030 closes idle connections after 2.4 s, and the client still used them."
+        );
+    }
+
+    #[test]
+    fn without_losses_it_says_so() {
+        let refused_only = of(|report| {
+            report.resets = vec![sample::refused()];
+            report.hang_ups.clear();
+            report.summary.harmful = 0;
+        });
+        assert_eq!(
+            refused_only,
+            "2,000 connections never came to be: 10.77.1.3:9999 refused or broke off. Nothing else was lost."
+        );
+        let benign = of(|report| {
+            report.resets = vec![sample::teardown_noise()];
+            report.hang_ups.clear();
+            report.summary = Summary {
+                connections: 9,
+                resets: 1,
+                benign: 1,
+                ..Summary::default()
+            };
+        });
+        assert_eq!(
+            benign,
+            "Nothing was lost: 1 reset in 9 connections, and no request or response suffered."
+        );
+        assert_eq!(
+            headline(&sample::empty()),
+            "No reset and no hang-up in 3 connections."
+        );
+    }
+
+    #[test]
+    fn an_empty_capture_is_not_called_healthy() {
+        let mut report = sample::empty();
+        report.summary = Summary::default();
+        assert_eq!(headline(&report), "No TCP connection was seen.");
+    }
+}

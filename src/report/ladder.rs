@@ -1,0 +1,281 @@
+//! The packets that matter as a picture in text: client left, server right, silences drawn as gaps.
+
+use super::text::{Color, Tone, clean, seconds};
+use super::{Finding, LadderMark, LadderStep};
+use crate::flow::Peer;
+use crate::verdict::{ExampleStep, Part};
+
+/// Steps further apart than this are drawn with a gap between them.
+const GAP_S: f64 = 0.5;
+
+impl From<&ExampleStep> for LadderStep {
+    fn from(example: &ExampleStep) -> Self {
+        Self {
+            frame: 0,
+            at_s: f64::from(example.at_ms) / 1e3,
+            from: example.from,
+            flags: example.flags.to_owned(),
+            seq: example.seq.into(),
+            ack: example.ack.map(i64::from),
+            len: example.len,
+            note: example.note.map(str::to_owned),
+            mark: example.part.map(|part| match part {
+                Part::LastActivity => LadderMark::LastActivity,
+                Part::Fin => LadderMark::Fin,
+                Part::Trigger => LadderMark::Trigger,
+                Part::Rst => LadderMark::Rst,
+            }),
+            skipped_before: 0,
+        }
+    }
+}
+
+/// Draws the example of a cause: no frame numbers, no addresses.
+pub fn render_example(steps: &[ExampleStep], width: usize, color: Color) -> String {
+    let steps: Vec<LadderStep> = steps.iter().map(LadderStep::from).collect();
+    let options = LadderOptions {
+        width,
+        color,
+        frames: FrameColumn::Hidden,
+    };
+    render(&steps, &Columns::default(), options)
+}
+
+/// Names above the two columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// Above the left one.
+    pub client: String,
+    /// Above the right one.
+    pub server: String,
+}
+
+impl Columns {
+    /// Addresses and ports of a finding's connection.
+    pub fn of(finding: &Finding) -> Self {
+        Self {
+            client: format!("client {}", finding.connection.client),
+            server: format!("server {}", finding.connection.server),
+        }
+    }
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self {
+            client: "client".to_owned(),
+            server: "server".to_owned(),
+        }
+    }
+}
+
+/// How a ladder is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LadderOptions {
+    /// Columns of text available; less than 60 is taken as 60.
+    pub width: usize,
+    /// Colours.
+    pub color: Color,
+    /// Whether frame numbers stand at the right.
+    pub frames: FrameColumn,
+}
+
+/// Whether frame numbers are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameColumn {
+    /// At the right of each step.
+    Shown,
+    /// Left out: examples have none.
+    Hidden,
+}
+
+/// Draws the steps, one line each, with times relative to the first packet of the connection.
+pub fn render(steps: &[LadderStep], columns: &Columns, options: LadderOptions) -> String {
+    let lane = lane_width(steps, columns, options);
+    let mut out = header(columns, lane);
+    let mut previous: Option<f64> = None;
+    for step in steps {
+        if let Some(before) = previous {
+            let silence = step.at_s - before;
+            if silence >= GAP_S {
+                gap(
+                    &mut out,
+                    lane,
+                    &format!("{} of silence", seconds(silence)),
+                    step.skipped_before,
+                    options.color,
+                );
+            } else if step.skipped_before > 0 {
+                aside(
+                    &mut out,
+                    lane,
+                    &left_out(step.skipped_before),
+                    options.color,
+                );
+            }
+        } else if step.skipped_before > 0 {
+            aside(
+                &mut out,
+                lane,
+                &left_out(step.skipped_before),
+                options.color,
+            );
+        }
+        out.push_str(&line(step, lane, options));
+        previous = Some(step.at_s);
+    }
+    out
+}
+
+const TIME_WIDTH: usize = 11;
+
+/// Wide enough for the longest label and both names, as narrow as it may be for the screen.
+fn lane_width(steps: &[LadderStep], columns: &Columns, options: LadderOptions) -> usize {
+    let label = steps
+        .iter()
+        .map(|s| label(s).chars().count())
+        .max()
+        .unwrap_or(0)
+        + 10;
+    let names = columns.client.chars().count() + columns.server.chars().count() + 4;
+    let beside = TIME_WIDTH + 5 + 26;
+    let room = options.width.max(60).saturating_sub(beside).max(24);
+    label.max(names).max(34).min(room.max(label))
+}
+
+fn header(columns: &Columns, lane: usize) -> String {
+    let client = clean(&columns.client);
+    let server = clean(&columns.server);
+    let used = client.chars().count() + server.chars().count();
+    let pad = (lane + 2).saturating_sub(used).max(2);
+    format!("{:TIME_WIDTH$} {client}{}{server}\n", "", " ".repeat(pad))
+}
+
+fn line(step: &LadderStep, lane: usize, options: LadderOptions) -> String {
+    let label = label(step);
+    let dashes = lane.saturating_sub(label.chars().count() + 4).max(2);
+    let (left, right) = (2, dashes.saturating_sub(2).max(1));
+    let arrow = match step.from {
+        Peer::Client => format!("─{} {label} {}▶", "─".repeat(left), "─".repeat(right)),
+        Peer::Server => format!("◀{} {label} {}─", "─".repeat(right), "─".repeat(left)),
+    };
+    let arrow = match step.mark {
+        Some(LadderMark::Rst) => options.color.paint(Tone::Harm, &arrow),
+        Some(LadderMark::Fin | LadderMark::Trigger) => options.color.paint(Tone::Warning, &arrow),
+        _ => arrow,
+    };
+    let time = format!("{:.3} s", step.at_s);
+    let mut line = format!("{time:>TIME_WIDTH$} │{arrow}│");
+    if options.frames == FrameColumn::Shown {
+        line.push_str(&format!(" #{:<6}", step.frame));
+    }
+    if let Some(mark) = step.mark {
+        line.push_str(&format!(" {}", mark_text(mark)));
+    }
+    line.truncate(line.trim_end().len());
+    line.push('\n');
+    line
+}
+
+fn mark_text(mark: LadderMark) -> &'static str {
+    match mark {
+        LadderMark::LastActivity => "last activity",
+        LadderMark::Fin => "◆ FIN",
+        LadderMark::Trigger => "◆ trigger",
+        LadderMark::Rst => "✖ RST",
+    }
+}
+
+/// `P. seq 1 ack 1 len 118 request`
+fn label(step: &LadderStep) -> String {
+    let mut label = clean(&step.flags).into_owned();
+    label.push_str(&format!(" seq {}", step.seq));
+    if let Some(ack) = step.ack {
+        label.push_str(&format!(" ack {ack}"));
+    }
+    if step.len > 0 {
+        label.push_str(&format!(" len {}", step.len));
+    }
+    if let Some(note) = &step.note {
+        label.push_str(&format!(", {}", clean(note)));
+    }
+    label
+}
+
+fn left_out(packets: u64) -> String {
+    super::text::count(packets, "packet left out", "packets left out")
+}
+
+fn aside(out: &mut String, lane: usize, text: &str, color: Color) {
+    let inner = lane;
+    let text = format!("{text:^inner$}");
+    out.push_str(&format!(
+        "{:TIME_WIDTH$} ┊{}┊\n",
+        "",
+        color.paint(Tone::Faint, &text)
+    ));
+}
+
+fn gap(out: &mut String, lane: usize, text: &str, skipped: u64, color: Color) {
+    let empty = format!("{:TIME_WIDTH$} ┊{:inner$}┊\n", "", "", inner = lane);
+    out.push_str(&empty);
+    let text = if skipped > 0 {
+        format!("{text}, {}", left_out(skipped))
+    } else {
+        text.to_owned()
+    };
+    aside(out, lane, &text, color);
+    out.push_str(&empty);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    const PLAIN: LadderOptions = LadderOptions {
+        width: 100,
+        color: Color::Plain,
+        frames: FrameColumn::Shown,
+    };
+
+    #[test]
+    fn a_keepalive_race_shows_its_gap_and_its_marks() {
+        let finding = sample::keepalive_race();
+        insta::assert_snapshot!(render(&finding.ladder, &Columns::of(&finding), PLAIN));
+    }
+
+    #[test]
+    fn the_lanes_line_up_whoever_speaks() {
+        let finding = sample::keepalive_race();
+        for width in [0, 60, 80, 100, 200] {
+            let text = render(
+                &finding.ladder,
+                &Columns::of(&finding),
+                LadderOptions { width, ..PLAIN },
+            );
+            let lanes: Vec<usize> = text
+                .lines()
+                .skip(1)
+                .filter_map(|l| {
+                    l.chars()
+                        .collect::<Vec<_>>()
+                        .iter()
+                        .rposition(|c| matches!(c, '│' | '┊'))
+                })
+                .collect();
+            assert!(
+                lanes.windows(2).all(|w| w[0] == w[1]),
+                "width {width}:\n{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn packets_left_out_are_said() {
+        let mut finding = sample::keepalive_race();
+        finding.ladder[2].skipped_before = 1200;
+        let text = render(&finding.ladder, &Columns::of(&finding), PLAIN);
+        assert!(text.contains("1,200 packets left out"), "{text}");
+    }
+}

@@ -1,0 +1,283 @@
+//! Tables that wrap their cells to the screen's width.
+
+use tabled::builder::Builder;
+use tabled::settings::object::Rows;
+use tabled::settings::style::{HorizontalLine, Style};
+use tabled::settings::{Format, Modify, Padding};
+
+use super::TerminalOptions;
+use crate::report::text::{Color, Tone, clean, count, hanging, seconds};
+use crate::report::{ConnectionRow, Finding, Report};
+use crate::time::Timestamp;
+use crate::verdict::{Harm, ResetSender, RetrySafety, TriggerKind};
+
+/// A table under a header; where the screen is too narrow for it, a list of the same cells, so that none is broken or cut.
+pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, options: &TerminalOptions) -> String {
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|row| row.iter().map(|cell| clean_lines(cell)).collect())
+        .collect();
+    let mut builder = Builder::default();
+    builder.push_record(header.iter().copied());
+    for row in &rows {
+        builder.push_record(row);
+    }
+    let mut table = builder.build();
+    table
+        .with(Style::blank().horizontals([(1, HorizontalLine::new('─').intersection('─'))]))
+        .with(Padding::new(0, 1, 0, 0));
+    // The last column's padding is trimmed.
+    if table.total_width() - 1 + INDENT.len() > options.width {
+        return list(header, &rows, options);
+    }
+    if options.color == Color::Ansi {
+        table.with(
+            Modify::new(Rows::first()).with(Format::content(|s| Color::Ansi.paint(Tone::Faint, s))),
+        );
+    }
+    let mut out = String::new();
+    for line in table.to_string().lines() {
+        out.push_str(format!("{INDENT}{line}").trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+const INDENT: &str = "  ";
+
+fn clean_lines(cell: &str) -> String {
+    cell.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
+/// One paragraph per row: its first cell, then the others by name.
+fn list(header: &[&str], rows: &[Vec<String>], options: &TerminalOptions) -> String {
+    let longest = header.iter().map(|h| h.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for row in rows {
+        let mut cells = header.iter().zip(row);
+        if let Some((_, first)) = cells.next() {
+            let title = first.replace('\n', "  ");
+            out.push_str(&format!(
+                "{INDENT}{}\n",
+                options.color.paint(Tone::Strong, &title)
+            ));
+        }
+        for (name, cell) in cells.filter(|(_, cell)| !cell.is_empty() && *cell != NOTHING) {
+            let joined = cell.replace("\n→", " →").replace('\n', ", ");
+            let start = format!("{INDENT}  {name:<longest$}  ");
+            let rest = " ".repeat(start.chars().count());
+            out.push_str(&hanging(&joined, options.width, &start, &rest));
+        }
+    }
+    out
+}
+
+/// A cell without content.
+const NOTHING: &str = "–";
+
+/// One row per finding.
+pub(super) fn findings(
+    report: &Report,
+    findings: &[&Finding],
+    options: &TerminalOptions,
+) -> String {
+    let dates = spans_days(report);
+    let rows = findings
+        .iter()
+        .map(|f| {
+            vec![
+                format!("{}\n{}", f.id, when(f, dates)),
+                connection(f),
+                made_by(f),
+                answering(f),
+                before(f),
+                cost(f),
+                place(report, f),
+            ]
+        })
+        .collect();
+    table(
+        &[
+            "",
+            "connection",
+            "reset by",
+            "answering",
+            "before it",
+            "cost",
+            "where",
+        ],
+        rows,
+        options,
+    )
+}
+
+/// Whether times need their day.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dates {
+    Needed,
+    Same,
+}
+
+fn spans_days(report: &Report) -> Dates {
+    let mut days = report.findings().map(|f| f.at.to_datetime().date_naive());
+    let first = days.next();
+    if days.all(|day| Some(day) == first) {
+        Dates::Same
+    } else {
+        Dates::Needed
+    }
+}
+
+fn clock(at: Timestamp, dates: Dates) -> String {
+    let format = match dates {
+        Dates::Needed => "%m-%d %H:%M:%S%.3f",
+        Dates::Same => "%H:%M:%S%.3f",
+    };
+    at.to_datetime().format(format).to_string()
+}
+
+fn when(finding: &Finding, dates: Dates) -> String {
+    match (finding.first, finding.last) {
+        (Some(first), Some(last)) if first != last => {
+            format!("{}\nto {}", clock(first, dates), clock(last, dates))
+        }
+        _ => clock(finding.at, dates),
+    }
+}
+
+fn connection(finding: &Finding) -> String {
+    let id = &finding.connection;
+    match finding.connections {
+        Some(n) if n > 1 => format!(
+            "{}\n→ {}\n{}",
+            id.client.addr,
+            id.server,
+            count(n, "connection", "connections")
+        ),
+        _ => format!("{}\n→ {}", id.client, id.server),
+    }
+}
+
+fn made_by(finding: &Finding) -> String {
+    let mut lines = Vec::new();
+    match finding.sender {
+        Some(ResetSender::Middlebox) => {
+            lines.push("middlebox".to_owned());
+            if let Some(claimed) = finding.claimed_sender {
+                lines.push(format!("(as {claimed})"));
+            }
+        }
+        Some(sender) => lines.push(sender.to_string()),
+        None => {
+            let fin = finding
+                .claimed_sender
+                .map_or_else(|| "nobody".to_owned(), |peer| format!("{peer}: FIN"));
+            lines.push(fin);
+        }
+    }
+    if let Some(form) = finding.form {
+        lines.push(form.to_string());
+    }
+    lines.join("\n")
+}
+
+fn answering(finding: &Finding) -> String {
+    match &finding.trigger {
+        None => NOTHING.to_owned(),
+        Some(trigger) if trigger.kind == TriggerKind::None => "nothing".to_owned(),
+        Some(trigger) => match trigger.frame {
+            Some(frame) => format!("{}\n#{frame}", trigger.kind),
+            None => trigger.kind.to_string(),
+        },
+    }
+}
+
+fn before(finding: &Finding) -> String {
+    let mut lines = Vec::new();
+    if let Some(application) = finding.idle.application_s {
+        lines.push(format!("idle {}", seconds(application)));
+    }
+    if let Some(wire) = finding.idle.wire_s {
+        lines.push(format!("wire {}", seconds(wire)));
+    }
+    for (who, fin) in [
+        ("client", &finding.fins.client),
+        ("server", &finding.fins.server),
+    ] {
+        if let Some(fin) = fin {
+            lines.push(format!("FIN {who} #{}", fin.frame));
+        }
+    }
+    if lines.is_empty() {
+        NOTHING.to_owned()
+    } else {
+        lines.join("\n")
+    }
+}
+
+fn cost(finding: &Finding) -> String {
+    let harm = match finding.harm {
+        Harm::None => "nothing",
+        Harm::Refused => "connection",
+        Harm::RequestLost => "request lost",
+        Harm::RequestOutcomeUnknown => "outcome unknown",
+        Harm::ResponseTruncated => "response cut",
+    };
+    let Some(retry) = finding.retry.as_ref().filter(|_| finding.is_harmful()) else {
+        return harm.to_owned();
+    };
+    let safe = match retry.safe {
+        RetrySafety::Yes => "retry: safe",
+        RetrySafety::No => "retry: unsafe",
+        RetrySafety::Unknown => "retry: unclear",
+    };
+    match &retry.seen {
+        Some(_) => format!("{harm}\n{safe}\nsent again"),
+        None => format!("{harm}\n{safe}"),
+    }
+}
+
+fn place(report: &Report, finding: &Finding) -> String {
+    let mut lines = vec![
+        format!("frame {}", finding.frame),
+        finding.wireshark_filter.clone(),
+    ];
+    if report.captures.len() > 1
+        && let Some(capture) = report.captures.get(usize::from(finding.capture))
+    {
+        lines.push(capture.path.clone());
+    }
+    lines.join("\n")
+}
+
+/// One row per connection, in Zeek's words.
+pub(super) fn connections(rows: &[ConnectionRow], options: &TerminalOptions) -> String {
+    let rows = rows
+        .iter()
+        .map(|c| {
+            vec![
+                c.stream.to_string(),
+                format!("{} → {}", c.client, c.server),
+                c.opened.to_datetime().format("%H:%M:%S%.3f").to_string(),
+                seconds(c.duration_s),
+                c.conn_state.clone(),
+                c.history.clone(),
+                format!("{} / {}", c.client_packets, c.server_packets),
+                format!("{} / {}", c.client_bytes, c.server_bytes),
+                c.finding.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let header = [
+        "stream",
+        "connection",
+        "opened",
+        "lasted",
+        "state",
+        "history",
+        "packets",
+        "bytes",
+        "finding",
+    ];
+    table(&header, rows, options)
+}

@@ -1,0 +1,76 @@
+use super::*;
+use crate::report::sample;
+
+fn wide(width: usize) -> TerminalOptions {
+    TerminalOptions {
+        width,
+        ..TerminalOptions::default()
+    }
+}
+
+#[test]
+fn a_piped_report_fits_a_hundred_columns() {
+    let text = render(&sample::report(), &wide(100));
+    assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn everything_with_ladders() {
+    let options = TerminalOptions {
+        listing: Listing::Full,
+        ladders: Ladders::Drawn,
+        ..wide(100)
+    };
+    insta::assert_snapshot!(render(&sample::report(), &options));
+}
+
+#[test]
+fn nothing_found_is_a_short_answer() {
+    insta::assert_snapshot!(render(&sample::empty(), &wide(100)));
+}
+
+#[test]
+fn a_narrow_screen_wraps_and_loses_nothing() {
+    let text = render(&sample::report(), &wide(80));
+    assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
+    let squeezed: String = text
+        .chars()
+        .filter(|c| c.is_alphanumeric() || *c == '.')
+        .collect();
+    for evidence in ["10.77.1.2", "44836", "tcp.stream", "108"] {
+        assert!(squeezed.contains(evidence), "{evidence} in\n{text}");
+    }
+}
+
+#[test]
+fn one_finding_tells_everything() {
+    let report = sample::report();
+    insta::assert_snapshot!(render_finding(&report, &report.resets[0], &wide(100)));
+    insta::assert_snapshot!(render_finding(&report, &report.resets[1], &wide(100)));
+    insta::assert_snapshot!(render_finding(&report, &report.hang_ups[0], &wide(100)));
+}
+
+#[test]
+fn a_long_group_is_shortened_and_says_so() {
+    let mut report = sample::report();
+    report.resets = (0..50).map(|_| sample::keepalive_race()).collect();
+    assert!(render(&report, &wide(100)).contains("and 30 more"));
+    let all = TerminalOptions {
+        listing: Listing::Full,
+        ..wide(100)
+    };
+    assert!(!render(&report, &all).contains("more (--all"));
+}
+
+#[test]
+fn escape_sequences_come_from_us_alone() {
+    let report = sample::report();
+    let text = render_finding(&report, &report.resets[3], &wide(100));
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    let colored = TerminalOptions {
+        color: Color::Ansi,
+        ..wide(100)
+    };
+    assert!(render(&report, &colored).contains("\u{1b}[1;31m"));
+}
