@@ -10,6 +10,7 @@
 //!
 //! The library never asks the clock and knows no screen and no network: time comes in with the frames.
 
+pub mod analysis;
 pub mod capture;
 pub mod dialogue;
 pub mod flow;

@@ -1,10 +1,22 @@
 //! Step 5: judgement. Pure functions over frozen facts: who sent the reset, what triggered it, why, and what it cost.
 
 mod cause;
+mod ending;
+mod form;
+mod harm;
+mod judge;
+mod origin;
+mod rules;
+mod ruling;
+mod runtime_errors;
+mod situation;
 mod words;
 
 pub use cause::{CauseEntry, Detail, ExampleStep, Part, Remedy, Rival, Side};
-
+pub use ending::{Ending, EndingKind, HostProfile, Progress, Surroundings};
+pub use judge::{ResetVerdict, Verdict, judge};
+pub use ruling::Ruling;
+pub use situation::{Silence, progress_at as ending_progress};
 pub use words::{
     Cause, Confidence, Effect, Form, Harm, IdleKind, ResetSender, RetrySafety, TriggerKind,
 };

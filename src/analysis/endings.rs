@@ -1,0 +1,119 @@
+//! Freezes a connection's facts into [`Ending`]s.
+
+use crate::analysis::neighbours::Neighbours;
+use crate::dialogue::{Dialogue, DialogueReader};
+use crate::flow::{Both, Connection, Episode, Peer};
+use crate::time::Timestamp;
+use crate::verdict::{Ending, EndingKind};
+
+/// Whether the capture may lack packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptureQuality {
+    /// As far as is known it has all.
+    Whole,
+    /// Drops were counted, or the file is damaged.
+    Incomplete,
+}
+
+type Tracked = Connection<DialogueReader>;
+
+/// One reset event.
+pub fn of_episode(
+    connection: &Tracked,
+    episode: &Episode<Dialogue>,
+    index: usize,
+    neighbours: &Neighbours,
+    capture_end: Timestamp,
+) -> Option<Ending> {
+    let first = episode.first()?;
+    let idle = first.last_activity.map(|activity| first.time - activity.time);
+    let acked = |peer: Peer| {
+        episode.state.of(peer.other()).ack.and_then(|ack| connection.offset_of(peer, ack))
+    };
+    Some(Ending {
+        kind: EndingKind::Reset,
+        client: connection.client,
+        server: connection.server,
+        orientation: connection.orientation,
+        opened: connection.opened,
+        last: connection.last,
+        established: connection.established.filter(|at| *at <= first.time),
+        before: episode.before.clone(),
+        before_skipped: episode.before_skipped,
+        resets: episode.resets.clone(),
+        reset_packets: episode.packets,
+        after: episode.after.clone(),
+        resumed: episode.resumed,
+        state: episode.state.clone(),
+        dialogue: episode.dialogue.clone(),
+        acked_offset: Both { client: acked(Peer::Client), server: acked(Peer::Server) },
+        reset_acks_offset: first
+            .flags
+            .ack()
+            .then(|| connection.offset_of(first.from.other(), first.ack))
+            .flatten(),
+        response_time: connection.response_time.clone(),
+        icmp: connection.icmp.iter().filter(|icmp| icmp.time <= first.time).copied().collect(),
+        missed: Both {
+            client: connection.missed_bytes(Peer::Client),
+            server: connection.missed_bytes(Peer::Server),
+        },
+        cut_payload: connection.cut_payload,
+        reset_text: episode.text.clone(),
+        checksum_ok: episode.checksum_ok,
+        mptcp_reason: episode.mptcp_reason,
+        predecessor: connection.predecessor,
+        capture_end,
+        surroundings: neighbours.surroundings(index, connection, first.time, idle),
+    })
+}
+
+/// The end of a connection without a RST that counted.
+pub fn without_reset(
+    connection: &Tracked,
+    index: usize,
+    neighbours: &Neighbours,
+    capture_end: Timestamp,
+) -> Ending {
+    let fin = [connection.directions.client.fin, connection.directions.server.fin]
+        .into_iter()
+        .flatten()
+        .min_by_key(|fin| fin.time);
+    let at = fin.map_or(connection.last, |fin| fin.time);
+    let idle = fin.and_then(|fin| fin.last_activity.map(|activity| fin.time - activity.time));
+    let acked = |peer: Peer| {
+        connection.directions.of(peer.other()).ack.and_then(|ack| connection.offset_of(peer, ack))
+    };
+    Ending {
+        kind: EndingKind::NoReset,
+        client: connection.client,
+        server: connection.server,
+        orientation: connection.orientation,
+        opened: connection.opened,
+        last: connection.last,
+        established: connection.established,
+        before: connection.history.to_vec(),
+        before_skipped: connection.history.skipped(),
+        resets: Vec::new(),
+        reset_packets: 0,
+        after: Vec::new(),
+        resumed: false,
+        state: connection.directions.clone(),
+        dialogue: connection.dialogue(),
+        acked_offset: Both { client: acked(Peer::Client), server: acked(Peer::Server) },
+        reset_acks_offset: None,
+        response_time: connection.response_time.clone(),
+        icmp: connection.icmp.clone(),
+        missed: Both {
+            client: connection.missed_bytes(Peer::Client),
+            server: connection.missed_bytes(Peer::Server),
+        },
+        cut_payload: connection.cut_payload,
+        reset_text: Vec::new(),
+        checksum_ok: None,
+        mptcp_reason: None,
+        predecessor: connection.predecessor,
+        capture_end,
+        surroundings: neighbours.surroundings(index, connection, at, idle),
+    }
+}

@@ -1,0 +1,325 @@
+//! Verdicts become findings, findings become the report.
+
+use std::collections::BTreeMap;
+
+use crate::analysis::community_id::community_id;
+use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
+use crate::analysis::insight::{observation, story};
+use crate::analysis::ladder::ladder;
+use crate::analysis::neighbours::Neighbours;
+use crate::analysis::rows::row;
+use crate::analysis::{Analyzer, ConnectionRows, Selection};
+use crate::capture::FrameId;
+use crate::dialogue::DialogueReader;
+use crate::flow::{Connection, FinSeen, Peer, RefusedGroup};
+use crate::insight::{ConnectionStory, IdleObservation};
+use crate::report::{
+    CaptureSummary, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, HandshakeSeen, Idle, Report,
+    SCHEMA_VERSION, Summary, Tool, Trigger,
+};
+use crate::verdict::{
+    Cause, Confidence, Effect, Ending, Form, Harm, IdleKind, ResetSender, TriggerKind, Verdict, judge,
+};
+
+type Tracked = Connection<DialogueReader>;
+
+/// Findings so far, and what insight reads.
+pub fn judge_all(analyzer: &Analyzer, quality: CaptureQuality) -> (Vec<Finding>, Vec<IdleObservation>, Vec<ConnectionStory>) {
+    let connections = analyzer.table.connections();
+    let neighbours = Neighbours::new(&connections, quality);
+    let capture_end = analyzer.last.unwrap_or_default();
+    let mut findings = Vec::new();
+    let mut observations = Vec::with_capacity(connections.len());
+    let mut stories = Vec::new();
+    for (index, connection) in connections.iter().enumerate() {
+        let mut last = None;
+        for episode in &connection.episodes {
+            let Some(ending) = of_episode(connection, episode, index, &neighbours, capture_end) else { continue };
+            let Some(verdict) = judge(&ending) else { continue };
+            findings.push(finding(connection, &ending, &verdict, &episode.frames));
+            if verdict.ruling.cause != Cause::IgnoredRst || last.is_none() {
+                last = Some(verdict);
+            }
+        }
+        let still_open = last.as_ref().is_none_or(|verdict: &Verdict| verdict.ruling.cause == Cause::IgnoredRst);
+        if still_open {
+            let ending = without_reset(connection, index, &neighbours, capture_end);
+            if let Some(verdict) = judge(&ending) {
+                findings.push(finding(connection, &ending, &verdict, &[]));
+                last = Some(verdict);
+            }
+        }
+        observations.push(observation(connection, last.as_ref(), capture_end));
+        stories.push(story(connection));
+    }
+    findings.extend(analyzer.table.refused_groups().iter().map(refused_group));
+    findings.retain(|finding| selected(&analyzer.options.selection, finding));
+    number(&mut findings);
+    (findings, observations, stories)
+}
+
+/// The whole report.
+pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
+    let quality = quality(&captures);
+    let (findings, observations, stories) = judge_all(analyzer, quality);
+    let connections = (analyzer.options.connections == ConnectionRows::All).then(|| rows(analyzer, &findings));
+    let mut report = Report {
+        schema_version: SCHEMA_VERSION.to_owned(),
+        tool: Tool::this(),
+        heading: analyzer.options.heading.clone(),
+        summary: Summary::default(),
+        resets: Vec::new(),
+        hang_ups: Vec::new(),
+        idle_timeouts: Vec::new(),
+        alignment: Vec::new(),
+        advice: Vec::new(),
+        connections,
+        caveats: caveats(analyzer, &captures),
+        captures,
+    };
+    let _ = (&observations, &stories);
+    (report.hang_ups, report.resets) = findings.into_iter().partition(|finding| finding.form.is_none());
+    report.summary = summary(analyzer, &report);
+    report
+}
+
+fn quality(captures: &[CaptureSummary]) -> CaptureQuality {
+    if captures.iter().any(|capture| capture.dropped_by_kernel > 0) {
+        CaptureQuality::Incomplete
+    } else {
+        CaptureQuality::Whole
+    }
+}
+
+fn caveats(analyzer: &Analyzer, captures: &[CaptureSummary]) -> Vec<String> {
+    let mut caveats = Vec::new();
+    for capture in captures {
+        if let Some(damage) = &capture.damage {
+            caveats.push(format!("{}: {damage}; what was read before it is reported", capture.path));
+        }
+        if capture.dropped_by_kernel > 0 {
+            caveats.push(format!(
+                "{}: {} packets were dropped while capturing; verdicts that rest on what was not seen are weakened",
+                capture.path, capture.dropped_by_kernel
+            ));
+        }
+    }
+    if analyzer.table.evicted() > 0 {
+        caveats.push(format!(
+            "{} connections were forgotten early to stay within the memory limit",
+            analyzer.table.evicted()
+        ));
+    }
+    let fragments = analyzer.decoder.counters();
+    if fragments.fragments_dropped > 0 {
+        caveats.push(format!("{} IP fragments were dropped to stay within the memory limit", fragments.fragments_dropped));
+    }
+    caveats
+}
+
+fn rows(analyzer: &Analyzer, findings: &[Finding]) -> Vec<crate::report::ConnectionRow> {
+    let ids: BTreeMap<(u16, u32), String> = findings
+        .iter()
+        .rev()
+        .map(|finding| ((finding.capture, finding.connection.stream), finding.id.clone()))
+        .collect();
+    analyzer.table.connections().into_iter().map(|connection| row(connection, &ids)).collect()
+}
+
+fn summary(analyzer: &Analyzer, report: &Report) -> Summary {
+    let mut summary = Summary {
+        connections: analyzer.table.connections_seen(),
+        resets: report.resets.len() as u64,
+        hang_ups: report.hang_ups.len() as u64,
+        evicted_connections: analyzer.table.evicted(),
+        ..Summary::default()
+    };
+    for finding in report.resets.iter().chain(&report.hang_ups) {
+        *summary.by_cause.entry(finding.cause).or_default() += 1;
+        match finding.harm {
+            Harm::Refused => summary.refused += finding.connections.unwrap_or(1),
+            _ if finding.is_harmful() => summary.harmful += 1,
+            _ => summary.benign += 1,
+        }
+    }
+    summary
+}
+
+fn selected(selection: &Selection, finding: &Finding) -> bool {
+    let connection = &finding.connection;
+    let ends = [connection.client, connection.server];
+    (selection.hosts.is_empty() || ends.iter().any(|end| selection.hosts.contains(&end.addr)))
+        && (selection.ports.is_empty() || ends.iter().any(|end| selection.ports.contains(&end.port)))
+        && (selection.streams.is_empty() || selection.streams.contains(&connection.stream))
+        && selection.since.is_none_or(|since| finding.at >= since)
+        && selection.until.is_none_or(|until| finding.at <= until)
+}
+
+/// Order of time; `r1` … for resets, `h1` … for endings without one.
+fn number(findings: &mut [Finding]) {
+    findings.sort_by(|one, other| {
+        (one.at, one.capture, one.frame, one.connection.stream).cmp(&(other.at, other.capture, other.frame, other.connection.stream))
+    });
+    let (mut resets, mut hang_ups) = (0, 0);
+    for finding in findings {
+        let (letter, count) = if finding.form.is_some() { ('r', &mut resets) } else { ('h', &mut hang_ups) };
+        *count += 1;
+        finding.id = format!("{letter}{count}");
+    }
+}
+
+fn finding(connection: &Tracked, ending: &Ending, verdict: &Verdict, frames: &[FrameId]) -> Finding {
+    let at = verdict.at;
+    let capture = at.frame.capture;
+    let stream = connection.stream_in(capture).unwrap_or_else(|| connection.first_stream());
+    let ruling = &verdict.ruling;
+    let reset = verdict.reset.as_ref();
+    let silence = ruling.silence;
+    Finding {
+        id: String::new(),
+        connection: ConnectionId {
+            client: Endpoint { addr: connection.client.0, port: connection.client.1 },
+            server: Endpoint { addr: connection.server.0, port: connection.server.1 },
+            stream,
+            community_id: community_id(connection.client, connection.server),
+            opened: connection.opened,
+            handshake: handshake(connection),
+            orientation: connection.orientation,
+        },
+        at: at.time,
+        capture: capture.0,
+        frame: at.frame.number.0,
+        packets: ending.reset_packets,
+        frames: frames.iter().filter(|frame| frame.capture == capture).map(|frame| frame.number.0).collect(),
+        form: reset.map(|reset| reset.form),
+        sender: reset.map(|reset| reset.sender),
+        claimed_sender: (reset.is_some() || at.flags.fin()).then_some(at.from),
+        sender_confidence: reset.map(|reset| reset.sender_confidence),
+        effect: reset.map(|reset| reset.effect),
+        cause: ruling.cause,
+        confidence: ruling.confidence,
+        detail: ruling.detail.map(str::to_owned),
+        alternatives: ruling.alternatives.clone(),
+        trigger: reset.map(|reset| Trigger {
+            frame: reset.trigger.1.map(|packet| packet.frame.number.0),
+            kind: reset.trigger.0,
+            from: reset.trigger.1.map(|packet| packet.from),
+        }),
+        idle: Idle {
+            kind: ruling.idle_kind,
+            application_s: silence.and_then(|silence| silence.application).map(|idle| idle.as_secs_f64()),
+            wire_s: silence.and_then(|silence| silence.wire).map(|idle| idle.as_secs_f64()),
+            since_frame: silence.and_then(|silence| silence.since).map(|since| since.frame.number.0),
+            last_from: silence.and_then(|silence| silence.since).map(|since| since.from),
+            keepalive_probes: silence.map_or(0, |silence| u32::from(silence.probes)),
+        },
+        fins: Fins { client: fin(ending.fin(Peer::Client)), server: fin(ending.fin(Peer::Server)) },
+        harm: ruling.harm,
+        retry: verdict.retry.clone(),
+        request: verdict.request.clone(),
+        victim: ruling.victim,
+        victim_errors: verdict.victim_errors.clone(),
+        evidence: ruling.evidence.clone(),
+        evidence_against: ruling.against.clone(),
+        explanation: ruling.explanation.clone(),
+        advice: Vec::new(),
+        wireshark_filter: format!("tcp.stream eq {stream}"),
+        reset_text: reset_text(&ending.reset_text),
+        connections: None,
+        first: None,
+        last: None,
+        hop: None,
+        kernel: None,
+        ladder: ladder(ending, verdict),
+    }
+}
+
+fn handshake(connection: &Tracked) -> HandshakeSeen {
+    let (client, server) = (&connection.directions.client, &connection.directions.server);
+    match (client.iss.is_some(), server.iss.is_some(), connection.established.is_some()) {
+        (true, true, true) => HandshakeSeen::Seen,
+        (false, false, _) => HandshakeSeen::Unseen,
+        _ => HandshakeSeen::Partly,
+    }
+}
+
+fn fin(seen: Option<&FinSeen>) -> Option<Fin> {
+    seen.map(|fin| Fin { frame: fin.frame.number.0, at: fin.time })
+}
+
+/// Printable ASCII of a RST's payload; dots for the rest. It explains the reset (RFC 9293 SHLD-2), it is not the connection's data.
+fn reset_text(bytes: &[u8]) -> Option<String> {
+    let printable = bytes.iter().filter(|byte| (0x20..0x7f).contains(*byte)).count();
+    if bytes.is_empty() || printable * 4 < bytes.len() * 3 {
+        return None;
+    }
+    Some(bytes.iter().map(|&byte| if (0x20..0x7f).contains(&byte) { char::from(byte) } else { '.' }).collect())
+}
+
+/// Refusals beyond the number kept apart: one entry for all.
+fn refused_group(group: &RefusedGroup) -> Finding {
+    let (first, frame, client_port, stream) = group.first;
+    let client = (group.client, client_port);
+    Finding {
+        id: String::new(),
+        connection: ConnectionId {
+            client: Endpoint { addr: client.0, port: client.1 },
+            server: Endpoint { addr: group.server.0, port: group.server.1 },
+            stream,
+            community_id: community_id(client, group.server),
+            opened: first,
+            handshake: HandshakeSeen::Partly,
+            orientation: crate::flow::Orientation::Syn,
+        },
+        at: first,
+        capture: frame.capture.0,
+        frame: frame.number.0,
+        packets: group.packets,
+        frames: group.frames.iter().filter(|other| other.capture == frame.capture).map(|frame| frame.number.0).collect(),
+        form: Some(Form::Reply),
+        sender: Some(ResetSender::Server),
+        claimed_sender: Some(Peer::Server),
+        sender_confidence: Some(Confidence::Possible),
+        effect: Some(Effect::TookEffect),
+        cause: Cause::ConnectionRefused,
+        confidence: Confidence::Certain,
+        detail: None,
+        alternatives: Vec::new(),
+        trigger: Some(Trigger { frame: None, kind: TriggerKind::Syn, from: Some(Peer::Client) }),
+        idle: Idle {
+            kind: IdleKind::None,
+            application_s: None,
+            wire_s: None,
+            since_frame: None,
+            last_from: None,
+            keepalive_probes: 0,
+        },
+        fins: Fins::default(),
+        harm: Harm::Refused,
+        retry: None,
+        request: None,
+        victim: Some(Peer::Client),
+        victim_errors: BTreeMap::new(),
+        evidence: vec![Evidence {
+            text: format!("{} connections were answered by RST,ACK to their SYN; they are one entry", group.connections),
+            frames: vec![frame.number.0],
+        }],
+        evidence_against: Vec::new(),
+        explanation: format!(
+            "Nothing accepts connections on port {} at that address: {} attempts from one address were refused.",
+            group.server.1, group.connections
+        ),
+        advice: Vec::new(),
+        wireshark_filter: format!(
+            "ip.addr == {} && tcp.port == {} && tcp.flags.reset == 1",
+            group.server.0, group.server.1
+        ),
+        reset_text: None,
+        connections: Some(group.connections),
+        first: Some(first),
+        last: Some(group.last.0),
+        hop: None,
+        kernel: None,
+        ladder: Vec::new(),
+    }
+}

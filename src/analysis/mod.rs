@@ -1,0 +1,147 @@
+//! The whole way: frames in, a [`Report`] out. Ties the steps together and knows of other connections what one verdict needs.
+
+mod community_id;
+mod endings;
+mod findings;
+mod insight;
+mod ladder;
+mod neighbours;
+mod rows;
+
+use std::net::IpAddr;
+
+use crate::capture::{CaptureId, Frame};
+use crate::dialogue::DialogueReader;
+use crate::flow::{Limits, Table};
+use crate::report::{CaptureSummary, Finding, Heading, Report};
+use crate::time::Timestamp;
+use crate::wire::{Decoded, Decoder};
+
+/// Which connections and findings a report is to show. Everything is tracked all the same: numbers stay Wireshark's.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only connections of one of these addresses.
+    pub hosts: Vec<IpAddr>,
+    /// Only connections to or from one of these ports.
+    pub ports: Vec<u16>,
+    /// Only these `tcp.stream` numbers.
+    pub streams: Vec<u32>,
+    /// Only findings at or after this time.
+    pub since: Option<Timestamp>,
+    /// Only findings at or before this time.
+    pub until: Option<Timestamp>,
+}
+
+/// Whether a report lists every connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConnectionRows {
+    /// It does not.
+    #[default]
+    None,
+    /// One row each.
+    All,
+}
+
+/// What an analysis is to do.
+#[derive(Clone, Debug, Default)]
+pub struct AnalysisOptions {
+    /// Bounds of the table of connections.
+    pub limits: Limits,
+    /// What to show.
+    pub selection: Selection,
+    /// Rows of connections.
+    pub connections: ConnectionRows,
+    /// Products on the path that the user named (`--stack`).
+    pub stack: Vec<String>,
+    /// Further known timeouts (`--known`).
+    pub known_timeouts: Option<crate::insight::KnownTimeouts>,
+    /// The user's own words.
+    pub heading: Heading,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    tcp_segments: u64,
+    undecoded: u64,
+    cut_headers: u64,
+}
+
+/// Takes frames in order of time and reports what it saw.
+#[derive(Debug)]
+pub struct Analyzer {
+    options: AnalysisOptions,
+    decoder: Decoder,
+    table: Table<DialogueReader>,
+    counted: Vec<Counted>,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+impl Analyzer {
+    /// A new analysis.
+    pub fn new(options: AnalysisOptions) -> Self {
+        Self {
+            table: Table::new(options.limits),
+            options,
+            decoder: Decoder::new(),
+            counted: Vec::new(),
+            first: None,
+            last: None,
+        }
+    }
+
+    /// Takes one frame.
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.first.get_or_insert(frame.time);
+        self.last = self.last.max(Some(frame.time));
+        let slot = usize::from(frame.id.capture.0);
+        if self.counted.len() <= slot {
+            self.counted.resize(slot + 1, Counted::default());
+        }
+        let counted = &mut self.counted[slot];
+        match self.decoder.decode(frame) {
+            Decoded::Tcp(segment) => {
+                counted.tcp_segments += 1;
+                self.table.take(&segment);
+            }
+            Decoded::Icmp(quote) => self.table.take_quote(&quote),
+            Decoded::CutTcp => {
+                counted.tcp_segments += 1;
+                counted.cut_headers += 1;
+            }
+            Decoded::Undecoded => counted.undecoded += 1,
+            Decoded::Other => {}
+        }
+    }
+
+    /// The time of the newest frame.
+    pub fn now(&self) -> Option<Timestamp> {
+        self.last
+    }
+
+    /// Connections seen so far.
+    pub fn connections_seen(&self) -> u64 {
+        self.table.connections_seen()
+    }
+
+    /// The report on what was seen so far. `captures` is what the reader knows of the files; counts that only the analysis knows are filled in.
+    pub fn report(&self, captures: Vec<CaptureSummary>) -> Report {
+        let captures = self.complete(captures);
+        findings::report(self, captures)
+    }
+
+    /// The findings so far, in order, without patterns or advice: what a live view compares with what it has shown.
+    pub fn findings(&self) -> Vec<Finding> {
+        findings::judge_all(self, endings::CaptureQuality::Whole).0
+    }
+
+    fn complete(&self, mut captures: Vec<CaptureSummary>) -> Vec<CaptureSummary> {
+        for (index, capture) in captures.iter_mut().enumerate() {
+            let counted = self.counted.get(index).copied().unwrap_or_default();
+            capture.tcp_segments = counted.tcp_segments;
+            capture.undecoded_frames = counted.undecoded;
+            capture.duplicates_removed = self.table.duplicates(CaptureId(index as u16));
+        }
+        captures
+    }
+}

@@ -1,0 +1,149 @@
+//! What the other connections of a capture say about one: hosts, simultaneous ends, equal silences.
+
+use std::net::IpAddr;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+
+use crate::analysis::endings::CaptureQuality;
+use crate::dialogue::DialogueReader;
+use crate::flow::{Both, Connection, Peer};
+use crate::time::{Interval, Timestamp};
+use crate::verdict::{HostProfile, Surroundings};
+
+/// Ends within this time of each other are simultaneous.
+const SIMULTANEOUS: Interval = Interval::from_millis(150);
+/// A port that refuses within this time after an end was closed by the same event.
+const REFUSAL_FOLLOWS: Interval = Interval::from_millis(10_000);
+
+#[derive(Clone, Copy, Debug)]
+struct End {
+    at: Timestamp,
+    connection: usize,
+    by_reset: bool,
+    idle: Option<Interval>,
+}
+
+#[derive(Debug, Default)]
+struct EndpointFacts {
+    ends: Vec<End>,
+    refusals: Vec<Timestamp>,
+    established: Vec<Timestamp>,
+    syn_acks_repeated: bool,
+}
+
+/// Facts about hosts and server endpoints over all connections.
+#[derive(Debug)]
+pub struct Neighbours {
+    hosts: HashMap<IpAddr, HostProfile, RandomState>,
+    endpoints: HashMap<(IpAddr, u16), EndpointFacts, RandomState>,
+    quality: CaptureQuality,
+}
+
+impl Neighbours {
+    /// Gathers them.
+    pub fn new(connections: &[&Connection<DialogueReader>], quality: CaptureQuality) -> Self {
+        let mut neighbours = Self { hosts: HashMap::default(), endpoints: HashMap::default(), quality };
+        for (index, connection) in connections.iter().enumerate() {
+            neighbours.add_host(connection.client.0, connection, Peer::Client);
+            neighbours.add_host(connection.server.0, connection, Peer::Server);
+            neighbours.add_endpoint(index, connection);
+        }
+        for facts in neighbours.endpoints.values_mut() {
+            facts.ends.sort_by_key(|end| (end.at, end.connection));
+            facts.refusals.sort_unstable();
+            facts.established.sort_unstable();
+        }
+        neighbours
+    }
+
+    fn add_host(&mut self, address: IpAddr, connection: &Connection<DialogueReader>, peer: Peer) {
+        let profile = self.hosts.entry(address).or_default();
+        profile.ttl.merge(&connection.directions.of(peer).ttl);
+        if let Some(response) = *connection.response_time.of(peer) {
+            profile.response = Some(profile.response.map_or(response, |known| known.min(response)));
+        }
+    }
+
+    fn add_endpoint(&mut self, index: usize, connection: &Connection<DialogueReader>) {
+        let facts = self.endpoints.entry(connection.server).or_default();
+        let server = &connection.directions.server;
+        facts.syn_acks_repeated |= server.syn_acks_after_ack > 0;
+        if server.iss.is_some() {
+            facts.established.extend(connection.established);
+        }
+        let reset = connection.episodes.first().and_then(|episode| episode.first());
+        match (reset, server.fin) {
+            (Some(reset), _) if server.packets == 0 && connection.directions.client.iss.is_some() => {
+                facts.refusals.push(reset.time);
+            }
+            (Some(reset), fin) if fin.is_none_or(|fin| fin.time > reset.time) => {
+                let idle = reset.last_activity.map(|activity| reset.time - activity.time);
+                if reset.from == Peer::Server {
+                    facts.ends.push(End { at: reset.time, connection: index, by_reset: true, idle });
+                }
+            }
+            (_, Some(fin)) => {
+                let idle = fin.last_activity.map(|activity| fin.time - activity.time);
+                let first = connection.directions.client.fin.is_none_or(|client| client.time > fin.time);
+                if first {
+                    facts.ends.push(End { at: fin.time, connection: index, by_reset: false, idle });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What they say about the ending of one connection at `at` after `idle`.
+    pub fn surroundings(
+        &self,
+        index: usize,
+        connection: &Connection<DialogueReader>,
+        at: Timestamp,
+        idle: Option<Interval>,
+    ) -> Surroundings {
+        let host = |address: IpAddr| self.hosts.get(&address).copied().unwrap_or_default();
+        let mut surroundings = Surroundings {
+            hosts: Both { client: host(connection.client.0), server: host(connection.server.0) },
+            capture_incomplete: self.quality == CaptureQuality::Incomplete,
+            ..Surroundings::default()
+        };
+        let Some(facts) = self.endpoints.get(&connection.server) else { return surroundings };
+        surroundings.syn_acks_repeated = facts.syn_acks_repeated;
+        surroundings.refused_after = count_between(&facts.refusals, at, at + REFUSAL_FOLLOWS);
+        surroundings.reconnected = count_between(&facts.established, at, Timestamp::from_nanos(i64::MAX)) > 0;
+        let from = facts.ends.partition_point(|end| end.at < at - SIMULTANEOUS);
+        surroundings.simultaneous_ends = facts
+            .ends
+            .iter()
+            .skip(from)
+            .take_while(|end| end.at <= at + SIMULTANEOUS)
+            .filter(|end| end.connection != index && !alike(end.idle, idle))
+            .count() as u32;
+        surroundings.equal_idle_resets = facts
+            .ends
+            .iter()
+            .take(10_000)
+            .filter(|end| end.by_reset && end.connection != index && alike(end.idle, idle))
+            .filter(|end| (end.at - at).abs() > SIMULTANEOUS)
+            .count() as u32;
+        surroundings
+    }
+}
+
+fn count_between(sorted: &[Timestamp], from: Timestamp, until: Timestamp) -> u32 {
+    let start = sorted.partition_point(|time| *time <= from);
+    let end = sorted.partition_point(|time| *time <= until);
+    (end - start) as u32
+}
+
+/// The same silence: within 60 ms or 2 %.
+fn alike(one: Option<Interval>, other: Option<Interval>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            let tolerance = Interval::from_nanos(one.max(other).as_nanos() / 50).max(Interval::from_millis(60));
+            (one - other).abs() <= tolerance
+        }
+        _ => false,
+    }
+}

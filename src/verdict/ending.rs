@@ -1,0 +1,208 @@
+//! The frozen facts of one ending: all that a verdict may read. It can be built from a capture or by hand.
+
+use std::net::IpAddr;
+
+use crate::capture::FrameId;
+use crate::dialogue::{Answer, Completeness, Dialogue, Exchange};
+use crate::flow::{Both, Direction, FinSeen, IcmpSeen, Orientation, Packet, Peer, TtlProfile};
+use crate::time::{Interval, Timestamp};
+use crate::wire::SeqNumber;
+
+/// How the connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndingKind {
+    /// By a RST.
+    Reset,
+    /// By FIN, or by silence: no RST was seen (or none that counted).
+    NoReset,
+}
+
+/// What other connections of the capture say about one host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostProfile {
+    /// TTLs of its packets on other connections, RSTs excluded.
+    pub ttl: TtlProfile,
+    /// Shortest response to a packet on any connection.
+    pub response: Option<Interval>,
+}
+
+/// What other connections of the capture say about this ending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Both hosts elsewhere.
+    pub hosts: Both<HostProfile>,
+    /// Other connections of the same server endpoint that the server's side ended within 150 ms of this one.
+    pub simultaneous_ends: u32,
+    /// Other connections of the same server endpoint that were reset after the same silence (within 60 ms or 2 %), at other times.
+    pub equal_idle_resets: u32,
+    /// The same endpoint refused connections within the following 10 s.
+    pub refused_after: u32,
+    /// The same endpoint repeated SYN-ACKs to clients that had answered them.
+    pub syn_acks_repeated: bool,
+    /// A new connection between the same hosts and port was established after this ending.
+    pub reconnected: bool,
+    /// Frames may be missing from the capture (drops, damage): arguments from absence are off.
+    pub capture_incomplete: bool,
+}
+
+/// The facts of one ending.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// RST or not.
+    pub kind: EndingKind,
+    /// The client's address and port.
+    pub client: (IpAddr, u16),
+    /// The server's address and port.
+    pub server: (IpAddr, u16),
+    /// How client and server were told apart.
+    pub orientation: Orientation,
+    /// First packet of the connection.
+    pub opened: Timestamp,
+    /// Newest packet of the connection.
+    pub last: Timestamp,
+    /// When the handshake was complete.
+    pub established: Option<Timestamp>,
+    /// Packets before the RST (all packets for an ending without one), oldest first.
+    pub before: Vec<Packet>,
+    /// Packets that `before` lacks.
+    pub before_skipped: u64,
+    /// RST packets of the event.
+    pub resets: Vec<Packet>,
+    /// Number of RST packets, second sightings included.
+    pub reset_packets: u64,
+    /// Packets after the first RST that are no RSTs.
+    pub after: Vec<Packet>,
+    /// Traffic went on after the RST and was acknowledged.
+    pub resumed: bool,
+    /// Both directions when the RST came (at the end, for an ending without one).
+    pub state: Both<Direction>,
+    /// The dialogue at the same moment.
+    pub dialogue: Dialogue,
+    /// Stream offset that each side's peer had acknowledged of it, at the same moment.
+    pub acked_offset: Both<Option<u64>>,
+    /// Stream offset that the RST's own acknowledgement covers of its receiver's stream.
+    pub reset_acks_offset: Option<u64>,
+    /// Shortest response of each side, seen from the point of capture.
+    pub response_time: Both<Option<Interval>>,
+    /// ICMP errors that quoted the connection.
+    pub icmp: Vec<IcmpSeen>,
+    /// Bytes that the capture missed or cut.
+    pub missed: Both<u64>,
+    /// Payload was cut by the snap length.
+    pub cut_payload: bool,
+    /// Text in the RST.
+    pub reset_text: Vec<u8>,
+    /// TCP checksum of the first RST.
+    pub checksum_ok: Option<bool>,
+    /// MP_TCPRST reason.
+    pub mptcp_reason: Option<u8>,
+    /// Earlier connection on the 4-tuple.
+    pub predecessor: Option<(u32, Timestamp)>,
+    /// The end of the capture.
+    pub capture_end: Timestamp,
+    /// Other connections.
+    pub surroundings: Surroundings,
+}
+
+/// Silences shorter than this are no idle, whatever the round trip.
+const SHORTEST_IDLE: Interval = Interval::from_millis(100);
+
+impl Ending {
+    /// The round trip between both ends as the two halves at the point of capture give it, or as other connections between these hosts do.
+    pub fn round_trip(&self) -> Option<Interval> {
+        let half = |peer: Peer| (*self.response_time.of(peer)).or(self.surroundings.hosts.of(peer).response);
+        match (half(Peer::Client), half(Peer::Server)) {
+            (Some(client), Some(server)) => Some(client + server),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// A silence that is longer than this is idle: two round trips, at least 100 ms (idle.md 3: races are one round trip wide).
+    pub fn idle_threshold(&self) -> Interval {
+        self.round_trip().map_or(SHORTEST_IDLE, |rtt| rtt.times(2).max(SHORTEST_IDLE))
+    }
+
+    /// A peer's shortest response seen from the point of capture, on this or on other connections.
+    pub fn response_of(&self, peer: Peer) -> Option<Interval> {
+        (*self.response_time.of(peer)).or(self.surroundings.hosts.of(peer).response)
+    }
+
+    /// A FIN of a peer that was seen before the RST (or at all).
+    pub fn fin(&self, peer: Peer) -> Option<&FinSeen> {
+        self.state.of(peer).fin.as_ref()
+    }
+
+    /// Nothing of one direction was ever seen, or bytes of it were acknowledged that the capture lacks.
+    pub fn is_incomplete(&self) -> bool {
+        let one_sided = |peer: Peer| {
+            let direction = self.state.of(peer);
+            direction.packets == 0
+                && direction.resets == 0
+                && self.state.of(peer.other()).ack.is_some()
+        };
+        self.surroundings.capture_incomplete
+            || one_sided(Peer::Client)
+            || one_sided(Peer::Server)
+            || self.state.client.missed_bytes > 0
+            || self.state.server.missed_bytes > 0
+    }
+
+    /// The handshake was captured: roles and sequence numbers are sure.
+    pub fn handshake_seen(&self) -> bool {
+        self.state.client.iss.is_some() && self.state.server.iss.is_some()
+    }
+
+    /// How far the peer of `sender` acknowledged `sender`'s stream, the RST's own acknowledgement included.
+    pub fn acknowledged_of(&self, sender: Peer) -> Option<u64> {
+        let by_segments = *self.acked_offset.of(sender);
+        let by_reset = self
+            .resets
+            .first()
+            .filter(|reset| reset.from == sender.other() && reset.flags.ack())
+            .and(self.reset_acks_offset);
+        by_segments.max(by_reset)
+    }
+
+    /// One side's packets before the RST, newest first.
+    pub fn newest_before(&self, from: Peer) -> impl Iterator<Item = &Packet> {
+        self.before.iter().rev().filter(move |packet| packet.from == from)
+    }
+
+    /// A sequence number relative to its sender's first.
+    pub fn relative(&self, peer: Peer, seq: SeqNumber) -> i64 {
+        self.state.of(peer).relative(seq)
+    }
+}
+
+/// How far an exchange had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The request is not whole yet, and nothing was answered.
+    Asking,
+    /// The request is whole (or may be) and nothing was answered.
+    Unanswered,
+    /// Part of the response came; its framing says that more was due, or it ends with the connection.
+    Answering,
+    /// The response is whole, or no framing contradicts that.
+    Answered,
+    /// A message that wants no answer.
+    Told,
+}
+
+/// How far an exchange had come.
+pub fn progress(exchange: &Exchange) -> Progress {
+    match (&exchange.response, exchange.answer) {
+        (_, Answer::NotDue) => Progress::Told,
+        (None, _) if exchange.request.complete == Completeness::Incomplete => Progress::Asking,
+        (None, _) => Progress::Unanswered,
+        (Some(response), _) => match response.complete {
+            Completeness::Incomplete | Completeness::UntilClose => Progress::Answering,
+            Completeness::Complete | Completeness::Unknown => Progress::Answered,
+        },
+    }
+}
+
+/// A frame number for evidence.
+pub fn number(frame: FrameId) -> u32 {
+    frame.number.0
+}

@@ -1,0 +1,191 @@
+//! The shape of a RST, what it answers, and whether its receiver obeyed it.
+
+use crate::flow::{Packet, PacketKind, Peer};
+use crate::time::Interval;
+use crate::verdict::ending::Ending;
+use crate::verdict::{Effect, Form};
+use crate::wire::SeqNumber;
+
+/// How long a stack may take to answer beyond the round trip: timers, queues and a busy host.
+const REPLY_SLACK: Interval = Interval::from_millis(25);
+/// A packet older than this is no trigger while a younger candidate exists.
+const OLDEST_TRIGGER: Interval = Interval::from_millis(3000);
+
+/// The shape of a RST and the packet that it answers, if any.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape<'a> {
+    /// The shape.
+    pub form: Form,
+    /// What it answers.
+    pub trigger: Option<&'a Packet>,
+}
+
+/// Classifies a RST (RFC 9293 section 3.5.2: a reply takes its sequence number from the acknowledgement that it answers;
+/// Linux `tcp_v4_send_reset` against `tcp_send_active_reset`).
+pub fn shape<'a>(ending: &'a Ending, reset: &Packet) -> Shape<'a> {
+    let sender = ending.state.of(reset.from);
+    if reset.flags.ack() {
+        if let Some(syn) = answered_syn(ending, reset) {
+            return Shape { form: Form::Reply, trigger: Some(syn) };
+        }
+        let in_sequence = sender.snd_nxt.is_none_or(|next| next == reset.seq)
+            || sender.fin.is_some_and(|fin| fin.seq == reset.seq || fin.seq + 1 == reset.seq)
+            || ending.state.of(reset.from.other()).ack == Some(reset.seq);
+        let socketless = reset.window == 0
+            && !reset.has_options
+            && (sender.timestamp_line.is_some() || !reset.dont_fragment || sender.packets == 0);
+        let trigger = answered_data_with_ack(ending, reset);
+        return match trigger {
+            Some(packet) if socketless => Shape { form: Form::Reply, trigger: Some(packet) },
+            _ if in_sequence => Shape { form: Form::Abort, trigger: None },
+            _ => Shape { form: Form::Other, trigger },
+        };
+    }
+    match trigger_of(ending, reset) {
+        Some(packet) => Shape { form: Form::Reply, trigger: Some(packet) },
+        None => Shape { form: Form::Other, trigger: None },
+    }
+}
+
+/// The SYN that a RST,ACK acknowledges (RFC 9293 section 3.10.7.1 and .2).
+fn answered_syn<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
+    if ending.state.of(reset.from).iss.is_some() {
+        return None;
+    }
+    ending
+        .newest_before(reset.from.other())
+        .find(|packet| packet.kind == PacketKind::Syn && (packet.end() == reset.ack || packet.seq + 1 == reset.ack))
+}
+
+/// A box or an old stack that answers data with RST,ACK: the sequence number is the data's acknowledgement, the
+/// acknowledgement covers the data.
+fn answered_data_with_ack<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
+    ending.newest_before(reset.from.other()).find(|packet| {
+        packet.flags.ack()
+            && packet.ack == reset.seq
+            && packet.end() == reset.ack
+            && packet.end() != packet.seq
+            && reset.time - packet.time <= OLDEST_TRIGGER
+    })
+}
+
+/// The packet whose acknowledgement a bare RST's sequence number repeats. Several can (a pipelined burst, an ACK and the
+/// data after it): the one whose distance fits the sender's response time, payload before FIN before probe before ACK, the
+/// first of a burst.
+fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
+    let candidates = || {
+        ending
+            .before
+            .iter()
+            .filter(|packet| packet.from != reset.from && packet.flags.ack() && packet.ack == reset.seq)
+    };
+    let newest = candidates().next_back()?;
+    let response = ending.response_of(reset.from).unwrap_or(Interval::ZERO);
+    let (earliest, latest) = (
+        Interval::from_nanos(response.as_nanos() / 2),
+        Interval::from_nanos(response.as_nanos().saturating_mul(3) / 2) + REPLY_SLACK,
+    );
+    let fitting = candidates()
+        .filter(|packet| {
+            let distance = reset.time - packet.time;
+            distance >= earliest && distance <= latest
+        })
+        .min_by_key(|packet| rank(packet));
+    let recent = || {
+        candidates().filter(|packet| reset.time - packet.time <= OLDEST_TRIGGER).min_by_key(|packet| rank(packet))
+    };
+    fitting.or_else(recent).or(Some(newest))
+}
+
+fn rank(packet: &Packet) -> u8 {
+    match packet.kind {
+        PacketKind::Data | PacketKind::Syn | PacketKind::SynAck => 0,
+        PacketKind::Fin => 1,
+        PacketKind::KeepaliveProbe | PacketKind::ZeroWindowProbe => 2,
+        PacketKind::Retransmission => 3,
+        PacketKind::Ack | PacketKind::Rst => 4,
+    }
+}
+
+/// Why a RST was or was not obeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obedience {
+    /// At the edge: accepted (RFC 5961 section 3.2; Linux `tcp_validate_incoming`).
+    Accepted,
+    /// Nothing contradicts it.
+    Unopposed,
+    /// Inside the window but not at its edge: the receiver answers with a challenge ACK (RFC 5961 section 3.2).
+    Challenged,
+    /// Outside the window: dropped (RFC 9293 section 3.5.3).
+    OutOfWindow,
+    /// Traffic went on.
+    TrafficWentOn,
+    /// A RST that does not acknowledge the SYN that it pretends to answer (RFC 9293 section 3.10.7.3).
+    DoesNotAnswerSyn,
+}
+
+impl Obedience {
+    /// The word of the report.
+    pub const fn effect(self) -> Effect {
+        match self {
+            Self::Accepted | Self::Unopposed => Effect::TookEffect,
+            _ => Effect::Ignored,
+        }
+    }
+}
+
+/// Whether the receiver of a RST obeyed it, from its sequence number and from what came after.
+pub fn obedience(ending: &Ending, reset: &Packet) -> Obedience {
+    let receiver_peer = reset.from.other();
+    let (sender, receiver) = (ending.state.of(reset.from), ending.state.of(receiver_peer));
+    if ending.resumed {
+        return Obedience::TrafficWentOn;
+    }
+    if receiver_peer == Peer::Client && sender.iss.is_none() && receiver.iss.is_some() && receiver.ack.is_none() {
+        let answers = reset.flags.ack()
+            && receiver.iss.is_some_and(|iss| reset.ack.is_after(iss))
+            && receiver.snd_nxt.is_none_or(|next| !reset.ack.is_after(next));
+        return if answers { Obedience::Accepted } else { Obedience::DoesNotAnswerSyn };
+    }
+    let Some(expected) = receiver.ack.or(sender.snd_nxt) else { return Obedience::Unopposed };
+    let highest = sender.snd_nxt.map_or(expected, |next| next.later(expected));
+    if at_edge(reset.seq, expected, highest)
+        || sender.fin.is_some_and(|fin| fin.seq == reset.seq)
+        || receiver.sack_edge == Some(reset.seq)
+    {
+        return Obedience::Accepted;
+    }
+    let window = receiver.scaled_window(sender).max(1);
+    let ahead = i64::from(reset.seq.offset_from(expected));
+    if later_life(ending, receiver_peer) {
+        return if ahead >= 0 && ahead as u64 <= window { Obedience::Challenged } else { Obedience::OutOfWindow };
+    }
+    if ahead < 0 || ahead as u64 > window {
+        // A capture far from the receiver may hold acknowledgements that were sent after the RST had arrived.
+        return if ending.after.is_empty() && ahead < 0 { Obedience::Unopposed } else { Obedience::OutOfWindow };
+    }
+    Obedience::Unopposed
+}
+
+fn at_edge(seq: SeqNumber, expected: SeqNumber, highest: SeqNumber) -> bool {
+    !seq.is_before(expected) && !seq.is_after(highest)
+}
+
+/// The receiver sent payload or a FIN after the RST, and it was not just in flight.
+fn later_life(ending: &Ending, receiver: Peer) -> bool {
+    let Some(reset) = ending.resets.first() else { return false };
+    let flight = ending.round_trip().unwrap_or(Interval::ZERO) + REPLY_SLACK;
+    ending.after.iter().any(|packet| {
+        packet.from == receiver
+            && packet.time - reset.time > flight
+            && matches!(packet.kind, PacketKind::Data | PacketKind::Fin)
+    }) || ending.after.iter().any(|packet| packet.from == receiver && is_challenge(ending, reset, packet))
+}
+
+/// A challenge ACK: an empty ACK by the receiver soon after the RST, which acknowledges nothing new (RFC 5961 section 3.2).
+fn is_challenge(ending: &Ending, reset: &Packet, packet: &Packet) -> bool {
+    packet.kind == PacketKind::Ack
+        && packet.from != reset.from
+        && Some(packet.ack) == ending.state.of(packet.from).ack
+        && packet.time - reset.time <= ending.response_of(packet.from).unwrap_or(Interval::ZERO).times(2) + REPLY_SLACK
+}

@@ -1,0 +1,55 @@
+//! What an ending cost, from acknowledgements and framing alone. That a kernel took a request never proves that an application read it.
+
+use crate::dialogue::Exchange;
+use crate::verdict::Harm;
+use crate::verdict::ending::{Ending, Progress};
+use crate::verdict::situation::Situation;
+
+/// The harm to the one who asked, if the connection is dead now.
+pub fn harm_of(ending: &Ending, situation: &Situation<'_>) -> Harm {
+    situation.at_stake().map_or(Harm::None, |(exchange, progress)| harm_of_exchange(ending, situation, exchange, progress))
+}
+
+/// The harm to one exchange.
+pub fn harm_of_exchange(
+    ending: &Ending,
+    situation: &Situation<'_>,
+    exchange: &Exchange,
+    progress: Progress,
+) -> Harm {
+    match progress {
+        Progress::Answered => Harm::None,
+        Progress::Answering => Harm::ResponseTruncated,
+        Progress::Told if taken(ending, situation, exchange) == Taken::All => Harm::None,
+        Progress::Asking | Progress::Unanswered | Progress::Told => {
+            match taken(ending, situation, exchange) {
+                Taken::Nothing => Harm::RequestLost,
+                Taken::Part | Taken::All => Harm::RequestOutcomeUnknown,
+            }
+        }
+    }
+}
+
+/// How much of a request the peer's kernel took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Not a byte.
+    Nothing,
+    /// Some.
+    Part,
+    /// All that was sent.
+    All,
+}
+
+/// How much of a request the peer acknowledged (its RST's acknowledgement included: that is how a kernel reports bytes that it
+/// then threw away, Linux `__tcp_close`).
+pub fn taken(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) -> Taken {
+    let acknowledged = ending.acknowledged_of(situation.requester).unwrap_or(0);
+    if acknowledged >= exchange.request.end.offset && exchange.request.end.offset > exchange.request.start.offset {
+        Taken::All
+    } else if acknowledged <= exchange.request.start.offset {
+        Taken::Nothing
+    } else {
+        Taken::Part
+    }
+}

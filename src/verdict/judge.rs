@@ -1,0 +1,268 @@
+//! From frozen facts to a verdict: one pure function.
+
+use std::collections::BTreeMap;
+
+use crate::dialogue::{Exchange, Idempotence, Protocol};
+use crate::flow::{Packet, PacketKind, Peer};
+use crate::report::{Evidence, RequestInFlight, Retry};
+use crate::verdict::ending::{Ending, EndingKind, Progress, progress};
+use crate::verdict::form::{Obedience, Shape, obedience, shape};
+use crate::verdict::harm::{Taken, taken};
+use crate::verdict::origin::{Origin, origin};
+use crate::verdict::rules::{Case, rule, rule_no_reset};
+use crate::verdict::ruling::Ruling;
+use crate::verdict::runtime_errors::{Met, messages};
+use crate::verdict::situation::Situation;
+use crate::verdict::{
+    Cause, Confidence, Effect, Form, Harm, ResetSender, RetrySafety, TriggerKind,
+};
+
+/// The verdict on a RST's making: absent for endings without one.
+#[derive(Clone, Debug)]
+pub struct ResetVerdict {
+    /// Its shape.
+    pub form: Form,
+    /// Who made it.
+    pub sender: ResetSender,
+    /// How sure.
+    pub sender_confidence: Confidence,
+    /// Whether it was obeyed.
+    pub effect: Effect,
+    /// What it answers.
+    pub trigger: (TriggerKind, Option<Packet>),
+}
+
+/// What is said of one ending.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// Cause, harm, idle, evidence, alternatives, explanation.
+    pub ruling: Ruling,
+    /// The packet that the report names: the RST that counts, the FIN, or the packet that met silence.
+    pub at: Packet,
+    /// About the RST.
+    pub reset: Option<ResetVerdict>,
+    /// The request in flight.
+    pub request: Option<RequestInFlight>,
+    /// Whether to send it again.
+    pub retry: Option<Retry>,
+    /// What the victim's runtime prints.
+    pub victim_errors: BTreeMap<String, String>,
+}
+
+/// Judges an ending. `None`: nothing bad ended here.
+pub fn judge(ending: &Ending) -> Option<Verdict> {
+    match ending.kind {
+        EndingKind::Reset => judge_reset(ending),
+        EndingKind::NoReset => judge_no_reset(ending),
+    }
+}
+
+fn judge_reset(ending: &Ending) -> Option<Verdict> {
+    let reset = effective_reset(ending)?;
+    let obeyed = obedience(ending, reset);
+    let shape = shape(ending, reset);
+    let origin = origin(ending, reset, &shape);
+    let case = Case::new(ending, reset, shape, &origin);
+    let mut ruling = rule(&case, obeyed);
+    if ruling.cause == Cause::IgnoredRst && !case.by_box() && obeyed == Obedience::TrafficWentOn {
+        ruling.confidence = ruling.confidence.max(Confidence::Likely);
+    }
+    agree_with_origin(&mut ruling, &origin);
+    add_hints(ending, reset, &origin, &mut ruling);
+    if ruling.silence.is_none() {
+        ruling.silence = Some(case.silence);
+    }
+    let trigger = (trigger_kind(&case, &shape), shape.trigger.copied());
+    let (sender, sender_confidence) = sender_of(&ruling, &origin);
+    let stake = stake(&case.situation, &ruling);
+    let met = met(ending, &ruling, &case.situation);
+    Some(Verdict {
+        at: *reset,
+        reset: Some(ResetVerdict { form: shape.form, sender, sender_confidence, effect: obeyed.effect(), trigger }),
+        request: stake.map(|exchange| request_in_flight(ending, &case.situation, exchange)),
+        retry: stake.and_then(|exchange| retry(ending, &case.situation, exchange, &ruling)),
+        victim_errors: met.map(messages).unwrap_or_default(),
+        ruling,
+    })
+}
+
+/// The first RST that its receiver obeyed, else the first one.
+fn effective_reset(ending: &Ending) -> Option<&Packet> {
+    ending
+        .resets
+        .iter()
+        .find(|reset| obedience(ending, reset).effect() == Effect::TookEffect)
+        .or_else(|| ending.resets.first())
+}
+
+/// `certain` of a cause that names a host is no surer than who made the RST, except where the packets alone prove the cause.
+fn agree_with_origin(ruling: &mut Ruling, origin: &Origin) {
+    if origin.sender == ResetSender::Middlebox && origin.confidence > Confidence::Certain {
+        ruling.confidence = ruling.confidence.max(Confidence::Likely);
+    }
+    let proves_itself = matches!(
+        ruling.cause,
+        Cause::KeepaliveRace | Cause::StaleReuse | Cause::KeepaliveProbeFailure | Cause::HandshakeAborted | Cause::TimeWaitCollision | Cause::IgnoredRst
+    );
+    if origin.sender != ResetSender::Middlebox && origin.confidence == Confidence::Possible && !proves_itself {
+        ruling.confidence = ruling.confidence.max(Confidence::Likely);
+    }
+}
+
+fn sender_of(ruling: &Ruling, origin: &Origin) -> (ResetSender, Confidence) {
+    // A RST that its claimed sender lived through, or that nobody obeyed although it lies off the edge, was made by somebody else.
+    if ruling.cause == Cause::IgnoredRst && origin.sender != ResetSender::Middlebox {
+        return (ResetSender::Middlebox, Confidence::Likely);
+    }
+    (origin.sender, origin.confidence)
+}
+
+fn add_hints(ending: &Ending, reset: &Packet, origin: &Origin, ruling: &mut Ruling) {
+    ruling.evidence.extend(origin.evidence.iter().cloned());
+    let frame = reset.frame.number.0;
+    if let Some(icmp) = ending.icmp.first() {
+        ruling.evidence.push(Evidence {
+            text: format!("an ICMP error from {} quotes this connection", icmp.from),
+            frames: vec![icmp.frame.number.0],
+        });
+    }
+    if ending.checksum_ok == Some(false) {
+        ruling.against.push(Evidence {
+            text: "the RST's TCP checksum is wrong: normal where the sending host captured it itself, else its receiver drops it".into(),
+            frames: vec![frame],
+        });
+    }
+    if let Some(reason) = ending.mptcp_reason {
+        ruling.evidence.push(Evidence { text: format!("MPTCP names the reason {reason} (RFC 8684 section 3.6)"), frames: vec![frame] });
+    }
+    if !ending.reset_text.is_empty() {
+        ruling.evidence.push(Evidence { text: "the RST carries a text that says why (see reset_text)".into(), frames: vec![frame] });
+    }
+    if ending.is_incomplete() {
+        ruling.against.push(Evidence {
+            text: "the capture misses packets of this connection: what was not seen may have been sent".into(),
+            frames: Vec::new(),
+        });
+    }
+}
+
+fn trigger_kind(case: &Case<'_>, shape: &Shape<'_>) -> TriggerKind {
+    let Some(trigger) = shape.trigger else { return TriggerKind::None };
+    match trigger.kind {
+        PacketKind::Syn => TriggerKind::Syn,
+        PacketKind::SynAck => TriggerKind::SynAck,
+        PacketKind::KeepaliveProbe => TriggerKind::KeepaliveProbe,
+        PacketKind::ZeroWindowProbe | PacketKind::Ack | PacketKind::Rst => TriggerKind::Ack,
+        PacketKind::Fin => TriggerKind::Fin,
+        PacketKind::Data | PacketKind::Retransmission if trigger.housekeeping => TriggerKind::Data,
+        PacketKind::Data | PacketKind::Retransmission => {
+            if trigger.from != case.situation.requester {
+                TriggerKind::Response
+            } else if case.situation.begun.is_some() {
+                TriggerKind::Request
+            } else {
+                TriggerKind::Data
+            }
+        }
+    }
+}
+
+fn stake<'a>(situation: &Situation<'a>, ruling: &Ruling) -> Option<&'a Exchange> {
+    if ruling.harm == Harm::None {
+        return None;
+    }
+    let race = matches!(ruling.cause, Cause::KeepaliveRace | Cause::StaleReuse);
+    if race && let Some(begun) = situation.begun {
+        return Some(begun);
+    }
+    situation.at_stake().map(|(exchange, _)| exchange)
+}
+
+fn request_in_flight(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) -> RequestInFlight {
+    RequestInFlight {
+        protocol: ending.dialogue.protocol,
+        summary: exchange.what.summary.clone(),
+        acked: taken(ending, situation, exchange) == Taken::All,
+        answered: exchange.response.is_some(),
+        server_name: ending.dialogue.tls.as_ref().and_then(|tls| tls.sni.clone()),
+    }
+}
+
+fn retry(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange, ruling: &Ruling) -> Option<Retry> {
+    let idempotent = exchange.what.idempotence;
+    let (safe, why) = match (ruling.harm, idempotent) {
+        (Harm::None | Harm::Refused, _) => return None,
+        (Harm::RequestLost, _) if ending.is_incomplete() => {
+            (RetrySafety::Unknown, "The capture misses packets: an acknowledgement may have been among them.")
+        }
+        (Harm::RequestLost, _) => (
+            RetrySafety::Yes,
+            "No byte of the request was acknowledged: no application can have read it, whatever its method.",
+        ),
+        (_, Some(Idempotence::Idempotent)) => (
+            RetrySafety::Yes,
+            "The first copy may have been executed, but the method is idempotent (RFC 9110 section 9.2.2).",
+        ),
+        (_, Some(Idempotence::NotIdempotent)) => (
+            RetrySafety::No,
+            "The peer's kernel took the request: it may have been executed, and doing it twice is not the same as once.",
+        ),
+        (_, None) => (
+            RetrySafety::Unknown,
+            "The peer's kernel took the request; whether it was executed, and whether it may be repeated, the packets do not say.",
+        ),
+    };
+    let _ = situation;
+    Some(Retry { safe, why: why.into(), seen: None })
+}
+
+/// What the victim's application met (Linux `tcp_reset`: once the FIN was processed, reads return the end of the stream).
+fn met(ending: &Ending, ruling: &Ruling, situation: &Situation<'_>) -> Option<Met> {
+    let victim = match ruling.victim {
+        Some(victim) => victim,
+        None if ruling.cause == Cause::IdleTimeoutReset => return Some(Met::ResetWhileIdle),
+        None if ruling.cause == Cause::KeepaliveProbeFailure => return Some(Met::KernelTimeout),
+        None => return None,
+    };
+    let answering = situation.at_stake().is_some_and(|(exchange, _)| progress(exchange) == Progress::Answering);
+    let end = ending.fin(victim.other()).is_some();
+    Some(match (ruling.cause, end) {
+        (Cause::ConnectionRefused, _) => Met::Refused,
+        (Cause::KeepaliveProbeFailure, _) => Met::KernelTimeout,
+        (Cause::ResponseTimeout | Cause::IdleExpiredSilently, _) if ending.resets.iter().all(|reset| reset.from == victim) => Met::TimedOut,
+        (Cause::HandshakeAborted, _) => return None,
+        _ if ending.dialogue.protocol == Protocol::Tls
+            && ending.dialogue.tls.as_ref().is_some_and(|tls| tls.hello_unanswered) && !end =>
+        {
+            Met::ResetInTlsHandshake
+        }
+        (_, true) if answering => Met::EndInResponse,
+        (_, true) => Met::EndBeforeResponse,
+        (_, false) if answering => Met::ResetInResponse,
+        (_, false) => Met::ResetBeforeResponse,
+    })
+}
+
+fn judge_no_reset(ending: &Ending) -> Option<Verdict> {
+    let found = rule_no_reset(ending)?;
+    let mut ruling = found.ruling;
+    if ending.is_incomplete() {
+        ruling.confidence = Confidence::Possible;
+    }
+    let situation = Situation::at(ending, None, ending.last);
+    let exchange = stake(&situation, &ruling);
+    let met = met(ending, &ruling, &situation);
+    Some(Verdict {
+        at: found.at,
+        reset: None,
+        request: exchange.map(|exchange| request_in_flight(ending, &situation, exchange)),
+        retry: exchange.and_then(|exchange| retry(ending, &situation, exchange, &ruling)),
+        victim_errors: met.map(messages).unwrap_or_default(),
+        ruling,
+    })
+}
+
+/// The victim's end.
+pub fn victim(ruling: &Ruling) -> Option<Peer> {
+    ruling.victim
+}

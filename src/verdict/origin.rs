@@ -1,0 +1,370 @@
+//! Who really made a RST: the host whose address it bears, or a box in between. Judged apart from why.
+//!
+//! The tests are numbered as in the literature's practice of passive detection (Weaver, Sommer and Paxson, NDSS 2009, and the
+//! INTANG and GFW fingerprint code); only contradictions decide alone, fingerprints have to agree.
+
+use crate::flow::{Packet, PacketKind, Peer};
+use crate::time::Interval;
+use crate::verdict::ending::{Ending, number};
+use crate::verdict::form::Shape;
+use crate::verdict::{Confidence, Form, ResetSender};
+use crate::report::Evidence;
+use crate::wire::Ttl;
+
+/// Captures reorder packets by less than this.
+const REORDERING: Interval = Interval::from_millis(1);
+
+/// How much a test says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Medium,
+    Strong,
+    Decisive,
+}
+
+/// Who made the RST, how sure, and why.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Who.
+    pub sender: ResetSender,
+    /// How sure.
+    pub confidence: Confidence,
+    /// What speaks for it.
+    pub evidence: Vec<Evidence>,
+    /// The RST contradicts what its claimed sender did at the same time: not just another box's RST, but one sent past a living connection.
+    pub contradicted: bool,
+}
+
+struct Findings {
+    tests: Vec<(Weight, Evidence)>,
+}
+
+impl Findings {
+    fn add(&mut self, weight: Weight, text: String, frames: Vec<u32>) {
+        self.tests.push((weight, Evidence { text, frames }));
+    }
+}
+
+/// Judges who made `reset`.
+pub fn origin(ending: &Ending, reset: &Packet, shape: &Shape<'_>) -> Origin {
+    let claimed = reset.from;
+    let mut findings = Findings { tests: Vec::new() };
+    life_after_reset(ending, reset, &mut findings);
+    let contradicted = !findings.tests.is_empty();
+    too_fast(ending, reset, shape, &mut findings);
+    hop_count(ending, reset, &mut findings);
+    several_ttls(ending, claimed, &mut findings);
+    impossible_reply(ending, reset, shape, &mut findings);
+    sequence_ladder(ending, claimed, &mut findings);
+    missing_timestamps(ending, reset, shape, &mut findings);
+    odd_bare_reset(ending, reset, &mut findings);
+    other_mac(ending, reset, &mut findings);
+    conclude(ending, reset, findings, contradicted)
+}
+
+fn conclude(ending: &Ending, reset: &Packet, findings: Findings, contradicted: bool) -> Origin {
+    let count = |weight: Weight| findings.tests.iter().filter(|(w, _)| *w == weight).count();
+    let (decisive, strong, medium) = (count(Weight::Decisive), count(Weight::Strong), count(Weight::Medium));
+    let (sender, confidence) = if decisive > 0 {
+        (ResetSender::Middlebox, Confidence::Certain)
+    } else if strong >= 1 {
+        (ResetSender::Middlebox, Confidence::Likely)
+    } else if medium >= 2 {
+        (ResetSender::Middlebox, Confidence::Possible)
+    } else {
+        (claimed_sender(reset.from), claimed_confidence(ending, reset, medium))
+    };
+    let mut evidence: Vec<Evidence> = findings.tests.into_iter().map(|(_, evidence)| evidence).collect();
+    if sender != ResetSender::Middlebox {
+        evidence.extend(fits_claimed(ending, reset));
+    }
+    let confidence = if ending.is_incomplete() { confidence.max(Confidence::Likely) } else { confidence };
+    Origin { sender, confidence, evidence, contradicted }
+}
+
+fn claimed_sender(peer: Peer) -> ResetSender {
+    match peer {
+        Peer::Client => ResetSender::Client,
+        Peer::Server => ResetSender::Server,
+    }
+}
+
+/// The address says so and nothing contradicts it; a hop count and a response time that fit make it likely. Never certain from
+/// one capture: a box on the path could imitate both.
+fn claimed_confidence(ending: &Ending, reset: &Packet, medium: usize) -> Confidence {
+    let own = &ending.state.of(reset.from).ttl;
+    let elsewhere = &ending.surroundings.hosts.of(reset.from).ttl;
+    if medium == 0 && (own.contains(reset.ttl) || elsewhere.contains(reset.ttl)) {
+        Confidence::Likely
+    } else {
+        Confidence::Possible
+    }
+}
+
+fn fits_claimed(ending: &Ending, reset: &Packet) -> Option<Evidence> {
+    let own = ending.state.of(reset.from).ttl;
+    own.contains(reset.ttl).then(|| Evidence {
+        text: format!(
+            "its TTL {} is that of {} other packets of the {} on this connection",
+            reset.ttl,
+            own.total(),
+            reset.from
+        ),
+        frames: vec![number(reset.frame)],
+    })
+}
+
+/// F1: the claimed sender goes on after its own RST. A socket that aborted, or a stack that has no socket, sends nothing more
+/// but RSTs.
+fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
+    if ending.fin(reset.from).is_some() || reset.from == Peer::Client && answers_old_state(ending, reset) {
+        return;
+    }
+    let sender = ending.state.of(reset.from);
+    let later: Vec<&Packet> = ending
+        .after
+        .iter()
+        .filter(|packet| packet.from == reset.from && packet.time - reset.time > REORDERING)
+        .filter(|packet| match packet.kind {
+            PacketKind::Data | PacketKind::Fin => true,
+            PacketKind::SynAck => true,
+            PacketKind::Ack => sender.ack.is_some_and(|ack| packet.ack.is_after(ack)),
+            _ => false,
+        })
+        .collect();
+    if let Some(first) = later.first() {
+        findings.add(
+            Weight::Decisive,
+            format!(
+                "{} ms after its RST the {} goes on ({} more packets, the first in frame {}): whoever made the RST, that host did not",
+                (first.time - reset.time).as_nanos() / 1_000_000,
+                reset.from,
+                later.len(),
+                number(first.frame)
+            ),
+            later.iter().take(3).map(|packet| number(packet.frame)).collect(),
+        );
+    }
+}
+
+/// A client that resets a foreign acknowledgement of its SYN goes on with the same SYN (RFC 9293 section 3.10.7.3).
+fn answers_old_state(ending: &Ending, reset: &Packet) -> bool {
+    reset.from == Peer::Client && ending.state.server.iss.is_none()
+}
+
+/// F3: sooner than the claimed sender ever answered.
+fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut Findings) {
+    let trigger = shape.trigger.or_else(|| {
+        // An abort shaped RST right behind payload in flight: it can't be the far host's reaction.
+        ending.newest_before(reset.from.other()).next().filter(|packet| packet.len > 0)
+    });
+    let (Some(trigger), Some(usual)) = (trigger, ending.response_of(reset.from)) else { return };
+    let took = reset.time - trigger.time;
+    let reacts = shape.trigger.is_some() || acknowledges(reset, trigger);
+    let margin = usual - took;
+    if reacts
+        && took >= Interval::ZERO
+        && took.as_nanos() * 10 < usual.as_nanos() * 8
+        && margin > Interval::from_nanos(500_000)
+    {
+        findings.add(
+            Weight::Strong,
+            format!(
+                "it came {took} after the packet that it answers (frame {}); the {} never answered in less than {usual} here: its maker is nearer",
+                number(trigger.frame),
+                reset.from
+            ),
+            vec![number(trigger.frame), number(reset.frame)],
+        );
+    }
+}
+
+fn acknowledges(reset: &Packet, packet: &Packet) -> bool {
+    reset.flags.ack() && !reset.ack.is_before(packet.end())
+}
+
+/// F6: another distance than every other packet of that host.
+fn hop_count(ending: &Ending, reset: &Packet, findings: &mut Findings) {
+    let mut profile = ending.state.of(reset.from).ttl;
+    profile.merge(&ending.surroundings.hosts.of(reset.from).ttl);
+    let Some((mode, count)) = profile.mode() else { return };
+    if profile.contains(reset.ttl) {
+        return two_devices(ending, reset, findings);
+    }
+    let (hops, usual) = (reset.ttl.hops(), mode.hops());
+    let difference = i16::from(usual) - i16::from(hops);
+    let weight = if difference.abs() >= 2 {
+        Weight::Strong
+    } else if hops == 0 && usual > 0 && reset.ttl.0 >= 64 {
+        // On the very link of the capture, where that host is not.
+        Weight::Strong
+    } else if difference.abs() == 1 {
+        return;
+    } else {
+        return different_initial(reset, mode, findings);
+    };
+    if mode.0 <= 2 {
+        // A routing protocol's socket limits its own TTL; the stack's RSTs do not (GTSM, RFC 5082).
+        return;
+    }
+    findings.add(
+        weight,
+        format!(
+            "its TTL {} means {hops} hops; the {}'s other packets bear {mode} ({usual} hops, {count} packets)",
+            reset.ttl, reset.from
+        ),
+        vec![number(reset.frame)],
+    );
+}
+
+fn different_initial(reset: &Packet, mode: Ttl, findings: &mut Findings) {
+    if reset.ttl.likely_initial() != mode.likely_initial() {
+        findings.add(
+            Weight::Medium,
+            format!(
+                "its TTL {} starts from another value than the {}'s other packets ({mode}): another stack at the same distance",
+                reset.ttl, reset.from
+            ),
+            vec![number(reset.frame)],
+        );
+    }
+}
+
+/// The handshake (and the RST) bear one TTL, the data another, hops apart: a proxy or balancer in front speaks for the host.
+fn two_devices(ending: &Ending, reset: &Packet, findings: &mut Findings) {
+    let own = &ending.state.of(reset.from).ttl;
+    let data_differs = ending
+        .newest_before(reset.from)
+        .find(|packet| packet.len > 0)
+        .filter(|packet| packet.ttl != reset.ttl && packet.ttl.0 > 2)
+        .filter(|packet| packet.ttl.hops().abs_diff(reset.ttl.hops()) >= 2);
+    if let Some(data) = data_differs
+        && own.contains(reset.ttl)
+    {
+        findings.add(
+            Weight::Strong,
+            format!(
+                "the {}'s data has TTL {}, its handshake and this RST {}: two devices answer for that address, and the nearer one reset",
+                reset.from, data.ttl, reset.ttl
+            ),
+            vec![number(data.frame), number(reset.frame)],
+        );
+    }
+}
+
+/// RSTs of one burst with different TTLs.
+fn several_ttls(ending: &Ending, claimed: Peer, findings: &mut Findings) {
+    let mut burst = ending.resets.iter().filter(|reset| reset.from == claimed);
+    let Some(first) = burst.next() else { return };
+    if let Some(other) = burst.find(|reset| {
+        reset.ttl.0.abs_diff(first.ttl.0) >= 2 && reset.time - first.time < Interval::from_millis(50)
+    }) {
+        findings.add(
+            Weight::Strong,
+            format!("two RSTs of one burst bear TTL {} and {}", first.ttl, other.ttl),
+            vec![number(first.frame), number(other.frame)],
+        );
+    }
+}
+
+/// F4: a bare RST whose sequence number no packet of the other side acknowledged (RFC 9293 section 3.5.2).
+fn impossible_reply(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut Findings) {
+    let sender = ending.state.of(reset.from);
+    if shape.form != Form::Other || reset.flags.ack() || ending.is_incomplete() || !ending.handshake_seen() {
+        return;
+    }
+    if sender.snd_nxt != Some(reset.seq) && ending.before_skipped == 0 {
+        findings.add(
+            Weight::Strong,
+            format!(
+                "a RST without ACK answers a packet that acknowledged its sequence number (relative {}); no such packet was seen, nor does it continue the {}'s own stream",
+                ending.relative(reset.from, reset.seq),
+                reset.from
+            ),
+            vec![number(reset.frame)],
+        );
+    }
+}
+
+/// F9: RSTs back to back whose sequence numbers run ahead of everything sent or acknowledged.
+fn sequence_ladder(ending: &Ending, claimed: Peer, findings: &mut Findings) {
+    let burst: Vec<&Packet> = ending.resets.iter().filter(|reset| reset.from == claimed).collect();
+    let (Some(first), Some(highest)) = (burst.first(), ending.state.of(claimed).snd_nxt) else { return };
+    if ending.fin(claimed).is_some() {
+        return;
+    }
+    let acknowledged = |seq| {
+        ending
+            .before
+            .iter()
+            .chain(&ending.after)
+            .any(|packet| packet.from != claimed && packet.flags.ack() && packet.ack == seq)
+    };
+    if let Some(ahead) = burst.iter().skip(1).find(|reset| {
+        reset.seq.offset_from(first.seq) > 2
+            && reset.time - first.time < Interval::from_millis(2000)
+            && reset.seq.is_after(highest)
+            && !acknowledged(reset.seq)
+    }) {
+        findings.add(
+            Weight::Strong,
+            format!(
+                "a second RST lies {} bytes ahead of the first and of everything that the {} had sent: somebody guesses the window",
+                ahead.seq.offset_from(first.seq),
+                claimed
+            ),
+            vec![number(first.frame), number(ahead.frame)],
+        );
+    }
+}
+
+/// F5: an aborting socket keeps its timestamps option (Linux: RFC 7323 section 3.2 asks for it on every segment but RST, and its stack does).
+fn missing_timestamps(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut Findings) {
+    let sender = ending.state.of(reset.from);
+    let linux_like = sender.timestamp_line.is_some_and(|line| line.samples >= 2);
+    if shape.form == Form::Abort && linux_like && reset.timestamps.is_none() {
+        findings.add(
+            Weight::Medium,
+            format!("it lacks the timestamps that the {}'s live sockets send (some stacks leave them out of RSTs)", reset.from),
+            vec![number(reset.frame)],
+        );
+    }
+}
+
+/// A bare RST with a window or without DF is no reply of Linux, BSD or Windows stacks.
+fn odd_bare_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
+    let sender = ending.state.of(reset.from);
+    if reset.flags.ack() || sender.packets == 0 {
+        return;
+    }
+    if reset.window != 0 {
+        findings.add(
+            Weight::Medium,
+            format!("a RST without ACK has no socket behind it, yet this one announces a window of {}", reset.window),
+            vec![number(reset.frame)],
+        );
+    }
+    let usual_df = ending.newest_before(reset.from).next().is_some_and(|packet| packet.dont_fragment);
+    if usual_df && !reset.dont_fragment && reset.ip_id.is_some() {
+        findings.add(
+            Weight::Medium,
+            format!("it may be fragmented (DF clear); the {}'s other packets may not", reset.from),
+            vec![number(reset.frame)],
+        );
+    }
+}
+
+/// F13: another neighbour on the link handed it over.
+fn other_mac(ending: &Ending, reset: &Packet, findings: &mut Findings) {
+    let sender = ending.state.of(reset.from);
+    if let (Some(usual), Some(mac), false) = (sender.mac, reset.src_mac, sender.several_macs)
+        && usual != mac
+        && sender.packets >= 2
+    {
+        findings.add(
+            Weight::Medium,
+            format!("its Ethernet source is another than that of the {}'s other frames", reset.from),
+            vec![number(reset.frame)],
+        );
+    }
+}

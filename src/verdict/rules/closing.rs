@@ -1,0 +1,363 @@
+//! Endings in which a FIN came before the RST. A FIN does not make a RST harmless: keep-alive races have one.
+
+use crate::flow::{FinSeen, Packet, PacketKind};
+use crate::time::Interval;
+use crate::verdict::ending::{Progress, progress};
+use crate::verdict::harm::{Taken, harm_of, harm_of_exchange, taken};
+use crate::verdict::rules::{Case, carries_payload};
+use crate::verdict::ruling::Ruling;
+use crate::verdict::situation::{Silence, Situation};
+use crate::verdict::{Cause, Confidence, Harm, IdleKind};
+
+/// A FIN that its receiver had this long before it wrote was there to be seen; anything shorter is the event loop's own race.
+const EVENT_LOOP: Interval = Interval::from_millis(5);
+
+/// The rules of closing connections.
+pub fn rule(case: &Case<'_>) -> Option<Ruling> {
+    let own = case.ending.fin(case.claimed());
+    let other = case.ending.fin(case.receiver());
+    match (own, case.shape.trigger) {
+        (Some(fin), Some(trigger)) if case.claimed() == case.situation.responder() => {
+            responder_closed(case, fin, trigger)
+        }
+        (Some(fin), Some(trigger)) => requester_closed(case, fin, trigger),
+        (Some(fin), None) => Some(abort_after_own_fin(case, fin)),
+        (None, _) => other.and_then(|fin| after_the_others_fin(case, fin)),
+    }
+}
+
+/// The one who answers closed, and a packet of the one who asks found no reader (Linux `tcp_rcv_state_process`,
+/// TCP_ABORT_ON_DATA, or the TIME-WAIT and LISTEN states that follow).
+fn responder_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<Ruling> {
+    if !carries_payload(trigger) || trigger.housekeeping {
+        return Some(late_words(case, fin, trigger));
+    }
+    let knew = trigger.ack.is_after(fin.seq);
+    if case.triggered_by_request() && (case.situation.is_quiet() || fin_ended_open_response(case)) {
+        let idle = Silence::before(trigger);
+        if idle.is_idle(case.ending) || fin_was_idle(case, fin) {
+            return Some(if knew { stale_reuse(case, fin, trigger) } else { race(case, fin, trigger) });
+        }
+    }
+    Some(data_after_close(case, fin, trigger))
+}
+
+/// A close-delimited response is whole once its sender's FIN is there.
+fn fin_ended_open_response(case: &Case<'_>) -> bool {
+    use crate::dialogue::Completeness::UntilClose;
+    case.situation.open.is_some_and(|(exchange, _)| {
+        exchange.response.is_some_and(|response| response.complete == UntilClose)
+    })
+}
+
+/// The FIN itself came after a silence: a timer or a drain closed an idle connection.
+fn fin_was_idle(case: &Case<'_>, fin: &FinSeen) -> bool {
+    fin.last_activity.is_some_and(|activity| fin.time - activity.time >= case.ending.idle_threshold())
+}
+
+fn race(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
+    let silence = Silence::before(trigger);
+    let both = case.ending.handshake_seen() && !case.ending.is_incomplete();
+    let confidence = if both && !case.by_box() { Confidence::Certain } else { Confidence::Likely };
+    let ruling = Ruling::new(
+        Cause::KeepaliveRace,
+        confidence,
+        format!(
+            "The {} closed the idle connection while the {}'s next request was already on its way; the request met a closed socket and was reset.",
+            case.claimed(),
+            case.receiver()
+        ),
+    )
+    .because(
+        format!("the request acknowledges {} bytes, not the FIN: it left before the FIN arrived", case.ending.relative(case.claimed(), trigger.ack)),
+        &[trigger],
+    )
+    .because(format!("the {} had closed with FIN in frame {}", case.claimed(), fin.frame.number), &[])
+    .because("the RST has no ACK and repeats the request's acknowledgement: a closed socket answers", &[case.reset])
+    .or(
+        Cause::DataAfterClose,
+        "whether the connection was really idle for the application (its own log of the last response)",
+    );
+    lost(case, ruling).idle(IdleKind::BetweenRequests, silence)
+}
+
+fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
+    let silence = Silence::before(trigger);
+    let known_for = trigger.time - fin.time;
+    if known_for < EVENT_LOOP {
+        let mut ruling = race(case, fin, trigger).detail("event-loop").at_most(Confidence::Likely);
+        ruling.evidence.clear();
+        ruling.explanation = format!(
+            "The FIN reached the {} only {known_for} before it wrote its next request: its application had not seen it yet. A race inside the client's event loop.",
+            case.receiver()
+        );
+        return ruling
+            .because(format!("the request acknowledges the FIN, {known_for} after it"), &[trigger])
+            .because("the RST answers the request", &[case.reset])
+            .or(Cause::StaleReuse, "whether the pool looks for a FIN before it hands out a connection");
+    }
+    let confidence = if case.by_box() { Confidence::Likely } else { Confidence::Certain };
+    let ruling = Ruling::new(
+        Cause::StaleReuse,
+        confidence,
+        format!(
+            "The {} had closed {known_for} earlier and the {}'s kernel had acknowledged it, but its pool used the connection again.",
+            case.claimed(),
+            case.receiver()
+        ),
+    )
+    .because(format!("the request acknowledges the FIN of frame {}, {known_for} after it", fin.frame.number), &[trigger])
+    .because("the RST answers the request", &[case.reset])
+    .or(Cause::DataAfterClose, "the client's pool: whether this was a new request or the rest of an old one");
+    lost(case, ruling).idle(IdleKind::BetweenRequests, silence)
+}
+
+/// The request that the trigger began is what is at stake.
+fn lost(case: &Case<'_>, ruling: Ruling) -> Ruling {
+    let Some(exchange) = case.situation.begun else { return ruling };
+    let harm = match taken(case.ending, &case.situation, exchange) {
+        Taken::Nothing => Harm::RequestLost,
+        Taken::Part | Taken::All => Harm::RequestOutcomeUnknown,
+    };
+    ruling.harm(harm, case.situation.requester)
+}
+
+/// Close_notify, an ACK or a FIN after the close: nothing was to be read any more. With a request still open, the close itself
+/// did the harm.
+fn late_words(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
+    let situation = case.situation_at(trigger.time);
+    if let Some((exchange, progress)) = situation.open.or(situation.begun.map(|exchange| (exchange, progress(exchange))))
+        && !(progress == Progress::Answering && exchange.response.is_some_and(ends_with_fin))
+        && !closed_quietly(case)
+    {
+        return unanswered_at_close(case, &situation, fin);
+    }
+    let detail = if trigger.housekeeping { Some("tls-close") } else { None };
+    let mut ruling = Ruling::new(
+        Cause::TeardownNoise,
+        Confidence::Likely,
+        "Both sides had said all they had to say; the RST only answers the last words of the closing.",
+    )
+    .because(format!("the {} had closed with FIN in frame {}", case.claimed(), fin.frame.number), &[])
+    .because("what drew the RST carries no request and no response", &[trigger, case.reset]);
+    ruling.detail = detail;
+    ruling
+}
+
+fn ends_with_fin(response: crate::dialogue::Message) -> bool {
+    response.complete == crate::dialogue::Completeness::UntilClose
+}
+
+/// Nothing asked was left unanswered when the RST came.
+fn closed_quietly(case: &Case<'_>) -> bool {
+    case.ending.dialogue.recent.iter().all(|exchange| matches!(progress(exchange), Progress::Answered | Progress::Told))
+}
+
+/// The FIN came over an unanswered request, and some later packet drew a RST: a hang-up with a RST behind it, or a race whose
+/// request was answered by the FIN first.
+fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen) -> Ruling {
+    let Some((exchange, _)) = situation.at_stake() else {
+        return Ruling::new(Cause::TeardownNoise, Confidence::Possible, "The connection was closing.");
+    };
+    let harm = situation
+        .at_stake()
+        .map_or(Harm::None, |(exchange, progress)| harm_of_exchange(case.ending, situation, exchange, progress));
+    let request = case.ending.before.iter().find(|packet| packet.frame == exchange.request.start.frame);
+    let crossed = request.is_some_and(|packet| !packet.ack.is_after(fin.seq));
+    let silence = request.map_or_else(|| Silence::before(case.reset), Silence::before);
+    if exchange.request.start.time >= fin.time || crossed && silence.is_idle(case.ending) && taken(case.ending, situation, exchange) == Taken::Nothing {
+        let cause = if crossed || exchange.request.start.time - fin.time < EVENT_LOOP { Cause::KeepaliveRace } else { Cause::StaleReuse };
+        let mut ruling = Ruling::new(
+            cause,
+            Confidence::Likely,
+            "The idle connection was closed while the next request was on its way; nobody read that request.",
+        )
+        .because(format!("the FIN of frame {} and the request of frame {} crossed", fin.frame.number, exchange.request.start.frame.number), &[])
+        .or(Cause::DataAfterClose, "a capture at the server");
+        ruling = ruling.harm(harm, situation.requester).idle(IdleKind::BetweenRequests, silence);
+        return ruling;
+    }
+    Ruling::new(
+        Cause::DataAfterClose,
+        Confidence::Possible,
+        format!("The {} closed before it had answered; what came later was reset.", case.claimed()),
+    )
+    .harm(harm, situation.requester)
+    .or(Cause::HangUp, "the server's log: why it closed without an answer")
+}
+
+/// Data met a socket that was closed while the other side was still sending: an early answer, an upload cut short.
+fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
+    let situation = case.situation_at(trigger.time);
+    let (exchange, state) = match situation.at_stake() {
+        Some(stake) => (Some(stake.0), Some(stake.1)),
+        None => (None, None),
+    };
+    let harm = match (exchange, state) {
+        (Some(exchange), Some(state)) => harm_of_exchange(case.ending, &situation, exchange, state),
+        _ => Harm::None,
+    };
+    let early_answer = situation.newest.is_some_and(|exchange| exchange.response.is_some());
+    let detail = if early_answer { "early-answer" } else { "upload-cut" };
+    let harm = if harm == Harm::RequestLost && !case.triggered_by_request() { Harm::RequestOutcomeUnknown } else { harm };
+    Ruling::new(
+        Cause::DataAfterClose,
+        Confidence::Likely,
+        if early_answer {
+            format!("The {} had answered and closed while the {} was still sending; the rest of its data drew the RST.", case.claimed(), case.receiver())
+        } else {
+            format!("The {} closed in the middle of what the {} was sending; the next part drew the RST.", case.claimed(), case.receiver())
+        },
+    )
+    .detail(detail)
+    .because(format!("the {} had closed with FIN in frame {}, {} before more data came", case.claimed(), fin.frame.number, trigger.time - fin.time), &[trigger])
+    .because("the RST has no ACK and repeats that data's acknowledgement", &[case.reset])
+    .harm(harm, situation.requester)
+    .or(Cause::CloseWithUnreadData, "the server's counters TCPAbortOnClose and TCPAbortOnData")
+    .or(Cause::StaleReuse, "whether the data began a new request")
+}
+
+/// The one who asks closed; a late answer drew its RST (Linux TCP_ABORT_ON_DATA or TIME-WAIT). If the answer was still due,
+/// it had given up waiting.
+fn requester_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<Ruling> {
+    let at_fin = case.situation_at(fin.time);
+    let open = at_fin.open;
+    if let Some((_, state)) = open
+        && matches!(state, Progress::Asking | Progress::Unanswered | Progress::Answering)
+        && carries_payload(trigger)
+        && !trigger.housekeeping
+    {
+        return Some(gave_up(case, fin, &at_fin));
+    }
+    let detail = match (trigger.housekeeping, carries_payload(trigger)) {
+        (true, _) => "tls-close",
+        (_, true) => "late-data",
+        _ => "abrupt-close",
+    };
+    Some(
+        Ruling::new(
+            Cause::TeardownNoise,
+            Confidence::Likely,
+            format!("The {} had all it wanted and closed; what the {} still sent found nobody and was reset. Nothing was lost.", case.claimed(), case.receiver()),
+        )
+        .detail(detail)
+        .because(format!("the {} had closed with FIN in frame {}; no request was open", case.claimed(), fin.frame.number), &[])
+        .because("the RST answers what came after it", &[trigger, case.reset]),
+    )
+}
+
+fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>) -> Ruling {
+    let silence = Silence {
+        application: fin.last_activity.map(|activity| fin.time - activity.time),
+        wire: fin.wire_idle,
+        since: fin.last_activity,
+        probes: 0,
+    };
+    let waited = silence.application.unwrap_or(Interval::ZERO);
+    let harm = harm_of(case.ending, situation);
+    let patient = waited >= case.ending.idle_threshold();
+    let ruling = Ruling::new(
+        Cause::ResponseTimeout,
+        if patient { Confidence::Likely } else { Confidence::Possible },
+        format!("The {} waited {waited} for an answer and closed; the answer came later and was reset.", case.claimed()),
+    )
+    .because(format!("its FIN (frame {}) came while a request was unanswered", fin.frame.number), &[])
+    .because("the RST answers the late response", &case.shape.trigger.into_iter().chain([case.reset]).collect::<Vec<_>>())
+    .harm(harm, situation.requester)
+    .or(Cause::DataAfterClose, "the client's log: a timeout, a cancel by its user, or the end of its process");
+    let kind = if patient { IdleKind::AwaitingResponse } else { IdleKind::None };
+    ruling.idle(kind, silence)
+}
+
+/// RST from a live socket after its own FIN: FIN-WAIT-2 that timed out, a process that exits, linger.
+fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
+    let situation = case.situation_at(case.reset.time);
+    let harm = harm_of(case.ending, &situation);
+    if harm != Harm::None && case.claimed() == situation.responder() && !closed_quietly(case) {
+        return unread_or_abort(case, &situation);
+    }
+    if harm != Harm::None && case.claimed() == situation.requester && !closed_quietly(case) {
+        let at_fin = case.situation_at(fin.time);
+        if at_fin.open.is_some() {
+            return gave_up(case, fin, &at_fin);
+        }
+    }
+    let waited = case.reset.time - fin.time;
+    Ruling::new(
+        Cause::TeardownNoise,
+        Confidence::Likely,
+        format!("The {} had closed with FIN and cleared the rest of the connection {waited} later with a RST. Nothing was outstanding.", case.claimed()),
+    )
+    .detail(if waited > Interval::from_millis(1000) { "fin-wait-timeout" } else { "abrupt-close" })
+    .because(format!("its FIN is in frame {}", fin.frame.number), &[])
+    .because("the RST continues its own stream", &[case.reset])
+}
+
+fn unread_or_abort(case: &Case<'_>, situation: &Situation<'_>) -> Ruling {
+    Ruling::new(
+        Cause::CloseWithUnreadData,
+        Confidence::Possible,
+        format!("The {} closed while data of the {} was still coming or unread, which turns a close into a RST.", case.claimed(), case.receiver()),
+    )
+    .because("the RST comes from a live socket", &[case.reset])
+    .harm(harm_of(case.ending, situation), situation.requester)
+    .or(Cause::AbortiveClose, "the sender's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0")
+}
+
+/// The other side had closed first.
+fn after_the_others_fin(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
+    let situation = case.situation_at(case.reset.time);
+    let open_elsewhere = situation.open.filter(|(exchange, state)| {
+        !(*state == Progress::Answering && exchange.response.is_some_and(ends_with_fin) && case.receiver() == situation.responder())
+    });
+    if let Some((exchange, state)) = open_elsewhere {
+        if case.receiver() == situation.responder() {
+            // The responder hung up on a request; the requester's RST is only the echo.
+            let harm = harm_of_exchange(case.ending, &situation, exchange, state);
+            let silence = Silence {
+                application: fin.last_activity.map(|activity| fin.time - activity.time),
+                wire: fin.wire_idle,
+                since: fin.last_activity,
+                probes: 0,
+            };
+            let kind = silence.kind(case.ending, &situation);
+            return Some(
+                Ruling::new(
+                    Cause::HangUp,
+                    Confidence::Likely,
+                    format!("The {} closed with FIN before it had answered in full; the {}'s RST only clears the rest.", case.receiver(), case.claimed()),
+                )
+                .because(format!("FIN in frame {} with a request open", fin.frame.number), &[])
+                .because("the RST came after it", &[case.reset])
+                .harm(harm, situation.requester)
+                .idle(kind, silence)
+                .or(Cause::AbortiveClose, "the client's log"),
+            );
+        }
+        // The requester half-closed and the responder reset instead of answering: judged as if there were no FIN.
+        return None;
+    }
+    let trigger_is_closing = case.shape.trigger.is_none_or(|packet| {
+        matches!(packet.kind, PacketKind::Fin | PacketKind::Ack) || packet.flags.fin() || packet.housekeeping
+    });
+    if case.by_box() && case.silence.is_idle(case.ending) {
+        return None;
+    }
+    // A reply to the FIN itself after a silence: the state had been lost before.
+    if case.is_reply()
+        && case.shape.trigger.is_some_and(|packet| packet.flags.fin())
+        && Silence::before(case.shape.trigger?).wire.is_some_and(|wire| wire >= case.ending.idle_threshold())
+    {
+        return None;
+    }
+    let waited = case.reset.time - fin.time;
+    trigger_is_closing.then(|| {
+        Ruling::new(
+            Cause::TeardownNoise,
+            Confidence::Likely,
+            format!("The {} had closed; the {} ended its side with a RST instead of a FIN {waited} later. Nothing was outstanding.", case.receiver(), case.claimed()),
+        )
+        .detail("abrupt-close")
+        .because(format!("FIN of the {} in frame {}, no request open", case.receiver(), fin.frame.number), &[case.reset])
+    })
+}

@@ -1,0 +1,173 @@
+//! Endings before the first payload.
+
+use crate::flow::{Packet, PacketKind, Peer};
+use crate::time::Interval;
+use crate::verdict::rules::Case;
+use crate::verdict::rules::carries_payload;
+use crate::verdict::ruling::Ruling;
+use crate::verdict::situation::Silence;
+use crate::verdict::{Cause, Confidence, Form, Harm, IdleKind, ResetSender};
+
+/// The rules of the handshake.
+pub fn rule(case: &Case<'_>) -> Option<Ruling> {
+    refused(case)
+        .or_else(|| collision(case))
+        .or_else(|| aborted(case))
+        .or_else(|| overflow(case))
+        .or_else(|| health_check(case))
+}
+
+/// SYN answered by RST,ACK (RFC 9293 section 3.10.7.1).
+fn refused(case: &Case<'_>) -> Option<Ruling> {
+    let syn = case.shape.trigger.filter(|packet| packet.kind == PacketKind::Syn)?;
+    if case.claimed() != Peer::Server {
+        return None;
+    }
+    let server = case.ending.server;
+    let ruling = Ruling::new(
+        Cause::ConnectionRefused,
+        Confidence::Certain,
+        format!("Nothing accepts connections on port {} at that address: its SYN was answered by a RST.", server.1),
+    )
+    .harm(Harm::Refused, Peer::Client)
+    .because("the RST acknowledges the SYN, and no SYN-ACK was seen", &[syn, case.reset]);
+    Some(if case.by_box() {
+        let mut ruling = ruling.detail("policy-reject").or(
+            Cause::ConnectionRefused,
+            "a capture at the server: a closed port sends this RST itself, a firewall's never passes there",
+        );
+        ruling.explanation = format!(
+            "A device between client and server refused the connection to port {}: the RST does not come from the server's distance.",
+            server.1
+        );
+        ruling
+    } else {
+        ruling
+    })
+}
+
+/// The server still had an old connection of this 4-tuple: SYN, a foreign ACK, the client's RST, SYN again
+/// (RFC 9293 section 3.10.7.3 and 3.10.7.4; Linux `tcp_rcv_synsent_state_process`).
+fn collision(case: &Case<'_>) -> Option<Ruling> {
+    let ending = case.ending;
+    if case.claimed() != Peer::Client || ending.state.server.iss.is_some() {
+        return None;
+    }
+    let iss = ending.state.client.iss?;
+    let foreign = ending.newest_before(Peer::Server).find(|packet| {
+        packet.kind != PacketKind::SynAck && packet.flags.ack() && packet.ack == case.reset.seq && packet.ack != iss + 1
+    })?;
+    let again = ending.after.iter().find(|packet| packet.kind == PacketKind::Syn);
+    let confidence = if again.is_some() { Confidence::Certain } else { Confidence::Likely };
+    let mut ruling = Ruling::new(
+        Cause::TimeWaitCollision,
+        confidence,
+        "The client re-used a port for which the server still held an older connection; the RST cleared that one, and the client's SYN is sent again.",
+    )
+    .idle(IdleKind::Handshake, Silence::before(case.reset))
+    .because("the server answered the SYN with an ACK of another connection's number, and the RST repeats that number", &[foreign, case.reset]);
+    if let Some(syn) = again {
+        ruling = ruling.because("the client sends its SYN again", &[syn]);
+    }
+    Some(ruling.or(Cause::HandshakeAborted, "whether the next SYN is answered by a SYN-ACK"))
+}
+
+/// The client's stack knows nothing of the SYN that the server answered, or its application gave up.
+fn aborted(case: &Case<'_>) -> Option<Ruling> {
+    let ending = case.ending;
+    if case.claimed() != Peer::Client || case.shape.form == Form::Abort {
+        return None;
+    }
+    let syn_ack = ending.newest_before(Peer::Server).find(|packet| packet.kind == PacketKind::SynAck)?;
+    let client_answered = ending.newest_before(Peer::Client).any(|packet| packet.kind != PacketKind::Syn);
+    if client_answered || case.reset.seq != syn_ack.ack {
+        return None;
+    }
+    let syn = ending.newest_before(Peer::Client).find(|packet| packet.kind == PacketKind::Syn);
+    let waited = syn.map(|syn| syn_ack.time - syn.time);
+    // RFC 6298 section 2: a SYN waits one second; nobody cancels a handshake by accident before a human's or a program's patience ends.
+    let gave_up = waited.is_some_and(|waited| waited >= Interval::from_millis(500));
+    let ruling = Ruling::new(
+        Cause::HandshakeAborted,
+        Confidence::Certain,
+        if gave_up {
+            "The SYN-ACK came after the client had given up its connect: its stack has no such socket any more."
+        } else {
+            "The SYN-ACK found no socket at the client: a half-open scan, a cancelled connect, or an answer to a forged SYN."
+        },
+    )
+    .idle(IdleKind::Handshake, Silence { application: waited, ..Silence::before(case.reset) })
+    .because("the RST has no ACK and takes its number from the SYN-ACK; the client never acknowledged it", &[syn_ack, case.reset]);
+    Some(if gave_up {
+        ruling.detail("connect-timeout").harm(Harm::Refused, Peer::Client)
+    } else {
+        ruling
+    })
+}
+
+/// The handshake was over for the client and not for the server: the accept queue was full, or something in front has no
+/// backend (Linux `tcp_check_req` with `tcp_abort_on_overflow`, or the SYN-ACK timer of a queue that stayed full).
+fn overflow(case: &Case<'_>) -> Option<Ruling> {
+    let ending = case.ending;
+    let server = &ending.state.server;
+    let iss = server.iss?;
+    if case.claimed() != Peer::Server
+        || !case.is_reply()
+        || server.new_bytes > 0
+        || server.fin.is_some()
+        || case.reset.seq != iss + 1
+    {
+        return None;
+    }
+    let trigger = case.shape.trigger?;
+    let established = ending.established?;
+    let repeated = server.syn_acks_after_ack > 0;
+    let acknowledged_data = server.ack.is_some_and(|ack| ending.state.client.iss.is_some_and(|iss| ack.is_after(iss + 1)));
+    if acknowledged_data || !repeated && trigger.time - established > Interval::from_millis(1000) {
+        return None;
+    }
+    if case.by_box() && !repeated {
+        return None;
+    }
+    let payload = carries_payload(trigger) || ending.state.client.new_bytes > 0;
+    let confidence = if repeated { Confidence::Certain } else { Confidence::Likely };
+    let mut ruling = Ruling::new(
+        Cause::AcceptQueueOverflow,
+        confidence,
+        "The client's handshake was complete, the server's was not: its queue of connections waiting for accept() was full, and it reset the newcomer.",
+    )
+    .harm(if payload { Harm::RequestLost } else { Harm::Refused }, Peer::Client)
+    .because("the RST's number is the server's first one: the server never went beyond its SYN-ACK", &[trigger, case.reset]);
+    if repeated {
+        ruling = ruling.because("the server repeated its SYN-ACK although the client had acknowledged it", &[]);
+    }
+    Some(ruling.or(
+        Cause::ConnectionRefused,
+        "ListenOverflows and ListenDrops on the server (nstat -az): they count full queues; a listener that just closed or a balancer without a backend counts none",
+    ))
+}
+
+/// Connected, nothing said, reset by the client: the usual health check.
+fn health_check(case: &Case<'_>) -> Option<Ruling> {
+    let state = &case.ending.state;
+    let silent = state.client.new_bytes == 0 && state.server.new_bytes == 0;
+    if case.claimed() != Peer::Client
+        || case.shape.form != Form::Abort
+        || !silent
+        || state.server.iss.is_none()
+        || case.silence.wire.is_some_and(|wire| wire > Interval::from_millis(1000))
+        || case.origin.sender == ResetSender::Middlebox
+    {
+        return None;
+    }
+    Some(
+        Ruling::new(
+            Cause::AbortiveClose,
+            Confidence::Likely,
+            "The client connected, said nothing and closed with a RST: a health check or a port probe. Nothing was lost.",
+        )
+        .detail("health-check")
+        .because("no payload in either direction; the RST comes from the live socket right after the handshake", &[case.reset])
+        .or(Cause::HandshakeAborted, "the client's own log: a cancelled connection attempt looks the same"),
+    )
+}

@@ -1,0 +1,146 @@
+//! The rules: from facts to a cause, first match wins. Each names its source.
+
+mod closing;
+mod established;
+mod handshake;
+mod no_reset;
+
+use crate::flow::{Packet, PacketKind, Peer};
+use crate::time::Timestamp;
+use crate::verdict::ending::Ending;
+use crate::verdict::form::{Obedience, Shape};
+use crate::verdict::origin::Origin;
+use crate::verdict::ruling::Ruling;
+use crate::verdict::situation::{Silence, Situation};
+use crate::verdict::{Cause, Confidence, Form, ResetSender};
+
+pub use no_reset::{NoResetEnding, rule_no_reset};
+
+/// Everything that the rules read about one RST.
+pub struct Case<'a> {
+    /// The facts.
+    pub ending: &'a Ending,
+    /// The RST that counts.
+    pub reset: &'a Packet,
+    /// Its shape and trigger.
+    pub shape: Shape<'a>,
+    /// Who made it.
+    pub origin: &'a Origin,
+    /// The dialogue just before the trigger (or before the RST).
+    pub situation: Situation<'a>,
+    /// The silence before the trigger (or before the RST).
+    pub silence: Silence,
+}
+
+impl<'a> Case<'a> {
+    /// Puts together what the rules read.
+    pub fn new(ending: &'a Ending, reset: &'a Packet, shape: Shape<'a>, origin: &'a Origin) -> Self {
+        let moment = shape.trigger.map_or(reset.time, |trigger| trigger.time);
+        Self {
+            ending,
+            reset,
+            shape,
+            origin,
+            situation: Situation::at(ending, shape.trigger, moment),
+            silence: Silence::before(shape.trigger.unwrap_or(reset)),
+        }
+    }
+
+    /// Whose address the RST bears.
+    pub fn claimed(&self) -> Peer {
+        self.reset.from
+    }
+
+    /// The end that got it.
+    pub fn receiver(&self) -> Peer {
+        self.reset.from.other()
+    }
+
+    /// Made by a box in between.
+    pub fn by_box(&self) -> bool {
+        self.origin.sender == ResetSender::Middlebox
+    }
+
+    /// It answers a packet.
+    pub fn is_reply(&self) -> bool {
+        self.shape.form == Form::Reply
+    }
+
+    /// The situation at another moment.
+    pub fn situation_at(&self, moment: Timestamp) -> Situation<'a> {
+        Situation::at(self.ending, self.shape.trigger, moment)
+    }
+
+    /// The trigger carries payload of the one who asks, and begins a request.
+    pub fn triggered_by_request(&self) -> bool {
+        self.shape.trigger.is_some_and(|trigger| {
+            trigger.from == self.situation.requester
+                && carries_payload(trigger)
+                && !trigger.housekeeping
+                && self.situation.begun.is_some()
+        })
+    }
+
+    /// A verdict that an incomplete capture can't bear is taken down.
+    pub fn capped(&self, ruling: Ruling) -> Ruling {
+        if self.ending.is_incomplete() || !self.ending.handshake_seen() && self.ending.before.len() < 3 {
+            ruling.at_most(Confidence::Possible)
+        } else {
+            ruling
+        }
+    }
+}
+
+/// Payload, new or sent again.
+pub fn carries_payload(packet: &Packet) -> bool {
+    packet.len > 0 && matches!(packet.kind, PacketKind::Data | PacketKind::Retransmission)
+}
+
+/// The cause of a reset.
+pub fn rule(case: &Case<'_>, obedience: Obedience) -> Ruling {
+    let ruling = ignored(case, obedience)
+        .or_else(|| handshake::rule(case))
+        .or_else(|| established::probes(case))
+        .or_else(|| established::injected(case))
+        .or_else(|| closing::rule(case))
+        .or_else(|| established::rule(case))
+        .unwrap_or_else(|| {
+            Ruling::new(
+                Cause::Unexplained,
+                Confidence::Possible,
+                "None of the known patterns fits; the facts are listed.",
+            )
+        });
+    case.capped(ruling)
+}
+
+/// RFC 5961 section 3.2 and RFC 9293 section 3.5.3: a RST that is not exactly at the edge ends nothing.
+fn ignored(case: &Case<'_>, obedience: Obedience) -> Option<Ruling> {
+    let (confidence, why) = match obedience {
+        Obedience::Accepted | Obedience::Unopposed => return None,
+        Obedience::TrafficWentOn => (
+            Confidence::Certain,
+            "payload sent after it was acknowledged: the connection lived on",
+        ),
+        Obedience::Challenged => (
+            Confidence::Likely,
+            "it lies inside the window but not at its edge, and its receiver answered with a challenge ACK or went on",
+        ),
+        Obedience::OutOfWindow => (Confidence::Likely, "its sequence number lies outside the receiver's window"),
+        Obedience::DoesNotAnswerSyn => {
+            (Confidence::Likely, "it does not acknowledge the SYN, so a client in SYN-SENT drops it")
+        }
+    };
+    if obedience == Obedience::DoesNotAnswerSyn && case.receiver() == Peer::Server {
+        return None;
+    }
+    Some(
+        Ruling::new(
+            Cause::IgnoredRst,
+            confidence,
+            format!("The {} did not obey this RST: {why}.", case.receiver()),
+        )
+        .because(why, &[case.reset])
+        .or(Cause::Injected, "a capture at the claimed sender: a RST that it did not send was forged"),
+    )
+}

@@ -1,0 +1,222 @@
+//! Endings without a RST: hang-ups, give-ups, and silence.
+
+use crate::dialogue::{Completeness, Protocol};
+use crate::flow::{FinSeen, Packet, PacketKind, Peer};
+use crate::report::Evidence;
+use crate::time::Interval;
+use crate::verdict::ending::{Ending, Progress};
+use crate::verdict::harm::{Taken, harm_of_exchange, taken};
+use crate::verdict::ruling::Ruling;
+use crate::verdict::situation::{Silence, Situation, is_over};
+use crate::verdict::{Cause, Confidence, Harm, IdleKind};
+use crate::wire::IcmpReason;
+
+/// A bad ending without a RST.
+pub struct NoResetEnding {
+    /// What the rule says.
+    pub ruling: Ruling,
+    /// The packet that the report names: the FIN, the packet that met silence, or the SYN.
+    pub at: Packet,
+}
+
+/// Judges an ending without a RST. `None`: it ended well, or goes on.
+pub fn rule_no_reset(ending: &Ending) -> Option<NoResetEnding> {
+    refused_by_icmp(ending).or_else(|| met_silence(ending)).or_else(|| hung_up(ending))
+}
+
+fn packet_of<'a>(ending: &'a Ending, fin: &FinSeen) -> Option<&'a Packet> {
+    ending.before.iter().find(|packet| packet.frame == fin.frame)
+}
+
+/// An ICMP error answered the SYN (RFC 1122 section 4.2.3.9).
+fn refused_by_icmp(ending: &Ending) -> Option<NoResetEnding> {
+    if ending.established.is_some() || ending.state.server.packets > 0 {
+        return None;
+    }
+    let icmp = ending.icmp.iter().find(|icmp| {
+        icmp.about == Peer::Client
+            && matches!(icmp.reason, IcmpReason::PortUnreachable | IcmpReason::Prohibited | IcmpReason::Unreachable)
+    })?;
+    let syn = ending.newest_before(Peer::Client).find(|packet| packet.kind == PacketKind::Syn)?;
+    let mut ruling = Ruling::new(
+        Cause::ConnectionRefused,
+        Confidence::Certain,
+        format!("{} answered the SYN with an ICMP error: refused or unreachable, without any RST.", icmp.from),
+    )
+    .harm(Harm::Refused, Peer::Client)
+    .detail("icmp");
+    ruling.evidence.push(Evidence {
+        text: format!("ICMP error from {} quotes the SYN", icmp.from),
+        frames: vec![icmp.frame.number.0, syn.frame.number.0],
+    });
+    Some(NoResetEnding { ruling, at: *syn })
+}
+
+/// A packet after a silence was sent again and again, and nothing ever came back.
+fn met_silence(ending: &Ending) -> Option<NoResetEnding> {
+    let sender = [Peer::Client, Peer::Server]
+        .into_iter()
+        .find(|peer| ending.state.of(*peer).unanswered_retransmissions >= 2)?;
+    ending.established?;
+    let other_last = ending.state.of(sender.other()).last_packet?;
+    let first = ending
+        .before
+        .iter()
+        .find(|packet| packet.from == sender && packet.is_new_data() && packet.time > other_last)?;
+    let silence = Silence::before(first);
+    let tried = ending.last - first.time;
+    let patient = tried >= ending.round_trip().unwrap_or(Interval::ZERO).times(3).max(Interval::from_millis(600));
+    if !silence.is_idle(ending) || !patient {
+        return None;
+    }
+    let situation = Situation::at(ending, Some(first), first.time);
+    let retransmissions: Vec<&Packet> = ending
+        .before
+        .iter()
+        .filter(|packet| packet.from == sender && packet.kind == PacketKind::Retransmission && packet.time > first.time)
+        .collect();
+    let quiet = situation.is_quiet();
+    let ruling = Ruling::new(
+        Cause::IdleExpiredSilently,
+        Confidence::Possible,
+        format!(
+            "After {} of silence the {}'s next packet got no answer, nor did its {} repetitions: something on the path had forgotten the connection and drops what it does not know.",
+            silence.application.unwrap_or(Interval::ZERO),
+            sender,
+            ending.state.of(sender).unanswered_retransmissions
+        ),
+    )
+    .because("the first packet that met silence", &[first])
+    .because("sent again, unanswered", &retransmissions)
+    .harm(if sender == situation.requester { Harm::RequestOutcomeUnknown } else { Harm::ResponseTruncated }, situation.requester)
+    .idle(if quiet { IdleKind::BetweenRequests } else { IdleKind::AwaitingResponse }, silence)
+    .or(Cause::HangUp, "a capture at the other end: whether the packets arrive there");
+    Some(NoResetEnding { ruling, at: *first })
+}
+
+/// FIN with a request unanswered or a response cut short.
+fn hung_up(ending: &Ending) -> Option<NoResetEnding> {
+    let (client, server) = (ending.fin(Peer::Client), ending.fin(Peer::Server));
+    let first = match (client, server) {
+        (Some(client), Some(server)) if client.time <= server.time => Peer::Client,
+        (_, Some(_)) => Peer::Server,
+        (Some(_), None) => Peer::Client,
+        (None, None) => return None,
+    };
+    let requester = ending.dialogue.requester;
+    if first == requester { gave_up(ending, requester) } else { responder_hung_up(ending, requester) }
+}
+
+fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
+    let fin = ending.fin(requester.other())?;
+    let at = packet_of(ending, fin)?;
+    let situation = Situation::at(ending, None, ending.last);
+    let (exchange, state) = situation.open?;
+    if exchange.request.start == exchange.request.end {
+        return None;
+    }
+    if state == Progress::Answering && exchange.response.is_some_and(|response| response.complete == Completeness::UntilClose) {
+        return None;
+    }
+    let request = ending.before.iter().find(|packet| packet.frame == exchange.request.start.frame);
+    let harm = harm_of_exchange(ending, &situation, exchange, state);
+    let silence = Silence {
+        application: fin.last_activity.map(|activity| fin.time - activity.time),
+        wire: fin.wire_idle,
+        since: fin.last_activity,
+        probes: 0,
+    };
+    let crossed = request.is_some_and(|packet| !packet.ack.is_after(fin.seq))
+        && taken_before_fin(ending, &situation, exchange.request.end.offset, fin) == Taken::Nothing;
+    let ruling = match request {
+        Some(packet) if crossed && Silence::before(packet).is_idle(ending) && state == Progress::Unanswered => Ruling::new(
+            Cause::KeepaliveRace,
+            Confidence::Likely,
+            format!("The {} closed the idle connection while the next request was on its way. No RST followed: the request was read by nobody, and the client saw only the end.", requester.other()),
+        )
+        .because("the request acknowledges no FIN and the FIN no request: they crossed", &[packet, at])
+        .idle(IdleKind::BetweenRequests, Silence::before(packet))
+        .harm(if harm == Harm::RequestOutcomeUnknown { Harm::RequestLost } else { harm }, requester)
+        .or(Cause::HangUp, "the server's log: whether it read the request"),
+        Some(packet) if packet.time > fin.time => Ruling::new(
+            Cause::StaleReuse,
+            Confidence::Likely,
+            format!("The {} wrote a request into a connection that the {} had closed before; nobody answered.", requester, requester.other()),
+        )
+        .because("the request came after the FIN", &[at, packet])
+        .idle(IdleKind::BetweenRequests, Silence::before(packet))
+        .harm(harm, requester),
+        _ => hang_up(ending, requester, state, at, &silence).harm(harm, requester),
+    };
+    Some(NoResetEnding { ruling, at: *at })
+}
+
+/// What the FIN itself says of the request: whether its sender had taken it when it closed.
+fn taken_before_fin(ending: &Ending, situation: &Situation<'_>, _end: u64, fin: &FinSeen) -> Taken {
+    let Some((exchange, _)) = situation.at_stake() else { return Taken::Nothing };
+    let request = ending.before.iter().find(|packet| packet.frame == exchange.request.start.frame);
+    match (request, fin.ack) {
+        (Some(request), Some(ack)) if ack.is_after(request.seq) => Taken::All,
+        (Some(_), _) => Taken::Nothing,
+        _ => taken(ending, situation, exchange),
+    }
+}
+
+fn hang_up(ending: &Ending, requester: Peer, state: Progress, at: &Packet, silence: &Silence) -> Ruling {
+    let responder = requester.other();
+    let waited = silence.application.unwrap_or(Interval::ZERO);
+    let idle = silence.is_idle(ending);
+    let text = match state {
+        Progress::Answering => format!("The {responder} closed with FIN in the middle of its response."),
+        Progress::Asking => format!("The {responder} closed with FIN before the request had come in full."),
+        _ if idle => format!("The {responder} took the request, said nothing for {waited} and closed with FIN."),
+        _ => format!("The {responder} took the request and closed with FIN, without an answer."),
+    };
+    let mut ruling = Ruling::new(Cause::HangUp, Confidence::Likely, text)
+        .because("FIN with an exchange open; no RST was seen", &[at])
+        .idle(if idle { IdleKind::AwaitingResponse } else { IdleKind::None }, *silence)
+        .or(Cause::ResponseTimeout, "the server's (or proxy's) log and its request timeouts");
+    if ending.surroundings.refused_after > 0 && ending.surroundings.simultaneous_ends > 0 {
+        ruling = ruling.detail("process-ended").because(
+            format!("{} other connections of this endpoint ended in the same instant and the port then refused", ending.surroundings.simultaneous_ends),
+            &[],
+        );
+    }
+    ruling
+}
+
+/// The one who asked closed first, with its question open: it had waited long enough.
+fn gave_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
+    let fin = ending.fin(requester)?;
+    let at = packet_of(ending, fin)?;
+    let situation = Situation::at(ending, None, fin.time);
+    let (exchange, _) = situation.open?;
+    // A half-close is no give-up: the answer came after all.
+    let final_response = ending.dialogue.recent.iter().find(|other| other.request.start == exchange.request.start)?.response;
+    if final_response.is_some_and(|response| is_over(&response) || response.complete == Completeness::UntilClose) {
+        return None;
+    }
+    let silence = Silence {
+        application: fin.last_activity.map(|activity| fin.time - activity.time),
+        wire: fin.wire_idle,
+        since: fin.last_activity,
+        probes: 0,
+    };
+    // One-way protocols ask nothing: only where answers are known to be due does silence mean anything.
+    let answers_due = ending.dialogue.protocol != Protocol::Opaque || ending.dialogue.answered > 0;
+    if !silence.is_idle(ending) || !answers_due || exchange.request.start == exchange.request.end {
+        return None;
+    }
+    let state = crate::verdict::situation::progress_at(exchange, fin.time);
+    let waited = silence.application.unwrap_or(Interval::ZERO);
+    let ruling = Ruling::new(
+        Cause::ResponseTimeout,
+        Confidence::Likely,
+        format!("The {requester} waited {waited} for an answer, got none and closed: its own timeout, or a cancel."),
+    )
+    .because("FIN of the one who asked, with its request open", &[at])
+    .harm(harm_of_exchange(ending, &situation, exchange, state), requester)
+    .idle(IdleKind::AwaitingResponse, silence)
+    .or(Cause::HangUp, "the client's log");
+    Some(NoResetEnding { ruling, at: *at })
+}

@@ -1,0 +1,128 @@
+//! What the dialogue was doing when the connection ended.
+
+use crate::dialogue::{Dialogue, Exchange, Farewell, Message};
+use crate::flow::{Packet, Peer};
+use crate::time::{Interval, Timestamp};
+use crate::verdict::IdleKind;
+use crate::verdict::ending::{Ending, Progress, progress};
+
+/// The dialogue at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// Who asks.
+    pub requester: Peer,
+    /// The exchange that the trigger began, if it began one.
+    pub begun: Option<&'a Exchange>,
+    /// The oldest exchange not answered in full, begun before the moment; `begun` excluded.
+    pub open: Option<(&'a Exchange, Progress)>,
+    /// The newest exchange before the moment; `begun` excluded.
+    pub newest: Option<&'a Exchange>,
+}
+
+impl<'a> Situation<'a> {
+    /// The situation just before `moment`, with the exchanges that begin in one of `trigger_frames` set apart.
+    pub fn at(ending: &'a Ending, trigger: Option<&Packet>, moment: Timestamp) -> Self {
+        let dialogue = &ending.dialogue;
+        let begins = |exchange: &&Exchange| {
+            trigger.is_some_and(|packet| {
+                exchange.request.start.frame == packet.frame
+                    || (packet.from == dialogue.requester
+                        && exchange.request.start.time >= packet.time
+                        && packet.len > 0)
+            })
+        };
+        let earlier = || {
+            dialogue
+                .recent
+                .iter()
+                .filter(move |exchange| !begins(exchange) && exchange.request.start.time <= moment)
+                .filter(|exchange| exchange.request.start.offset < exchange.request.end.offset || exchange.response.is_some())
+        };
+        let open = earlier()
+            .map(|exchange| (exchange, progress_at(exchange, moment)))
+            .find(|(_, progress)| !matches!(progress, Progress::Answered | Progress::Told));
+        Self {
+            requester: dialogue.requester,
+            begun: dialogue.recent.iter().find(begins),
+            open,
+            newest: earlier().last(),
+        }
+    }
+
+    /// Nothing was open: all that was asked had been answered.
+    pub fn is_quiet(&self) -> bool {
+        self.open.is_none()
+    }
+
+    /// The exchange that an ending now would hurt: the open one, else the one just begun.
+    pub fn at_stake(&self) -> Option<(&'a Exchange, Progress)> {
+        self.open.or_else(|| self.begun.map(|exchange| (exchange, progress(exchange))))
+    }
+
+    /// Who answers.
+    pub fn responder(&self) -> Peer {
+        self.requester.other()
+    }
+}
+
+/// How far an exchange had come at one moment: a response that began later was not there.
+pub fn progress_at(exchange: &Exchange, moment: Timestamp) -> Progress {
+    match (progress(exchange), exchange.response) {
+        (Progress::Answered | Progress::Answering, Some(response)) if response.start.time > moment => {
+            Progress::Unanswered
+        }
+        (known, _) => known,
+    }
+}
+
+/// The silence before a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence {
+    /// Of the application.
+    pub application: Option<Interval>,
+    /// On the wire.
+    pub wire: Option<Interval>,
+    /// The activity that it follows.
+    pub since: Option<crate::flow::LastActivity>,
+    /// Probes in it.
+    pub probes: u16,
+}
+
+impl Silence {
+    /// Before a packet.
+    pub fn before(packet: &Packet) -> Self {
+        Self {
+            application: packet.last_activity.map(|activity| packet.time - activity.time),
+            wire: packet.previous_packet.map(|previous| packet.time - previous),
+            since: packet.last_activity,
+            probes: packet.probes_since_activity,
+        }
+    }
+
+    /// Longer than the connection's own pace.
+    pub fn is_idle(&self, ending: &Ending) -> bool {
+        self.application.is_some_and(|silence| silence >= ending.idle_threshold())
+    }
+
+    /// What it was, given what was open.
+    pub fn kind(&self, ending: &Ending, situation: &Situation<'_>) -> IdleKind {
+        if !self.is_idle(ending) {
+            return IdleKind::None;
+        }
+        match situation.open {
+            Some(_) => IdleKind::AwaitingResponse,
+            None => IdleKind::BetweenRequests,
+        }
+    }
+}
+
+/// A message was whole, or at least nothing says that it was not.
+pub fn is_over(message: &Message) -> bool {
+    use crate::dialogue::Completeness::{Complete, Unknown};
+    matches!(message.complete, Complete | Unknown)
+}
+
+/// Somebody's goodbye before `moment`.
+pub fn farewell(dialogue: &Dialogue, from: Peer, moment: Timestamp) -> Option<&Farewell> {
+    dialogue.farewells.iter().find(|farewell| farewell.from == from && farewell.at.time <= moment)
+}
