@@ -11,7 +11,11 @@ const TCP: u8 = 6;
 
 /// The identifier of a TCP flow: the same for both directions.
 pub fn community_id(one: (IpAddr, u16), other: (IpAddr, u16)) -> String {
-    let (low, high) = if (octets(one.0), one.1) <= (octets(other.0), other.1) { (one, other) } else { (other, one) };
+    let (low, high) = if (octets(one.0), one.1) <= (octets(other.0), other.1) {
+        (one, other)
+    } else {
+        (other, one)
+    };
     let mut hash = Sha1::new();
     hash.update(SEED.to_be_bytes());
     hash.update(octets(low.0));
@@ -38,7 +42,10 @@ mod tests {
     fn agrees_with_the_specification() {
         let client = ("128.232.110.120".parse().unwrap(), 34855);
         let server = ("66.35.250.204".parse().unwrap(), 80);
-        assert_eq!(community_id(client, server), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+        assert_eq!(
+            community_id(client, server),
+            "1:LQU9qZlK+B5F3KDmev6m5PMibrg="
+        );
         assert_eq!(community_id(server, client), community_id(client, server));
     }
 }

@@ -26,9 +26,15 @@ pub fn of_episode(
     capture_end: Timestamp,
 ) -> Option<Ending> {
     let first = episode.first()?;
-    let idle = first.last_activity.map(|activity| first.time - activity.time);
+    let idle = first
+        .last_activity
+        .map(|activity| first.time - activity.time);
     let acked = |peer: Peer| {
-        episode.state.of(peer.other()).ack.and_then(|ack| connection.offset_of(peer, ack))
+        episode
+            .state
+            .of(peer.other())
+            .ack
+            .and_then(|ack| connection.offset_of(peer, ack))
     };
     Some(Ending {
         kind: EndingKind::Reset,
@@ -46,14 +52,22 @@ pub fn of_episode(
         resumed: episode.resumed,
         state: episode.state.clone(),
         dialogue: episode.dialogue.clone(),
-        acked_offset: Both { client: acked(Peer::Client), server: acked(Peer::Server) },
+        acked_offset: Both {
+            client: acked(Peer::Client),
+            server: acked(Peer::Server),
+        },
         reset_acks_offset: first
             .flags
             .ack()
             .then(|| connection.offset_of(first.from.other(), first.ack))
             .flatten(),
         response_time: connection.response_time.clone(),
-        icmp: connection.icmp.iter().filter(|icmp| icmp.time <= first.time).copied().collect(),
+        icmp: connection
+            .icmp
+            .iter()
+            .filter(|icmp| icmp.time <= first.time)
+            .copied()
+            .collect(),
         missed: Both {
             client: connection.missed_bytes(Peer::Client),
             server: connection.missed_bytes(Peer::Server),
@@ -75,14 +89,21 @@ pub fn without_reset(
     neighbours: &Neighbours,
     capture_end: Timestamp,
 ) -> Ending {
-    let fin = [connection.directions.client.fin, connection.directions.server.fin]
-        .into_iter()
-        .flatten()
-        .min_by_key(|fin| fin.time);
+    let fin = [
+        connection.directions.client.fin,
+        connection.directions.server.fin,
+    ]
+    .into_iter()
+    .flatten()
+    .min_by_key(|fin| fin.time);
     let at = fin.map_or(connection.last, |fin| fin.time);
     let idle = fin.and_then(|fin| fin.last_activity.map(|activity| fin.time - activity.time));
     let acked = |peer: Peer| {
-        connection.directions.of(peer.other()).ack.and_then(|ack| connection.offset_of(peer, ack))
+        connection
+            .directions
+            .of(peer.other())
+            .ack
+            .and_then(|ack| connection.offset_of(peer, ack))
     };
     Ending {
         kind: EndingKind::NoReset,
@@ -100,7 +121,10 @@ pub fn without_reset(
         resumed: false,
         state: connection.directions.clone(),
         dialogue: connection.dialogue(),
-        acked_offset: Both { client: acked(Peer::Client), server: acked(Peer::Server) },
+        acked_offset: Both {
+            client: acked(Peer::Client),
+            server: acked(Peer::Server),
+        },
         reset_acks_offset: None,
         response_time: connection.response_time.clone(),
         icmp: connection.icmp.clone(),

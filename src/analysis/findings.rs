@@ -14,17 +14,21 @@ use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, FinSeen, Peer, RefusedGroup};
 use crate::insight::{ConnectionStory, IdleObservation};
 use crate::report::{
-    CaptureSummary, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, HandshakeSeen, Idle, Report,
-    SCHEMA_VERSION, Summary, Tool, Trigger,
+    CaptureSummary, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, HandshakeSeen, Idle,
+    Report, SCHEMA_VERSION, Summary, Tool, Trigger,
 };
 use crate::verdict::{
-    Cause, Confidence, Effect, Ending, Form, Harm, IdleKind, ResetSender, TriggerKind, Verdict, judge,
+    Cause, Confidence, Effect, Ending, Form, Harm, IdleKind, ResetSender, TriggerKind, Verdict,
+    judge,
 };
 
 type Tracked = Connection<DialogueReader>;
 
 /// Findings so far, and what insight reads.
-pub fn judge_all(analyzer: &Analyzer, quality: CaptureQuality) -> (Vec<Finding>, Vec<IdleObservation>, Vec<ConnectionStory>) {
+pub fn judge_all(
+    analyzer: &Analyzer,
+    quality: CaptureQuality,
+) -> (Vec<Finding>, Vec<IdleObservation>, Vec<ConnectionStory>) {
     let connections = analyzer.table.connections();
     let neighbours = Neighbours::new(&connections, quality);
     let capture_end = analyzer.last.unwrap_or_default();
@@ -34,14 +38,21 @@ pub fn judge_all(analyzer: &Analyzer, quality: CaptureQuality) -> (Vec<Finding>,
     for (index, connection) in connections.iter().enumerate() {
         let mut last = None;
         for episode in &connection.episodes {
-            let Some(ending) = of_episode(connection, episode, index, &neighbours, capture_end) else { continue };
-            let Some(verdict) = judge(&ending) else { continue };
+            let Some(ending) = of_episode(connection, episode, index, &neighbours, capture_end)
+            else {
+                continue;
+            };
+            let Some(verdict) = judge(&ending) else {
+                continue;
+            };
             findings.push(finding(connection, &ending, &verdict, &episode.frames));
             if verdict.ruling.cause != Cause::IgnoredRst || last.is_none() {
                 last = Some(verdict);
             }
         }
-        let still_open = last.as_ref().is_none_or(|verdict: &Verdict| verdict.ruling.cause == Cause::IgnoredRst);
+        let still_open = last
+            .as_ref()
+            .is_none_or(|verdict: &Verdict| verdict.ruling.cause == Cause::IgnoredRst);
         if still_open {
             let ending = without_reset(connection, index, &neighbours, capture_end);
             if let Some(verdict) = judge(&ending) {
@@ -62,7 +73,8 @@ pub fn judge_all(analyzer: &Analyzer, quality: CaptureQuality) -> (Vec<Finding>,
 pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
     let quality = quality(&captures);
     let (findings, observations, stories) = judge_all(analyzer, quality);
-    let connections = (analyzer.options.connections == ConnectionRows::All).then(|| rows(analyzer, &findings));
+    let connections =
+        (analyzer.options.connections == ConnectionRows::All).then(|| rows(analyzer, &findings));
     let mut report = Report {
         schema_version: SCHEMA_VERSION.to_owned(),
         tool: Tool::this(),
@@ -78,7 +90,9 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         captures,
     };
     let _ = (&observations, &stories);
-    (report.hang_ups, report.resets) = findings.into_iter().partition(|finding| finding.form.is_none());
+    (report.hang_ups, report.resets) = findings
+        .into_iter()
+        .partition(|finding| finding.form.is_none());
     report.summary = summary(analyzer, &report);
     report
 }
@@ -95,7 +109,10 @@ fn caveats(analyzer: &Analyzer, captures: &[CaptureSummary]) -> Vec<String> {
     let mut caveats = Vec::new();
     for capture in captures {
         if let Some(damage) = &capture.damage {
-            caveats.push(format!("{}: {damage}; what was read before it is reported", capture.path));
+            caveats.push(format!(
+                "{}: {damage}; what was read before it is reported",
+                capture.path
+            ));
         }
         if capture.dropped_by_kernel > 0 {
             caveats.push(format!(
@@ -111,8 +128,11 @@ fn caveats(analyzer: &Analyzer, captures: &[CaptureSummary]) -> Vec<String> {
         ));
     }
     let fragments = analyzer.decoder.counters();
-    if fragments.fragments_dropped > 0 {
-        caveats.push(format!("{} IP fragments were dropped to stay within the memory limit", fragments.fragments_dropped));
+    if fragments.datagrams_dropped > 0 {
+        caveats.push(format!(
+            "{} fragmented IP datagrams were dropped to stay within the memory limit",
+            fragments.datagrams_dropped
+        ));
     }
     caveats
 }
@@ -121,9 +141,19 @@ fn rows(analyzer: &Analyzer, findings: &[Finding]) -> Vec<crate::report::Connect
     let ids: BTreeMap<(u16, u32), String> = findings
         .iter()
         .rev()
-        .map(|finding| ((finding.capture, finding.connection.stream), finding.id.clone()))
+        .map(|finding| {
+            (
+                (finding.capture, finding.connection.stream),
+                finding.id.clone(),
+            )
+        })
         .collect();
-    analyzer.table.connections().into_iter().map(|connection| row(connection, &ids)).collect()
+    analyzer
+        .table
+        .connections()
+        .into_iter()
+        .map(|connection| row(connection, &ids))
+        .collect()
 }
 
 fn summary(analyzer: &Analyzer, report: &Report) -> Summary {
@@ -149,7 +179,8 @@ fn selected(selection: &Selection, finding: &Finding) -> bool {
     let connection = &finding.connection;
     let ends = [connection.client, connection.server];
     (selection.hosts.is_empty() || ends.iter().any(|end| selection.hosts.contains(&end.addr)))
-        && (selection.ports.is_empty() || ends.iter().any(|end| selection.ports.contains(&end.port)))
+        && (selection.ports.is_empty()
+            || ends.iter().any(|end| selection.ports.contains(&end.port)))
         && (selection.streams.is_empty() || selection.streams.contains(&connection.stream))
         && selection.since.is_none_or(|since| finding.at >= since)
         && selection.until.is_none_or(|until| finding.at <= until)
@@ -158,28 +189,50 @@ fn selected(selection: &Selection, finding: &Finding) -> bool {
 /// Order of time; `r1` … for resets, `h1` … for endings without one.
 fn number(findings: &mut [Finding]) {
     findings.sort_by(|one, other| {
-        (one.at, one.capture, one.frame, one.connection.stream).cmp(&(other.at, other.capture, other.frame, other.connection.stream))
+        (one.at, one.capture, one.frame, one.connection.stream).cmp(&(
+            other.at,
+            other.capture,
+            other.frame,
+            other.connection.stream,
+        ))
     });
     let (mut resets, mut hang_ups) = (0, 0);
     for finding in findings {
-        let (letter, count) = if finding.form.is_some() { ('r', &mut resets) } else { ('h', &mut hang_ups) };
+        let (letter, count) = if finding.form.is_some() {
+            ('r', &mut resets)
+        } else {
+            ('h', &mut hang_ups)
+        };
         *count += 1;
         finding.id = format!("{letter}{count}");
     }
 }
 
-fn finding(connection: &Tracked, ending: &Ending, verdict: &Verdict, frames: &[FrameId]) -> Finding {
+fn finding(
+    connection: &Tracked,
+    ending: &Ending,
+    verdict: &Verdict,
+    frames: &[FrameId],
+) -> Finding {
     let at = verdict.at;
     let capture = at.frame.capture;
-    let stream = connection.stream_in(capture).unwrap_or_else(|| connection.first_stream());
+    let stream = connection
+        .stream_in(capture)
+        .unwrap_or_else(|| connection.first_stream());
     let ruling = &verdict.ruling;
     let reset = verdict.reset.as_ref();
     let silence = ruling.silence;
     Finding {
         id: String::new(),
         connection: ConnectionId {
-            client: Endpoint { addr: connection.client.0, port: connection.client.1 },
-            server: Endpoint { addr: connection.server.0, port: connection.server.1 },
+            client: Endpoint {
+                addr: connection.client.0,
+                port: connection.client.1,
+            },
+            server: Endpoint {
+                addr: connection.server.0,
+                port: connection.server.1,
+            },
             stream,
             community_id: community_id(connection.client, connection.server),
             opened: connection.opened,
@@ -190,7 +243,11 @@ fn finding(connection: &Tracked, ending: &Ending, verdict: &Verdict, frames: &[F
         capture: capture.0,
         frame: at.frame.number.0,
         packets: ending.reset_packets,
-        frames: frames.iter().filter(|frame| frame.capture == capture).map(|frame| frame.number.0).collect(),
+        frames: frames
+            .iter()
+            .filter(|frame| frame.capture == capture)
+            .map(|frame| frame.number.0)
+            .collect(),
         form: reset.map(|reset| reset.form),
         sender: reset.map(|reset| reset.sender),
         claimed_sender: (reset.is_some() || at.flags.fin()).then_some(at.from),
@@ -207,13 +264,24 @@ fn finding(connection: &Tracked, ending: &Ending, verdict: &Verdict, frames: &[F
         }),
         idle: Idle {
             kind: ruling.idle_kind,
-            application_s: silence.and_then(|silence| silence.application).map(|idle| idle.as_secs_f64()),
-            wire_s: silence.and_then(|silence| silence.wire).map(|idle| idle.as_secs_f64()),
-            since_frame: silence.and_then(|silence| silence.since).map(|since| since.frame.number.0),
-            last_from: silence.and_then(|silence| silence.since).map(|since| since.from),
+            application_s: silence
+                .and_then(|silence| silence.application)
+                .map(|idle| idle.as_secs_f64()),
+            wire_s: silence
+                .and_then(|silence| silence.wire)
+                .map(|idle| idle.as_secs_f64()),
+            since_frame: silence
+                .and_then(|silence| silence.since)
+                .map(|since| since.frame.number.0),
+            last_from: silence
+                .and_then(|silence| silence.since)
+                .map(|since| since.from),
             keepalive_probes: silence.map_or(0, |silence| u32::from(silence.probes)),
         },
-        fins: Fins { client: fin(ending.fin(Peer::Client)), server: fin(ending.fin(Peer::Server)) },
+        fins: Fins {
+            client: fin(ending.fin(Peer::Client)),
+            server: fin(ending.fin(Peer::Server)),
+        },
         harm: ruling.harm,
         retry: verdict.retry.clone(),
         request: verdict.request.clone(),
@@ -236,7 +304,11 @@ fn finding(connection: &Tracked, ending: &Ending, verdict: &Verdict, frames: &[F
 
 fn handshake(connection: &Tracked) -> HandshakeSeen {
     let (client, server) = (&connection.directions.client, &connection.directions.server);
-    match (client.iss.is_some(), server.iss.is_some(), connection.established.is_some()) {
+    match (
+        client.iss.is_some(),
+        server.iss.is_some(),
+        connection.established.is_some(),
+    ) {
         (true, true, true) => HandshakeSeen::Seen,
         (false, false, _) => HandshakeSeen::Unseen,
         _ => HandshakeSeen::Partly,
@@ -244,16 +316,33 @@ fn handshake(connection: &Tracked) -> HandshakeSeen {
 }
 
 fn fin(seen: Option<&FinSeen>) -> Option<Fin> {
-    seen.map(|fin| Fin { frame: fin.frame.number.0, at: fin.time })
+    seen.map(|fin| Fin {
+        frame: fin.frame.number.0,
+        at: fin.time,
+    })
 }
 
 /// Printable ASCII of a RST's payload; dots for the rest. It explains the reset (RFC 9293 SHLD-2), it is not the connection's data.
 fn reset_text(bytes: &[u8]) -> Option<String> {
-    let printable = bytes.iter().filter(|byte| (0x20..0x7f).contains(*byte)).count();
+    let printable = bytes
+        .iter()
+        .filter(|byte| (0x20..0x7f).contains(*byte))
+        .count();
     if bytes.is_empty() || printable * 4 < bytes.len() * 3 {
         return None;
     }
-    Some(bytes.iter().map(|&byte| if (0x20..0x7f).contains(&byte) { char::from(byte) } else { '.' }).collect())
+    Some(
+        bytes
+            .iter()
+            .map(|&byte| {
+                if (0x20..0x7f).contains(&byte) {
+                    char::from(byte)
+                } else {
+                    '.'
+                }
+            })
+            .collect(),
+    )
 }
 
 /// Refusals beyond the number kept apart: one entry for all.
@@ -263,8 +352,14 @@ fn refused_group(group: &RefusedGroup) -> Finding {
     Finding {
         id: String::new(),
         connection: ConnectionId {
-            client: Endpoint { addr: client.0, port: client.1 },
-            server: Endpoint { addr: group.server.0, port: group.server.1 },
+            client: Endpoint {
+                addr: client.0,
+                port: client.1,
+            },
+            server: Endpoint {
+                addr: group.server.0,
+                port: group.server.1,
+            },
             stream,
             community_id: community_id(client, group.server),
             opened: first,
@@ -275,7 +370,12 @@ fn refused_group(group: &RefusedGroup) -> Finding {
         capture: frame.capture.0,
         frame: frame.number.0,
         packets: group.packets,
-        frames: group.frames.iter().filter(|other| other.capture == frame.capture).map(|frame| frame.number.0).collect(),
+        frames: group
+            .frames
+            .iter()
+            .filter(|other| other.capture == frame.capture)
+            .map(|frame| frame.number.0)
+            .collect(),
         form: Some(Form::Reply),
         sender: Some(ResetSender::Server),
         claimed_sender: Some(Peer::Server),
@@ -285,7 +385,11 @@ fn refused_group(group: &RefusedGroup) -> Finding {
         confidence: Confidence::Certain,
         detail: None,
         alternatives: Vec::new(),
-        trigger: Some(Trigger { frame: None, kind: TriggerKind::Syn, from: Some(Peer::Client) }),
+        trigger: Some(Trigger {
+            frame: None,
+            kind: TriggerKind::Syn,
+            from: Some(Peer::Client),
+        }),
         idle: Idle {
             kind: IdleKind::None,
             application_s: None,
@@ -301,7 +405,10 @@ fn refused_group(group: &RefusedGroup) -> Finding {
         victim: Some(Peer::Client),
         victim_errors: BTreeMap::new(),
         evidence: vec![Evidence {
-            text: format!("{} connections were answered by RST,ACK to their SYN; they are one entry", group.connections),
+            text: format!(
+                "{} connections were answered by RST,ACK to their SYN; they are one entry",
+                group.connections
+            ),
             frames: vec![frame.number.0],
         }],
         evidence_against: Vec::new(),

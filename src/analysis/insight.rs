@@ -12,7 +12,11 @@ use crate::verdict::{Cause, IdleKind, Progress, ResetSender, Verdict};
 type Tracked = Connection<DialogueReader>;
 
 /// What one connection says about idle timers. `verdict` is the one on its end.
-pub fn observation(connection: &Tracked, verdict: Option<&Verdict>, capture_end: Timestamp) -> IdleObservation {
+pub fn observation(
+    connection: &Tracked,
+    verdict: Option<&Verdict>,
+    capture_end: Timestamp,
+) -> IdleObservation {
     let dialogue = connection.dialogue();
     let end = end_of(connection, verdict, &dialogue.recent);
     let idle_since = connection.last_activity.map(|activity| activity.time);
@@ -27,7 +31,10 @@ pub fn observation(connection: &Tracked, verdict: Option<&Verdict>, capture_end:
         round_trip: connection.round_trip(),
         requests: dialogue.requests,
         survived: connection.survived.iter().map(survival).collect(),
-        open_idle: end.is_none().then(|| idle_since.map(|since| capture_end - since)).flatten(),
+        open_idle: end
+            .is_none()
+            .then(|| idle_since.map(|since| capture_end - since))
+            .flatten(),
         end,
         protocol: dialogue.protocol,
         hints: dialogue.hints,
@@ -49,14 +56,22 @@ fn survival(survived: &SurvivedIdle) -> IdleSurvival {
     }
 }
 
-fn end_of(connection: &Tracked, verdict: Option<&Verdict>, exchanges: &[Exchange]) -> Option<IdleEnd> {
+fn end_of(
+    connection: &Tracked,
+    verdict: Option<&Verdict>,
+    exchanges: &[Exchange],
+) -> Option<IdleEnd> {
     let cause = verdict.map(|verdict| verdict.ruling.cause);
     let silently = matches!(cause, Some(Cause::IdleExpiredSilently));
     if let Some(verdict) = verdict
         && silently
     {
         let silence = verdict.ruling.silence?;
-        let packet = verdict.reset.as_ref().and_then(|reset| reset.trigger.1).unwrap_or(verdict.at);
+        let packet = verdict
+            .reset
+            .as_ref()
+            .and_then(|reset| reset.trigger.1)
+            .unwrap_or(verdict.at);
         return Some(IdleEnd {
             by: None,
             how: IdleEndBy::Silence,
@@ -69,7 +84,10 @@ fn end_of(connection: &Tracked, verdict: Option<&Verdict>, exchanges: &[Exchange
             cause,
         });
     }
-    let (client, server) = (connection.directions.client.fin, connection.directions.server.fin);
+    let (client, server) = (
+        connection.directions.client.fin,
+        connection.directions.server.fin,
+    );
     let first = match (client, server) {
         (Some(client), Some(server)) if client.time <= server.time => Some((Peer::Client, client)),
         (_, Some(server)) => Some((Peer::Server, server)),
@@ -88,7 +106,9 @@ fn end_of(connection: &Tracked, verdict: Option<&Verdict>, exchanges: &[Exchange
             Some(fin_end(connection, peer, &fin, cause, exchanges))
         }
         (_, Some(reset)) => {
-            let sender = verdict.and_then(|verdict| verdict.reset.as_ref()).map(|reset| reset.sender);
+            let sender = verdict
+                .and_then(|verdict| verdict.reset.as_ref())
+                .map(|reset| reset.sender);
             Some(IdleEnd {
                 by: match sender {
                     Some(ResetSender::Client) => Some(Peer::Client),
@@ -98,8 +118,12 @@ fn end_of(connection: &Tracked, verdict: Option<&Verdict>, exchanges: &[Exchange
                 how: IdleEndBy::Rst,
                 at: reset.time,
                 frame: reset.frame,
-                application: reset.last_activity.map_or(Interval::ZERO, |activity| reset.time - activity.time),
-                wire: reset.previous_packet.map_or(Interval::ZERO, |previous| reset.time - previous),
+                application: reset
+                    .last_activity
+                    .map_or(Interval::ZERO, |activity| reset.time - activity.time),
+                wire: reset
+                    .previous_packet
+                    .map_or(Interval::ZERO, |previous| reset.time - previous),
                 awaiting_response: open_at(exchanges, reset.time),
                 prompted: verdict
                     .and_then(|verdict| verdict.reset.as_ref())
@@ -118,7 +142,11 @@ fn fin_end(
     cause: Option<Cause>,
     exchanges: &[Exchange],
 ) -> IdleEnd {
-    let application = fin.last_activity.map_or(fin.time - connection.opened, |activity| fin.time - activity.time);
+    let application = fin
+        .last_activity
+        .map_or(fin.time - connection.opened, |activity| {
+            fin.time - activity.time
+        });
     IdleEnd {
         by: Some(peer),
         how: IdleEndBy::Fin,
@@ -127,7 +155,11 @@ fn fin_end(
         application,
         wire: fin.wire_idle.unwrap_or(Interval::ZERO),
         awaiting_response: open_before(exchanges, fin.time),
-        prompted: connection.directions.of(peer.other()).fin.is_some_and(|other| other.time < fin.time),
+        prompted: connection
+            .directions
+            .of(peer.other())
+            .fin
+            .is_some_and(|other| other.time < fin.time),
         cause,
     }
 }
@@ -150,7 +182,10 @@ fn open_before(exchanges: &[Exchange], fin: Timestamp) -> bool {
     let mut open = exchanges.iter().filter(|exchange| {
         exchange.request.start.time < fin
             && exchange.request.start != exchange.request.end
-            && matches!(ending_progress(exchange, fin), Progress::Asking | Progress::Unanswered)
+            && matches!(
+                ending_progress(exchange, fin),
+                Progress::Asking | Progress::Unanswered
+            )
     });
     open.any(|exchange| {
         let newest_answer = exchanges
@@ -159,7 +194,8 @@ fn open_before(exchanges: &[Exchange], fin: Timestamp) -> bool {
             .map(|response| response.end.time)
             .filter(|end| *end < exchange.request.start.time)
             .max();
-        let after_idle = newest_answer.is_some_and(|end| exchange.request.start.time - end > CROSSING.times(1));
+        let after_idle =
+            newest_answer.is_some_and(|end| exchange.request.start.time - end > CROSSING.times(1));
         !(after_idle && fin - exchange.request.start.time < CROSSING)
     })
 }

@@ -10,18 +10,28 @@ const MOST: usize = 16;
 
 /// The packets that matter, oldest first, with what was left out between them.
 pub fn ladder(ending: &Ending, verdict: &Verdict) -> Vec<LadderStep> {
-    let all: Vec<&Packet> = ending.before.iter().chain(&ending.resets).chain(&ending.after).collect();
+    let all: Vec<&Packet> = ending
+        .before
+        .iter()
+        .chain(&ending.resets)
+        .chain(&ending.after)
+        .collect();
     let mut all = all;
     all.sort_by_key(|packet| (packet.time, packet.frame));
-    let marked: Vec<(&Packet, Option<LadderMark>)> =
-        all.iter().map(|packet| (*packet, mark(packet, ending, verdict))).collect();
+    let marked: Vec<(&Packet, Option<LadderMark>)> = all
+        .iter()
+        .map(|packet| (*packet, mark(packet, ending, verdict)))
+        .collect();
     let chosen = choose(&marked);
     let mut steps = Vec::with_capacity(chosen.len());
     let mut previous = None;
     for index in chosen {
-        let Some((packet, mark)) = marked.get(index) else { continue };
+        let Some((packet, mark)) = marked.get(index) else {
+            continue;
+        };
         let mut skipped = previous.map_or(index, |previous: usize| index - previous - 1) as u64;
-        let behind_the_head = previous.is_some_and(|previous| previous < crate::flow::History::HEAD);
+        let behind_the_head =
+            previous.is_some_and(|previous| previous < crate::flow::History::HEAD);
         if behind_the_head && index >= crate::flow::History::HEAD {
             skipped += ending.before_skipped;
         }
@@ -55,7 +65,11 @@ fn choose(packets: &[(&Packet, Option<LadderMark>)]) -> Vec<usize> {
     for (index, (packet, mark)) in packets.iter().enumerate() {
         let near = |distance: usize| {
             let from = index.saturating_sub(distance);
-            packets.iter().take(index + distance + 1).skip(from).any(|(_, mark)| mark.is_some())
+            packets
+                .iter()
+                .take(index + distance + 1)
+                .skip(from)
+                .any(|(_, mark)| mark.is_some())
         };
         let class = match mark {
             Some(LadderMark::Rst) => {
@@ -72,13 +86,22 @@ fn choose(packets: &[(&Packet, Option<LadderMark>)]) -> Vec<usize> {
         rank.push((class, index));
     }
     rank.sort_unstable();
-    let mut chosen: Vec<usize> =
-        rank.into_iter().filter(|(class, _)| *class < 6).take(MOST).map(|(_, index)| index).collect();
+    let mut chosen: Vec<usize> = rank
+        .into_iter()
+        .filter(|(class, _)| *class < 6)
+        .take(MOST)
+        .map(|(_, index)| index)
+        .collect();
     chosen.sort_unstable();
     chosen
 }
 
-fn step(packet: &Packet, mark: Option<LadderMark>, skipped_before: u64, ending: &Ending) -> LadderStep {
+fn step(
+    packet: &Packet,
+    mark: Option<LadderMark>,
+    skipped_before: u64,
+    ending: &Ending,
+) -> LadderStep {
     let own = ending.state.of(packet.from);
     let other = ending.state.of(packet.from.other());
     LadderStep {
@@ -104,14 +127,20 @@ fn note(packet: &Packet, dialogue: &Dialogue) -> Option<String> {
         PacketKind::Ack => return (packet.window == 0).then(|| "window full".to_owned()),
         PacketKind::Data if packet.housekeeping => "housekeeping".to_owned(),
         PacketKind::Data if packet.from == dialogue.requester => {
-            let begun = dialogue.recent.iter().find(|exchange| exchange.request.start.frame == packet.frame);
-            begun.and_then(|exchange| exchange.what.summary.clone()).unwrap_or_else(|| "request".to_owned())
-        }
-        PacketKind::Data => {
-            let answered = dialogue
+            let begun = dialogue
                 .recent
                 .iter()
-                .find(|exchange| exchange.response.is_some_and(|response| response.start.frame == packet.frame));
+                .find(|exchange| exchange.request.start.frame == packet.frame);
+            begun
+                .and_then(|exchange| exchange.what.summary.clone())
+                .unwrap_or_else(|| "request".to_owned())
+        }
+        PacketKind::Data => {
+            let answered = dialogue.recent.iter().find(|exchange| {
+                exchange
+                    .response
+                    .is_some_and(|response| response.start.frame == packet.frame)
+            });
             match answered.and_then(|exchange| exchange.status) {
                 Some(status) => format!("response {status}"),
                 None => "response".to_owned(),

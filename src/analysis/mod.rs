@@ -67,7 +67,6 @@ struct Counted {
 }
 
 /// Takes frames in order of time and reports what it saw.
-#[derive(Debug)]
 pub struct Analyzer {
     options: AnalysisOptions,
     decoder: Decoder,

@@ -43,7 +43,11 @@ pub struct Neighbours {
 impl Neighbours {
     /// Gathers them.
     pub fn new(connections: &[&Connection<DialogueReader>], quality: CaptureQuality) -> Self {
-        let mut neighbours = Self { hosts: HashMap::default(), endpoints: HashMap::default(), quality };
+        let mut neighbours = Self {
+            hosts: HashMap::default(),
+            endpoints: HashMap::default(),
+            quality,
+        };
         for (index, connection) in connections.iter().enumerate() {
             neighbours.add_host(connection.client.0, connection, Peer::Client);
             neighbours.add_host(connection.server.0, connection, Peer::Server);
@@ -61,7 +65,11 @@ impl Neighbours {
         let profile = self.hosts.entry(address).or_default();
         profile.ttl.merge(&connection.directions.of(peer).ttl);
         if let Some(response) = *connection.response_time.of(peer) {
-            profile.response = Some(profile.response.map_or(response, |known| known.min(response)));
+            profile.response = Some(
+                profile
+                    .response
+                    .map_or(response, |known| known.min(response)),
+            );
         }
     }
 
@@ -72,22 +80,43 @@ impl Neighbours {
         if server.iss.is_some() {
             facts.established.extend(connection.established);
         }
-        let reset = connection.episodes.first().and_then(|episode| episode.first());
+        let reset = connection
+            .episodes
+            .first()
+            .and_then(|episode| episode.first());
         match (reset, server.fin) {
-            (Some(reset), _) if server.packets == 0 && connection.directions.client.iss.is_some() => {
+            (Some(reset), _)
+                if server.packets == 0 && connection.directions.client.iss.is_some() =>
+            {
                 facts.refusals.push(reset.time);
             }
             (Some(reset), fin) if fin.is_none_or(|fin| fin.time > reset.time) => {
-                let idle = reset.last_activity.map(|activity| reset.time - activity.time);
+                let idle = reset
+                    .last_activity
+                    .map(|activity| reset.time - activity.time);
                 if reset.from == Peer::Server {
-                    facts.ends.push(End { at: reset.time, connection: index, by_reset: true, idle });
+                    facts.ends.push(End {
+                        at: reset.time,
+                        connection: index,
+                        by_reset: true,
+                        idle,
+                    });
                 }
             }
             (_, Some(fin)) => {
                 let idle = fin.last_activity.map(|activity| fin.time - activity.time);
-                let first = connection.directions.client.fin.is_none_or(|client| client.time > fin.time);
+                let first = connection
+                    .directions
+                    .client
+                    .fin
+                    .is_none_or(|client| client.time > fin.time);
                 if first {
-                    facts.ends.push(End { at: fin.time, connection: index, by_reset: false, idle });
+                    facts.ends.push(End {
+                        at: fin.time,
+                        connection: index,
+                        by_reset: false,
+                        idle,
+                    });
                 }
             }
             _ => {}
@@ -104,14 +133,20 @@ impl Neighbours {
     ) -> Surroundings {
         let host = |address: IpAddr| self.hosts.get(&address).copied().unwrap_or_default();
         let mut surroundings = Surroundings {
-            hosts: Both { client: host(connection.client.0), server: host(connection.server.0) },
+            hosts: Both {
+                client: host(connection.client.0),
+                server: host(connection.server.0),
+            },
             capture_incomplete: self.quality == CaptureQuality::Incomplete,
             ..Surroundings::default()
         };
-        let Some(facts) = self.endpoints.get(&connection.server) else { return surroundings };
+        let Some(facts) = self.endpoints.get(&connection.server) else {
+            return surroundings;
+        };
         surroundings.syn_acks_repeated = facts.syn_acks_repeated;
         surroundings.refused_after = count_between(&facts.refusals, at, at + REFUSAL_FOLLOWS);
-        surroundings.reconnected = count_between(&facts.established, at, Timestamp::from_nanos(i64::MAX)) > 0;
+        surroundings.reconnected =
+            count_between(&facts.established, at, Timestamp::from_nanos(i64::MAX)) > 0;
         let from = facts.ends.partition_point(|end| end.at < at - SIMULTANEOUS);
         surroundings.simultaneous_ends = facts
             .ends
@@ -141,7 +176,8 @@ fn count_between(sorted: &[Timestamp], from: Timestamp, until: Timestamp) -> u32
 fn alike(one: Option<Interval>, other: Option<Interval>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => {
-            let tolerance = Interval::from_nanos(one.max(other).as_nanos() / 50).max(Interval::from_millis(60));
+            let tolerance =
+                Interval::from_nanos(one.max(other).as_nanos() / 50).max(Interval::from_millis(60));
             (one - other).abs() <= tolerance
         }
         _ => false,

@@ -7,14 +7,23 @@ use crate::flow::{Connection, Direction, Orientation};
 use crate::report::{ConnectionRow, Endpoint};
 
 /// A row; `finding` is the id of what is reported of it.
-pub fn row(connection: &Connection<DialogueReader>, findings: &BTreeMap<(u16, u32), String>) -> ConnectionRow {
+pub fn row(
+    connection: &Connection<DialogueReader>,
+    findings: &BTreeMap<(u16, u32), String>,
+) -> ConnectionRow {
     let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
     let (client, server) = (&connection.directions.client, &connection.directions.server);
     ConnectionRow {
         stream,
         capture: capture.0,
-        client: Endpoint { addr: connection.client.0, port: connection.client.1 },
-        server: Endpoint { addr: connection.server.0, port: connection.server.1 },
+        client: Endpoint {
+            addr: connection.client.0,
+            port: connection.client.1,
+        },
+        server: Endpoint {
+            addr: connection.server.0,
+            port: connection.server.1,
+        },
         opened: connection.opened,
         duration_s: (connection.last - connection.opened).as_secs_f64(),
         conn_state: state(connection).to_owned(),
@@ -41,9 +50,14 @@ enum End {
 fn state(connection: &Connection<DialogueReader>) -> &'static str {
     let (client, server) = (&connection.directions.client, &connection.directions.server);
     let both_closed = client.fin.is_some() && server.fin.is_some();
-    let first_reset = connection.episodes.first().and_then(|episode| episode.first());
+    let first_reset = connection
+        .episodes
+        .first()
+        .and_then(|episode| episode.first());
     let reset_after_close = first_reset.is_some_and(|reset| {
-        [client, server].iter().all(|direction| direction.fin.is_some_and(|fin| fin.time <= reset.time))
+        [client, server]
+            .iter()
+            .all(|direction| direction.fin.is_some_and(|fin| fin.time <= reset.time))
     });
     let end = |direction: &Direction, other: &Direction| -> End {
         if direction.resets > 0 && !reset_after_close {
@@ -54,8 +68,14 @@ fn state(connection: &Connection<DialogueReader>) -> &'static str {
             End::Inactive
         } else if direction.iss.is_some() {
             let answered = direction.packets > u64::from(direction.syns)
-                || other.ack.is_some_and(|ack| direction.iss.is_some_and(|iss| ack.is_after(iss)));
-            match (answered, connection.orientation, direction.syns > 0 && other.iss.is_some()) {
+                || other
+                    .ack
+                    .is_some_and(|ack| direction.iss.is_some_and(|iss| ack.is_after(iss)));
+            match (
+                answered,
+                connection.orientation,
+                direction.syns > 0 && other.iss.is_some(),
+            ) {
                 (true, _, true) => End::Established,
                 (true, _, false) => End::Established,
                 (false, Orientation::Syn, true) => End::SynAckSent,
@@ -66,10 +86,18 @@ fn state(connection: &Connection<DialogueReader>) -> &'static str {
         }
     };
     let (mut origin, mut responder) = (end(client, server), end(server, client));
-    if client.iss.is_some() && client.packets == u64::from(client.syns) && server.packets == 0 && origin == End::Established {
+    if client.iss.is_some()
+        && client.packets == u64::from(client.syns)
+        && server.packets == 0
+        && origin == End::Established
+    {
         origin = End::SynSent;
     }
-    if server.iss.is_some() && client.iss.is_none() && server.packets == u64::from(server.syns) && responder == End::Established {
+    if server.iss.is_some()
+        && client.iss.is_none()
+        && server.packets == u64::from(server.syns)
+        && responder == End::Established
+    {
         responder = End::SynAckSent;
     }
     let inactive = |end: End| matches!(end, End::Inactive | End::Partial);

@@ -80,6 +80,20 @@ pub struct Message {
     pub end: Mark,
     /// Whether it is whole.
     pub complete: Completeness,
+    /// Offset one past the byte at which the framing says that it ends, while that lies beyond `end`: a Content-Length not yet
+    /// reached, a TLS record or a frame begun. `None` where nothing is missing or where the framing does not tell.
+    pub expected_end: Option<u64>,
+}
+
+/// Whether a request is one that its peer answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answer {
+    /// A response is due: without one, somebody waits.
+    #[default]
+    Due,
+    /// The protocol has messages, not questions (WebSocket): once its bytes are acknowledged, nobody waits for anything. It is
+    /// lost only if they never are.
+    NotDue,
 }
 
 /// What is known of a request.
@@ -100,12 +114,16 @@ pub struct Request {
 }
 
 /// A request and what came back. Requests can be pipelined: several exchanges may be unanswered at once.
+///
+/// A response whose request was not captured has a request of no length (`start == end`) that stands where the response began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exchange {
     /// Where the request stood in its direction. The client sends it, except in protocols that turn round.
     pub request: Message,
     /// What it asked.
     pub what: Request,
+    /// Whether the peer is to answer.
+    pub answer: Answer,
     /// The response as far as it came.
     pub response: Option<Message>,
     /// HTTP status.
@@ -160,10 +178,13 @@ pub struct TlsFacts {
 }
 
 /// All that the dialogue of one connection showed: what a verdict may read of it. Cheap to clone: bounded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialogue {
     /// The protocol.
     pub protocol: Protocol,
+    /// Who sends the requests: the client, unless the bytes show the reverse (roles guessed wrong in a capture that began late, or
+    /// a protocol that turned round).
+    pub requester: Peer,
     /// Exchanges begun in all.
     pub requests: u64,
     /// Exchanges that got a complete response (or one presumed complete because the next request followed it).
@@ -178,6 +199,22 @@ pub struct Dialogue {
     pub tls: Option<TlsFacts>,
     /// Bytes were missing or cut: exchanges are less sure.
     pub incomplete: bool,
+}
+
+impl Default for Dialogue {
+    fn default() -> Self {
+        Self {
+            protocol: Protocol::default(),
+            requester: Peer::Client,
+            requests: 0,
+            answered: 0,
+            recent: Vec::new(),
+            farewells: Vec::new(),
+            hints: Hints::default(),
+            tls: None,
+            incomplete: false,
+        }
+    }
 }
 
 impl Dialogue {

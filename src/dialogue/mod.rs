@@ -4,8 +4,19 @@
 //! [`Request`] and [`Hints`] hold: method, path without query, status, a few headers, sizes and hashes.
 
 mod exchange;
+mod fingerprint;
+mod guess;
+mod http1;
+mod ledger;
+mod opaque;
+mod protocol;
+mod reader;
+#[cfg(test)]
+mod script;
+mod tls;
 
 pub use exchange::{
-    Completeness, Dialogue, Exchange, Farewell, Hints, Idempotence, Message, Protocol, Request,
-    TlsFacts,
+    Answer, Completeness, Dialogue, Exchange, Farewell, Hints, Idempotence, Message, Protocol,
+    Request, TlsFacts,
 };
+pub use reader::DialogueReader;

@@ -207,7 +207,7 @@ impl Direction {
 }
 
 /// Both directions.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Both<T> {
     /// The client's.
     pub client: T,

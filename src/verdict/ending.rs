@@ -110,7 +110,9 @@ const SHORTEST_IDLE: Interval = Interval::from_millis(100);
 impl Ending {
     /// The round trip between both ends as the two halves at the point of capture give it, or as other connections between these hosts do.
     pub fn round_trip(&self) -> Option<Interval> {
-        let half = |peer: Peer| (*self.response_time.of(peer)).or(self.surroundings.hosts.of(peer).response);
+        let half = |peer: Peer| {
+            (*self.response_time.of(peer)).or(self.surroundings.hosts.of(peer).response)
+        };
         match (half(Peer::Client), half(Peer::Server)) {
             (Some(client), Some(server)) => Some(client + server),
             (one, other) => one.or(other),
@@ -119,7 +121,8 @@ impl Ending {
 
     /// A silence that is longer than this is idle: two round trips, at least 100 ms (idle.md 3: races are one round trip wide).
     pub fn idle_threshold(&self) -> Interval {
-        self.round_trip().map_or(SHORTEST_IDLE, |rtt| rtt.times(2).max(SHORTEST_IDLE))
+        self.round_trip()
+            .map_or(SHORTEST_IDLE, |rtt| rtt.times(2).max(SHORTEST_IDLE))
     }
 
     /// A peer's shortest response seen from the point of capture, on this or on other connections.
@@ -165,7 +168,10 @@ impl Ending {
 
     /// One side's packets before the RST, newest first.
     pub fn newest_before(&self, from: Peer) -> impl Iterator<Item = &Packet> {
-        self.before.iter().rev().filter(move |packet| packet.from == from)
+        self.before
+            .iter()
+            .rev()
+            .filter(move |packet| packet.from == from)
     }
 
     /// A sequence number relative to its sender's first.

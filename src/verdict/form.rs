@@ -26,24 +26,44 @@ pub fn shape<'a>(ending: &'a Ending, reset: &Packet) -> Shape<'a> {
     let sender = ending.state.of(reset.from);
     if reset.flags.ack() {
         if let Some(syn) = answered_syn(ending, reset) {
-            return Shape { form: Form::Reply, trigger: Some(syn) };
+            return Shape {
+                form: Form::Reply,
+                trigger: Some(syn),
+            };
         }
         let in_sequence = sender.snd_nxt.is_none_or(|next| next == reset.seq)
-            || sender.fin.is_some_and(|fin| fin.seq == reset.seq || fin.seq + 1 == reset.seq)
+            || sender
+                .fin
+                .is_some_and(|fin| fin.seq == reset.seq || fin.seq + 1 == reset.seq)
             || ending.state.of(reset.from.other()).ack == Some(reset.seq);
         let socketless = reset.window == 0
             && !reset.has_options
             && (sender.timestamp_line.is_some() || !reset.dont_fragment || sender.packets == 0);
         let trigger = answered_data_with_ack(ending, reset);
         return match trigger {
-            Some(packet) if socketless => Shape { form: Form::Reply, trigger: Some(packet) },
-            _ if in_sequence => Shape { form: Form::Abort, trigger: None },
-            _ => Shape { form: Form::Other, trigger },
+            Some(packet) if socketless => Shape {
+                form: Form::Reply,
+                trigger: Some(packet),
+            },
+            _ if in_sequence => Shape {
+                form: Form::Abort,
+                trigger: None,
+            },
+            _ => Shape {
+                form: Form::Other,
+                trigger,
+            },
         };
     }
     match trigger_of(ending, reset) {
-        Some(packet) => Shape { form: Form::Reply, trigger: Some(packet) },
-        None => Shape { form: Form::Other, trigger: None },
+        Some(packet) => Shape {
+            form: Form::Reply,
+            trigger: Some(packet),
+        },
+        None => Shape {
+            form: Form::Other,
+            trigger: None,
+        },
     }
 }
 
@@ -52,9 +72,9 @@ fn answered_syn<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     if ending.state.of(reset.from).iss.is_some() {
         return None;
     }
-    ending
-        .newest_before(reset.from.other())
-        .find(|packet| packet.kind == PacketKind::Syn && (packet.end() == reset.ack || packet.seq + 1 == reset.ack))
+    ending.newest_before(reset.from.other()).find(|packet| {
+        packet.kind == PacketKind::Syn && (packet.end() == reset.ack || packet.seq + 1 == reset.ack)
+    })
 }
 
 /// A box or an old stack that answers data with RST,ACK: the sequence number is the data's acknowledgement, the
@@ -74,10 +94,9 @@ fn answered_data_with_ack<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a 
 /// first of a burst.
 fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     let candidates = || {
-        ending
-            .before
-            .iter()
-            .filter(|packet| packet.from != reset.from && packet.flags.ack() && packet.ack == reset.seq)
+        ending.before.iter().filter(|packet| {
+            packet.from != reset.from && packet.flags.ack() && packet.ack == reset.seq
+        })
     };
     let newest = candidates().next_back()?;
     let response = ending.response_of(reset.from).unwrap_or(Interval::ZERO);
@@ -92,7 +111,9 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
         })
         .min_by_key(|packet| rank(packet));
     let recent = || {
-        candidates().filter(|packet| reset.time - packet.time <= OLDEST_TRIGGER).min_by_key(|packet| rank(packet))
+        candidates()
+            .filter(|packet| reset.time - packet.time <= OLDEST_TRIGGER)
+            .min_by_key(|packet| rank(packet))
     };
     fitting.or_else(recent).or(Some(newest))
 }
@@ -141,13 +162,25 @@ pub fn obedience(ending: &Ending, reset: &Packet) -> Obedience {
     if ending.resumed {
         return Obedience::TrafficWentOn;
     }
-    if receiver_peer == Peer::Client && sender.iss.is_none() && receiver.iss.is_some() && receiver.ack.is_none() {
+    if receiver_peer == Peer::Client
+        && sender.iss.is_none()
+        && receiver.iss.is_some()
+        && receiver.ack.is_none()
+    {
         let answers = reset.flags.ack()
             && receiver.iss.is_some_and(|iss| reset.ack.is_after(iss))
-            && receiver.snd_nxt.is_none_or(|next| !reset.ack.is_after(next));
-        return if answers { Obedience::Accepted } else { Obedience::DoesNotAnswerSyn };
+            && receiver
+                .snd_nxt
+                .is_none_or(|next| !reset.ack.is_after(next));
+        return if answers {
+            Obedience::Accepted
+        } else {
+            Obedience::DoesNotAnswerSyn
+        };
     }
-    let Some(expected) = receiver.ack.or(sender.snd_nxt) else { return Obedience::Unopposed };
+    let Some(expected) = receiver.ack.or(sender.snd_nxt) else {
+        return Obedience::Unopposed;
+    };
     let highest = sender.snd_nxt.map_or(expected, |next| next.later(expected));
     if at_edge(reset.seq, expected, highest)
         || sender.fin.is_some_and(|fin| fin.seq == reset.seq)
@@ -158,11 +191,19 @@ pub fn obedience(ending: &Ending, reset: &Packet) -> Obedience {
     let window = receiver.scaled_window(sender).max(1);
     let ahead = i64::from(reset.seq.offset_from(expected));
     if later_life(ending, receiver_peer) {
-        return if ahead >= 0 && ahead as u64 <= window { Obedience::Challenged } else { Obedience::OutOfWindow };
+        return if ahead >= 0 && ahead as u64 <= window {
+            Obedience::Challenged
+        } else {
+            Obedience::OutOfWindow
+        };
     }
     if ahead < 0 || ahead as u64 > window {
         // A capture far from the receiver may hold acknowledgements that were sent after the RST had arrived.
-        return if ending.after.is_empty() && ahead < 0 { Obedience::Unopposed } else { Obedience::OutOfWindow };
+        return if ending.after.is_empty() && ahead < 0 {
+            Obedience::Unopposed
+        } else {
+            Obedience::OutOfWindow
+        };
     }
     Obedience::Unopposed
 }
@@ -173,13 +214,18 @@ fn at_edge(seq: SeqNumber, expected: SeqNumber, highest: SeqNumber) -> bool {
 
 /// The receiver sent payload or a FIN after the RST, and it was not just in flight.
 fn later_life(ending: &Ending, receiver: Peer) -> bool {
-    let Some(reset) = ending.resets.first() else { return false };
+    let Some(reset) = ending.resets.first() else {
+        return false;
+    };
     let flight = ending.round_trip().unwrap_or(Interval::ZERO) + REPLY_SLACK;
     ending.after.iter().any(|packet| {
         packet.from == receiver
             && packet.time - reset.time > flight
             && matches!(packet.kind, PacketKind::Data | PacketKind::Fin)
-    }) || ending.after.iter().any(|packet| packet.from == receiver && is_challenge(ending, reset, packet))
+    }) || ending
+        .after
+        .iter()
+        .any(|packet| packet.from == receiver && is_challenge(ending, reset, packet))
 }
 
 /// A challenge ACK: an empty ACK by the receiver soon after the RST, which acknowledges nothing new (RFC 5961 section 3.2).
@@ -187,5 +233,10 @@ fn is_challenge(ending: &Ending, reset: &Packet, packet: &Packet) -> bool {
     packet.kind == PacketKind::Ack
         && packet.from != reset.from
         && Some(packet.ack) == ending.state.of(packet.from).ack
-        && packet.time - reset.time <= ending.response_of(packet.from).unwrap_or(Interval::ZERO).times(2) + REPLY_SLACK
+        && packet.time - reset.time
+            <= ending
+                .response_of(packet.from)
+                .unwrap_or(Interval::ZERO)
+                .times(2)
+                + REPLY_SLACK
 }

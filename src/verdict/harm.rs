@@ -7,7 +7,11 @@ use crate::verdict::situation::Situation;
 
 /// The harm to the one who asked, if the connection is dead now.
 pub fn harm_of(ending: &Ending, situation: &Situation<'_>) -> Harm {
-    situation.at_stake().map_or(Harm::None, |(exchange, progress)| harm_of_exchange(ending, situation, exchange, progress))
+    situation
+        .at_stake()
+        .map_or(Harm::None, |(exchange, progress)| {
+            harm_of_exchange(ending, situation, exchange, progress)
+        })
 }
 
 /// The harm to one exchange.
@@ -45,7 +49,9 @@ pub enum Taken {
 /// then threw away, Linux `__tcp_close`).
 pub fn taken(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) -> Taken {
     let acknowledged = ending.acknowledged_of(situation.requester).unwrap_or(0);
-    if acknowledged >= exchange.request.end.offset && exchange.request.end.offset > exchange.request.start.offset {
+    if acknowledged >= exchange.request.end.offset
+        && exchange.request.end.offset > exchange.request.start.offset
+    {
         Taken::All
     } else if acknowledged <= exchange.request.start.offset {
         Taken::Nothing

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::dialogue::{Exchange, Idempotence, Protocol};
-use crate::flow::{Packet, PacketKind, Peer};
+use crate::flow::{Packet, PacketKind};
 use crate::report::{Evidence, RequestInFlight, Retry};
 use crate::verdict::ending::{Ending, EndingKind, Progress, progress};
 use crate::verdict::form::{Obedience, Shape, obedience, shape};
@@ -78,7 +78,13 @@ fn judge_reset(ending: &Ending) -> Option<Verdict> {
     let met = met(ending, &ruling, &case.situation);
     Some(Verdict {
         at: *reset,
-        reset: Some(ResetVerdict { form: shape.form, sender, sender_confidence, effect: obeyed.effect(), trigger }),
+        reset: Some(ResetVerdict {
+            form: shape.form,
+            sender,
+            sender_confidence,
+            effect: obeyed.effect(),
+            trigger,
+        }),
         request: stake.map(|exchange| request_in_flight(ending, &case.situation, exchange)),
         retry: stake.and_then(|exchange| retry(ending, &case.situation, exchange, &ruling)),
         victim_errors: met.map(messages).unwrap_or_default(),
@@ -102,9 +108,17 @@ fn agree_with_origin(ruling: &mut Ruling, origin: &Origin) {
     }
     let proves_itself = matches!(
         ruling.cause,
-        Cause::KeepaliveRace | Cause::StaleReuse | Cause::KeepaliveProbeFailure | Cause::HandshakeAborted | Cause::TimeWaitCollision | Cause::IgnoredRst
+        Cause::KeepaliveRace
+            | Cause::StaleReuse
+            | Cause::KeepaliveProbeFailure
+            | Cause::HandshakeAborted
+            | Cause::TimeWaitCollision
+            | Cause::IgnoredRst
     );
-    if origin.sender != ResetSender::Middlebox && origin.confidence == Confidence::Possible && !proves_itself {
+    if origin.sender != ResetSender::Middlebox
+        && origin.confidence == Confidence::Possible
+        && !proves_itself
+    {
         ruling.confidence = ruling.confidence.max(Confidence::Likely);
     }
 }
@@ -133,10 +147,16 @@ fn add_hints(ending: &Ending, reset: &Packet, origin: &Origin, ruling: &mut Ruli
         });
     }
     if let Some(reason) = ending.mptcp_reason {
-        ruling.evidence.push(Evidence { text: format!("MPTCP names the reason {reason} (RFC 8684 section 3.6)"), frames: vec![frame] });
+        ruling.evidence.push(Evidence {
+            text: format!("MPTCP names the reason {reason} (RFC 8684 section 3.6)"),
+            frames: vec![frame],
+        });
     }
     if !ending.reset_text.is_empty() {
-        ruling.evidence.push(Evidence { text: "the RST carries a text that says why (see reset_text)".into(), frames: vec![frame] });
+        ruling.evidence.push(Evidence {
+            text: "the RST carries a text that says why (see reset_text)".into(),
+            frames: vec![frame],
+        });
     }
     if ending.is_incomplete() {
         ruling.against.push(Evidence {
@@ -147,7 +167,9 @@ fn add_hints(ending: &Ending, reset: &Packet, origin: &Origin, ruling: &mut Ruli
 }
 
 fn trigger_kind(case: &Case<'_>, shape: &Shape<'_>) -> TriggerKind {
-    let Some(trigger) = shape.trigger else { return TriggerKind::None };
+    let Some(trigger) = shape.trigger else {
+        return TriggerKind::None;
+    };
     match trigger.kind {
         PacketKind::Syn => TriggerKind::Syn,
         PacketKind::SynAck => TriggerKind::SynAck,
@@ -178,7 +200,11 @@ fn stake<'a>(situation: &Situation<'a>, ruling: &Ruling) -> Option<&'a Exchange>
     situation.at_stake().map(|(exchange, _)| exchange)
 }
 
-fn request_in_flight(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) -> RequestInFlight {
+fn request_in_flight(
+    ending: &Ending,
+    situation: &Situation<'_>,
+    exchange: &Exchange,
+) -> RequestInFlight {
     RequestInFlight {
         protocol: ending.dialogue.protocol,
         summary: exchange.what.summary.clone(),
@@ -188,13 +214,19 @@ fn request_in_flight(ending: &Ending, situation: &Situation<'_>, exchange: &Exch
     }
 }
 
-fn retry(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange, ruling: &Ruling) -> Option<Retry> {
+fn retry(
+    ending: &Ending,
+    situation: &Situation<'_>,
+    exchange: &Exchange,
+    ruling: &Ruling,
+) -> Option<Retry> {
     let idempotent = exchange.what.idempotence;
     let (safe, why) = match (ruling.harm, idempotent) {
         (Harm::None | Harm::Refused, _) => return None,
-        (Harm::RequestLost, _) if ending.is_incomplete() => {
-            (RetrySafety::Unknown, "The capture misses packets: an acknowledgement may have been among them.")
-        }
+        (Harm::RequestLost, _) if ending.is_incomplete() => (
+            RetrySafety::Unknown,
+            "The capture misses packets: an acknowledgement may have been among them.",
+        ),
         (Harm::RequestLost, _) => (
             RetrySafety::Yes,
             "No byte of the request was acknowledged: no application can have read it, whatever its method.",
@@ -213,7 +245,11 @@ fn retry(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange, ruling
         ),
     };
     let _ = situation;
-    Some(Retry { safe, why: why.into(), seen: None })
+    Some(Retry {
+        safe,
+        why: why.into(),
+        seen: None,
+    })
 }
 
 /// What the victim's application met (Linux `tcp_reset`: once the FIN was processed, reads return the end of the stream).
@@ -224,15 +260,26 @@ fn met(ending: &Ending, ruling: &Ruling, situation: &Situation<'_>) -> Option<Me
         None if ruling.cause == Cause::KeepaliveProbeFailure => return Some(Met::KernelTimeout),
         None => return None,
     };
-    let answering = situation.at_stake().is_some_and(|(exchange, _)| progress(exchange) == Progress::Answering);
+    let answering = situation
+        .at_stake()
+        .is_some_and(|(exchange, _)| progress(exchange) == Progress::Answering);
     let end = ending.fin(victim.other()).is_some();
     Some(match (ruling.cause, end) {
         (Cause::ConnectionRefused, _) => Met::Refused,
         (Cause::KeepaliveProbeFailure, _) => Met::KernelTimeout,
-        (Cause::ResponseTimeout | Cause::IdleExpiredSilently, _) if ending.resets.iter().all(|reset| reset.from == victim) => Met::TimedOut,
+        (Cause::ResponseTimeout | Cause::IdleExpiredSilently, _)
+            if ending.resets.iter().all(|reset| reset.from == victim) =>
+        {
+            Met::TimedOut
+        }
         (Cause::HandshakeAborted, _) => return None,
         _ if ending.dialogue.protocol == Protocol::Tls
-            && ending.dialogue.tls.as_ref().is_some_and(|tls| tls.hello_unanswered) && !end =>
+            && ending
+                .dialogue
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.hello_unanswered)
+            && !end =>
         {
             Met::ResetInTlsHandshake
         }
@@ -260,9 +307,4 @@ fn judge_no_reset(ending: &Ending) -> Option<Verdict> {
         victim_errors: met.map(messages).unwrap_or_default(),
         ruling,
     })
-}
-
-/// The victim's end.
-pub fn victim(ruling: &Ruling) -> Option<Peer> {
-    ruling.victim
 }

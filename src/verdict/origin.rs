@@ -4,11 +4,11 @@
 //! INTANG and GFW fingerprint code); only contradictions decide alone, fingerprints have to agree.
 
 use crate::flow::{Packet, PacketKind, Peer};
+use crate::report::Evidence;
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, number};
 use crate::verdict::form::Shape;
 use crate::verdict::{Confidence, Form, ResetSender};
-use crate::report::Evidence;
 use crate::wire::Ttl;
 
 /// Captures reorder packets by less than this.
@@ -64,7 +64,11 @@ pub fn origin(ending: &Ending, reset: &Packet, shape: &Shape<'_>) -> Origin {
 
 fn conclude(ending: &Ending, reset: &Packet, findings: Findings, contradicted: bool) -> Origin {
     let count = |weight: Weight| findings.tests.iter().filter(|(w, _)| *w == weight).count();
-    let (decisive, strong, medium) = (count(Weight::Decisive), count(Weight::Strong), count(Weight::Medium));
+    let (decisive, strong, medium) = (
+        count(Weight::Decisive),
+        count(Weight::Strong),
+        count(Weight::Medium),
+    );
     let (sender, confidence) = if decisive > 0 {
         (ResetSender::Middlebox, Confidence::Certain)
     } else if strong >= 1 {
@@ -72,14 +76,30 @@ fn conclude(ending: &Ending, reset: &Packet, findings: Findings, contradicted: b
     } else if medium >= 2 {
         (ResetSender::Middlebox, Confidence::Possible)
     } else {
-        (claimed_sender(reset.from), claimed_confidence(ending, reset, medium))
+        (
+            claimed_sender(reset.from),
+            claimed_confidence(ending, reset, medium),
+        )
     };
-    let mut evidence: Vec<Evidence> = findings.tests.into_iter().map(|(_, evidence)| evidence).collect();
+    let mut evidence: Vec<Evidence> = findings
+        .tests
+        .into_iter()
+        .map(|(_, evidence)| evidence)
+        .collect();
     if sender != ResetSender::Middlebox {
         evidence.extend(fits_claimed(ending, reset));
     }
-    let confidence = if ending.is_incomplete() { confidence.max(Confidence::Likely) } else { confidence };
-    Origin { sender, confidence, evidence, contradicted }
+    let confidence = if ending.is_incomplete() {
+        confidence.max(Confidence::Likely)
+    } else {
+        confidence
+    };
+    Origin {
+        sender,
+        confidence,
+        evidence,
+        contradicted,
+    }
 }
 
 fn claimed_sender(peer: Peer) -> ResetSender {
@@ -117,7 +137,9 @@ fn fits_claimed(ending: &Ending, reset: &Packet) -> Option<Evidence> {
 /// F1: the claimed sender goes on after its own RST. A socket that aborted, or a stack that has no socket, sends nothing more
 /// but RSTs.
 fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
-    if ending.fin(reset.from).is_some() || reset.from == Peer::Client && answers_old_state(ending, reset) {
+    if ending.fin(reset.from).is_some()
+        || reset.from == Peer::Client && answers_old_state(ending, reset)
+    {
         return;
     }
     let sender = ending.state.of(reset.from);
@@ -156,9 +178,14 @@ fn answers_old_state(ending: &Ending, reset: &Packet) -> bool {
 fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut Findings) {
     let trigger = shape.trigger.or_else(|| {
         // An abort shaped RST right behind payload in flight: it can't be the far host's reaction.
-        ending.newest_before(reset.from.other()).next().filter(|packet| packet.len > 0)
+        ending
+            .newest_before(reset.from.other())
+            .next()
+            .filter(|packet| packet.len > 0)
     });
-    let (Some(trigger), Some(usual)) = (trigger, ending.response_of(reset.from)) else { return };
+    let (Some(trigger), Some(usual)) = (trigger, ending.response_of(reset.from)) else {
+        return;
+    };
     let took = reset.time - trigger.time;
     let reacts = shape.trigger.is_some() || acknowledges(reset, trigger);
     let margin = usual - took;
@@ -187,7 +214,9 @@ fn acknowledges(reset: &Packet, packet: &Packet) -> bool {
 fn hop_count(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     let mut profile = ending.state.of(reset.from).ttl;
     profile.merge(&ending.surroundings.hosts.of(reset.from).ttl);
-    let Some((mode, count)) = profile.mode() else { return };
+    let Some((mode, count)) = profile.mode() else {
+        return;
+    };
     if profile.contains(reset.ttl) {
         return two_devices(ending, reset, findings);
     }
@@ -257,11 +286,15 @@ fn several_ttls(ending: &Ending, claimed: Peer, findings: &mut Findings) {
     let mut burst = ending.resets.iter().filter(|reset| reset.from == claimed);
     let Some(first) = burst.next() else { return };
     if let Some(other) = burst.find(|reset| {
-        reset.ttl.0.abs_diff(first.ttl.0) >= 2 && reset.time - first.time < Interval::from_millis(50)
+        reset.ttl.0.abs_diff(first.ttl.0) >= 2
+            && reset.time - first.time < Interval::from_millis(50)
     }) {
         findings.add(
             Weight::Strong,
-            format!("two RSTs of one burst bear TTL {} and {}", first.ttl, other.ttl),
+            format!(
+                "two RSTs of one burst bear TTL {} and {}",
+                first.ttl, other.ttl
+            ),
             vec![number(first.frame), number(other.frame)],
         );
     }
@@ -270,7 +303,11 @@ fn several_ttls(ending: &Ending, claimed: Peer, findings: &mut Findings) {
 /// F4: a bare RST whose sequence number no packet of the other side acknowledged (RFC 9293 section 3.5.2).
 fn impossible_reply(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut Findings) {
     let sender = ending.state.of(reset.from);
-    if shape.form != Form::Other || reset.flags.ack() || ending.is_incomplete() || !ending.handshake_seen() {
+    if shape.form != Form::Other
+        || reset.flags.ack()
+        || ending.is_incomplete()
+        || !ending.handshake_seen()
+    {
         return;
     }
     if sender.snd_nxt != Some(reset.seq) && ending.before_skipped == 0 {
@@ -288,8 +325,14 @@ fn impossible_reply(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings
 
 /// F9: RSTs back to back whose sequence numbers run ahead of everything sent or acknowledged.
 fn sequence_ladder(ending: &Ending, claimed: Peer, findings: &mut Findings) {
-    let burst: Vec<&Packet> = ending.resets.iter().filter(|reset| reset.from == claimed).collect();
-    let (Some(first), Some(highest)) = (burst.first(), ending.state.of(claimed).snd_nxt) else { return };
+    let burst: Vec<&Packet> = ending
+        .resets
+        .iter()
+        .filter(|reset| reset.from == claimed)
+        .collect();
+    let (Some(first), Some(highest)) = (burst.first(), ending.state.of(claimed).snd_nxt) else {
+        return;
+    };
     if ending.fin(claimed).is_some() {
         return;
     }
@@ -340,15 +383,24 @@ fn odd_bare_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     if reset.window != 0 {
         findings.add(
             Weight::Medium,
-            format!("a RST without ACK has no socket behind it, yet this one announces a window of {}", reset.window),
+            format!(
+                "a RST without ACK has no socket behind it, yet this one announces a window of {}",
+                reset.window
+            ),
             vec![number(reset.frame)],
         );
     }
-    let usual_df = ending.newest_before(reset.from).next().is_some_and(|packet| packet.dont_fragment);
+    let usual_df = ending
+        .newest_before(reset.from)
+        .next()
+        .is_some_and(|packet| packet.dont_fragment);
     if usual_df && !reset.dont_fragment && reset.ip_id.is_some() {
         findings.add(
             Weight::Medium,
-            format!("it may be fragmented (DF clear); the {}'s other packets may not", reset.from),
+            format!(
+                "it may be fragmented (DF clear); the {}'s other packets may not",
+                reset.from
+            ),
             vec![number(reset.frame)],
         );
     }
@@ -363,7 +415,10 @@ fn other_mac(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     {
         findings.add(
             Weight::Medium,
-            format!("its Ethernet source is another than that of the {}'s other frames", reset.from),
+            format!(
+                "its Ethernet source is another than that of the {}'s other frames",
+                reset.from
+            ),
             vec![number(reset.frame)],
         );
     }

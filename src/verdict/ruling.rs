@@ -73,20 +73,29 @@ impl Ruling {
     /// With a fact that speaks for it.
     pub fn because(mut self, text: impl Into<String>, packets: &[&Packet]) -> Self {
         let frames = packets.iter().map(|packet| packet.frame.number.0).collect();
-        self.evidence.push(Evidence { text: text.into(), frames });
+        self.evidence.push(Evidence {
+            text: text.into(),
+            frames,
+        });
         self
     }
 
     /// With a fact that speaks against it.
     pub fn although(mut self, text: impl Into<String>, packets: &[&Packet]) -> Self {
         let frames = packets.iter().map(|packet| packet.frame.number.0).collect();
-        self.against.push(Evidence { text: text.into(), frames });
+        self.against.push(Evidence {
+            text: text.into(),
+            frames,
+        });
         self
     }
 
     /// With a rival and what would decide between them.
     pub fn or(mut self, cause: Cause, decided_by: impl Into<String>) -> Self {
-        self.alternatives.push(Alternative { cause, decided_by: decided_by.into() });
+        self.alternatives.push(Alternative {
+            cause,
+            decided_by: decided_by.into(),
+        });
         self
     }
 

@@ -27,8 +27,18 @@ pub enum Met {
 }
 
 const RUNTIMES: [&str; 12] = [
-    "node", "fetch", "go", "java", "requests", "httpx", "aiohttp", "curl", "dotnet (unverified)", "nginx (upstream)",
-    "haproxy (upstream)", "errno",
+    "node",
+    "fetch",
+    "go",
+    "java",
+    "requests",
+    "httpx",
+    "aiohttp",
+    "curl",
+    "dotnet (unverified)",
+    "nginx (upstream)",
+    "haproxy (upstream)",
+    "errno",
 ];
 
 /// The messages, by runtime.

@@ -1,6 +1,6 @@
 //! What the dialogue was doing when the connection ended.
 
-use crate::dialogue::{Dialogue, Exchange, Farewell, Message};
+use crate::dialogue::{Exchange, Message};
 use crate::flow::{Packet, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::IdleKind;
@@ -36,7 +36,10 @@ impl<'a> Situation<'a> {
                 .recent
                 .iter()
                 .filter(move |exchange| !begins(exchange) && exchange.request.start.time <= moment)
-                .filter(|exchange| exchange.request.start.offset < exchange.request.end.offset || exchange.response.is_some())
+                .filter(|exchange| {
+                    exchange.request.start.offset < exchange.request.end.offset
+                        || exchange.response.is_some()
+                })
         };
         let open = earlier()
             .map(|exchange| (exchange, progress_at(exchange, moment)))
@@ -56,7 +59,8 @@ impl<'a> Situation<'a> {
 
     /// The exchange that an ending now would hurt: the open one, else the one just begun.
     pub fn at_stake(&self) -> Option<(&'a Exchange, Progress)> {
-        self.open.or_else(|| self.begun.map(|exchange| (exchange, progress(exchange))))
+        self.open
+            .or_else(|| self.begun.map(|exchange| (exchange, progress(exchange))))
     }
 
     /// Who answers.
@@ -68,7 +72,9 @@ impl<'a> Situation<'a> {
 /// How far an exchange had come at one moment: a response that began later was not there.
 pub fn progress_at(exchange: &Exchange, moment: Timestamp) -> Progress {
     match (progress(exchange), exchange.response) {
-        (Progress::Answered | Progress::Answering, Some(response)) if response.start.time > moment => {
+        (Progress::Answered | Progress::Answering, Some(response))
+            if response.start.time > moment =>
+        {
             Progress::Unanswered
         }
         (known, _) => known,
@@ -92,8 +98,12 @@ impl Silence {
     /// Before a packet.
     pub fn before(packet: &Packet) -> Self {
         Self {
-            application: packet.last_activity.map(|activity| packet.time - activity.time),
-            wire: packet.previous_packet.map(|previous| packet.time - previous),
+            application: packet
+                .last_activity
+                .map(|activity| packet.time - activity.time),
+            wire: packet
+                .previous_packet
+                .map(|previous| packet.time - previous),
             since: packet.last_activity,
             probes: packet.probes_since_activity,
         }
@@ -101,7 +111,8 @@ impl Silence {
 
     /// Longer than the connection's own pace.
     pub fn is_idle(&self, ending: &Ending) -> bool {
-        self.application.is_some_and(|silence| silence >= ending.idle_threshold())
+        self.application
+            .is_some_and(|silence| silence >= ending.idle_threshold())
     }
 
     /// What it was, given what was open.
@@ -120,9 +131,4 @@ impl Silence {
 pub fn is_over(message: &Message) -> bool {
     use crate::dialogue::Completeness::{Complete, Unknown};
     matches!(message.complete, Complete | Unknown)
-}
-
-/// Somebody's goodbye before `moment`.
-pub fn farewell(dialogue: &Dialogue, from: Peer, moment: Timestamp) -> Option<&Farewell> {
-    dialogue.farewells.iter().find(|farewell| farewell.from == from && farewell.at.time <= moment)
 }

@@ -36,7 +36,11 @@ fn responder_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<
     if case.triggered_by_request() && (case.situation.is_quiet() || fin_ended_open_response(case)) {
         let idle = Silence::before(trigger);
         if idle.is_idle(case.ending) || fin_was_idle(case, fin) {
-            return Some(if knew { stale_reuse(case, fin, trigger) } else { race(case, fin, trigger) });
+            return Some(if knew {
+                stale_reuse(case, fin, trigger)
+            } else {
+                race(case, fin, trigger)
+            });
         }
     }
     Some(data_after_close(case, fin, trigger))
@@ -46,19 +50,26 @@ fn responder_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<
 fn fin_ended_open_response(case: &Case<'_>) -> bool {
     use crate::dialogue::Completeness::UntilClose;
     case.situation.open.is_some_and(|(exchange, _)| {
-        exchange.response.is_some_and(|response| response.complete == UntilClose)
+        exchange
+            .response
+            .is_some_and(|response| response.complete == UntilClose)
     })
 }
 
 /// The FIN itself came after a silence: a timer or a drain closed an idle connection.
 fn fin_was_idle(case: &Case<'_>, fin: &FinSeen) -> bool {
-    fin.last_activity.is_some_and(|activity| fin.time - activity.time >= case.ending.idle_threshold())
+    fin.last_activity
+        .is_some_and(|activity| fin.time - activity.time >= case.ending.idle_threshold())
 }
 
 fn race(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     let silence = Silence::before(trigger);
     let both = case.ending.handshake_seen() && !case.ending.is_incomplete();
-    let confidence = if both && !case.by_box() { Confidence::Certain } else { Confidence::Likely };
+    let confidence = if both && !case.by_box() {
+        Confidence::Certain
+    } else {
+        Confidence::Likely
+    };
     let ruling = Ruling::new(
         Cause::KeepaliveRace,
         confidence,
@@ -85,18 +96,30 @@ fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     let silence = Silence::before(trigger);
     let known_for = trigger.time - fin.time;
     if known_for < EVENT_LOOP {
-        let mut ruling = race(case, fin, trigger).detail("event-loop").at_most(Confidence::Likely);
+        let mut ruling = race(case, fin, trigger)
+            .detail("event-loop")
+            .at_most(Confidence::Likely);
         ruling.evidence.clear();
         ruling.explanation = format!(
             "The FIN reached the {} only {known_for} before it wrote its next request: its application had not seen it yet. A race inside the client's event loop.",
             case.receiver()
         );
         return ruling
-            .because(format!("the request acknowledges the FIN, {known_for} after it"), &[trigger])
+            .because(
+                format!("the request acknowledges the FIN, {known_for} after it"),
+                &[trigger],
+            )
             .because("the RST answers the request", &[case.reset])
-            .or(Cause::StaleReuse, "whether the pool looks for a FIN before it hands out a connection");
+            .or(
+                Cause::StaleReuse,
+                "whether the pool looks for a FIN before it hands out a connection",
+            );
     }
-    let confidence = if case.by_box() { Confidence::Likely } else { Confidence::Certain };
+    let confidence = if case.by_box() {
+        Confidence::Likely
+    } else {
+        Confidence::Certain
+    };
     let ruling = Ruling::new(
         Cause::StaleReuse,
         confidence,
@@ -114,7 +137,9 @@ fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
 
 /// The request that the trigger began is what is at stake.
 fn lost(case: &Case<'_>, ruling: Ruling) -> Ruling {
-    let Some(exchange) = case.situation.begun else { return ruling };
+    let Some(exchange) = case.situation.begun else {
+        return ruling;
+    };
     let harm = match taken(case.ending, &case.situation, exchange) {
         Taken::Nothing => Harm::RequestLost,
         Taken::Part | Taken::All => Harm::RequestOutcomeUnknown,
@@ -126,13 +151,19 @@ fn lost(case: &Case<'_>, ruling: Ruling) -> Ruling {
 /// did the harm.
 fn late_words(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     let situation = case.situation_at(trigger.time);
-    if let Some((exchange, progress)) = situation.open.or(situation.begun.map(|exchange| (exchange, progress(exchange))))
+    if let Some((exchange, progress)) = situation.open.or(situation
+        .begun
+        .map(|exchange| (exchange, progress(exchange))))
         && !(progress == Progress::Answering && exchange.response.is_some_and(ends_with_fin))
         && !closed_quietly(case)
     {
         return unanswered_at_close(case, &situation, fin);
     }
-    let detail = if trigger.housekeeping { Some("tls-close") } else { None };
+    let detail = if trigger.housekeeping {
+        Some("tls-close")
+    } else {
+        None
+    };
     let mut ruling = Ruling::new(
         Cause::TeardownNoise,
         Confidence::Likely,
@@ -150,23 +181,45 @@ fn ends_with_fin(response: crate::dialogue::Message) -> bool {
 
 /// Nothing asked was left unanswered when the RST came.
 fn closed_quietly(case: &Case<'_>) -> bool {
-    case.ending.dialogue.recent.iter().all(|exchange| matches!(progress(exchange), Progress::Answered | Progress::Told))
+    case.ending
+        .dialogue
+        .recent
+        .iter()
+        .all(|exchange| matches!(progress(exchange), Progress::Answered | Progress::Told))
 }
 
 /// The FIN came over an unanswered request, and some later packet drew a RST: a hang-up with a RST behind it, or a race whose
 /// request was answered by the FIN first.
 fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen) -> Ruling {
     let Some((exchange, _)) = situation.at_stake() else {
-        return Ruling::new(Cause::TeardownNoise, Confidence::Possible, "The connection was closing.");
+        return Ruling::new(
+            Cause::TeardownNoise,
+            Confidence::Possible,
+            "The connection was closing.",
+        );
     };
     let harm = situation
         .at_stake()
-        .map_or(Harm::None, |(exchange, progress)| harm_of_exchange(case.ending, situation, exchange, progress));
-    let request = case.ending.before.iter().find(|packet| packet.frame == exchange.request.start.frame);
+        .map_or(Harm::None, |(exchange, progress)| {
+            harm_of_exchange(case.ending, situation, exchange, progress)
+        });
+    let request = case
+        .ending
+        .before
+        .iter()
+        .find(|packet| packet.frame == exchange.request.start.frame);
     let crossed = request.is_some_and(|packet| !packet.ack.is_after(fin.seq));
     let silence = request.map_or_else(|| Silence::before(case.reset), Silence::before);
-    if exchange.request.start.time >= fin.time || crossed && silence.is_idle(case.ending) && taken(case.ending, situation, exchange) == Taken::Nothing {
-        let cause = if crossed || exchange.request.start.time - fin.time < EVENT_LOOP { Cause::KeepaliveRace } else { Cause::StaleReuse };
+    if exchange.request.start.time >= fin.time
+        || crossed
+            && silence.is_idle(case.ending)
+            && taken(case.ending, situation, exchange) == Taken::Nothing
+    {
+        let cause = if crossed || exchange.request.start.time - fin.time < EVENT_LOOP {
+            Cause::KeepaliveRace
+        } else {
+            Cause::StaleReuse
+        };
         let mut ruling = Ruling::new(
             cause,
             Confidence::Likely,
@@ -174,16 +227,24 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
         )
         .because(format!("the FIN of frame {} and the request of frame {} crossed", fin.frame.number, exchange.request.start.frame.number), &[])
         .or(Cause::DataAfterClose, "a capture at the server");
-        ruling = ruling.harm(harm, situation.requester).idle(IdleKind::BetweenRequests, silence);
+        ruling = ruling
+            .harm(harm, situation.requester)
+            .idle(IdleKind::BetweenRequests, silence);
         return ruling;
     }
     Ruling::new(
         Cause::DataAfterClose,
         Confidence::Possible,
-        format!("The {} closed before it had answered; what came later was reset.", case.claimed()),
+        format!(
+            "The {} closed before it had answered; what came later was reset.",
+            case.claimed()
+        ),
     )
     .harm(harm, situation.requester)
-    .or(Cause::HangUp, "the server's log: why it closed without an answer")
+    .or(
+        Cause::HangUp,
+        "the server's log: why it closed without an answer",
+    )
 }
 
 /// Data met a socket that was closed while the other side was still sending: an early answer, an upload cut short.
@@ -197,9 +258,19 @@ fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling 
         (Some(exchange), Some(state)) => harm_of_exchange(case.ending, &situation, exchange, state),
         _ => Harm::None,
     };
-    let early_answer = situation.newest.is_some_and(|exchange| exchange.response.is_some());
-    let detail = if early_answer { "early-answer" } else { "upload-cut" };
-    let harm = if harm == Harm::RequestLost && !case.triggered_by_request() { Harm::RequestOutcomeUnknown } else { harm };
+    let early_answer = situation
+        .newest
+        .is_some_and(|exchange| exchange.response.is_some());
+    let detail = if early_answer {
+        "early-answer"
+    } else {
+        "upload-cut"
+    };
+    let harm = if harm == Harm::RequestLost && !case.triggered_by_request() {
+        Harm::RequestOutcomeUnknown
+    } else {
+        harm
+    };
     Ruling::new(
         Cause::DataAfterClose,
         Confidence::Likely,
@@ -223,7 +294,10 @@ fn requester_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<
     let at_fin = case.situation_at(fin.time);
     let open = at_fin.open;
     if let Some((_, state)) = open
-        && matches!(state, Progress::Asking | Progress::Unanswered | Progress::Answering)
+        && matches!(
+            state,
+            Progress::Asking | Progress::Unanswered | Progress::Answering
+        )
         && carries_payload(trigger)
         && !trigger.housekeeping
     {
@@ -258,14 +332,42 @@ fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>) -> Ruling 
     let patient = waited >= case.ending.idle_threshold();
     let ruling = Ruling::new(
         Cause::ResponseTimeout,
-        if patient { Confidence::Likely } else { Confidence::Possible },
-        format!("The {} waited {waited} for an answer and closed; the answer came later and was reset.", case.claimed()),
+        if patient {
+            Confidence::Likely
+        } else {
+            Confidence::Possible
+        },
+        format!(
+            "The {} waited {waited} for an answer and closed; the answer came later and was reset.",
+            case.claimed()
+        ),
     )
-    .because(format!("its FIN (frame {}) came while a request was unanswered", fin.frame.number), &[])
-    .because("the RST answers the late response", &case.shape.trigger.into_iter().chain([case.reset]).collect::<Vec<_>>())
+    .because(
+        format!(
+            "its FIN (frame {}) came while a request was unanswered",
+            fin.frame.number
+        ),
+        &[],
+    )
+    .because(
+        "the RST answers the late response",
+        &case
+            .shape
+            .trigger
+            .into_iter()
+            .chain([case.reset])
+            .collect::<Vec<_>>(),
+    )
     .harm(harm, situation.requester)
-    .or(Cause::DataAfterClose, "the client's log: a timeout, a cancel by its user, or the end of its process");
-    let kind = if patient { IdleKind::AwaitingResponse } else { IdleKind::None };
+    .or(
+        Cause::DataAfterClose,
+        "the client's log: a timeout, a cancel by its user, or the end of its process",
+    );
+    let kind = if patient {
+        IdleKind::AwaitingResponse
+    } else {
+        IdleKind::None
+    };
     ruling.idle(kind, silence)
 }
 
@@ -308,7 +410,9 @@ fn unread_or_abort(case: &Case<'_>, situation: &Situation<'_>) -> Ruling {
 fn after_the_others_fin(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
     let situation = case.situation_at(case.reset.time);
     let open_elsewhere = situation.open.filter(|(exchange, state)| {
-        !(*state == Progress::Answering && exchange.response.is_some_and(ends_with_fin) && case.receiver() == situation.responder())
+        !(*state == Progress::Answering
+            && exchange.response.is_some_and(ends_with_fin)
+            && case.receiver() == situation.responder())
     });
     if let Some((exchange, state)) = open_elsewhere {
         if case.receiver() == situation.responder() {
@@ -338,7 +442,9 @@ fn after_the_others_fin(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
         return None;
     }
     let trigger_is_closing = case.shape.trigger.is_none_or(|packet| {
-        matches!(packet.kind, PacketKind::Fin | PacketKind::Ack) || packet.flags.fin() || packet.housekeeping
+        matches!(packet.kind, PacketKind::Fin | PacketKind::Ack)
+            || packet.flags.fin()
+            || packet.housekeeping
     });
     if case.by_box() && case.silence.is_idle(case.ending) {
         return None;
@@ -346,7 +452,9 @@ fn after_the_others_fin(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
     // A reply to the FIN itself after a silence: the state had been lost before.
     if case.is_reply()
         && case.shape.trigger.is_some_and(|packet| packet.flags.fin())
-        && Silence::before(case.shape.trigger?).wire.is_some_and(|wire| wire >= case.ending.idle_threshold())
+        && Silence::before(case.shape.trigger?)
+            .wire
+            .is_some_and(|wire| wire >= case.ending.idle_threshold())
     {
         return None;
     }

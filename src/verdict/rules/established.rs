@@ -19,20 +19,38 @@ pub fn probes(case: &Case<'_>) -> Option<Ruling> {
         .iter()
         .rev()
         .take_while(|packet| packet.from == case.claimed())
-        .filter(|packet| matches!(packet.kind, PacketKind::KeepaliveProbe | PacketKind::Retransmission))
+        .filter(|packet| {
+            matches!(
+                packet.kind,
+                PacketKind::KeepaliveProbe | PacketKind::Retransmission
+            )
+        })
         .collect();
-    let probes: Vec<&Packet> = unanswered.into_iter().rev().filter(|packet| packet.kind == PacketKind::KeepaliveProbe).collect();
+    let probes: Vec<&Packet> = unanswered
+        .into_iter()
+        .rev()
+        .filter(|packet| packet.kind == PacketKind::KeepaliveProbe)
+        .collect();
     if probes.len() < 2 || case.shape.form == Form::Reply {
         return None;
     }
     let last = probes.last()?;
-    let intervals: Vec<Interval> = probes.windows(2).map(|pair| pair[1].time - pair[0].time).collect();
+    let intervals: Vec<Interval> = probes
+        .windows(2)
+        .map(|pair| pair[1].time - pair[0].time)
+        .collect();
     let shortest = intervals.iter().min()?.as_nanos();
     let final_wait = (case.reset.time - last.time).as_nanos();
     let close_to = |value: i64| (value - shortest).abs() * 10 <= shortest.max(1);
-    let regular = intervals.iter().all(|interval| close_to(interval.as_nanos())) && close_to(final_wait);
+    let regular = intervals
+        .iter()
+        .all(|interval| close_to(interval.as_nanos()))
+        && close_to(final_wait);
     let silence = Silence {
-        application: case.reset.last_activity.map(|activity| case.reset.time - activity.time),
+        application: case
+            .reset
+            .last_activity
+            .map(|activity| case.reset.time - activity.time),
         ..Silence::before(case.reset)
     };
     let harm = harm_of(case.ending, &case.situation);
@@ -62,16 +80,19 @@ pub fn injected(case: &Case<'_>) -> Option<Ruling> {
     }
     let quiet_idle = case.silence.is_idle(case.ending) && !case.origin.contradicted;
     let expired = quiet_idle && (case.is_reply() || case.situation.is_quiet());
-    let closing = case.ending.fin(case.claimed()).is_some() || case.ending.fin(case.receiver()).is_some();
+    let closing =
+        case.ending.fin(case.claimed()).is_some() || case.ending.fin(case.receiver()).is_some();
     if expired || closing && !case.origin.contradicted {
         return None;
     }
     let harm = match case.situation.at_stake() {
-        Some((exchange, progress)) => match harm_of_exchange(case.ending, &case.situation, exchange, progress) {
-            // What the box let pass may have arrived: nothing says that the server never got it.
-            Harm::RequestLost => Harm::RequestOutcomeUnknown,
-            harm => harm,
-        },
+        Some((exchange, progress)) => {
+            match harm_of_exchange(case.ending, &case.situation, exchange, progress) {
+                // What the box let pass may have arrived: nothing says that the server never got it.
+                Harm::RequestLost => Harm::RequestOutcomeUnknown,
+                harm => harm,
+            }
+        }
         None => Harm::None,
     };
     let mut ruling = Ruling::new(
@@ -84,8 +105,16 @@ pub fn injected(case: &Case<'_>) -> Option<Ruling> {
     )
     .harm(harm, case.situation.requester)
     .or(Cause::AbortiveClose, format!("a capture at the {}: a RST that never left it was forged", case.claimed()));
-    if let Some(trigger) = case.shape.trigger.or_else(|| case.ending.newest_before(case.receiver()).next()).filter(|packet| packet.len > 0) {
-        ruling = ruling.because(format!("it followed payload by {}", case.reset.time - trigger.time), &[trigger, case.reset]);
+    if let Some(trigger) = case
+        .shape
+        .trigger
+        .or_else(|| case.ending.newest_before(case.receiver()).next())
+        .filter(|packet| packet.len > 0)
+    {
+        ruling = ruling.because(
+            format!("it followed payload by {}", case.reset.time - trigger.time),
+            &[trigger, case.reset],
+        );
     }
     Some(ruling)
 }
@@ -118,7 +147,11 @@ fn lost_state(case: &Case<'_>) -> Ruling {
     let harm = stake_harm(case);
     let mut evidence_packets: Vec<&Packet> = trigger.into_iter().collect();
     evidence_packets.push(case.reset);
-    let who = if case.by_box() { "a device on the path" } else { "the host that answered" };
+    let who = if case.by_box() {
+        "a device on the path"
+    } else {
+        "the host that answered"
+    };
     let ruling = if probe {
         Ruling::new(
             Cause::HalfOpen,
@@ -165,7 +198,11 @@ fn idle_abort(case: &Case<'_>) -> Ruling {
     let silence = case.silence;
     let idle = silence.application.unwrap_or(Interval::ZERO);
     let repeated = case.ending.surroundings.equal_idle_resets;
-    let who = if case.by_box() { "A device on the path".to_owned() } else { format!("The {}", case.claimed()) };
+    let who = if case.by_box() {
+        "A device on the path".to_owned()
+    } else {
+        format!("The {}", case.claimed())
+    };
     let harm = in_flight_harm(case);
     let mut ruling = Ruling::new(
         Cause::IdleTimeoutReset,
@@ -177,7 +214,12 @@ fn idle_abort(case: &Case<'_>) -> Ruling {
     .idle(IdleKind::BetweenRequests, silence)
     .or(Cause::AbortiveClose, "more connections to the same endpoint: a timer fires after the same silence each time");
     if repeated > 0 {
-        ruling = ruling.because(format!("{repeated} other connections of this endpoint were reset after the same silence"), &[]);
+        ruling = ruling.because(
+            format!(
+                "{repeated} other connections of this endpoint were reset after the same silence"
+            ),
+            &[],
+        );
     }
     if case.ending.surroundings.simultaneous_ends >= 2 {
         ruling = ruling
@@ -185,16 +227,31 @@ fn idle_abort(case: &Case<'_>) -> Ruling {
         ruling.cause = Cause::AbortiveClose;
         ruling.detail = Some("restart-burst");
         ruling.confidence = Confidence::Possible;
-        ruling.explanation = format!("{who} reset the idle connection together with others: it was being stopped or drained.");
+        ruling.explanation = format!(
+            "{who} reset the idle connection together with others: it was being stopped or drained."
+        );
     }
     ruling
 }
 
 /// Requests that were on their way when the RST came died with it.
 fn in_flight_harm(case: &Case<'_>) -> Harm {
-    let late = case.ending.resets.iter().skip(1).any(|reset| !reset.flags.ack() && reset.from == case.claimed())
-        || case.ending.after.iter().any(|packet| packet.from == case.situation.requester && carries_payload(packet));
-    if late && case.claimed() == case.situation.responder() { Harm::RequestLost } else { Harm::None }
+    let late = case
+        .ending
+        .resets
+        .iter()
+        .skip(1)
+        .any(|reset| !reset.flags.ack() && reset.from == case.claimed())
+        || case
+            .ending
+            .after
+            .iter()
+            .any(|packet| packet.from == case.situation.requester && carries_payload(packet));
+    if late && case.claimed() == case.situation.responder() {
+        Harm::RequestLost
+    } else {
+        Harm::None
+    }
 }
 
 /// The one who asks reset: it gave up waiting, or it had enough.
@@ -259,9 +316,10 @@ fn after_all_was_said(case: &Case<'_>) -> Ruling {
     if unread {
         ruling.or(Cause::AbortiveClose, "the sender's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0")
     } else {
-        ruling
-            .detail("abrupt-close")
-            .or(Cause::AbortiveClose, "the application: a linger of 0 after each exchange is a habit of load generators")
+        ruling.detail("abrupt-close").or(
+            Cause::AbortiveClose,
+            "the application: a linger of 0 after each exchange is a habit of load generators",
+        )
     }
 }
 
@@ -273,19 +331,30 @@ fn unread_extra(case: &Case<'_>) -> bool {
             .newest_before(case.receiver())
             .next()
             .filter(|packet| packet.len > 0 && packet.frame != exchange.request.start.frame);
-        later.is_some_and(|packet| exchange.response.is_some_and(|response| packet.time > response.start.time))
+        later.is_some_and(|packet| {
+            exchange
+                .response
+                .is_some_and(|response| packet.time > response.start.time)
+        })
     })
 }
 
 /// The one who answers reset.
 fn responder_abort(case: &Case<'_>) -> Ruling {
-    let Some((exchange, state)) = case.situation.open else { return responder_after_all(case) };
+    let Some((exchange, state)) = case.situation.open else {
+        return responder_after_all(case);
+    };
     let harm = harm_of_exchange(case.ending, &case.situation, exchange, state);
     let silence = case.silence;
     let idle = silence.is_idle(case.ending);
     let requester = case.situation.requester;
-    let counters = "the server's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0";
-    let kind = if idle { IdleKind::AwaitingResponse } else { IdleKind::None };
+    let counters =
+        "the server's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0";
+    let kind = if idle {
+        IdleKind::AwaitingResponse
+    } else {
+        IdleKind::None
+    };
     let burst = is_burst(case.ending);
     let ruling = match state {
         Progress::Answering if idle && !burst && stalled_reader(case) => timer_reset(case, "sending the rest of its response"),
@@ -313,9 +382,15 @@ fn responder_abort(case: &Case<'_>) -> Ruling {
     if ruling.silence.is_none() {
         ruling = ruling.idle(kind, silence);
     }
-    if case.ending.state.of(case.claimed()).new_bytes == 0 && case.ending.surroundings.simultaneous_ends >= 1 && ruling.cause == Cause::AbortiveClose {
+    if case.ending.state.of(case.claimed()).new_bytes == 0
+        && case.ending.surroundings.simultaneous_ends >= 1
+        && ruling.cause == Cause::AbortiveClose
+    {
         ruling = ruling.detail("listener-closed").because(
-            format!("{} other connections of this endpoint were ended in the same instant", case.ending.surroundings.simultaneous_ends),
+            format!(
+                "{} other connections of this endpoint were ended in the same instant",
+                case.ending.surroundings.simultaneous_ends
+            ),
             &[],
         );
     }
@@ -337,17 +412,30 @@ fn timer_reset(case: &Case<'_>, what: &str) -> Ruling {
     Ruling::new(
         Cause::IdleTimeoutReset,
         Confidence::Possible,
-        format!("The {} waited {waited} for {what} and reset the connection: a timer of its own.", case.claimed()),
+        format!(
+            "The {} waited {waited} for {what} and reset the connection: a timer of its own.",
+            case.claimed()
+        ),
     )
-    .or(Cause::AbortiveClose, "more connections: a timer fires after the same wait each time")
-    .or(Cause::CloseWithUnreadData, "the server's counters: TCPAbortOnClose counts unread data")
+    .or(
+        Cause::AbortiveClose,
+        "more connections: a timer fires after the same wait each time",
+    )
+    .or(
+        Cause::CloseWithUnreadData,
+        "the server's counters: TCPAbortOnClose counts unread data",
+    )
 }
 
 fn unread(case: &Case<'_>) -> Ruling {
     Ruling::new(
         Cause::CloseWithUnreadData,
         Confidence::Likely,
-        format!("The {} closed while the {} was still sending; data that nobody had read turned the close into a RST.", case.claimed(), case.receiver()),
+        format!(
+            "The {} closed while the {} was still sending; data that nobody had read turned the close into a RST.",
+            case.claimed(),
+            case.receiver()
+        ),
     )
 }
 
@@ -364,13 +452,21 @@ fn unread_or_killed(case: &Case<'_>) -> Ruling {
 fn responder_after_all(case: &Case<'_>) -> Ruling {
     let newest = case.situation.newest;
     let upload_open = newest.is_some_and(|exchange| {
-        exchange.request.complete == Completeness::Incomplete || exchange.request.expected_end.is_some()
+        exchange.request.complete == Completeness::Incomplete
+            || exchange.request.expected_end.is_some()
     });
     if upload_open {
-        let undelivered = newest.and_then(|exchange| exchange.response).is_some_and(|response| {
-            (*case.ending.acked_offset.of(case.claimed())).is_none_or(|acked| acked < response.end.offset)
-        });
-        let harm = if undelivered { Harm::ResponseTruncated } else { Harm::None };
+        let undelivered = newest
+            .and_then(|exchange| exchange.response)
+            .is_some_and(|response| {
+                (*case.ending.acked_offset.of(case.claimed()))
+                    .is_none_or(|acked| acked < response.end.offset)
+            });
+        let harm = if undelivered {
+            Harm::ResponseTruncated
+        } else {
+            Harm::None
+        };
         return unread(case)
             .detail("early-answer")
             .because("it had answered while the request was still being sent", &[case.reset])
@@ -378,21 +474,30 @@ fn responder_after_all(case: &Case<'_>) -> Ruling {
             .or(Cause::DataAfterClose, "a capture at the server: a FIN before the RST")
             .or(Cause::AbortiveClose, "the server's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0");
     }
-    let streaming = newest.and_then(|exchange| exchange.response).is_some_and(|response| {
-        response.complete == Completeness::Unknown
-            && case.ending.state.of(case.claimed()).new_bytes > 0
-            && (*case.ending.acked_offset.of(case.claimed())).is_none_or(|acked| acked < response.end.offset)
-    });
+    let streaming = newest
+        .and_then(|exchange| exchange.response)
+        .is_some_and(|response| {
+            response.complete == Completeness::Unknown
+                && case.ending.state.of(case.claimed()).new_bytes > 0
+                && (*case.ending.acked_offset.of(case.claimed()))
+                    .is_none_or(|acked| acked < response.end.offset)
+        });
     if streaming {
         return Ruling::new(
             Cause::AbortiveClose,
             Confidence::Possible,
-            format!("The {} reset the connection while its last data was still on the way.", case.claimed()),
+            format!(
+                "The {} reset the connection while its last data was still on the way.",
+                case.claimed()
+            ),
         )
         .detail("response-aborted")
         .because("its last data had not been acknowledged", &[case.reset])
         .harm(Harm::ResponseTruncated, case.situation.requester)
-        .or(Cause::TeardownNoise, "the protocol's framing: whether that data was the end of its answer");
+        .or(
+            Cause::TeardownNoise,
+            "the protocol's framing: whether that data was the end of its answer",
+        );
     }
     after_all_was_said(case)
 }

@@ -1,6 +1,6 @@
 //! Endings before the first payload.
 
-use crate::flow::{Packet, PacketKind, Peer};
+use crate::flow::{PacketKind, Peer};
 use crate::time::Interval;
 use crate::verdict::rules::Case;
 use crate::verdict::rules::carries_payload;
@@ -19,7 +19,10 @@ pub fn rule(case: &Case<'_>) -> Option<Ruling> {
 
 /// SYN answered by RST,ACK (RFC 9293 section 3.10.7.1).
 fn refused(case: &Case<'_>) -> Option<Ruling> {
-    let syn = case.shape.trigger.filter(|packet| packet.kind == PacketKind::Syn)?;
+    let syn = case
+        .shape
+        .trigger
+        .filter(|packet| packet.kind == PacketKind::Syn)?;
     if case.claimed() != Peer::Server {
         return None;
     }
@@ -55,10 +58,20 @@ fn collision(case: &Case<'_>) -> Option<Ruling> {
     }
     let iss = ending.state.client.iss?;
     let foreign = ending.newest_before(Peer::Server).find(|packet| {
-        packet.kind != PacketKind::SynAck && packet.flags.ack() && packet.ack == case.reset.seq && packet.ack != iss + 1
+        packet.kind != PacketKind::SynAck
+            && packet.flags.ack()
+            && packet.ack == case.reset.seq
+            && packet.ack != iss + 1
     })?;
-    let again = ending.after.iter().find(|packet| packet.kind == PacketKind::Syn);
-    let confidence = if again.is_some() { Confidence::Certain } else { Confidence::Likely };
+    let again = ending
+        .after
+        .iter()
+        .find(|packet| packet.kind == PacketKind::Syn);
+    let confidence = if again.is_some() {
+        Confidence::Certain
+    } else {
+        Confidence::Likely
+    };
     let mut ruling = Ruling::new(
         Cause::TimeWaitCollision,
         confidence,
@@ -69,7 +82,10 @@ fn collision(case: &Case<'_>) -> Option<Ruling> {
     if let Some(syn) = again {
         ruling = ruling.because("the client sends its SYN again", &[syn]);
     }
-    Some(ruling.or(Cause::HandshakeAborted, "whether the next SYN is answered by a SYN-ACK"))
+    Some(ruling.or(
+        Cause::HandshakeAborted,
+        "whether the next SYN is answered by a SYN-ACK",
+    ))
 }
 
 /// The client's stack knows nothing of the SYN that the server answered, or its application gave up.
@@ -78,12 +94,18 @@ fn aborted(case: &Case<'_>) -> Option<Ruling> {
     if case.claimed() != Peer::Client || case.shape.form == Form::Abort {
         return None;
     }
-    let syn_ack = ending.newest_before(Peer::Server).find(|packet| packet.kind == PacketKind::SynAck)?;
-    let client_answered = ending.newest_before(Peer::Client).any(|packet| packet.kind != PacketKind::Syn);
+    let syn_ack = ending
+        .newest_before(Peer::Server)
+        .find(|packet| packet.kind == PacketKind::SynAck)?;
+    let client_answered = ending
+        .newest_before(Peer::Client)
+        .any(|packet| packet.kind != PacketKind::Syn);
     if client_answered || case.reset.seq != syn_ack.ack {
         return None;
     }
-    let syn = ending.newest_before(Peer::Client).find(|packet| packet.kind == PacketKind::Syn);
+    let syn = ending
+        .newest_before(Peer::Client)
+        .find(|packet| packet.kind == PacketKind::Syn);
     let waited = syn.map(|syn| syn_ack.time - syn.time);
     // RFC 6298 section 2: a SYN waits one second; nobody cancels a handshake by accident before a human's or a program's patience ends.
     let gave_up = waited.is_some_and(|waited| waited >= Interval::from_millis(500));
@@ -99,7 +121,9 @@ fn aborted(case: &Case<'_>) -> Option<Ruling> {
     .idle(IdleKind::Handshake, Silence { application: waited, ..Silence::before(case.reset) })
     .because("the RST has no ACK and takes its number from the SYN-ACK; the client never acknowledged it", &[syn_ack, case.reset]);
     Some(if gave_up {
-        ruling.detail("connect-timeout").harm(Harm::Refused, Peer::Client)
+        ruling
+            .detail("connect-timeout")
+            .harm(Harm::Refused, Peer::Client)
     } else {
         ruling
     })
@@ -122,7 +146,13 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
     let trigger = case.shape.trigger?;
     let established = ending.established?;
     let repeated = server.syn_acks_after_ack > 0;
-    let acknowledged_data = server.ack.is_some_and(|ack| ending.state.client.iss.is_some_and(|iss| ack.is_after(iss + 1)));
+    let acknowledged_data = server.ack.is_some_and(|ack| {
+        ending
+            .state
+            .client
+            .iss
+            .is_some_and(|iss| ack.is_after(iss + 1))
+    });
     if acknowledged_data || !repeated && trigger.time - established > Interval::from_millis(1000) {
         return None;
     }
@@ -130,7 +160,11 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
         return None;
     }
     let payload = carries_payload(trigger) || ending.state.client.new_bytes > 0;
-    let confidence = if repeated { Confidence::Certain } else { Confidence::Likely };
+    let confidence = if repeated {
+        Confidence::Certain
+    } else {
+        Confidence::Likely
+    };
     let mut ruling = Ruling::new(
         Cause::AcceptQueueOverflow,
         confidence,
@@ -139,7 +173,10 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
     .harm(if payload { Harm::RequestLost } else { Harm::Refused }, Peer::Client)
     .because("the RST's number is the server's first one: the server never went beyond its SYN-ACK", &[trigger, case.reset]);
     if repeated {
-        ruling = ruling.because("the server repeated its SYN-ACK although the client had acknowledged it", &[]);
+        ruling = ruling.because(
+            "the server repeated its SYN-ACK although the client had acknowledged it",
+            &[],
+        );
     }
     Some(ruling.or(
         Cause::ConnectionRefused,
@@ -155,7 +192,10 @@ fn health_check(case: &Case<'_>) -> Option<Ruling> {
         || case.shape.form != Form::Abort
         || !silent
         || state.server.iss.is_none()
-        || case.silence.wire.is_some_and(|wire| wire > Interval::from_millis(1000))
+        || case
+            .silence
+            .wire
+            .is_some_and(|wire| wire > Interval::from_millis(1000))
         || case.origin.sender == ResetSender::Middlebox
     {
         return None;

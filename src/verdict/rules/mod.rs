@@ -14,7 +14,7 @@ use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation};
 use crate::verdict::{Cause, Confidence, Form, ResetSender};
 
-pub use no_reset::{NoResetEnding, rule_no_reset};
+pub use no_reset::rule_no_reset;
 
 /// Everything that the rules read about one RST.
 pub struct Case<'a> {
@@ -34,7 +34,12 @@ pub struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// Puts together what the rules read.
-    pub fn new(ending: &'a Ending, reset: &'a Packet, shape: Shape<'a>, origin: &'a Origin) -> Self {
+    pub fn new(
+        ending: &'a Ending,
+        reset: &'a Packet,
+        shape: Shape<'a>,
+        origin: &'a Origin,
+    ) -> Self {
         let moment = shape.trigger.map_or(reset.time, |trigger| trigger.time);
         Self {
             ending,
@@ -83,7 +88,9 @@ impl<'a> Case<'a> {
 
     /// A verdict that an incomplete capture can't bear is taken down.
     pub fn capped(&self, ruling: Ruling) -> Ruling {
-        if self.ending.is_incomplete() || !self.ending.handshake_seen() && self.ending.before.len() < 3 {
+        if self.ending.is_incomplete()
+            || !self.ending.handshake_seen() && self.ending.before.len() < 3
+        {
             ruling.at_most(Confidence::Possible)
         } else {
             ruling
@@ -126,10 +133,14 @@ fn ignored(case: &Case<'_>, obedience: Obedience) -> Option<Ruling> {
             Confidence::Likely,
             "it lies inside the window but not at its edge, and its receiver answered with a challenge ACK or went on",
         ),
-        Obedience::OutOfWindow => (Confidence::Likely, "its sequence number lies outside the receiver's window"),
-        Obedience::DoesNotAnswerSyn => {
-            (Confidence::Likely, "it does not acknowledge the SYN, so a client in SYN-SENT drops it")
-        }
+        Obedience::OutOfWindow => (
+            Confidence::Likely,
+            "its sequence number lies outside the receiver's window",
+        ),
+        Obedience::DoesNotAnswerSyn => (
+            Confidence::Likely,
+            "it does not acknowledge the SYN, so a client in SYN-SENT drops it",
+        ),
     };
     if obedience == Obedience::DoesNotAnswerSyn && case.receiver() == Peer::Server {
         return None;
@@ -141,6 +152,9 @@ fn ignored(case: &Case<'_>, obedience: Obedience) -> Option<Ruling> {
             format!("The {} did not obey this RST: {why}.", case.receiver()),
         )
         .because(why, &[case.reset])
-        .or(Cause::Injected, "a capture at the claimed sender: a RST that it did not send was forged"),
+        .or(
+            Cause::Injected,
+            "a capture at the claimed sender: a RST that it did not send was forged",
+        ),
     )
 }

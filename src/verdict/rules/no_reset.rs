@@ -21,11 +21,16 @@ pub struct NoResetEnding {
 
 /// Judges an ending without a RST. `None`: it ended well, or goes on.
 pub fn rule_no_reset(ending: &Ending) -> Option<NoResetEnding> {
-    refused_by_icmp(ending).or_else(|| met_silence(ending)).or_else(|| hung_up(ending))
+    refused_by_icmp(ending)
+        .or_else(|| met_silence(ending))
+        .or_else(|| hung_up(ending))
 }
 
 fn packet_of<'a>(ending: &'a Ending, fin: &FinSeen) -> Option<&'a Packet> {
-    ending.before.iter().find(|packet| packet.frame == fin.frame)
+    ending
+        .before
+        .iter()
+        .find(|packet| packet.frame == fin.frame)
 }
 
 /// An ICMP error answered the SYN (RFC 1122 section 4.2.3.9).
@@ -35,13 +40,21 @@ fn refused_by_icmp(ending: &Ending) -> Option<NoResetEnding> {
     }
     let icmp = ending.icmp.iter().find(|icmp| {
         icmp.about == Peer::Client
-            && matches!(icmp.reason, IcmpReason::PortUnreachable | IcmpReason::Prohibited | IcmpReason::Unreachable)
+            && matches!(
+                icmp.reason,
+                IcmpReason::PortUnreachable | IcmpReason::Prohibited | IcmpReason::Unreachable
+            )
     })?;
-    let syn = ending.newest_before(Peer::Client).find(|packet| packet.kind == PacketKind::Syn)?;
+    let syn = ending
+        .newest_before(Peer::Client)
+        .find(|packet| packet.kind == PacketKind::Syn)?;
     let mut ruling = Ruling::new(
         Cause::ConnectionRefused,
         Confidence::Certain,
-        format!("{} answered the SYN with an ICMP error: refused or unreachable, without any RST.", icmp.from),
+        format!(
+            "{} answered the SYN with an ICMP error: refused or unreachable, without any RST.",
+            icmp.from
+        ),
     )
     .harm(Harm::Refused, Peer::Client)
     .detail("icmp");
@@ -65,7 +78,12 @@ fn met_silence(ending: &Ending) -> Option<NoResetEnding> {
         .find(|packet| packet.from == sender && packet.is_new_data() && packet.time > other_last)?;
     let silence = Silence::before(first);
     let tried = ending.last - first.time;
-    let patient = tried >= ending.round_trip().unwrap_or(Interval::ZERO).times(3).max(Interval::from_millis(600));
+    let patient = tried
+        >= ending
+            .round_trip()
+            .unwrap_or(Interval::ZERO)
+            .times(3)
+            .max(Interval::from_millis(600));
     if !silence.is_idle(ending) || !patient {
         return None;
     }
@@ -73,7 +91,11 @@ fn met_silence(ending: &Ending) -> Option<NoResetEnding> {
     let retransmissions: Vec<&Packet> = ending
         .before
         .iter()
-        .filter(|packet| packet.from == sender && packet.kind == PacketKind::Retransmission && packet.time > first.time)
+        .filter(|packet| {
+            packet.from == sender
+                && packet.kind == PacketKind::Retransmission
+                && packet.time > first.time
+        })
         .collect();
     let quiet = situation.is_quiet();
     let ruling = Ruling::new(
@@ -104,7 +126,11 @@ fn hung_up(ending: &Ending) -> Option<NoResetEnding> {
         (None, None) => return None,
     };
     let requester = ending.dialogue.requester;
-    if first == requester { gave_up(ending, requester) } else { responder_hung_up(ending, requester) }
+    if first == requester {
+        gave_up(ending, requester)
+    } else {
+        responder_hung_up(ending, requester)
+    }
 }
 
 fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
@@ -115,10 +141,17 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
     if exchange.request.start == exchange.request.end {
         return None;
     }
-    if state == Progress::Answering && exchange.response.is_some_and(|response| response.complete == Completeness::UntilClose) {
+    if state == Progress::Answering
+        && exchange
+            .response
+            .is_some_and(|response| response.complete == Completeness::UntilClose)
+    {
         return None;
     }
-    let request = ending.before.iter().find(|packet| packet.frame == exchange.request.start.frame);
+    let request = ending
+        .before
+        .iter()
+        .find(|packet| packet.frame == exchange.request.start.frame);
     let harm = harm_of_exchange(ending, &situation, exchange, state);
     let silence = Silence {
         application: fin.last_activity.map(|activity| fin.time - activity.time),
@@ -153,8 +186,13 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
 
 /// What the FIN itself says of the request: whether its sender had taken it when it closed.
 fn taken_before_fin(ending: &Ending, situation: &Situation<'_>, _end: u64, fin: &FinSeen) -> Taken {
-    let Some((exchange, _)) = situation.at_stake() else { return Taken::Nothing };
-    let request = ending.before.iter().find(|packet| packet.frame == exchange.request.start.frame);
+    let Some((exchange, _)) = situation.at_stake() else {
+        return Taken::Nothing;
+    };
+    let request = ending
+        .before
+        .iter()
+        .find(|packet| packet.frame == exchange.request.start.frame);
     match (request, fin.ack) {
         (Some(request), Some(ack)) if ack.is_after(request.seq) => Taken::All,
         (Some(_), _) => Taken::Nothing,
@@ -162,20 +200,42 @@ fn taken_before_fin(ending: &Ending, situation: &Situation<'_>, _end: u64, fin: 
     }
 }
 
-fn hang_up(ending: &Ending, requester: Peer, state: Progress, at: &Packet, silence: &Silence) -> Ruling {
+fn hang_up(
+    ending: &Ending,
+    requester: Peer,
+    state: Progress,
+    at: &Packet,
+    silence: &Silence,
+) -> Ruling {
     let responder = requester.other();
     let waited = silence.application.unwrap_or(Interval::ZERO);
     let idle = silence.is_idle(ending);
     let text = match state {
-        Progress::Answering => format!("The {responder} closed with FIN in the middle of its response."),
-        Progress::Asking => format!("The {responder} closed with FIN before the request had come in full."),
-        _ if idle => format!("The {responder} took the request, said nothing for {waited} and closed with FIN."),
+        Progress::Answering => {
+            format!("The {responder} closed with FIN in the middle of its response.")
+        }
+        Progress::Asking => {
+            format!("The {responder} closed with FIN before the request had come in full.")
+        }
+        _ if idle => format!(
+            "The {responder} took the request, said nothing for {waited} and closed with FIN."
+        ),
         _ => format!("The {responder} took the request and closed with FIN, without an answer."),
     };
     let mut ruling = Ruling::new(Cause::HangUp, Confidence::Likely, text)
         .because("FIN with an exchange open; no RST was seen", &[at])
-        .idle(if idle { IdleKind::AwaitingResponse } else { IdleKind::None }, *silence)
-        .or(Cause::ResponseTimeout, "the server's (or proxy's) log and its request timeouts");
+        .idle(
+            if idle {
+                IdleKind::AwaitingResponse
+            } else {
+                IdleKind::None
+            },
+            *silence,
+        )
+        .or(
+            Cause::ResponseTimeout,
+            "the server's (or proxy's) log and its request timeouts",
+        );
     if ending.surroundings.refused_after > 0 && ending.surroundings.simultaneous_ends > 0 {
         ruling = ruling.detail("process-ended").because(
             format!("{} other connections of this endpoint ended in the same instant and the port then refused", ending.surroundings.simultaneous_ends),
@@ -192,8 +252,15 @@ fn gave_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
     let situation = Situation::at(ending, None, fin.time);
     let (exchange, _) = situation.open?;
     // A half-close is no give-up: the answer came after all.
-    let final_response = ending.dialogue.recent.iter().find(|other| other.request.start == exchange.request.start)?.response;
-    if final_response.is_some_and(|response| is_over(&response) || response.complete == Completeness::UntilClose) {
+    let final_response = ending
+        .dialogue
+        .recent
+        .iter()
+        .find(|other| other.request.start == exchange.request.start)?
+        .response;
+    if final_response
+        .is_some_and(|response| is_over(&response) || response.complete == Completeness::UntilClose)
+    {
         return None;
     }
     let silence = Silence {

@@ -1,0 +1,117 @@
+//! A hash for recognising the same request on another connection.
+
+/// A streaming 64-bit hash that depends only on the bytes: not on how they were cut into segments, not on the machine and not on
+/// the run. Eight bytes per step by multiply and fold. It resists accidents, not adversaries: it is compared, never trusted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fingerprint {
+    state: u64,
+    tail: u64,
+    tail_len: u8,
+    bytes: u64,
+}
+
+/// Odd, half of its bits set; any such number does.
+const MULTIPLIER: u64 = 0x9e6c_63d0_876a_3f6b;
+const SEED: u64 = 0x2d35_8dcc_aa6c_78a5;
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self {
+            state: SEED,
+            tail: 0,
+            tail_len: 0,
+            bytes: 0,
+        }
+    }
+}
+
+impl Fingerprint {
+    /// Adds bytes.
+    pub(super) fn update(&mut self, mut bytes: &[u8]) {
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        while self.tail_len != 0 {
+            let Some((&first, rest)) = bytes.split_first() else {
+                return;
+            };
+            self.push(first);
+            bytes = rest;
+        }
+        while let Some((word, rest)) = bytes.split_first_chunk::<8>() {
+            self.state = mix(self.state, u64::from_le_bytes(*word));
+            bytes = rest;
+        }
+        for &byte in bytes {
+            self.push(byte);
+        }
+    }
+
+    /// Adds a number, and counts `bytes` bytes for it: where contents are encrypted, their sizes are all there is.
+    pub(super) fn update_size(&mut self, size: u64) {
+        self.state = mix(self.state, size);
+        self.bytes = self.bytes.saturating_add(size);
+    }
+
+    /// The hash of all bytes so far.
+    pub(super) fn value(&self) -> u64 {
+        mix(
+            mix(self.state, self.tail),
+            self.bytes ^ (u64::from(self.tail_len) << 56),
+        )
+    }
+
+    /// How many bytes it covers.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.tail |= u64::from(byte) << (8 * u32::from(self.tail_len & 7));
+        self.tail_len += 1;
+        if self.tail_len == 8 {
+            self.state = mix(self.state, self.tail);
+            self.tail = 0;
+            self.tail_len = 0;
+        }
+    }
+}
+
+fn mix(state: u64, word: u64) -> u64 {
+    let product = u128::from(state ^ word) * u128::from(MULTIPLIER);
+    ((product >> 64) as u64 ^ product as u64).rotate_left(23) ^ state.wrapping_add(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(bytes: &[u8]) -> u64 {
+        let mut fingerprint = Fingerprint::default();
+        fingerprint.update(bytes);
+        fingerprint.value()
+    }
+
+    #[test]
+    fn it_is_the_same_on_every_run_and_machine() {
+        assert_eq!(of(b"POST /orders"), 0x0);
+        assert_ne!(of(b"POST /orders"), of(b"POST /order"));
+        assert_ne!(of(b"\0"), of(b""));
+    }
+
+    proptest! {
+        #[test]
+        fn cutting_differently_changes_nothing(bytes: Vec<u8>, cuts: Vec<u8>) {
+            let mut fingerprint = Fingerprint::default();
+            let mut rest = bytes.as_slice();
+            for cut in cuts {
+                let (now, later) = rest.split_at(rest.len().min(usize::from(cut)));
+                fingerprint.update(now);
+                rest = later;
+            }
+            fingerprint.update(rest);
+            prop_assert_eq!(fingerprint.value(), of(&bytes));
+            prop_assert_eq!(fingerprint.bytes(), bytes.len() as u64);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Which protocol is it? From the first bytes; ports only decide between readings that the bytes leave open.
+
+use super::exchange::Protocol;
+
+/// What some bytes at the beginning of a turn suggest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guess {
+    /// They are this.
+    Protocol(Protocol),
+    /// More are needed.
+    Undecided,
+    /// No protocol known here.
+    Nothing,
+}
+
+/// Longest method that is believed (`VERSION-CONTROL`, `UPDATEREDIRECTREF`).
+const METHOD_LEN: usize = 17;
+
+/// The first bytes of a connection, as far as seen.
+pub(super) fn opening(bytes: &[u8], _port: u16) -> Guess {
+    midway(bytes)
+}
+
+/// Bytes at the beginning of a turn somewhere in a connection: only evidence that chance does not make.
+pub(super) fn midway(bytes: &[u8]) -> Guess {
+    best(&[http1(bytes), tls(bytes)])
+}
+
+fn best(guesses: &[Guess]) -> Guess {
+    guesses
+        .iter()
+        .copied()
+        .find(|g| matches!(g, Guess::Protocol(_)))
+        .or_else(|| guesses.iter().copied().find(|g| *g == Guess::Undecided))
+        .unwrap_or(Guess::Nothing)
+}
+
+/// A request line (RFC 9112 section 3) or a status line (section 4).
+pub(super) fn http1(bytes: &[u8]) -> Guess {
+    best(&[
+        literal(bytes, b"HTTP/1.", Protocol::Http1),
+        request_line(bytes),
+    ])
+}
+
+/// Method, space, and the beginning of a request target in one of its four forms (RFC 9112 section 3.2). Redis' inline commands,
+/// SIP and RTSP differ in the target.
+pub(super) fn request_line(bytes: &[u8]) -> Guess {
+    let letters = bytes
+        .iter()
+        .take_while(|b| b.is_ascii_uppercase() || **b == b'-')
+        .count();
+    if letters > METHOD_LEN || (letters == 0 && !bytes.is_empty()) {
+        return Guess::Nothing;
+    }
+    match (bytes.get(letters), bytes.get(letters + 1)) {
+        (None, _) | (Some(b' '), None) => Guess::Undecided,
+        (Some(b' '), Some(b'/' | b'*')) if letters >= 3 => Guess::Protocol(Protocol::Http1),
+        (Some(b' '), Some(_)) if letters >= 3 => {
+            let target = bytes.get(letters + 1..).unwrap_or_default();
+            let connect = bytes.starts_with(b"CONNECT ");
+            if connect
+                && target
+                    .first()
+                    .is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'[')
+            {
+                return Guess::Protocol(Protocol::Http1);
+            }
+            literal(target, b"http", Protocol::Http1)
+        }
+        _ => Guess::Nothing,
+    }
+}
+
+/// A record header (RFC 8446 section 5.1): content type, legacy version, a length within the limit.
+pub(super) fn tls(bytes: &[u8]) -> Guess {
+    let plausible = |index: usize, fits: fn(u8) -> bool| bytes.get(index).is_none_or(|b| fits(*b));
+    // 16384 bytes of content and 2048 of expansion at most (RFC 5246 section 6.2.3).
+    let shape = plausible(0, |b| (20..=23).contains(&b))
+        && plausible(1, |b| b == 3)
+        && plausible(2, |b| b <= 4)
+        && plausible(3, |b| b <= 0x48);
+    match (shape, bytes.get(..5)) {
+        (false, _) => Guess::Nothing,
+        (true, None) => Guess::Undecided,
+        (true, Some(header)) => match header {
+            [.., 0, 0] => Guess::Nothing,
+            // The handshake's first record carries a message header: ClientHello or ServerHello.
+            [22, ..] if bytes.get(5).is_some_and(|t| !matches!(t, 0..=24)) => Guess::Nothing,
+            _ => Guess::Protocol(Protocol::Tls),
+        },
+    }
+}
+
+/// `bytes` begin with `text`, or are a beginning of it.
+pub(super) fn literal(bytes: &[u8], text: &[u8], protocol: Protocol) -> Guess {
+    let common = bytes.len().min(text.len());
+    if bytes.get(..common) != text.get(..common) {
+        Guess::Nothing
+    } else if common == text.len() {
+        Guess::Protocol(protocol)
+    } else {
+        Guess::Undecided
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_bytes_tell_the_protocol() {
+        use Guess::{Nothing, Undecided};
+        const HTTP: Guess = Guess::Protocol(Protocol::Http1);
+        const TLS: Guess = Guess::Protocol(Protocol::Tls);
+        for (bytes, guess) in [
+            (&b"GET / HTTP/1.1\r\n"[..], HTTP),
+            (b"G", Undecided),
+            (b"POST http://a/ HTTP/1.1", HTTP),
+            (b"POST htt", Undecided),
+            (b"CONNECT a:443 HTTP/1.1", HTTP),
+            (b"OPTIONS * HTTP/1.1", HTTP),
+            (b"OPTIONS rtsp://a RTSP/1.0", Nothing),
+            (b"GET key\r\n", Nothing),
+            (b"HTTP/1.1 200 OK", HTTP),
+            (b"HT", Undecided),
+            (b"EHLO x", Nothing),
+            (b"\x16\x03\x01\x02\x00\x01", TLS),
+            (b"\x16\x03", Undecided),
+            (b"\x17\x03\x03\x00\x35", TLS),
+            (b"\x17\x03\x03\xff\x35", Nothing),
+            (b"\x00\x00", Nothing),
+        ] {
+            assert_eq!(midway(bytes), guess, "{}", bytes.escape_ascii());
+        }
+    }
+}

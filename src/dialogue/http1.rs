@@ -1,0 +1,1 @@
+pub(super) type Http1 = super::opaque::Opaque;

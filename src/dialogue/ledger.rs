@@ -1,0 +1,228 @@
+//! What a dialogue has shown so far, whichever protocol's reader wrote it down.
+
+use std::collections::VecDeque;
+
+use super::exchange::{
+    Completeness, Dialogue, Exchange, Farewell, Hints, Message, Protocol, TlsFacts,
+};
+use crate::flow::{Mark, Peer};
+
+/// Names an exchange of one connection, in the order of their beginnings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ExchangeId(u64);
+
+#[derive(Clone, Debug)]
+struct Entry {
+    id: ExchangeId,
+    /// Nothing more is expected of it: it may be forgotten first.
+    settled: bool,
+    exchange: Exchange,
+}
+
+/// At most [`Dialogue::KEPT`] exchanges: when another one begins, the oldest settled one is forgotten, or the oldest if none is.
+#[derive(Clone, Debug)]
+pub(super) struct Ledger {
+    entries: VecDeque<Entry>,
+    requests: u64,
+    answered: u64,
+    next: u64,
+    farewells: Vec<Farewell>,
+    hints: Option<Box<Hints>>,
+    tls: Option<Box<TlsFacts>>,
+    pub(super) incomplete: bool,
+    pub(super) requester: Peer,
+}
+
+/// How many farewells are kept: the newest.
+const FAREWELLS: usize = 4;
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            entries: VecDeque::new(),
+            requests: 0,
+            answered: 0,
+            next: 0,
+            farewells: Vec::new(),
+            hints: None,
+            tls: None,
+            incomplete: false,
+            requester: Peer::Client,
+        }
+    }
+}
+
+impl Ledger {
+    /// A request begins at `start`.
+    pub(super) fn begin(&mut self, start: Mark) -> ExchangeId {
+        self.requests = self.requests.saturating_add(1);
+        self.push(Message {
+            start,
+            end: start,
+            complete: Completeness::Incomplete,
+            expected_end: None,
+        })
+    }
+
+    /// A response begins at `start` whose request was not captured.
+    pub(super) fn begin_unasked(&mut self, start: Mark) -> ExchangeId {
+        self.push(Message {
+            start,
+            end: start,
+            complete: Completeness::Unknown,
+            expected_end: None,
+        })
+    }
+
+    fn push(&mut self, request: Message) -> ExchangeId {
+        if self.entries.len() >= Dialogue::KEPT {
+            let victim = self.entries.iter().position(|e| e.settled).unwrap_or(0);
+            self.entries.remove(victim);
+        } else if self.entries.capacity() == 0 {
+            // Most connections of a port scan or a load test hold one exchange; four at once is the default.
+            self.entries.reserve_exact(1);
+        }
+        let id = ExchangeId(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.entries.push_back(Entry {
+            id,
+            settled: false,
+            exchange: Exchange {
+                request,
+                ..Exchange::default()
+            },
+        });
+        id
+    }
+
+    fn entry(&mut self, id: ExchangeId) -> Option<&mut Entry> {
+        // Nearly always the last one.
+        if self.entries.back()?.id == id {
+            return self.entries.back_mut();
+        }
+        let index = self.entries.binary_search_by_key(&id, |e| e.id).ok()?;
+        self.entries.get_mut(index)
+    }
+
+    /// An exchange, if it is still kept.
+    pub(super) fn exchange(&mut self, id: ExchangeId) -> Option<&mut Exchange> {
+        self.entry(id).map(|e| &mut e.exchange)
+    }
+
+    /// The newest exchange of an HTTP/2 stream that waits for something.
+    pub(super) fn open_stream(&self, stream: u32) -> Option<ExchangeId> {
+        self.entries
+            .iter()
+            .rev()
+            .find(|e| !e.settled && e.exchange.what.stream_id == Some(stream))
+            .map(|e| e.id)
+    }
+
+    /// Its response is whole, or presumed so.
+    pub(super) fn settle(&mut self, id: ExchangeId) {
+        let newly = match self.entry(id) {
+            Some(entry) => !std::mem::replace(&mut entry.settled, true),
+            None => true,
+        };
+        if newly {
+            self.answered = self.answered.saturating_add(1);
+        }
+    }
+
+    /// What looked like a response was none.
+    pub(super) fn revoke_response(&mut self, id: ExchangeId) {
+        if let Some(entry) = self.entry(id) {
+            entry.exchange.response = None;
+            entry.exchange.status = None;
+        }
+    }
+
+    /// The requester took it back, or it was no request after all.
+    pub(super) fn withdraw(&mut self, id: ExchangeId) {
+        if let Ok(index) = self.entries.binary_search_by_key(&id, |e| e.id) {
+            self.entries.remove(index);
+        }
+    }
+
+    /// The newest exchange.
+    pub(super) fn newest(&self) -> Option<(ExchangeId, &Exchange)> {
+        self.entries.back().map(|e| (e.id, &e.exchange))
+    }
+
+    /// Exchanges begun.
+    pub(super) const fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// A peer said that it is going away.
+    pub(super) fn farewell(&mut self, from: Peer, at: Mark, what: impl Into<String>) {
+        if self.farewells.len() >= FAREWELLS {
+            self.farewells.remove(0);
+        }
+        self.farewells.push(Farewell {
+            from,
+            at,
+            what: what.into(),
+        });
+    }
+
+    /// It was none after all.
+    pub(super) fn revoke_farewell(&mut self, from: Peer, at: Mark) {
+        self.farewells.retain(|f| f.from != from || f.at != at);
+    }
+
+    /// The headers that name products.
+    pub(super) fn hints(&mut self) -> &mut Hints {
+        self.hints.get_or_insert_default()
+    }
+
+    /// What TLS shows.
+    pub(super) fn tls(&mut self) -> &mut TlsFacts {
+        self.tls.get_or_insert_default()
+    }
+
+    /// Everything, as verdicts read it.
+    pub(super) fn into_dialogue(self, protocol: Protocol) -> Dialogue {
+        Dialogue {
+            protocol,
+            requester: self.requester,
+            requests: self.requests,
+            answered: self.answered,
+            recent: self.entries.into_iter().map(|e| e.exchange).collect(),
+            farewells: self.farewells,
+            hints: self.hints.map(|h| *h).unwrap_or_default(),
+            tls: self.tls.map(|t| *t),
+            incomplete: self.incomplete,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unanswered_exchanges_outlive_answered_ones() {
+        let mut ledger = Ledger::default();
+        let waiting = ledger.begin(Mark::default());
+        for _ in 0..3 * Dialogue::KEPT {
+            let id = ledger.begin(Mark::default());
+            ledger.settle(id);
+        }
+        assert!(ledger.exchange(waiting).is_some());
+        let dialogue = ledger.into_dialogue(Protocol::Opaque);
+        assert_eq!(dialogue.recent.len(), Dialogue::KEPT);
+        assert_eq!((dialogue.requests, dialogue.answered), (97, 96));
+    }
+
+    #[test]
+    fn settling_twice_counts_once_and_the_forgotten_still_count() {
+        let mut ledger = Ledger::default();
+        let first = ledger.begin(Mark::default());
+        ledger.settle(first);
+        ledger.settle(first);
+        let ids: Vec<_> = (0..40).map(|_| ledger.begin(Mark::default())).collect();
+        ledger.settle(ids[0]);
+        assert_eq!(ledger.into_dialogue(Protocol::Opaque).answered, 2);
+    }
+}

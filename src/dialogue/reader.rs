@@ -1,0 +1,244 @@
+//! The reader that a connection owns: guesses the protocol and delegates to it.
+
+use super::exchange::{Dialogue, Protocol};
+use super::guess::{self, Guess};
+use super::http1::Http1;
+use super::ledger::Ledger;
+use super::opaque::Opaque;
+use super::protocol::{ProtocolReader, Step, Successor, either, mark_at};
+use super::tls::Tls;
+use crate::flow::{Activity, Mark, Peer, StreamBytes, StreamReader};
+
+/// How often a connection may change its protocol (CONNECT, upgrades, STARTTLS) before it is read as an opaque one.
+const HANDOVERS: u8 = 8;
+
+/// How many bytes the guess may wait for.
+const GUESS_BYTES: usize = 64;
+
+/// Reads the dialogue of one connection, whatever its protocol.
+///
+/// Cheap to make, a few hundred bytes while nothing is waited for; at most [`Dialogue::KEPT`] exchanges and one message head per
+/// direction (16 KiB) are held.
+#[derive(Clone, Debug)]
+pub struct DialogueReader {
+    server_port: u16,
+    handovers: u8,
+    state: State,
+    ledger: Ledger,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Guessing(Vec<Piece>),
+    Opaque(Opaque),
+    Http1(Box<Http1>),
+    Tls(Box<Tls>),
+}
+
+/// Bytes that wait for the guess.
+#[derive(Clone, Debug)]
+struct Piece {
+    from: Peer,
+    at: Mark,
+    bytes: Vec<u8>,
+}
+
+impl DialogueReader {
+    /// A reader for a connection to `server_port`, which is a hint and no more.
+    pub fn new(server_port: u16) -> Self {
+        Self {
+            server_port,
+            handovers: 0,
+            state: State::Guessing(Vec::new()),
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// What was said so far. Copies the kept exchanges: meant for endings, not for every segment.
+    pub fn snapshot(&self) -> Dialogue {
+        let mut ledger = self.ledger.clone();
+        if let State::Guessing(pieces) = &self.state {
+            let mut opaque = Opaque::default();
+            for piece in pieces {
+                opaque.data(piece.as_stream_bytes(), &mut ledger);
+            }
+        }
+        if let Some(reader) = self.state.reader() {
+            reader.note_pending(&mut ledger);
+        }
+        ledger.into_dialogue(self.state.protocol())
+    }
+
+    /// Bytes before the protocol is known.
+    fn guess(&mut self, data: StreamBytes<'_>) -> Activity {
+        let State::Guessing(pieces) = &mut self.state else {
+            return Activity::Application;
+        };
+        let waiting = pieces
+            .iter()
+            .filter(|p| p.from == data.from)
+            .flat_map(|p| p.bytes.iter().copied());
+        let first: Vec<u8>;
+        let bytes = if pieces.is_empty() {
+            data.bytes
+        } else {
+            first = waiting
+                .chain(data.bytes.iter().copied().take(GUESS_BYTES))
+                .collect();
+            &first
+        };
+        let protocol = match guess::opening(bytes, self.server_port) {
+            Guess::Protocol(protocol) => protocol,
+            Guess::Undecided if data.cut == 0 && bytes.len() < GUESS_BYTES => {
+                pieces.push(Piece {
+                    from: data.from,
+                    at: data.at,
+                    bytes: data.bytes.to_vec(),
+                });
+                return Activity::Application;
+            }
+            Guess::Undecided | Guess::Nothing => Protocol::Opaque,
+        };
+        if bytes.starts_with(b"HTTP/1.") {
+            self.ledger.requester = data.from.other();
+        } else if protocol == Protocol::Http1 {
+            self.ledger.requester = data.from;
+        }
+        self.become_reader(protocol);
+        self.read(data)
+    }
+
+    /// The protocol is `protocol` from here on; what waited for that is read first.
+    fn become_reader(&mut self, protocol: Protocol) {
+        let waiting = match std::mem::replace(&mut self.state, State::of(protocol)) {
+            State::Guessing(pieces) => pieces,
+            _ => Vec::new(),
+        };
+        for piece in waiting {
+            self.read(piece.as_stream_bytes());
+        }
+    }
+
+    fn take_over(&mut self, to: Successor) {
+        self.handovers = self.handovers.saturating_add(1);
+        self.state = match to {
+            _ if self.handovers > HANDOVERS => State::Opaque(Opaque::tired()),
+            Successor::Guess => State::Guessing(Vec::new()),
+            Successor::Protocol(protocol) => State::of(protocol),
+        };
+    }
+
+    fn read(&mut self, mut data: StreamBytes<'_>) -> Activity {
+        let mut activity = Activity::Housekeeping;
+        loop {
+            let step: Step = match &mut self.state {
+                State::Opaque(reader) => reader.data(data, &mut self.ledger),
+                State::Http1(reader) => reader.data(data, &mut self.ledger),
+                State::Tls(reader) => reader.data(data, &mut self.ledger),
+                State::Guessing(_) => self.guess(data).into(),
+            };
+            activity = either(activity, step.activity);
+            let Some(handover) = step.handover else {
+                return activity;
+            };
+            self.take_over(handover.to);
+            if let Successor::Protocol(Protocol::Http1) = handover.to {
+                self.ledger.requester = match data.bytes.starts_with(b"HTTP/1.") {
+                    true => data.from.other(),
+                    false => data.from,
+                };
+            }
+            data.at = mark_at(data.at, handover.consumed);
+            data.bytes = data.bytes.get(handover.consumed..).unwrap_or_default();
+            if data.bytes.is_empty() && data.cut == 0 {
+                return activity;
+            }
+        }
+    }
+
+    /// Something else than bytes came: the guess has to do with what it has.
+    fn stop_guessing(&mut self) {
+        if matches!(self.state, State::Guessing(_)) {
+            self.become_reader(Protocol::Opaque);
+        }
+    }
+}
+
+impl StreamReader for DialogueReader {
+    type Snapshot = Dialogue;
+
+    fn new(server_port: u16) -> Self {
+        Self::new(server_port)
+    }
+
+    fn snapshot(&self) -> Dialogue {
+        self.snapshot()
+    }
+
+    fn data(&mut self, data: StreamBytes<'_>) -> Activity {
+        if data.bytes.is_empty() && data.cut == 0 {
+            return Activity::Housekeeping;
+        }
+        self.read(data)
+    }
+
+    fn gap(&mut self, from: Peer, at: Mark, missing: u64) {
+        self.stop_guessing();
+        if let Some(reader) = self.state.reader_mut() {
+            reader.gap(from, at, missing, &mut self.ledger);
+        }
+    }
+
+    fn fin(&mut self, from: Peer, at: Mark) {
+        if let Some(reader) = self.state.reader_mut() {
+            reader.fin(from, at, &mut self.ledger);
+        }
+    }
+}
+
+impl State {
+    fn of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Http1 => Self::Http1(Box::default()),
+            Protocol::Tls => Self::Tls(Box::default()),
+            _ => Self::Opaque(Opaque::default()),
+        }
+    }
+
+    fn protocol(&self) -> Protocol {
+        match self {
+            Self::Guessing(_) | Self::Opaque(_) => Protocol::Opaque,
+            Self::Http1(_) => Protocol::Http1,
+            Self::Tls(_) => Protocol::Tls,
+        }
+    }
+
+    fn reader(&self) -> Option<&dyn ProtocolReader> {
+        match self {
+            Self::Guessing(_) => None,
+            Self::Opaque(reader) => Some(reader),
+            Self::Http1(reader) => Some(reader.as_ref()),
+            Self::Tls(reader) => Some(reader.as_ref()),
+        }
+    }
+
+    fn reader_mut(&mut self) -> Option<&mut dyn ProtocolReader> {
+        match self {
+            Self::Guessing(_) => None,
+            Self::Opaque(reader) => Some(reader),
+            Self::Http1(reader) => Some(reader.as_mut()),
+            Self::Tls(reader) => Some(reader.as_mut()),
+        }
+    }
+}
+
+impl Piece {
+    fn as_stream_bytes(&self) -> StreamBytes<'_> {
+        StreamBytes {
+            from: self.from,
+            at: self.at,
+            bytes: &self.bytes,
+            cut: 0,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+pub(super) type Tls = super::opaque::Opaque;
