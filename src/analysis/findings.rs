@@ -1,6 +1,7 @@
 //! Verdicts become findings, findings become the report.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::analysis::community_id::community_id;
 use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
@@ -11,7 +12,7 @@ use crate::analysis::rows::row;
 use crate::analysis::{Analyzer, ConnectionRows, Selection};
 use crate::capture::FrameId;
 use crate::dialogue::DialogueReader;
-use crate::flow::{Connection, FinSeen, Peer, RefusedGroup};
+use crate::flow::{Connection, FinSeen, Peer, RefusedGroup, RefusedScope};
 use crate::insight::{ConnectionStory, IdleObservation};
 use crate::report::{
     CaptureSummary, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, HandshakeSeen, Idle,
@@ -63,7 +64,7 @@ pub fn judge_all(
         observations.push(observation(connection, last.as_ref(), capture_end));
         stories.push(story(connection));
     }
-    findings.extend(analyzer.table.refused_groups().iter().map(refused_group));
+    findings.extend(analyzer.table.refused_groups().map(refused_group));
     findings.retain(|finding| selected(&analyzer.options.selection, finding));
     number(&mut findings);
     (findings, observations, stories)
@@ -125,6 +126,12 @@ fn caveats(analyzer: &Analyzer, captures: &[CaptureSummary]) -> Vec<String> {
         caveats.push(format!(
             "{} connections were forgotten early to stay within the memory limit",
             analyzer.table.evicted()
+        ));
+    }
+    if analyzer.table.numbers_forgotten() > 0 {
+        caveats.push(format!(
+            "{} refused or forgotten connections lost their number to stay within the memory limit; later stream numbers may differ from Wireshark's",
+            analyzer.table.numbers_forgotten()
         ));
     }
     let fragments = analyzer.decoder.counters();
@@ -412,15 +419,26 @@ fn refused_group(group: &RefusedGroup) -> Finding {
             frames: vec![frame.number.0],
         }],
         evidence_against: Vec::new(),
-        explanation: format!(
-            "Nothing accepts connections on port {} at that address: {} attempts from one address were refused.",
-            group.server.1, group.connections
-        ),
+        explanation: match group.scope {
+            RefusedScope::Service => format!(
+                "Nothing accepts connections on port {} at that address: {} attempts from one address were refused.",
+                group.server.1, group.connections
+            ),
+            RefusedScope::Host => format!(
+                "One address tried many ports of this server, as a scan does: {} further attempts were refused, the first of them at port {}.",
+                group.connections, group.server.1
+            ),
+            RefusedScope::Client => format!(
+                "One address tried many servers, as a scan does: {} further attempts were refused; the first of them is named here.",
+                group.connections
+            ),
+            RefusedScope::Anyone => format!(
+                "{} further attempts of too many addresses to tell apart were refused; the first of them is named here.",
+                group.connections
+            ),
+        },
         advice: Vec::new(),
-        wireshark_filter: format!(
-            "ip.addr == {} && tcp.port == {} && tcp.flags.reset == 1",
-            group.server.0, group.server.1
-        ),
+        wireshark_filter: group_filter(group),
         reset_text: None,
         connections: Some(group.connections),
         first: Some(first),
@@ -429,4 +447,24 @@ fn refused_group(group: &RefusedGroup) -> Finding {
         kernel: None,
         ladder: Vec::new(),
     }
+}
+
+fn group_filter(group: &RefusedGroup) -> String {
+    let address = match group.client {
+        IpAddr::V4(_) => "ip.addr",
+        IpAddr::V6(_) => "ipv6.addr",
+    };
+    let common = match group.scope {
+        RefusedScope::Service => format!(
+            "{address} == {} && {address} == {} && tcp.port == {} && ",
+            group.client, group.server.0, group.server.1
+        ),
+        RefusedScope::Host => format!(
+            "{address} == {} && {address} == {} && ",
+            group.client, group.server.0
+        ),
+        RefusedScope::Client => format!("{address} == {} && ", group.client),
+        RefusedScope::Anyone => String::new(),
+    };
+    format!("{common}tcp.flags.reset == 1")
 }

@@ -10,6 +10,7 @@ mod key;
 mod packet;
 mod peer;
 mod reassembly;
+mod refused;
 mod stream;
 mod table;
 
@@ -19,5 +20,6 @@ pub use episode::Episode;
 pub use history::Letters;
 pub use packet::{History, LastActivity, Packet, PacketKind};
 pub use peer::{Orientation, Peer};
+pub use refused::{RefusedGroup, RefusedScope};
 pub use stream::{Activity, Mark, StreamBytes, StreamReader};
-pub use table::{Limits, RefusedGroup, Table};
+pub use table::{Limits, Table};

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use ahash::RandomState;
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashTable;
 
-use crate::capture::{CaptureId, FrameId};
+use crate::capture::CaptureId;
 use crate::flow::connection::Taken;
 use crate::flow::key::{Key, KeyV4, KeyV6, Way};
+use crate::flow::refused::{Fold, Refusals, RefusedGroup};
 use crate::flow::{Connection, IcmpSeen, Orientation, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
 use crate::wire::{Addresses, IcmpQuote, Segment, SeqNumber, TcpFlags};
@@ -21,6 +22,11 @@ pub struct Limits {
     pub connections: usize,
     /// Refused connections of one client address to one server address and port that are kept apart; beyond that they are one entry.
     pub refused_apart: u64,
+    /// Refused connections kept apart in all; beyond that all of them are folded into entries.
+    pub refused_apart_in_all: u64,
+    /// Connections that were folded or forgotten of which the number is still known, for packets that come late. When there are
+    /// more, the older half is forgotten wholly.
+    pub numbers: usize,
 }
 
 impl Default for Limits {
@@ -28,6 +34,9 @@ impl Default for Limits {
         Self {
             connections: 400_000,
             refused_apart: 1000,
+            refused_apart_in_all: 10_000,
+            // The table of 4-tuples then stays below 2^22 slots.
+            numbers: 3_200_000,
         }
     }
 }
@@ -68,25 +77,6 @@ struct Remnant {
     refused: bool,
 }
 
-/// Refused connections of one client address to one server address and port, beyond the number kept apart.
-#[derive(Clone, Debug)]
-pub struct RefusedGroup {
-    /// Who tried.
-    pub client: IpAddr,
-    /// Where.
-    pub server: (IpAddr, u16),
-    /// Connections folded.
-    pub connections: u64,
-    /// RST packets.
-    pub packets: u64,
-    /// First RST: when, where, which client port and stream.
-    pub first: (Timestamp, FrameId, u16, u32),
-    /// Newest RST.
-    pub last: (Timestamp, FrameId),
-    /// Frames of the first RSTs; at most 10,000.
-    pub frames: Vec<FrameId>,
-}
-
 /// All connections. `R` reads their dialogues.
 #[derive(Debug)]
 pub struct Table<R: StreamReader> {
@@ -101,11 +91,10 @@ pub struct Table<R: StreamReader> {
     /// Connections whose 4-tuple was used again: no packet can reach them any more.
     replaced: Vec<Box<Connection<R>>>,
     closed: VecDeque<u32>,
-    refused_counts: HashMap<(IpAddr, IpAddr, u16), u64, RandomState>,
-    refused: Vec<RefusedGroup>,
-    refused_index: HashMap<(IpAddr, IpAddr, u16), usize, RandomState>,
+    refusals: Refusals,
     connections_seen: u64,
     evicted: u64,
+    numbers_forgotten: u64,
     duplicates: Vec<u64>,
 }
 
@@ -123,12 +112,15 @@ impl<R: StreamReader> Table<R> {
             next_stream: Vec::new(),
             replaced: Vec::new(),
             closed: VecDeque::new(),
-            refused_counts: HashMap::with_hasher(hasher.clone()),
-            refused: Vec::new(),
-            refused_index: HashMap::with_hasher(hasher.clone()),
+            refusals: Refusals::new(
+                limits.refused_apart,
+                limits.refused_apart_in_all,
+                hasher.clone(),
+            ),
             hasher,
             connections_seen: 0,
             evicted: 0,
+            numbers_forgotten: 0,
             duplicates: Vec::new(),
         }
     }
@@ -218,8 +210,8 @@ impl<R: StreamReader> Table<R> {
     }
 
     /// Refused connections beyond the number kept apart, in order of their first RST.
-    pub fn refused_groups(&self) -> &[RefusedGroup] {
-        &self.refused
+    pub fn refused_groups(&self) -> impl Iterator<Item = &RefusedGroup> {
+        self.refusals.groups()
     }
 
     /// Connections and attempts seen.
@@ -230,6 +222,11 @@ impl<R: StreamReader> Table<R> {
     /// Connections forgotten because there were too many.
     pub fn evicted(&self) -> u64 {
         self.evicted
+    }
+
+    /// Folded or forgotten connections whose number is no longer known: from here on, stream numbers may differ from Wireshark's.
+    pub fn numbers_forgotten(&self) -> u64 {
+        self.numbers_forgotten
     }
 
     /// Second sightings of packets, by capture.
@@ -329,22 +326,10 @@ impl<R: StreamReader> Table<R> {
         let opens = flags.syn() && !flags.ack();
         let reused = opens && remnant.bases[own].is_some_and(|base| base != segment.seq);
         if remnant.refused && flags.rst() {
-            let group = (
-                segment.addresses.dst(),
-                segment.addresses.src(),
-                segment.src_port,
-            );
-            if let Some(group) = self
-                .refused_index
-                .get(&group)
-                .and_then(|&at| self.refused.get_mut(at))
-            {
-                group.packets += 1;
-                group.last = (segment.time, segment.frame);
-                if group.frames.len() < 10_000 {
-                    group.frames.push(segment.frame);
-                }
-            }
+            let server = (segment.addresses.src(), segment.src_port);
+            let client = segment.addresses.dst();
+            self.refusals
+                .repeated(client, server, (segment.time, segment.frame));
             return None;
         }
         if remnant.refused && !reused {
@@ -409,30 +394,24 @@ impl<R: StreamReader> Table<R> {
         let Some(connection) = self.whole_ref(index) else {
             return;
         };
-        let group = (
-            connection.client.0,
-            connection.server.0,
-            connection.server.1,
-        );
-        let count = self.refused_counts.entry(group).or_default();
-        *count += 1;
-        if *count == self.limits.refused_apart {
-            self.fold_all(group);
-        } else if *count > self.limits.refused_apart {
-            self.fold(index);
+        let (client, server) = (connection.client.0, connection.server);
+        match self.refusals.note(client, server) {
+            Fold::None => {}
+            Fold::This => self.fold(index),
+            Fold::Service => {
+                self.fold_all(|other| other.client.0 == client && other.server == server);
+            }
+            Fold::All => self.fold_all(|_| true),
         }
     }
 
-    fn fold_all(&mut self, group: (IpAddr, IpAddr, u16)) {
+    fn fold_all(&mut self, chosen: impl Fn(&Connection<R>) -> bool) {
+        let chosen =
+            |connection: &Connection<R>| chosen(connection) && is_plain_refusal(connection);
         let mut members: Vec<(Timestamp, u32)> = Vec::new();
         for (index, connection) in self.whole.iter().enumerate() {
             if let Some(connection) = connection
-                && (
-                    connection.client.0,
-                    connection.server.0,
-                    connection.server.1,
-                ) == group
-                && is_plain_refusal(connection)
+                && chosen(connection)
             {
                 members.push((connection.opened, index as u32));
             }
@@ -440,12 +419,10 @@ impl<R: StreamReader> Table<R> {
         members.sort_unstable();
         let (fold, keep): (Vec<_>, Vec<_>) = std::mem::take(&mut self.replaced)
             .into_iter()
-            .partition(|old| {
-                (old.client.0, old.server.0, old.server.1) == group && is_plain_refusal(old)
-            });
+            .partition(|old| chosen(old));
         self.replaced = keep;
         for old in &fold {
-            self.add_to_group(old);
+            self.refusals.fold(old);
         }
         for (_, index) in members {
             self.fold(index);
@@ -457,55 +434,8 @@ impl<R: StreamReader> Table<R> {
             return;
         };
         self.free.push(index);
-        self.add_to_group(&connection);
+        self.refusals.fold(&connection);
         self.leave_remnant(&connection, Refused::Yes);
-    }
-
-    fn add_to_group(&mut self, connection: &Connection<R>) {
-        let Some(episode) = connection.episodes.first() else {
-            return;
-        };
-        let Some(first) = episode.first() else { return };
-        let key = (
-            connection.client.0,
-            connection.server.0,
-            connection.server.1,
-        );
-        let at = *self.refused_index.entry(key).or_insert_with(|| {
-            self.refused.push(RefusedGroup {
-                client: connection.client.0,
-                server: connection.server,
-                connections: 0,
-                packets: 0,
-                first: (
-                    first.time,
-                    first.frame,
-                    connection.client.1,
-                    connection.first_stream(),
-                ),
-                last: (first.time, first.frame),
-                frames: Vec::new(),
-            });
-            self.refused.len() - 1
-        });
-        if let Some(group) = self.refused.get_mut(at) {
-            group.connections += 1;
-            group.packets += episode.packets;
-            group.last = (
-                episode.last,
-                episode.frames.last().copied().unwrap_or(first.frame),
-            );
-            let room = 10_000usize.saturating_sub(group.frames.len());
-            group.frames.extend(episode.frames.iter().take(room));
-            if first.time < group.first.0 {
-                group.first = (
-                    first.time,
-                    first.frame,
-                    connection.client.1,
-                    connection.first_stream(),
-                );
-            }
-        }
     }
 
     fn leave_remnant(&mut self, connection: &Connection<R>, refused: Refused) {
@@ -528,8 +458,27 @@ impl<R: StreamReader> Table<R> {
     }
 
     fn keep_remnant(&mut self, remnant: Remnant) -> Place {
+        if self.remnants.len() >= self.limits.numbers.max(2) {
+            self.forget_numbers(self.remnants.len() / 2);
+        }
         self.remnants.push(remnant);
         Place::Remnant((self.remnants.len() - 1) as u32)
+    }
+
+    /// Forgets the oldest remnants. A later packet of theirs opens a stream that Wireshark would count to the old one.
+    fn forget_numbers(&mut self, oldest: usize) {
+        let kept = |word: &mut u32| match Place::unpack(*word) {
+            Place::Whole(_) => true,
+            Place::Remnant(index) if (index as usize) < oldest => false,
+            Place::Remnant(index) => {
+                *word = Place::Remnant(index - oldest as u32).pack();
+                true
+            }
+        };
+        self.v4.retain(|(_, word)| kept(word));
+        self.v6.retain(|(_, word)| kept(word));
+        self.remnants.drain(..oldest);
+        self.numbers_forgotten += oldest as u64;
     }
 
     /// Forgets connections while there are too many: quietly closed ones first, then the one that was silent longest.
