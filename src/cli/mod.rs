@@ -151,7 +151,12 @@ fn one_line(message: &str) -> String {
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .filter(|line| !line.is_empty())
         .collect();
-    let text = lines.join("; ");
+    let tips = lines.iter().any(|line| line.starts_with("tip:"));
+    let text = lines
+        .into_iter()
+        .filter(|line| !(tips && line.starts_with("[possible values:")))
+        .collect::<Vec<_>>()
+        .join("; ");
     text.strip_prefix("error: ")
         .unwrap_or(&text)
         .replace(":; ", ": ")

@@ -38,8 +38,14 @@ impl When {
     }
 }
 
-/// Columns of the terminal on standard output, or 100.
+/// `COLUMNS` where it is set, else the columns of the terminal on standard output, else 100.
 pub(crate) fn width() -> usize {
+    let asked = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    if let Some(width) = asked.filter(|width| (40..=1000).contains(width)) {
+        return width;
+    }
     if !io::stdout().is_terminal() {
         return PIPED_WIDTH;
     }
