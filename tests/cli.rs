@@ -130,12 +130,270 @@ fn schema_completions_and_manual_are_printed() {
     let schema: serde_json::Value = serde_json::from_str(&stdout(whyrst().arg("schema"))).unwrap();
     assert_eq!(schema["title"], "whyrst report 1.0");
     assert!(schema["properties"]["resets"].is_object() && schema["$defs"]["JsonLine"].is_object());
-    for shell in ["bash", "zsh", "fish"] {
+    for shell in ["bash", "zsh"] {
         let script = stdout(whyrst().args(["completions", shell]));
         assert!(
             script.contains("keepalive-race"),
             "{shell} completes the names of causes"
         );
     }
+    assert!(stdout(whyrst().args(["completions", "fish"])).contains("explain"));
     assert!(stdout(whyrst().arg("man")).contains(".TH whyrst"));
+}
+
+#[test]
+fn a_capture_is_analysed_with_or_without_the_word() {
+    let race = capture("keepalive-race.pcap");
+    let short = stdout(whyrst().arg(&race));
+    assert_eq!(short, stdout(whyrst().arg("analyze").arg(&race)));
+    assert_eq!(short, stdout(whyrst().arg("-r").arg(&race)));
+    assert!(
+        short.contains("keepalive-race × 8: 8 requests lost"),
+        "{short}"
+    );
+    assert!(
+        short.lines().all(|line| line.chars().count() <= 100),
+        "{short}"
+    );
+}
+
+#[test]
+fn standard_input_is_a_capture_too() {
+    let bytes = std::fs::read(capture("keepalive-race.pcap")).unwrap();
+    let text = stdout(whyrst().arg("-").write_stdin(bytes));
+    assert!(
+        text.contains("  -: 919 frames") && text.contains("8 requests lost"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_exit_status_says_what_was_asked_for() {
+    let race = capture("keepalive-race.pcap");
+    let quiet = capture("nat-idle-reject-server.pcap");
+    let status = |file: &Path, what: &str| {
+        let assert = whyrst().arg(file).args(["--fail-on", what]).assert();
+        assert.get_output().status.code()
+    };
+    assert_eq!(status(&race, "harmful"), Some(1));
+    assert_eq!(status(&race, "any"), Some(1));
+    assert_eq!(status(&race, "injected,keepalive-race"), Some(1));
+    assert_eq!(status(&race, "injected"), Some(0));
+    assert_eq!(status(&quiet, "any"), Some(0));
+}
+
+#[test]
+fn files_get_the_format_of_their_ending() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (json, csv, lines) = (
+        scratch.path().join("r.json"),
+        scratch.path().join("r.csv"),
+        scratch.path().join("r.jsonl"),
+    );
+    let mut command = whyrst();
+    command.arg(capture("keepalive-race.pcap"));
+    for file in [&json, &csv, &lines] {
+        command.arg("-o").arg(file);
+    }
+    assert_eq!(stdout(&mut command), "");
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(report["resets"].as_array().map(Vec::len), Some(8));
+    assert_eq!(std::fs::read_to_string(&csv).unwrap().lines().count(), 9);
+    let lines = std::fs::read_to_string(&lines).unwrap();
+    assert!(
+        lines
+            .lines()
+            .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+    );
+
+    // A saved report stands for its captures.
+    let again = stdout(whyrst().arg(&json).args(["--format", "csv"]));
+    assert_eq!(again, std::fs::read_to_string(&csv).unwrap());
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let run = || {
+        stdout(
+            whyrst()
+                .arg(capture("keepalive-race.pcap"))
+                .args(["--format", "json"]),
+        )
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_part_is_asked_for_by_port_stream_and_time() {
+    let race = capture("keepalive-race.pcap");
+    let of = |arguments: &[&str]| {
+        let json = stdout(
+            whyrst()
+                .arg(&race)
+                .args(["--format", "json"])
+                .args(arguments),
+        );
+        let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let ids: Vec<_> = report["resets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| r["id"].as_str().unwrap().to_owned())
+            .collect();
+        (ids, report["summary"]["connections"].as_u64().unwrap())
+    };
+    assert_eq!(of(&["--stream", "14"]), (vec!["r3".to_owned()], 1));
+    assert_eq!(of(&["--port", "1"]), (vec![], 0));
+    assert_eq!(
+        of(&["--host", "10.77.1.3", "--until", "01:14:40.230"]).0,
+        ["r1"]
+    );
+    assert_eq!(of(&["--since", "2026-11-21T01:14:40.330Z"]).0, ["r8"]);
+}
+
+#[test]
+#[cfg(feature = "live")]
+fn a_filter_expression_selects_packets() {
+    let race = capture("keepalive-race.pcap");
+    let text = stdout(whyrst().arg("-f").arg("port 46944").arg(&race));
+    assert!(text.contains("1 reset in 1 connection"), "{text}");
+    assert_eq!(
+        text,
+        stdout(whyrst().arg(&race).args(["--", "port", "46944"]))
+    );
+    whyrst()
+        .arg(&race)
+        .args(["--", "prot", "80"])
+        .assert()
+        .code(2)
+        .stderr(
+            predicate::str::starts_with("whyrst: filter `prot 80`: ")
+                .and(predicate::str::contains("\n").count(1)),
+        );
+}
+
+#[test]
+fn a_damaged_capture_is_analysed_with_a_warning() {
+    let scratch = tempfile::tempdir().unwrap();
+    let cut = scratch.path().join("cut.pcap");
+    let bytes = std::fs::read(capture("keepalive-race.pcap")).unwrap();
+    std::fs::write(&cut, &bytes[..bytes.len() - 7]).unwrap();
+    let warned =
+        predicate::str::starts_with("whyrst: warning: ").and(predicate::str::contains("cut short"));
+    whyrst()
+        .arg(&cut)
+        .assert()
+        .code(0)
+        .stderr(warned)
+        .stdout(predicate::str::contains("What limits this report"));
+    whyrst().arg(&cut).arg("-q").assert().code(0).stderr("");
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_those_who_ask() {
+    let escape = || predicate::str::contains("\u{1b}[");
+    let race = capture("keepalive-race.pcap");
+    whyrst().arg(&race).assert().stdout(escape().not());
+    whyrst()
+        .arg(&race)
+        .args(["--color", "always"])
+        .assert()
+        .stdout(escape());
+    whyrst()
+        .arg(&race)
+        .env("CLICOLOR_FORCE", "1")
+        .assert()
+        .stdout(escape());
+    whyrst()
+        .arg(&race)
+        .envs([("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")])
+        .assert()
+        .stdout(escape().not());
+}
+
+#[test]
+fn a_report_into_a_closed_pipe_is_no_error() {
+    for arguments in [
+        &["--format", "json"][..],
+        &["--all", "--ladder"],
+        &["--format", "csv"],
+    ] {
+        let mut child = Command::new(WHYRST)
+            .arg(capture("tls-keepalive-race.pcap.gz"))
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut complaint = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut complaint)
+            .unwrap();
+        assert_eq!(complaint, "", "{arguments:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn one_finding_tells_everything() {
+    let text = stdout(
+        whyrst()
+            .arg("show")
+            .arg("r1")
+            .arg(capture("keepalive-race.pcap")),
+    );
+    for part in [
+        "keepalive-race (certain)",
+        "◆ trigger",
+        "✖ RST",
+        "Evidence for",
+        "socket hang up",
+        "tshark -r ",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+}
+
+/// Standard input that never ends: the first interrupt prints what came until then.
+#[test]
+#[cfg(unix)]
+fn an_interrupted_stream_is_reported_as_far_as_it_came() {
+    use std::io::{BufRead, BufReader, Write};
+    let bytes = std::fs::read(capture("keepalive-race.pcap")).unwrap();
+    let mut child = Command::new(WHYRST)
+        .args(["-v", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&bytes).unwrap();
+    stdin.flush().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut ready = String::new();
+    stderr.read_line(&mut ready).unwrap();
+    assert!(ready.contains("reading"), "{ready}");
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let mut text = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(
+        text.contains("connections") || text.contains("No TCP connection"),
+        "{text}"
+    );
+    drop(stdin);
 }

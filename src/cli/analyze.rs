@@ -1,11 +1,12 @@
 //! `whyrst analyze FILE…`, and `whyrst FILE…`
 
+use whyrst::analysis::ConnectionRows;
 use whyrst::report::terminal::{Ladders, Listing, TerminalOptions};
 use whyrst::report::{Heading, Report};
 use whyrst::verdict::Cause;
 
 use super::Outcome;
-use super::input::InputArgs;
+use super::input::{InputArgs, Request};
 use super::output::OutputArgs;
 use super::screen::{self, ScreenArgs};
 
@@ -22,6 +23,9 @@ pub(super) struct AnalyzeArgs {
     /// Draw the packets that matter below each group
     #[arg(long, help_heading = "Report")]
     ladder: bool,
+    /// List every connection, with Zeek's conn_state and history
+    #[arg(long, help_heading = "Report")]
+    connections: bool,
     /// Exit with status 1 if the report has such a finding: harmful, any, or a cause; may be repeated
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = FailOn::parse, help_heading = "Report")]
     fail_on: Vec<FailOn>,
@@ -34,6 +38,9 @@ pub(super) struct AnalyzeArgs {
     /// A note on top of the report
     #[arg(long, value_name = "TEXT", help_heading = "Report")]
     note: Option<String>,
+    /// Name of the place where the captures were taken
+    #[arg(long, value_name = "NAME", help_heading = "Report")]
+    vantage: Option<String>,
     #[command(flatten)]
     screen: ScreenArgs,
 }
@@ -83,6 +90,18 @@ impl AnalyzeArgs {
         }
     }
 
+    fn request(&self) -> Request<'_> {
+        Request {
+            rows: if self.connections {
+                ConnectionRows::All
+            } else {
+                ConnectionRows::None
+            },
+            vantage: self.vantage.as_deref(),
+            verbosity: self.screen.verbosity(),
+        }
+    }
+
     fn heading(&self) -> Heading {
         Heading {
             title: self.title.clone(),
@@ -104,13 +123,20 @@ pub(super) fn view(screen: &ScreenArgs) -> TerminalOptions {
 /// Analyses and writes the report.
 pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<Outcome> {
     args.output.check()?;
-    let mut report = args.input.report()?;
+    let mut analysed = args.input.report(&args.request())?;
+    if analysed.outcome() == Outcome::Interrupted && !args.input.is_streamed() {
+        return Ok(Outcome::Interrupted);
+    }
     if !args.heading().is_empty() {
-        report.heading = args.heading();
+        analysed.report.heading = args.heading();
     }
-    args.output.write(&report, &args.view())?;
-    if args.fail_on.iter().any(|what| what.is_met(&report)) {
-        return Ok(Outcome::Found);
+    args.output.write(&analysed.report, &args.view())?;
+    let found = args
+        .fail_on
+        .iter()
+        .any(|what| what.is_met(&analysed.report));
+    match analysed.outcome() {
+        Outcome::Done if found => Ok(Outcome::Found),
+        outcome => Ok(outcome),
     }
-    Ok(Outcome::Done)
 }

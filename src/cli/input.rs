@@ -8,7 +8,13 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use chrono::{NaiveDateTime, NaiveTime, TimeZone, Utc};
 use whyrst::Timestamp;
-use whyrst::capture::Input;
+
+use super::Outcome;
+use super::interrupt::on_interrupt;
+use super::reading::{self, Ending};
+use super::screen::{ScreenArgs, Verbosity};
+use whyrst::analysis::{AnalysisOptions, Analyzer, ConnectionRows};
+use whyrst::capture::{CaptureFilter, Input};
 use whyrst::report::Report;
 use whyrst::report::select::Selection;
 
@@ -36,6 +42,12 @@ pub(crate) struct InputArgs {
     /// Only findings up to this time
     #[arg(long, value_name = "TIME", value_parser = When::parse, help_heading = "Input")]
     until: Option<When>,
+    /// Only packets that this filter expression of tcpdump lets pass; streams are then numbered among those
+    #[arg(short, long, value_name = "EXPRESSION", help_heading = "Input")]
+    filter: Option<String>,
+    /// The same, behind `--`
+    #[arg(value_name = "EXPRESSION", last = true, conflicts_with = "filter")]
+    expression: Vec<String>,
 }
 
 /// A time on the command line.
@@ -117,18 +129,111 @@ impl InputArgs {
         selection.apply(report);
     }
 
+    /// The filter expression, from `-f` or from behind `--`.
+    fn filter(&self) -> anyhow::Result<Option<CaptureFilter>> {
+        let trailing = (!self.expression.is_empty()).then(|| self.expression.join(" "));
+        let expression = self.filter.clone().or(trailing);
+        Ok(expression
+            .map(|text| CaptureFilter::new(&text))
+            .transpose()?)
+    }
+
     /// Reads and analyses everything.
-    pub(crate) fn report(&self) -> anyhow::Result<Report> {
+    pub(crate) fn report(&self, request: &Request<'_>) -> anyhow::Result<Analysed> {
         let inputs = self.inputs()?;
-        let mut report = match inputs.as_slice() {
-            [Input::File(path)] => match saved_report(path)? {
-                Some(report) => report,
-                None => bail!("{}: not a report of whyrst", path.display()),
-            },
-            _ => bail!("a report of whyrst is a single file"),
+        let filter = self.filter()?;
+        let saved = match inputs.as_slice() {
+            [Input::File(path)] => saved_report(path)?,
+            _ => None,
+        };
+        let (mut report, ending) = match saved {
+            Some(_) if filter.is_some() => {
+                bail!("a filter expression selects packets, and a saved report has none")
+            }
+            Some(report) => (report, Ending::Complete),
+            None => self.analyse(&inputs, filter, request)?,
         };
         self.select(&mut report);
-        Ok(report)
+        if request.rows == ConnectionRows::None {
+            report.connections = None;
+        }
+        Ok(Analysed { report, ending })
+    }
+
+    fn analyse(
+        &self,
+        inputs: &[Input],
+        filter: Option<CaptureFilter>,
+        request: &Request<'_>,
+    ) -> anyhow::Result<(Report, Ending)> {
+        // The rows of all connections say how many of them a selection keeps.
+        let counting = self.selects();
+        let mut analyzer = Analyzer::new(AnalysisOptions {
+            connections: if counting {
+                ConnectionRows::All
+            } else {
+                request.rows
+            },
+            ..AnalysisOptions::default()
+        });
+        let stop = on_interrupt()?;
+        let (facts, ending) = reading::read(inputs, filter, &stop, request.verbosity, |frame| {
+            analyzer.frame(frame)
+        })?;
+        let summaries = reading::summaries(&facts, request.vantage, ending);
+        Ok((analyzer.report(summaries), ending))
+    }
+
+    fn selects(&self) -> bool {
+        !(self.host.is_empty() && self.port.is_empty() && self.stream.is_empty())
+            || self.since.is_some()
+            || self.until.is_some()
+    }
+
+    /// An interrupt leaves a report only of what streams in: half of a file is an answer to nothing.
+    pub(crate) fn is_streamed(&self) -> bool {
+        self.files
+            .iter()
+            .chain(&self.read)
+            .any(|path| path.as_os_str() == "-")
+    }
+}
+
+/// What a subcommand wants of the analysis.
+pub(crate) struct Request<'a> {
+    /// Whether it lists all connections.
+    pub(crate) rows: ConnectionRows,
+    /// `--vantage`
+    pub(crate) vantage: Option<&'a str>,
+    /// How much is said on standard error.
+    pub(crate) verbosity: Verbosity,
+}
+
+impl Request<'_> {
+    /// Nothing special.
+    pub(crate) fn plain(screen: &ScreenArgs) -> Self {
+        Self {
+            rows: ConnectionRows::None,
+            vantage: None,
+            verbosity: screen.verbosity(),
+        }
+    }
+}
+
+/// A report and how reading ended.
+pub(crate) struct Analysed {
+    /// The report.
+    pub(crate) report: Report,
+    ending: Ending,
+}
+
+impl Analysed {
+    /// The outcome once the report has been written.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.ending {
+            Ending::Complete => Outcome::Done,
+            Ending::Interrupted => Outcome::Interrupted,
+        }
     }
 }
 

@@ -5,8 +5,11 @@ mod analyze;
 mod completions;
 mod explain;
 mod input;
+mod interrupt;
 mod man;
 mod output;
+mod progress;
+mod reading;
 mod schema;
 mod screen;
 mod show;
@@ -87,7 +90,7 @@ impl Outcome {
         match self {
             Self::Done => 0,
             Self::Found => 1,
-            Self::Interrupted => 130,
+            Self::Interrupted => interrupt::STATUS,
         }
     }
 }

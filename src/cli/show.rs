@@ -4,7 +4,7 @@ use anyhow::bail;
 use whyrst::report::Report;
 use whyrst::report::terminal;
 
-use super::input::InputArgs;
+use super::input::{InputArgs, Request};
 use super::screen::{self, ScreenArgs};
 use super::{Outcome, analyze};
 
@@ -23,16 +23,17 @@ pub(super) struct ShowArgs {
 
 /// Prints one finding.
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<Outcome> {
-    let report = args.input.report()?;
+    let analysed = args.input.report(&Request::plain(&args.screen))?;
+    let report = &analysed.report;
     let Some(finding) = report.finding(&args.id) else {
-        bail!("no finding is called {}; {}", args.id, there_are(&report));
+        bail!("no finding is called {}; {}", args.id, there_are(report));
     };
     screen::print(&terminal::render_finding(
-        &report,
+        report,
         finding,
         &analyze::view(&args.screen),
     ))?;
-    Ok(Outcome::Done)
+    Ok(analysed.outcome())
 }
 
 fn there_are(report: &Report) -> String {

@@ -2,7 +2,7 @@
 
 use whyrst::report::terminal;
 
-use super::input::InputArgs;
+use super::input::{InputArgs, Request};
 use super::screen::{self, ScreenArgs};
 use super::{Outcome, analyze};
 
@@ -17,10 +17,11 @@ pub(super) struct TimeoutsArgs {
 
 /// Prints the idle timeouts that the captures show.
 pub(super) fn run(args: &TimeoutsArgs) -> anyhow::Result<Outcome> {
-    let report = args.input.report()?;
+    let analysed = args.input.report(&Request::plain(&args.screen))?;
+    let report = &analysed.report;
     screen::print(&terminal::render_timeouts(
-        &report,
+        report,
         &analyze::view(&args.screen),
     ))?;
-    Ok(Outcome::Done)
+    Ok(analysed.outcome())
 }

@@ -49,10 +49,11 @@ pub fn write_csv(report: &Report, to: impl Write) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .from_writer(to);
-    writer.write_record(COLUMNS)?;
+    writer.write_record(COLUMNS).map_err(io_error)?;
     for finding in report.findings() {
         let row = row(report, finding);
-        writer.write_record(row.iter().map(|cell| guarded(cell).into_owned()))?;
+        let cells = row.iter().map(|cell| guarded(cell).into_owned());
+        writer.write_record(cells).map_err(io_error)?;
     }
     writer.flush()
 }
@@ -102,6 +103,14 @@ fn row(report: &Report, f: &Finding) -> [String; COLUMNS.len()] {
         f.connection.community_id.clone(),
         f.explanation.clone(),
     ]
+}
+
+/// The operating system's error as it was: a closed pipe has to be known for one.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 fn or_empty(value: Option<impl ToString>) -> String {

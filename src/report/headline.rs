@@ -167,6 +167,15 @@ fn refused(report: &Report) -> String {
                 "{connections} never came to be: {server} refused or broke off. Nothing else was lost."
             )
         }
+        // None stands out.
+        Some((_, n)) if *n * 2 < report.summary.refused => format!(
+            "{connections} to {} never came to be. Nothing else was lost.",
+            count(
+                servers.len() as u64,
+                "address and port",
+                "addresses and ports"
+            )
+        ),
         Some((server, n)) => format!(
             "{connections} never came to be, {} of them to {server}. Nothing else was lost.",
             super::text::grouped(*n)

@@ -91,6 +91,7 @@ pub enum FrameColumn {
 
 /// Draws the steps, one line each, with times relative to the first packet of the connection.
 pub fn render(steps: &[LadderStep], columns: &Columns, options: LadderOptions) -> String {
+    let steps = &fold_probes(steps);
     let lane = lane_width(steps, columns, options);
     let mut out = header(columns, lane);
     let mut previous: Option<f64> = None;
@@ -125,6 +126,38 @@ pub fn render(steps: &[LadderStep], columns: &Columns, options: LadderOptions) -
         previous = Some(step.at_s);
     }
     out
+}
+
+/// Of a long run of keepalive probes the first and the last one tell the story; the others are counted as left out.
+fn fold_probes(steps: &[LadderStep]) -> Vec<LadderStep> {
+    let is_probe = |step: &LadderStep| {
+        step.mark.is_none()
+            && step
+                .note
+                .as_deref()
+                .is_some_and(|note| note.starts_with("keepalive probe"))
+    };
+    let mut folded: Vec<LadderStep> = Vec::with_capacity(steps.len());
+    for run in steps.chunk_by(|one, next| is_probe(one) == is_probe(next)) {
+        let [first, middle @ .., last] = run else {
+            folded.extend_from_slice(run);
+            continue;
+        };
+        if middle.len() < 2 || !is_probe(first) {
+            folded.extend_from_slice(run);
+            continue;
+        }
+        let hidden: u64 = middle
+            .iter()
+            .map(|step| step.skipped_before.saturating_add(1))
+            .sum();
+        folded.push(first.clone());
+        folded.push(LadderStep {
+            skipped_before: last.skipped_before.saturating_add(hidden),
+            ..last.clone()
+        });
+    }
+    folded
 }
 
 const TIME_WIDTH: usize = 11;
@@ -269,6 +302,24 @@ mod tests {
                 "width {width}:\n{text}"
             );
         }
+    }
+
+    #[test]
+    fn of_many_probes_two_are_drawn() {
+        let mut steps = sample::keepalive_race().ladder;
+        let probe = |n: u32| LadderStep {
+            frame: 20 + n,
+            at_s: 0.2 + f64::from(n) / 4.0,
+            note: Some("keepalive probe".to_owned()),
+            mark: None,
+            skipped_before: 1,
+            ..steps[3].clone()
+        };
+        let probes: Vec<_> = (1..=8).map(probe).collect();
+        steps.splice(4..4, probes);
+        let text = render(&steps, &Columns::default(), PLAIN);
+        assert_eq!(text.matches("keepalive probe").count(), 2, "{text}");
+        assert!(text.contains("13 packets left out"), "{text}");
     }
 
     #[test]

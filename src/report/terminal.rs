@@ -32,7 +32,7 @@ pub struct TerminalOptions {
 /// Which findings are listed one by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
-    /// Harmful ones and refusals, at most 20 of each cause; benign ones are counted.
+    /// Harmful ones and refusals, at most 10 of each cause; benign ones are counted.
     Short,
     /// All of them.
     Full,
@@ -73,7 +73,7 @@ impl TerminalOptions {
 }
 
 /// Rows of a group that [`Listing::Short`] shows.
-const ROWS: usize = 20;
+const ROWS: usize = 10;
 
 /// Draws the whole report.
 pub fn render(report: &Report, options: &TerminalOptions) -> String {
@@ -225,7 +225,10 @@ fn section(report: &Report, class: Class, options: &TerminalOptions) -> String {
         out.push_str(&folded(&groups, options));
         return out;
     }
-    for (cause, findings) in groups {
+    for (index, (cause, findings)) in groups.into_iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
         out.push_str(&group(report, cause, &findings, options));
     }
     out
@@ -281,7 +284,6 @@ fn group(
             ));
         }
     }
-    out.push('\n');
     out
 }
 
@@ -335,17 +337,13 @@ fn sureness(findings: &[&Finding]) -> String {
 }
 
 fn caveats(report: &Report, options: &TerminalOptions) -> String {
-    let damage = report
-        .captures
-        .iter()
-        .filter_map(|c| c.damage.as_ref().map(|d| format!("{}: {d}", c.path)));
-    let lines: Vec<String> = damage.chain(report.caveats.iter().cloned()).collect();
+    let lines = &report.caveats;
     if lines.is_empty() {
         return String::new();
     }
     let mut out = options.heading("What limits this report");
     for line in lines {
-        out.push_str(&hanging(&line, options.width, "  - ", "    "));
+        out.push_str(&hanging(line, options.width, "  - ", "    "));
     }
     out
 }

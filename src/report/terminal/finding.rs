@@ -6,7 +6,7 @@ use crate::flow::Orientation;
 use crate::report::ladder::{self, Columns};
 use crate::report::text::{Tone, clean, count, hanging, seconds, wrapped};
 use crate::report::{Evidence, Finding, HandshakeSeen, Report};
-use crate::verdict::{Effect, Harm, IdleKind, ResetSender, TriggerKind};
+use crate::verdict::{Effect, Harm, IdleKind, ResetSender, RetrySafety, TriggerKind};
 
 /// Draws one finding with all that the report knows of it.
 pub fn render(report: &Report, finding: &Finding, options: &TerminalOptions) -> String {
@@ -150,7 +150,10 @@ fn sent_by(finding: &Finding) -> Option<String> {
         ResetSender::Unknown => "not decidable here",
     };
     let mut text = format!("{who}{sure}");
-    if let Some(claimed) = finding.claimed_sender {
+    if let Some(claimed) = finding
+        .claimed_sender
+        .filter(|peer| peer.as_str() != sender.as_str())
+    {
         text.push_str(&format!("; the packet bears the {claimed}'s address"));
     }
     if let Some(form) = finding.form {
@@ -209,17 +212,19 @@ fn silence(finding: &Finding) -> Option<String> {
 }
 
 fn fins(finding: &Finding) -> Option<String> {
-    let fins: Vec<_> = [
+    let mut fins: Vec<_> = [
         ("client", &finding.fins.client),
         ("server", &finding.fins.server),
     ]
     .into_iter()
     .filter_map(|(who, fin)| {
         fin.as_ref()
-            .map(|f| format!("{who}: frame {} at {}", f.frame, f.at))
+            .map(|f| (f.frame, format!("{who}: frame {} at {}", f.frame, f.at)))
     })
     .collect();
-    (!fins.is_empty()).then(|| fins.join("; "))
+    fins.sort_unstable();
+    let texts: Vec<String> = fins.into_iter().map(|(_, text)| text).collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
 }
 
 fn request(finding: &Finding) -> Option<String> {
@@ -231,6 +236,7 @@ fn request(finding: &Finding) -> Option<String> {
         .unwrap_or("unknown");
     let mut text = match &request.summary {
         Some(summary) => format!("{summary} ({protocol})"),
+        None if protocol == "unknown" => "of an unknown protocol".to_owned(),
         None => format!("not readable ({protocol})"),
     };
     if let Some(name) = &request.server_name {
@@ -251,7 +257,12 @@ fn request(finding: &Finding) -> Option<String> {
 
 fn retry(finding: &Finding) -> Option<String> {
     let retry = finding.retry.as_ref()?;
-    let mut text = format!("safe: {} ({})", retry.safe, retry.why);
+    let safe = match retry.safe {
+        RetrySafety::Yes => "safe",
+        RetrySafety::No => "not safe",
+        RetrySafety::Unknown => "not known to be safe",
+    };
+    let mut text = format!("{safe}: {}", retry.why.trim_end_matches('.'));
     if let Some(seen) = &retry.seen {
         let outcome = if seen.answered {
             "answered"

@@ -6,6 +6,7 @@ use tabled::settings::style::{HorizontalLine, Style};
 use tabled::settings::{Format, Modify, Padding};
 
 use super::TerminalOptions;
+use crate::flow::Peer;
 use crate::report::text::{Color, Tone, clean, count, hanging, seconds};
 use crate::report::{ConnectionRow, Finding, Report};
 use crate::time::Timestamp;
@@ -49,25 +50,30 @@ fn clean_lines(cell: &str) -> String {
     cell.lines().map(clean).collect::<Vec<_>>().join("\n")
 }
 
-/// One paragraph per row: its first cell, then the others by name.
+/// One paragraph per row: its first two cells, then the others by name.
 fn list(header: &[&str], rows: &[Vec<String>], options: &TerminalOptions) -> String {
-    let longest = header.iter().map(|h| h.chars().count()).max().unwrap_or(0);
     let mut out = String::new();
     for row in rows {
-        let mut cells = header.iter().zip(row);
-        if let Some((_, first)) = cells.next() {
-            let title = first.replace('\n', "  ");
-            out.push_str(&format!(
-                "{INDENT}{}\n",
-                options.color.paint(Tone::Strong, &title)
-            ));
+        let on_one_line = |cell: &String| cell.replace("\n→", " →").replace('\n', ", ");
+        let (title, rest) = row.split_at(row.len().min(2));
+        let title = title.iter().map(on_one_line).collect::<Vec<_>>().join("  ");
+        for line in hanging(&title, options.width, INDENT, "      ").lines() {
+            out.push_str(&options.color.paint(Tone::Strong, line));
+            out.push('\n');
         }
-        for (name, cell) in cells.filter(|(_, cell)| !cell.is_empty() && *cell != NOTHING) {
-            let joined = cell.replace("\n→", " →").replace('\n', ", ");
-            let start = format!("{INDENT}  {name:<longest$}  ");
-            let rest = " ".repeat(start.chars().count());
-            out.push_str(&hanging(&joined, options.width, &start, &rest));
-        }
+        let parts: Vec<String> = header
+            .iter()
+            .skip(2)
+            .zip(rest)
+            .filter(|(_, cell)| !cell.is_empty() && *cell != NOTHING)
+            .map(|(name, cell)| format!("{name}: {}", on_one_line(cell)))
+            .collect();
+        out.push_str(&hanging(
+            &parts.join(" · "),
+            options.width,
+            "      ",
+            "      ",
+        ));
     }
     out
 }
@@ -100,8 +106,8 @@ pub(super) fn findings(
         &[
             "",
             "connection",
-            "reset by",
-            "answering",
+            "by",
+            "answers",
             "before it",
             "cost",
             "where",
@@ -169,10 +175,13 @@ fn made_by(finding: &Finding) -> String {
         }
         Some(sender) => lines.push(sender.to_string()),
         None => {
-            let fin = finding
-                .claimed_sender
-                .map_or_else(|| "nobody".to_owned(), |peer| format!("{peer}: FIN"));
-            lines.push(fin);
+            lines.push(
+                finding
+                    .claimed_sender
+                    .map_or("nobody", Peer::as_str)
+                    .to_owned(),
+            );
+            lines.push("FIN".to_owned());
         }
     }
     if let Some(form) = finding.form {
@@ -200,14 +209,18 @@ fn before(finding: &Finding) -> String {
     if let Some(wire) = finding.idle.wire_s {
         lines.push(format!("wire {}", seconds(wire)));
     }
-    for (who, fin) in [
+    let mut fins: Vec<_> = [
         ("client", &finding.fins.client),
         ("server", &finding.fins.server),
-    ] {
-        if let Some(fin) = fin {
-            lines.push(format!("FIN {who} #{}", fin.frame));
-        }
-    }
+    ]
+    .into_iter()
+    .filter_map(|(who, fin)| fin.as_ref().map(|fin| (fin.frame, who)))
+    .collect();
+    fins.sort_unstable();
+    lines.extend(
+        fins.iter()
+            .map(|(frame, who)| format!("FIN {who} #{frame}")),
+    );
     if lines.is_empty() {
         NOTHING.to_owned()
     } else {

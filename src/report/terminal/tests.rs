@@ -55,7 +55,7 @@ fn one_finding_tells_everything() {
 fn a_long_group_is_shortened_and_says_so() {
     let mut report = sample::report();
     report.resets = (0..50).map(|_| sample::keepalive_race()).collect();
-    assert!(render(&report, &wide(100)).contains("and 30 more"));
+    assert!(render(&report, &wide(100)).contains("and 40 more"));
     let all = TerminalOptions {
         listing: Listing::Full,
         ..wide(100)
