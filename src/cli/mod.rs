@@ -118,10 +118,23 @@ pub(crate) fn main() -> ExitCode {
         Ok(outcome) => outcome.status().into(),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            screen::complain(&format!("{error:#}"));
+            screen::complain(&causes(&error));
             FAILED.into()
         }
     }
+}
+
+/// The chain of causes on one line, each said once: many errors name their cause themselves.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Help and version are answers; anything else is one line and status 2.

@@ -148,7 +148,24 @@ fn reason(report: &Report, losses: &Losses) -> String {
         Cause::Injected => format!("a device between forged resets on connections to {server}"),
         Cause::HangUp => format!("{server} hung up before the answer was complete"),
         Cause::ResponseTimeout => format!("somebody stopped waiting for answers of {server}"),
-        cause => format!("{cause} at {server} ({})", cause.entry().meaning),
+        Cause::HalfOpen => format!("{server} no longer knew connections that were in use"),
+        Cause::CloseWithUnreadData => {
+            format!("on connections to {server}, an application closed with received data unread")
+        }
+        Cause::DataAfterClose => {
+            format!("on connections to {server}, data met a socket that was closed")
+        }
+        Cause::AbortiveClose => {
+            format!("connections to {server} were reset on purpose or by a dying process")
+        }
+        Cause::AcceptQueueOverflow => format!("{server} did not accept connections in time"),
+        Cause::Unexplained => {
+            format!("connections to {server} were reset, and the capture does not show why")
+        }
+        cause => format!(
+            "{cause} on connections to {server} ({})",
+            cause.entry().meaning
+        ),
     }
 }
 

@@ -120,7 +120,9 @@ fn top(report: &Report, options: &TerminalOptions) -> String {
         out.push_str(&options.color.paint(tone, line));
         out.push('\n');
     }
-    out.push_str(&wrapped(&totals(report), options.width, ""));
+    if report.findings().next().is_some() {
+        out.push_str(&wrapped(&totals(report), options.width, ""));
+    }
     for capture in report.captures.iter().take(8) {
         out.push_str(&hanging(
             &about_capture(capture),
@@ -360,11 +362,13 @@ fn pointers(report: &Report, options: &TerminalOptions) -> String {
         [only] => clean(&only.path).into_owned(),
         _ => "FILE…".to_owned(),
     };
-    let text = format!(
-        "\nMore: whyrst show {} {file}   whyrst explain {}",
-        finding.id, finding.cause
-    );
-    format!("{}\n", options.color.paint(Tone::Faint, &text))
+    let show = format!("More: whyrst show {} {file}", finding.id);
+    let explain = format!("      whyrst explain {}", finding.cause);
+    format!(
+        "\n{}\n{}\n",
+        options.color.paint(Tone::Faint, &show),
+        options.color.paint(Tone::Faint, &explain)
+    )
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use tabled::settings::style::{HorizontalLine, Style};
 use tabled::settings::{Format, Modify, Padding};
 
 use super::TerminalOptions;
-use crate::flow::Peer;
 use crate::report::text::{Color, Tone, clean, count, hanging, seconds};
 use crate::report::{ConnectionRow, Finding, Report};
 use crate::time::Timestamp;
@@ -174,15 +173,11 @@ fn made_by(finding: &Finding) -> String {
             }
         }
         Some(sender) => lines.push(sender.to_string()),
-        None => {
-            lines.push(
-                finding
-                    .claimed_sender
-                    .map_or("nobody", Peer::as_str)
-                    .to_owned(),
-            );
-            lines.push("FIN".to_owned());
-        }
+        None => match finding.claimed_sender {
+            Some(peer) => lines.extend([peer.to_string(), "FIN".to_owned()]),
+            // Silence, or an ICMP error.
+            None => return NOTHING.to_owned(),
+        },
     }
     if let Some(form) = finding.form {
         lines.push(form.to_string());
