@@ -55,6 +55,8 @@ pub enum Completeness {
     Complete,
     /// Its framing says that more has to come.
     Incomplete,
+    /// Not even its head came in full: no application can have acted on it.
+    HeadIncomplete,
     /// Its framing says that the end of the connection is its end (HTTP close-delimited bodies).
     UntilClose,
     /// The protocol's framing is not known (opaque, TLS) or bytes are missing from the capture.

@@ -7,6 +7,7 @@ mod exchange;
 mod fingerprint;
 mod guess;
 mod http1;
+mod http1_head;
 mod ledger;
 mod opaque;
 mod protocol;
@@ -14,6 +15,7 @@ mod reader;
 #[cfg(test)]
 mod script;
 mod tls;
+mod tls_hello;
 
 pub use exchange::{
     Answer, Completeness, Dialogue, Exchange, Farewell, Hints, Idempotence, Message, Protocol,

@@ -199,10 +199,19 @@ pub enum Progress {
 pub fn progress(exchange: &Exchange) -> Progress {
     match (&exchange.response, exchange.answer) {
         (_, Answer::NotDue) => Progress::Told,
-        (None, _) if exchange.request.complete == Completeness::Incomplete => Progress::Asking,
+        (None, _)
+            if matches!(
+                exchange.request.complete,
+                Completeness::Incomplete | Completeness::HeadIncomplete
+            ) =>
+        {
+            Progress::Asking
+        }
         (None, _) => Progress::Unanswered,
         (Some(response), _) => match response.complete {
-            Completeness::Incomplete | Completeness::UntilClose => Progress::Answering,
+            Completeness::Incomplete | Completeness::HeadIncomplete | Completeness::UntilClose => {
+                Progress::Answering
+            }
             Completeness::Complete | Completeness::Unknown => Progress::Answered,
         },
     }
