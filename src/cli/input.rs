@@ -45,7 +45,7 @@ pub(crate) struct InputArgs {
     /// Only packets that this filter expression of tcpdump lets pass; streams are then numbered among those
     #[arg(short, long, value_name = "EXPRESSION", help_heading = "Input")]
     filter: Option<String>,
-    /// The same, behind `--`
+    /// A filter expression, as with -f
     #[arg(value_name = "EXPRESSION", last = true, conflicts_with = "filter")]
     expression: Vec<String>,
 }

@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
     long_about = "Reads packet captures (pcap, pcapng, also compressed, or from standard input) and tells of every TCP reset and every \
         hang-up: what caused it, who really sent it, what was lost, and what to change. `whyrst FILE…` is short for `whyrst analyze FILE…`.",
     after_help = "Try `whyrst --help` for all options and examples.",
-    after_long_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"),
     args_conflicts_with_subcommands = true,
     arg_required_else_help = true,
     max_term_width = 120,
@@ -49,10 +49,14 @@ Examples:
   whyrst incident.pcap -o report.json -o resets.csv write files, the format by their ending
   whyrst show r3 incident.pcap                      all about one finding
   whyrst explain keepalive-race                     what that is and how to cure it
-  whyrst incident.pcap --fail-on harmful            exit status 1 if anything was lost
+  whyrst incident.pcap --fail-on harmful            exit status 1 if anything was lost";
 
+const EXIT_STATUS: &str = "\
 Exit status:
-  0 analysed   1 --fail-on found something   2 bad arguments or unreadable input   130 interrupted";
+  0    analysed, whatever was found
+  1    --fail-on found something
+  2    bad arguments, or an input that can't be read or is no capture
+  130  interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {

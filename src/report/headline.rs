@@ -1,6 +1,6 @@
 //! The first sentence of every view: what was lost, where and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::{about, count};
 use super::{Endpoint, Finding, Report};
@@ -185,14 +185,17 @@ fn refused(report: &Report) -> String {
             )
         }
         // None stands out.
-        Some((_, n)) if *n * 2 < report.summary.refused => format!(
-            "{connections} to {} never came to be. Nothing else was lost.",
-            count(
-                servers.len() as u64,
-                "address and port",
-                "addresses and ports"
-            )
-        ),
+        Some((_, n)) if *n * 2 < report.summary.refused => {
+            let hosts: BTreeSet<_> = servers.keys().map(|server| server.addr).collect();
+            let many = servers.len() as u64;
+            let to = match hosts.first() {
+                Some(host) if hosts.len() == 1 => {
+                    format!("{} of {host}", count(many, "port", "ports"))
+                }
+                _ => count(many, "address and port", "addresses and ports"),
+            };
+            format!("{connections} to {to} never came to be. Nothing else was lost.")
+        }
         Some((server, n)) => format!(
             "{connections} never came to be, {} of them to {server}. Nothing else was lost.",
             super::text::grouped(*n)

@@ -180,7 +180,14 @@ fn header(columns: &Columns, lane: usize) -> String {
     let client = clean(&columns.client);
     let server = clean(&columns.server);
     let used = client.chars().count() + server.chars().count();
-    let pad = (lane + 2).saturating_sub(used).max(2);
+    let lanes = lane + 2;
+    if used + 2 > lanes {
+        return format!(
+            "{:TIME_WIDTH$} {client}\n{:TIME_WIDTH$} {server:>lanes$}\n",
+            "", ""
+        );
+    }
+    let pad = lanes - used;
     format!("{:TIME_WIDTH$} {client}{}{server}\n", "", " ".repeat(pad))
 }
 

@@ -37,7 +37,12 @@ pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, options: &TerminalO
     }
     let mut out = String::new();
     for line in table.to_string().lines() {
-        out.push_str(format!("{INDENT}{line}").trim_end());
+        // The rule below the header runs under the last column's padding.
+        let line: String = format!("{INDENT}{line}")
+            .chars()
+            .take(options.width)
+            .collect();
+        out.push_str(line.trim_end());
         out.push('\n');
     }
     out
@@ -265,13 +270,15 @@ pub(super) fn connections(rows: &[ConnectionRow], options: &TerminalOptions) -> 
         .map(|c| {
             vec![
                 c.stream.to_string(),
-                format!("{} → {}", c.client, c.server),
-                c.opened.to_datetime().format("%H:%M:%S%.3f").to_string(),
-                seconds(c.duration_s),
-                c.conn_state.clone(),
-                c.history.clone(),
-                format!("{} / {}", c.client_packets, c.server_packets),
-                format!("{} / {}", c.client_bytes, c.server_bytes),
+                format!("{}\n→ {}", c.client, c.server),
+                format!(
+                    "{}\n{}",
+                    c.opened.to_datetime().format("%H:%M:%S%.3f"),
+                    seconds(c.duration_s)
+                ),
+                format!("{}\n{}", c.conn_state, c.history),
+                format!("{}\n{}", c.client_packets, c.server_packets),
+                format!("{}\n{}", c.client_bytes, c.server_bytes),
                 c.finding.clone().unwrap_or_default(),
             ]
         })
@@ -279,10 +286,8 @@ pub(super) fn connections(rows: &[ConnectionRow], options: &TerminalOptions) -> 
     let header = [
         "stream",
         "connection",
-        "opened",
-        "lasted",
-        "state",
-        "history",
+        "opened, lasted",
+        "state, history",
         "packets",
         "bytes",
         "finding",
