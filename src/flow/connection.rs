@@ -244,9 +244,8 @@ impl<R: StreamReader> Connection<R> {
     /// The same packet again: a bridge, `-i any`, or a mirror port. The IPv4 identification or another interface (or MAC)
     /// tells it from a retransmission; a stack gives a retransmission a new identification.
     fn is_second_sighting(&self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> bool {
-        self.history
-            .newest_first()
-            .take(8)
+        (0..8)
+            .map_while(|age| self.history.newest_but(age))
             .take_while(|earlier| (segment.time - earlier.time).abs() <= Self::DUPLICATE_WINDOW)
             .any(|earlier| {
                 earlier.from == from
@@ -325,7 +324,7 @@ impl<R: StreamReader> Connection<R> {
             timestamps: segment.options.timestamps,
             src_mac: segment.src_mac,
             interface: segment.interface,
-            previous_packet: self.history.newest_first().next().map(|packet| packet.time),
+            previous_packet: (!self.history.is_empty()).then_some(self.last),
             last_activity: self.last_activity,
             probes_since_activity: self.probes_since_activity,
         }

@@ -1,8 +1,6 @@
 //! The 4-tuple that names a connection, the same for both directions (Wireshark's conversation key: innermost addresses
 //! and ports, nothing else).
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use crate::wire::Addresses;
 
 /// Which way a packet goes, relative to the order in which its key names the ends.
@@ -14,16 +12,18 @@ pub enum Way {
     Backward,
 }
 
-/// IPv4 4-tuple, the lower end first.
+/// IPv4 4-tuple, the lower end first: addresses and ports in one word each, because every packet is hashed and compared by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyV4 {
-    ends: [(Ipv4Addr, u16); 2],
+    addresses: [u32; 2],
+    ports: u32,
 }
 
 /// IPv6 4-tuple, the lower end first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyV6 {
-    ends: [(Ipv6Addr, u16); 2],
+    addresses: [u128; 2],
+    ports: u32,
 }
 
 /// A 4-tuple.
@@ -37,15 +37,18 @@ pub enum Key {
 
 impl Key {
     /// The key of a packet, and which way the packet goes.
+    #[inline]
     pub fn new(addresses: &Addresses, src_port: u16, dst_port: u16) -> (Self, Way) {
         match *addresses {
             Addresses::V4 { src, dst } => {
-                let (ends, way) = ordered((src, src_port), (dst, dst_port));
-                (Self::V4(KeyV4 { ends }), way)
+                let (ends, way) = ordered((src.to_bits(), src_port), (dst.to_bits(), dst_port));
+                let (addresses, ports) = apart(ends);
+                (Self::V4(KeyV4 { addresses, ports }), way)
             }
             Addresses::V6 { src, dst } => {
-                let (ends, way) = ordered((src, src_port), (dst, dst_port));
-                (Self::V6(KeyV6 { ends }), way)
+                let (ends, way) = ordered((src.to_bits(), src_port), (dst.to_bits(), dst_port));
+                let (addresses, ports) = apart(ends);
+                (Self::V6(KeyV6 { addresses, ports }), way)
             }
         }
     }
@@ -59,9 +62,17 @@ fn ordered<T: Ord>(from: T, to: T) -> ([T; 2], Way) {
     }
 }
 
+fn apart<T>([(low, low_port), (high, high_port)]: [(T, u16); 2]) -> ([T; 2], u32) {
+    (
+        [low, high],
+        u32::from(low_port) << 16 | u32::from(high_port),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
 
     #[test]
     fn both_directions_have_one_key() {

@@ -130,10 +130,29 @@ impl History {
         self.skipped += 1;
     }
 
+    /// Nothing was remembered yet.
+    pub fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+
     /// The newest packet for changing.
     pub fn newest_mut(&mut self) -> Option<&mut Packet> {
         let index = self.newest_index()?;
         self.packets.get_mut(index)
+    }
+
+    /// The newest packet but `age`; `None` beyond the newest [`KEPT`](Self::KEPT) - [`HEAD`](Self::HEAD) ones.
+    #[inline]
+    pub fn newest_but(&self, age: usize) -> Option<&Packet> {
+        const RING: usize = History::KEPT - History::HEAD;
+        if self.packets.len() < Self::KEPT || self.next == 0 {
+            return self.packets.get(self.packets.len().checked_sub(age + 1)?);
+        }
+        if age >= RING {
+            return None;
+        }
+        let newest = self.next - 1 - Self::HEAD;
+        self.packets.get(Self::HEAD + (newest + RING - age) % RING)
     }
 
     fn newest_index(&self) -> Option<usize> {
@@ -176,16 +195,108 @@ impl History {
         self.skipped
     }
 
-    /// Keeps the newest `keep` packets only and gives the memory back.
-    pub fn shrink(&mut self, keep: usize) {
-        let mut packets = self.to_vec();
-        let drop = packets.len().saturating_sub(keep);
-        if drop > 0 {
-            packets.drain(..drop);
-            self.skipped += drop as u64;
-        }
-        packets.shrink_to_fit();
-        self.packets = packets;
+    /// Keeps the newest `keep` packets only, in memory of their size; returns the larger one for another history to use.
+    pub fn shrink(&mut self, keep: usize) -> Vec<Packet> {
+        let drop = self.packets.len().saturating_sub(keep);
+        let mut kept: Vec<Packet> = self.newest_first().take(keep).copied().collect();
+        kept.reverse();
+        kept.shrink_to_fit();
+        self.skipped += drop as u64;
         self.next = 0;
+        let mut spare = std::mem::replace(&mut self.packets, kept);
+        spare.clear();
+        spare
+    }
+
+    /// An empty history that grows into memory that another one has left.
+    pub fn within(memory: Vec<Packet>) -> Self {
+        Self {
+            packets: memory,
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(number: u32) -> Packet {
+        Packet {
+            time: Timestamp::default(),
+            frame: FrameId {
+                number: crate::capture::FrameNumber(number),
+                ..FrameId::default()
+            },
+            from: Peer::Client,
+            kind: PacketKind::Ack,
+            flags: TcpFlags::ACK,
+            seq: SeqNumber(0),
+            ack: SeqNumber(0),
+            len: 0,
+            window: 0,
+            ttl: Ttl(64),
+            ip_id: None,
+            dont_fragment: true,
+            has_options: false,
+            housekeeping: false,
+            traffic_class: 0,
+            timestamps: None,
+            src_mac: None,
+            interface: 0,
+            previous_packet: None,
+            last_activity: None,
+            probes_since_activity: 0,
+        }
+    }
+
+    fn numbers<'a>(packets: impl IntoIterator<Item = &'a Packet>) -> Vec<u32> {
+        packets
+            .into_iter()
+            .map(|packet| packet.frame.number.0)
+            .collect()
+    }
+
+    #[test]
+    fn the_first_and_the_newest_packets_are_kept_in_order() {
+        let mut history = History::default();
+        for number in 1..=100 {
+            history.push(packet(number));
+        }
+        let expected: Vec<u32> = (1..=5).chain(66..=100).collect();
+        assert_eq!(numbers(&history.to_vec()), expected);
+        assert_eq!(history.skipped(), 60);
+    }
+
+    #[test]
+    fn the_newest_are_found_by_age_before_and_after_the_ring_turns() {
+        let mut history = History::default();
+        assert!(history.newest_but(0).is_none());
+        for number in 1..=200 {
+            history.push(packet(number));
+            let reach = number.min(35);
+            let by_age: Vec<_> = (0..reach as usize)
+                .filter_map(|age| history.newest_but(age))
+                .collect();
+            assert_eq!(
+                numbers(by_age),
+                (number - reach + 1..=number).rev().collect::<Vec<_>>()
+            );
+        }
+        assert!(history.newest_but(35).is_none());
+    }
+
+    #[test]
+    fn shrinking_keeps_the_newest_and_leaves_the_memory() {
+        let mut history = History::default();
+        for number in 1..=70 {
+            history.push(packet(number));
+        }
+        let spare = history.shrink(3);
+        assert_eq!(numbers(&history.to_vec()), [68, 69, 70]);
+        assert_eq!(history.skipped(), 67);
+        assert!(spare.is_empty() && spare.capacity() >= History::KEPT);
+        history.push(packet(71));
+        assert_eq!(numbers(history.newest_but(0)), [71]);
     }
 }

@@ -10,7 +10,9 @@ use crate::capture::CaptureId;
 use crate::flow::connection::Taken;
 use crate::flow::key::{Key, KeyV4, KeyV6, Way};
 use crate::flow::refused::{Fold, Refusals, RefusedGroup};
-use crate::flow::{Connection, IcmpSeen, Orientation, PacketKind, Peer, StreamReader};
+use crate::flow::{
+    Connection, History, IcmpSeen, Orientation, Packet, PacketKind, Peer, StreamReader,
+};
 use crate::time::Timestamp;
 use crate::wire::{Addresses, IcmpQuote, Segment, SeqNumber, TcpFlags};
 
@@ -47,6 +49,11 @@ enum Place {
     Whole(u32),
     Remnant(u32),
 }
+
+/// Packets remembered of a connection that both sides have closed.
+const CLOSED_HISTORY: usize = 12;
+/// Histories whose memory waits for new connections.
+const SPARE_HISTORIES: usize = 256;
 
 const REMNANT_BIT: u32 = 1 << 31;
 
@@ -91,6 +98,8 @@ pub struct Table<R: StreamReader> {
     /// Connections whose 4-tuple was used again: no packet can reach them any more.
     replaced: Vec<Box<Connection<R>>>,
     closed: VecDeque<u32>,
+    /// Memory of histories that were shrunk.
+    spare_histories: Vec<Vec<Packet>>,
     refusals: Refusals,
     connections_seen: u64,
     evicted: u64,
@@ -112,6 +121,7 @@ impl<R: StreamReader> Table<R> {
             next_stream: Vec::new(),
             replaced: Vec::new(),
             closed: VecDeque::new(),
+            spare_histories: Vec::new(),
             refusals: Refusals::new(
                 limits.refused_apart,
                 limits.refused_apart_in_all,
@@ -139,8 +149,7 @@ impl<R: StreamReader> Table<R> {
         let index = match self.find(&key) {
             None => self.open(key, way, segment, flags),
             Some(Place::Whole(index)) => {
-                let from = self.sender(index, segment)?;
-                if opens && self.whole_ref(index)?.is_reused_by(from, segment.seq) {
+                if opens && is_reused(self.whole_ref(index)?, segment) {
                     self.reopen(key, way, index, segment, flags)
                 } else {
                     index
@@ -243,13 +252,13 @@ impl<R: StreamReader> Table<R> {
         flags: TcpFlags,
         segment: &Segment<'_>,
     ) -> Option<&Connection<R>> {
-        let from = self.sender(index, segment)?;
         let capture = segment.frame.capture;
-        if self.whole_ref(index)?.stream_in(capture).is_none() {
-            let stream = self.number(capture);
-            self.whole_mut(index)?.streams.push((capture, stream));
+        let connection = self.whole.get_mut(index as usize)?.as_deref_mut()?;
+        if connection.stream_in(capture).is_none() {
+            let stream = next_number(&mut self.next_stream, capture);
+            connection.streams.push((capture, stream));
         }
-        let connection = self.whole_mut(index)?;
+        let from = sender(connection, segment);
         let was_closed = connection.is_quietly_closed();
         if connection.take(from, flags, segment) == Taken::Duplicate {
             let slot = usize::from(capture.0);
@@ -257,32 +266,29 @@ impl<R: StreamReader> Table<R> {
                 self.duplicates.resize(slot + 1, 0);
             }
             self.duplicates[slot] += 1;
-        } else {
-            let connection = self.whole_mut(index)?;
-            if connection.is_quietly_closed() && !was_closed {
-                connection.history.shrink(12);
-                self.closed.push_back(index);
-            } else if flags.rst() && is_plain_refusal(connection) {
-                self.note_refused(index);
+        } else if connection.is_quietly_closed() && !was_closed {
+            let spare = connection.history.shrink(CLOSED_HISTORY);
+            if self.spare_histories.len() < SPARE_HISTORIES {
+                self.spare_histories.push(spare);
             }
+            self.closed.push_back(index);
+        } else if flags.rst() && is_plain_refusal(connection) {
+            self.note_refused(index);
         }
         self.whole_ref(index)
     }
 
-    fn sender(&self, index: u32, segment: &Segment<'_>) -> Option<Peer> {
-        let connection = self.whole_ref(index)?;
-        let src = (segment.addresses.src(), segment.src_port);
-        // A connection of a port to itself: both ends are one; the first sender is the client throughout.
-        Some(if connection.client == src {
-            Peer::Client
-        } else {
-            Peer::Server
-        })
+    fn new_connection(&mut self, segment: &Segment<'_>, flags: TcpFlags) -> Box<Connection<R>> {
+        let mut connection = Box::new(new_connection(segment, flags));
+        if let Some(memory) = self.spare_histories.pop() {
+            connection.history = History::within(memory);
+        }
+        connection
     }
 
     fn open(&mut self, key: Key, way: Way, segment: &Segment<'_>, flags: TcpFlags) -> u32 {
         let _ = way;
-        let connection = Box::new(new_connection(segment, flags));
+        let connection = self.new_connection(segment, flags);
         let index = self.place(connection, segment.frame.capture);
         self.insert(key, Place::Whole(index));
         self.make_room(index);
@@ -353,7 +359,7 @@ impl<R: StreamReader> Table<R> {
         let Some(remnant) = number_of else {
             return self.open(key, Way::Forward, segment, flags);
         };
-        let mut connection = Box::new(new_connection(segment, flags));
+        let mut connection = self.new_connection(segment, flags);
         connection.streams.push((remnant.capture, remnant.stream));
         let index = self.store(connection);
         self.insert(key, Place::Whole(index));
@@ -380,13 +386,7 @@ impl<R: StreamReader> Table<R> {
     }
 
     fn number(&mut self, capture: CaptureId) -> u32 {
-        let slot = usize::from(capture.0);
-        if self.next_stream.len() <= slot {
-            self.next_stream.resize(slot + 1, 0);
-        }
-        let stream = self.next_stream[slot];
-        self.next_stream[slot] += 1;
-        stream
+        next_number(&mut self.next_stream, capture)
     }
 
     /// A refusal beyond the number kept apart joins its group and leaves only a number behind.
@@ -604,6 +604,32 @@ impl<R: StreamReader> Table<R> {
 enum Refused {
     Yes,
     No,
+}
+
+fn sender<R: StreamReader>(connection: &Connection<R>, segment: &Segment<'_>) -> Peer {
+    let src = (segment.addresses.src(), segment.src_port);
+    // A connection of a port to itself: both ends are one; the first sender is the client throughout.
+    if connection.client == src {
+        Peer::Client
+    } else {
+        Peer::Server
+    }
+}
+
+/// A SYN that opens the 4-tuple anew.
+fn is_reused<R: StreamReader>(connection: &Connection<R>, segment: &Segment<'_>) -> bool {
+    connection.is_reused_by(sender(connection, segment), segment.seq)
+}
+
+/// The next `tcp.stream` of a capture.
+fn next_number(next_stream: &mut Vec<u32>, capture: CaptureId) -> u32 {
+    let slot = usize::from(capture.0);
+    if next_stream.len() <= slot {
+        next_stream.resize(slot + 1, 0);
+    }
+    let stream = next_stream[slot];
+    next_stream[slot] = stream.wrapping_add(1);
+    stream
 }
 
 fn key_of<R: StreamReader>(connection: &Connection<R>) -> (Key, Way) {
