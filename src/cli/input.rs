@@ -15,6 +15,7 @@ use super::reading::{self, Ending};
 use super::screen::{ScreenArgs, Verbosity};
 use whyrst::analysis::{AnalysisOptions, Analyzer, ConnectionRows};
 use whyrst::capture::{CaptureFilter, Input};
+use whyrst::flow::Limits;
 use whyrst::report::Report;
 use whyrst::report::select::Selection;
 
@@ -45,6 +46,9 @@ pub(crate) struct InputArgs {
     /// Only packets that this filter expression of tcpdump lets pass; streams are then numbered among those
     #[arg(short, long, value_name = "EXPRESSION", help_heading = "Input")]
     filter: Option<String>,
+    /// Memory to stay within, roughly: 500M, 2G; connections that closed quietly are forgotten first, and counted
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Input")]
+    max_memory: Option<u64>,
     /// A filter expression, as with -f
     #[arg(value_name = "EXPRESSION", last = true, conflicts_with = "filter")]
     expression: Vec<String>,
@@ -174,6 +178,7 @@ impl InputArgs {
             } else {
                 request.rows
             },
+            limits: self.max_memory.map(Limits::within).unwrap_or_default(),
             ..AnalysisOptions::default()
         });
         let stop = on_interrupt()?;
@@ -197,6 +202,32 @@ impl InputArgs {
             .chain(&self.read)
             .any(|path| path.as_os_str() == "-")
     }
+}
+
+/// `500M`, `2G`, `1048576`: bytes, in powers of 1024.
+fn bytes(text: &str) -> Result<u64, String> {
+    let unit = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit);
+    let shift = match unit
+        .trim()
+        .to_ascii_uppercase()
+        .trim_end_matches("IB")
+        .trim_end_matches('B')
+    {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return Err("no size as 500M or 2G".to_owned()),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "no size as 500M or 2G".to_owned())?;
+    number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| "too large".to_owned())
 }
 
 /// What a subcommand wants of the analysis.
@@ -253,4 +284,39 @@ fn saved_report(path: &std::path::Path) -> anyhow::Result<Option<Report>> {
     let report = serde_json::from_str(&text)
         .with_context(|| format!("{}: not a report of whyrst", path.display()))?;
     Ok(Some(report))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_of_1024() {
+        assert_eq!(bytes("500M"), Ok(500 << 20));
+        assert_eq!(bytes("2GiB"), Ok(2 << 30));
+        assert_eq!(bytes("4096"), Ok(4096));
+        for wrong in ["", "M", "12X", "-1", "99999999999999999999", "99999999999G"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_points_or_hours_of_the_first_day() {
+        let first = Timestamp::from_parts(1_795_223_291, 0);
+        let at = |text: &str| {
+            When::parse(text)
+                .unwrap()
+                .on(Some(first))
+                .unwrap()
+                .to_rfc3339()
+        };
+        assert_eq!(at("01:14:40.5"), "2026-11-21T01:14:40.500000000Z");
+        assert_eq!(at("01:14"), "2026-11-21T01:14:00.000000000Z");
+        assert_eq!(at("2026-11-22 02:00:00"), "2026-11-22T02:00:00.000000000Z");
+        assert_eq!(
+            at("2026-11-22T02:00:00+02:00"),
+            "2026-11-22T00:00:00.000000000Z"
+        );
+        assert!(When::parse("25:00").is_err() && When::parse("1700000000").is_err());
+    }
 }

@@ -43,6 +43,25 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Memory of a connection that has talked, with its dialogue and room to grow, measured and rounded up.
+    const PER_CONNECTION: u64 = 6 << 10;
+    /// What the program needs beside connections, rounded up.
+    const BASE: u64 = 24 << 20;
+
+    /// Limits that keep the table within about that many bytes; at least a thousand connections are held, whatever is asked.
+    pub fn within(bytes: u64) -> Self {
+        let defaults = Self::default();
+        let held = bytes.saturating_sub(Self::BASE) / Self::PER_CONNECTION;
+        let held = usize::try_from(held).unwrap_or(usize::MAX).max(1000);
+        Self {
+            connections: held,
+            numbers: defaults.numbers.min(held.saturating_mul(8)),
+            ..defaults
+        }
+    }
+}
+
 /// Where a connection is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
