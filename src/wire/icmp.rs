@@ -34,9 +34,30 @@ pub(super) fn v6<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         (2, _) => IcmpReason::TooBig,
         (3, _) => IcmpReason::TimeExceeded,
         (4, _) => IcmpReason::Other,
+        (137, _) => return redirect(quoted, ctx),
         _ => return Decoded::Other,
     };
     quote(quoted, reason, ctx, ip::v6)
+}
+
+/// A redirect (RFC 4861 section 4.5): two addresses, then options, one of which quotes the packet.
+fn redirect<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    const REDIRECTED_HEADER: u8 = 4;
+    let mut options = v.skip(32);
+    while let Some(option) = options {
+        let (Some(kind), Some(words @ 1..)) = (option.u8(0), option.u8(1)) else {
+            break;
+        };
+        let len = usize::from(words) * 8;
+        if kind == REDIRECTED_HEADER {
+            return match option.clip(len as u32).skip(8) {
+                Some(quoted) => quote(quoted, IcmpReason::Other, ctx, ip::v6),
+                None => Decoded::Other,
+            };
+        }
+        options = option.skip(len);
+    }
+    Decoded::Other
 }
 
 fn quote<'a, 'f>(

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::decoder::{Context, Datagram};
 use super::fragment::{DatagramKey, Piece, Tail};
+use super::link::ppp;
 use super::view::View;
 use super::{Addresses, Decoded, Ttl, icmp, tcp, tunnel};
 
@@ -32,6 +33,9 @@ mod number {
 /// What follows an IP header, by its protocol number.
 #[inline]
 pub(super) fn protocol<'a>(protocol: u8, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    if v.wire == 0 {
+        return Decoded::Other;
+    }
     match protocol {
         number::TCP => tcp::segment(v, ctx),
         number::ICMP => icmp::v4(v, ctx),
@@ -100,10 +104,18 @@ pub(super) fn v4<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     }
     let id = u16::from_be_bytes([i0, i1]);
     let fragment = u16::from_be_bytes([f0, f1]);
+    let mut dst = Ipv4Addr::new(d0, d1, d2, d3);
+    if header_len > 20 {
+        dst = v
+            .bytes
+            .get(20..header_len)
+            .and_then(source_route_end)
+            .unwrap_or(dst);
+    }
     let header = IpHeader {
         addresses: Addresses::V4 {
             src: Ipv4Addr::new(s0, s1, s2, s3),
-            dst: Ipv4Addr::new(d0, d1, d2, d3),
+            dst,
         },
         ttl: Ttl(ttl),
         id: Some(id),
@@ -130,6 +142,40 @@ pub(super) fn v4<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         return fragment_of(payload, place, ctx);
     }
     protocol(protocol_number, payload, ctx)
+}
+
+/// Where a packet with a source route that is not used up will end: the route's last address (RFC 791 section 3.1).
+fn source_route_end(mut options: &[u8]) -> Option<Ipv4Addr> {
+    const END: u8 = 0;
+    const NOP: u8 = 1;
+    const LOOSE: u8 = 131;
+    const STRICT: u8 = 137;
+    loop {
+        match *options {
+            [] | [END, ..] => return None,
+            [NOP, ref rest @ ..] => options = rest,
+            [LOOSE | STRICT, len, pointer, ..] => {
+                let route = options.get(3..usize::from(len))?;
+                let last = route.last_chunk::<4>()?;
+                return (pointer <= len).then(|| Ipv4Addr::from(*last));
+            }
+            [_, len, ..] if len >= 2 => options = options.get(usize::from(len)..)?,
+            _ => return None,
+        }
+    }
+}
+
+/// `LINKTYPE_RAW`, before which old Linux drivers left parts of PPP's and their own headers.
+pub(super) fn raw<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    const PPP: u16 = 0xff03;
+    let header = [0, 6, 1].into_iter().find(|&at| v.u16(at) == Some(PPP));
+    match header.and_then(|at| v.skip(at)) {
+        Some(v) => ppp::with_hdlc(v, ctx),
+        None if v.array::<10>(0) == Some([0; 10]) => {
+            v.skip(10).map_or(Decoded::Undecoded, |v| v4(v, ctx))
+        }
+        None => any_version(v, ctx),
+    }
 }
 
 /// An IPv6 packet (RFC 8200).

@@ -24,9 +24,20 @@ pub(super) fn frame<'a>(link: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decode
         276 => framing::linux_cooked_2(v, ctx),
         113 => framing::linux_cooked(v, ctx),
         // 12 and 14: what some systems wrote for 101.
-        12 | 14 | 101 | 228 | 229 => ip::any_version(v, ctx),
-        0 | 108 => framing::null(v, ctx),
+        12 | 14 | 101 => raw(v, ctx),
+        228 | 229 => ip::any_version(v, ctx),
+        0 => framing::null(v, ctx),
+        108 => framing::loopback(v, ctx),
         _ => rare(link, v, ctx),
+    }
+}
+
+/// Raw IP shows itself, mostly.
+#[inline]
+fn raw<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    match v.u8(0) {
+        Some(0x45..=0x4f) => ip::v4(v, ctx),
+        _ => ip::raw(v, ctx),
     }
 }
 
@@ -39,14 +50,14 @@ fn rare<'a>(link: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         9 | 50 | 103 => Some(ppp::with_hdlc(v, ctx)),
         10 => llc::fddi(v, ctx),
         11 | 100 => Some(llc::llc(v, ctx)),
-        13 | 106 => Some(ip::any_version(v, ctx)),
+        13 | 109 => log::enc(v, ctx),
+        16 | 18 | 19 | 106 => Some(ip::any_version(v, ctx)),
         17 => log::pflog_old(v, ctx),
         51 => Some(ppp::pppoe(v, ctx)),
         99 => framing::symantec(v, ctx),
         104 | 112 => Some(ppp::cisco_hdlc(v, ctx)),
         105 => Some(wifi::frame(v, ctx)),
         107 => relay::frame_relay(v, ctx),
-        109 => log::enc(v, ctx),
         117 => log::pflog(v, ctx),
         119 => wifi::prism(v, ctx),
         122 => v.skip(16).map(|v| llc::llc(v, ctx)),

@@ -28,11 +28,10 @@ pub(super) fn over_ip<'a>(protocol: u8, v: View<'a>, ctx: &mut Context<'_>) -> D
         93 => super::link::relay::ax25(v, ctx).unwrap_or(Decoded::Undecoded),
         97 => ethernet::nested(v.skip(2), ctx),
         108 => compressed(v, ctx).unwrap_or(Decoded::Undecoded),
-        115 => l2tp::over_ip(v, ctx).unwrap_or(Decoded::Undecoded),
         137 => mpls::stack(v, ctx),
         143 => ethernet::nested(Some(v), ctx),
-        // ESP is encrypted.
-        50 => Decoded::Undecoded,
+        // ESP is encrypted; L2TP version 3 says what it carries in control messages.
+        50 | 115 => Decoded::Undecoded,
         _ => Decoded::Other,
     }
 }
@@ -57,10 +56,19 @@ fn compressed<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     ctx.descend()?;
     let mut payload = Vec::new();
     let deflated = v.skip(4)?.bytes;
-    flate2::read::DeflateDecoder::new(deflated)
-        .take(MAX_INFLATED)
-        .read_to_end(&mut payload)
-        .ok()?;
+    // What came out before an error is still the head of the packet.
+    let inflated = if has_zlib_header(deflated) {
+        flate2::read::ZlibDecoder::new(deflated)
+            .take(MAX_INFLATED)
+            .read_to_end(&mut payload)
+    } else {
+        flate2::read::DeflateDecoder::new(deflated)
+            .take(MAX_INFLATED)
+            .read_to_end(&mut payload)
+    };
+    if inflated.is_err() && payload.is_empty() {
+        return None;
+    }
     ctx.datagram = Some(Datagram {
         payload,
         header: ctx.ip,
@@ -68,4 +76,11 @@ fn compressed<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
         quoted_by: ctx.quoted_by,
     });
     Some(Decoded::Other)
+}
+
+/// zlib's two bytes (RFC 1950 section 2.2), which RFC 2394 leaves out and some implementations don't.
+fn has_zlib_header(bytes: &[u8]) -> bool {
+    bytes.first_chunk::<2>().is_some_and(|&[method, flags]| {
+        method & 0x0f == 8 && u16::from_be_bytes([method, flags]) % 31 == 0
+    })
 }

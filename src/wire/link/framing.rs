@@ -13,14 +13,28 @@ pub fn null<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     if let [0xff, 0x03, ..] = family {
         return ppp::with_hdlc(v, ctx);
     }
-    let big = u32::from_be_bytes(family);
-    let family = if big > 0xffff { big.swap_bytes() } else { big };
+    let family = match u32::from_le_bytes(family) {
+        little @ ..=0xffff => little,
+        // Some keep 16 bits in the first two bytes.
+        little @ ..0x0006_0000 => little >> 16,
+        little => little.swap_bytes(),
+    };
     match family {
         2 => ip::any_version(rest, ctx),
         // NetBSD, OpenBSD; FreeBSD; Darwin.
         24 | 28 | 30 => ip::v6(rest, ctx),
-        1501..=0xffff => ethernet::payload(family as u16, rest, ctx),
+        1501.. => ethernet::payload(family as u16, rest, ctx),
         _ => Decoded::Other,
+    }
+}
+
+/// OpenBSD's loopback: the address family in network order.
+pub fn loopback<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    match v.split::<4>() {
+        Some(([0, 0, 0, 2], rest)) => ip::any_version(rest, ctx),
+        Some(([0, 0, 0, 24 | 28 | 30], rest)) => ip::v6(rest, ctx),
+        Some(_) => Decoded::Other,
+        None => Decoded::Undecoded,
     }
 }
 
@@ -104,14 +118,14 @@ fn cooked_payload<'a>(
     ctx: &mut Context<'_>,
 ) -> Decoded<'a> {
     match (hardware, protocol) {
-        (hardware::RADIOTAP, _) => wifi::radiotap(v, ctx).unwrap_or(Decoded::Undecoded),
-        (hardware::FRAME_RELAY, _) => relay::frame_relay(v, ctx).unwrap_or(Decoded::Undecoded),
         (hardware::NETLINK, family) => log::netlink(family, v, ctx),
-        (hardware::GRE, _) => tunnel::gre_payload(protocol, v, ctx),
+        (hardware::GRE, 1501..) => tunnel::gre_payload(protocol, v, ctx),
         (_, 0x0003) => ethernet::nested(Some(v), ctx),
         (_, 0x0004) => llc::llc(v, ctx),
         (_, 0x0007) => ppp::with_hdlc(v, ctx),
         (_, 1501..) => ethernet::payload(protocol, v, ctx),
+        (hardware::RADIOTAP, _) => wifi::radiotap(v, ctx).unwrap_or(Decoded::Undecoded),
+        (hardware::FRAME_RELAY, _) => relay::frame_relay(v, ctx).unwrap_or(Decoded::Undecoded),
         _ => Decoded::Other,
     }
 }

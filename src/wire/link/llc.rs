@@ -21,7 +21,7 @@ pub fn ieee_802_3<'a>(len: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'
 
 /// LLC: two service access points, one or two bytes of control (IEEE 802.2 clause 3.2).
 pub fn llc<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let (Some(destination), Some(control)) = (v.u8(0), v.u8(2)) else {
+    let (Some(destination), Some(source), Some(control)) = (v.u8(0), v.u8(1), v.u8(2)) else {
         return Decoded::Undecoded;
     };
     if ctx.descend().is_none() {
@@ -29,14 +29,15 @@ pub fn llc<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     }
     // Unnumbered frames have one byte of control, others two.
     let header = if control & 3 == 3 { 3 } else { 4 };
-    let carries_data = control & 1 == 0 || control & 0xef == 0x03;
+    let carries_data = control & 1 == 0 || control == 0x03;
     let Some(rest) = v.skip(header) else {
         return Decoded::Undecoded;
     };
-    match destination {
-        SNAP => snap(rest, BridgePad::Two, ctx),
-        IP if carries_data => ip::any_version(rest, ctx),
-        OSI_NETWORK if carries_data => relay::network_layer_identifier(rest, ctx),
+    match (destination, source) {
+        _ if !carries_data => Decoded::Other,
+        (SNAP, SNAP) => snap(rest, BridgePad::Two, ctx),
+        (IP, _) => ip::any_version(rest, ctx),
+        (OSI_NETWORK, _) => relay::network_layer_identifier(rest, ctx),
         _ => Decoded::Other,
     }
 }
@@ -85,8 +86,8 @@ pub fn token_ring<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>>
 /// FDDI (ANSI X3.139): frame control and addresses.
 pub fn fddi<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     let (&[control, ..], rest) = v.split::<13>()?;
-    // LLC frames, asynchronous and synchronous.
-    match control & 0x70 {
+    // Asynchronous LLC frames.
+    match control & 0xf0 {
         0x50 => Some(llc(rest, ctx)),
         _ => Some(Decoded::Other),
     }

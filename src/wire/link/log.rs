@@ -34,12 +34,16 @@ pub fn enc<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     } else {
         family
     };
-    Some(bsd_family(family, v.skip(12)?, ctx))
+    let rest = v.skip(12)?;
+    Some(match family {
+        2 => ip::v4(rest, ctx),
+        24 => ip::v6(rest, ctx),
+        _ => Decoded::Other,
+    })
 }
 
 /// Linux's address families.
 const AF_INET: u8 = 2;
-const AF_BRIDGE: u8 = 7;
 const AF_INET6: u8 = 10;
 
 /// Attributes of a logged packet (`linux/netfilter/nfnetlink_log.h`).
@@ -94,16 +98,17 @@ fn logged_packet<'a>(
         let Some(body_len) = len.checked_sub(LENGTH_AND_KIND) else {
             break;
         };
-        let Some(body) = v.skip(4).map(|body| body.clip(u32::from(body_len))) else {
+        let Some(body) = v.skip(4).filter(|body| u32::from(body_len) <= body.wire) else {
             break;
         };
+        let body = body.clip(u32::from(body_len));
         match kind & 0x7fff {
             NFULA_PACKET_HDR => ethertype = body.u16(0),
             NFULA_PAYLOAD => {
                 return match (family, ethertype) {
                     (AF_INET, _) => ip::v4(body, ctx),
                     (AF_INET6, _) => ip::v6(body, ctx),
-                    (AF_BRIDGE, Some(ethertype)) => ethernet::payload(ethertype, body, ctx),
+                    (_, Some(ethertype)) => ethernet::payload(ethertype, body, ctx),
                     _ => Decoded::Other,
                 };
             }

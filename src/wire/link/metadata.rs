@@ -6,7 +6,7 @@ use super::super::view::View;
 use super::ethernet;
 
 /// A tag of `len` bytes, then an EtherType or a length: Cisco CMD (0x8909), VN-Tag (0x8926), IEEE 802.1BR E-Tag (0x893f),
-/// HSR (0x892f, IEC 62439-3), IEEE 802.1CB R-Tag, Broadcom's switch tag.
+/// HSR (0x892f, IEC 62439-3), IEEE 802.1CB R-Tag.
 pub fn then_ethertype<'a>(v: View<'a>, len: usize, ctx: &mut Context<'_>) -> Decoded<'a> {
     match (v.u16(len), v.skip(len + 2)) {
         (Some(field), Some(rest)) => ethernet::type_or_length(field, rest, ctx),
@@ -25,19 +25,18 @@ pub fn trill<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     ethernet::nested(v.skip(6 + options * 4), ctx)
 }
 
-/// IEEE 802.1AE, as long as it authenticates only; encrypted frames are not decoded.
+/// IEEE 802.1AE, as long as it authenticates only; encrypted frames are not decoded. The integrity check
+/// after the payload is no part of it for whoever looks at its length.
 pub fn macsec<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     const CHANNEL_IDENTIFIER: u8 = 0x20;
     const ENCRYPTED_OR_CHANGED: u8 = 0x0c;
-    const INTEGRITY_CHECK: u32 = 16;
     match v.u8(0) {
         Some(control) if control & ENCRYPTED_OR_CHANGED == 0 => {
-            let len = if control & CHANNEL_IDENTIFIER != 0 {
-                14
-            } else {
-                6
+            let tag = match control & CHANNEL_IDENTIFIER {
+                0 => 6,
+                _ => 14,
             };
-            then_ethertype(v.trim_end(INTEGRITY_CHECK), len - 2, ctx)
+            then_ethertype(v, tag, ctx)
         }
         _ => Decoded::Undecoded,
     }

@@ -8,23 +8,28 @@ use super::ethernet;
 /// A label stack (RFC 3032 section 2.1). The first bits after it tell IP from the rest (RFC 4928 section 3).
 pub fn stack<'a>(mut v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     const BOTTOM_OF_STACK: u8 = 1;
-    loop {
-        let Some((&[_, _, third, _], rest)) = v.split::<4>() else {
+    let label = loop {
+        let Some((&[l0, l1, l2, _], rest)) = v.split::<4>() else {
             return Decoded::Undecoded;
         };
         v = rest;
-        if third & BOTTOM_OF_STACK != 0 {
-            break;
+        if l2 & BOTTOM_OF_STACK != 0 {
+            break u32::from_be_bytes([0, l0, l1, l2]) >> 4;
         }
-    }
-    match v.u8(0).map(|first| first >> 4) {
-        Some(4) => ip::v4(v, ctx),
-        Some(6) => ip::v6(v, ctx),
-        Some(1) => associated_channel(v, ctx),
-        Some(_) => ethernet_pseudowire(v, ctx),
-        None => Decoded::Undecoded,
+    };
+    match (label, v.u8(0).map(|first| first >> 4)) {
+        (OAM_ALERT, _) | (_, None) => Decoded::Other,
+        (GENERIC_CHANNEL, _) | (_, Some(1)) => associated_channel(v, ctx),
+        (_, Some(4)) => ip::v4(v, ctx),
+        (_, Some(6)) => ip::v6(v, ctx),
+        (_, Some(0)) => ethernet_pseudowire(v, ctx),
+        _ => Decoded::Undecoded,
     }
 }
+
+/// Labels with a meaning of their own at the bottom (RFC 5586 section 4, RFC 3429).
+const GENERIC_CHANNEL: u32 = 13;
+const OAM_ALERT: u32 = 14;
 
 /// The associated channel header (RFC 5586): management, or IP.
 fn associated_channel<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
@@ -35,17 +40,26 @@ fn associated_channel<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     }
 }
 
-/// Ethernet, with or without a control word (RFC 4448 section 4.6) of which the first bits are zero.
+/// Ethernet, with or without a control word (RFC 4448 section 4.6), of which the first bits are zero as are those of many
+/// addresses. Wireshark takes two addresses of known makers for plain Ethernet; here, two of any maker and a known type.
 fn ethernet_pseudowire<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let has_control_word = v.u8(0).is_some_and(|first| first >> 4 == 0)
-        && v.skip(4).is_some_and(looks_like_ethernet)
-        || !looks_like_ethernet(v);
-    ethernet::nested(v.skip(if has_control_word { 4 } else { 0 }), ctx)
+    let frame = if looks_like_ethernet(v) {
+        Some(v)
+    } else {
+        v.skip(4)
+    };
+    ethernet::nested(frame, ctx)
 }
 
 fn looks_like_ethernet(v: View<'_>) -> bool {
-    matches!(
-        v.u16(12),
-        Some(0..=1500 | 0x0800 | 0x0806 | 0x86dd | 0x8100 | 0x88a8 | 0x8847)
-    )
+    /// Group or locally administered: no maker's (IEEE 802 clause 8.4).
+    const NO_MAKER: u8 = 0x03;
+    const LLC_SNAP: u16 = 0xaaaa;
+    let made = |at| v.u8(at).is_some_and(|first| first & NO_MAKER == 0);
+    let known = match v.u16(12) {
+        Some(0x0800 | 0x0806 | 0x86dd | 0x8100 | 0x88a8 | 0x8847 | 0x8863 | 0x8864) => true,
+        Some(..=1500) => v.u16(14) == Some(LLC_SNAP),
+        _ => false,
+    };
+    made(0) && made(6) && known
 }

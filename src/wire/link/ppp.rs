@@ -46,21 +46,15 @@ fn payload<'a>(protocol: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a>
     }
 }
 
-/// A bridged frame (RFC 3518 section 4.2): flags, type of MAC, and a LAN identification if the flags say so.
+/// A bridged frame (RFC 3518 section 4.2): flags, type of MAC, the frame.
 fn bridged<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    const LAN_IDENTIFICATION: u8 = 0x40;
     const FRAME_CHECK: u8 = 0x80;
     const IEEE_802_3: u8 = 1;
     let (Some(flags), Some(IEEE_802_3)) = (v.u8(0), v.u8(1)) else {
         return Decoded::Other;
     };
-    let header = if flags & LAN_IDENTIFICATION != 0 {
-        6
-    } else {
-        2
-    };
     let trailer = if flags & FRAME_CHECK != 0 { 4 } else { 0 };
-    ethernet::nested(v.trim_end(trailer).skip(header), ctx)
+    ethernet::nested(v.trim_end(trailer).skip(2), ctx)
 }
 
 /// A multilink fragment (RFC 1990 section 3) that is a whole packet: it both begins and ends one.
@@ -128,9 +122,4 @@ pub fn cisco_hdlc<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         }),
         _ => Decoded::Other,
     }
-}
-
-/// PPP in PPTP's GRE: with HDLC's address and control or without (RFC 2637 section 4).
-pub fn ppp_or_hdlc<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    with_hdlc(v, ctx)
 }

@@ -46,6 +46,8 @@ pub fn sun_atm<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     Some(match flags & 0x0f {
         1 => ethernet::nested(rest.skip(2), ctx),
         2 => llc::llc(rest, ctx),
+        // Unsaid, but LLC shows itself.
+        _ if rest.array(0) == Some([0xaa, 0xaa, 0x03]) => llc::llc(rest, ctx),
         _ => Decoded::Other,
     })
 }

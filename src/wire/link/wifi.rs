@@ -30,6 +30,8 @@ pub fn swapped_frame<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
 
 /// Frame control, second byte (IEEE 802.11 clause 9.2.4.1).
 const TO_AND_FROM_DS: u8 = 0x03;
+const TO_DS: u8 = 0x01;
+const FROM_DS: u8 = 0x02;
 const MORE_FRAGMENTS: u8 = 0x04;
 const PROTECTED: u8 = 0x40;
 const ORDER: u8 = 0x80;
@@ -42,7 +44,8 @@ fn data<'a>(v: View<'a>, layout: Layout, ctx: &mut Context<'_>) -> Option<Decode
     if layout.swapped {
         std::mem::swap(&mut first, &mut flags);
     }
-    let is_data = first & 0x0c == 0x08;
+    // Version 0, type 2.
+    let is_data = first & 0x0f == 0x08;
     let (qos, null) = (first & 0x80 != 0, first & 0x40 != 0);
     if !is_data || null {
         return Some(Decoded::Other);
@@ -63,22 +66,27 @@ fn data<'a>(v: View<'a>, layout: Layout, ctx: &mut Context<'_>) -> Option<Decode
         return None;
     }
     let sequence = u16::from_le_bytes(v.array(22)?);
-    // Fragments are put together by nobody here: the first one shows the headers.
-    if sequence & 0x0f != 0 {
-        return Some(Decoded::Other);
+    // Fragments of frames are not put together.
+    if sequence & 0x0f != 0 || flags & MORE_FRAGMENTS != 0 {
+        return None;
     }
-    let _ = MORE_FRAGMENTS;
     if layout.padded {
         header = header.next_multiple_of(4);
     }
     let mut body = v.skip(header)?;
-    if flags & TO_AND_FROM_DS == TO_AND_FROM_DS && qos_control[1] & MESH_CONTROL != 0 {
+    let group_addressed = v.u8(4)? & 1 != 0;
+    let in_mesh = match flags & TO_AND_FROM_DS {
+        TO_AND_FROM_DS => true,
+        FROM_DS => group_addressed,
+        _ => false,
+    };
+    if in_mesh && qos_control[1] & MESH_CONTROL != 0 {
         body = after_mesh_control(body)?;
     }
     if qos_control[0] & AMSDU != 0 {
         return Some(aggregate(body, ctx));
     }
-    Some(payload(v, body, ctx))
+    Some(payload(ends(flags, v), body, ctx))
 }
 
 /// Mesh flags, time to live, sequence number, and addresses by the flags (IEEE 802.11 clause 9.2.4.7.3).
@@ -91,14 +99,32 @@ fn after_mesh_control(v: View<'_>) -> Option<View<'_>> {
     }
 }
 
+/// Who a frame comes from and goes to in the end.
+struct Ends {
+    destination: Option<[u8; 6]>,
+    source: Option<[u8; 6]>,
+}
+
+/// Which of the addresses those are says the way through the distribution system (IEEE 802.11 table 9-30).
+fn ends(flags: u8, v: View<'_>) -> Ends {
+    let (destination, source) = match flags & TO_AND_FROM_DS {
+        TO_DS => (16, 10),
+        FROM_DS => (4, 16),
+        TO_AND_FROM_DS => (16, 24),
+        _ => (4, 10),
+    };
+    Ends {
+        destination: v.array(destination),
+        source: v.array(source),
+    }
+}
+
 /// LLC; but some bridges leave an Ethernet header or two zeros before it.
-fn payload<'a>(frame: View<'a>, body: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+fn payload<'a>(ends: Ends, body: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     match body.u16(0) {
         Some(0xaaaa) => llc::llc(body, ctx),
         Some(0xffff) => Decoded::Other,
-        _ if body.array::<6>(0) == frame.array::<6>(4)
-            && body.array::<6>(6) == frame.array::<6>(10) =>
-        {
+        _ if body.array(0) == ends.destination && body.array(6) == ends.source => {
             ethernet::nested(Some(body), ctx)
         }
         Some(0) => body

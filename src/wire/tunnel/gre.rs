@@ -1,7 +1,7 @@
 //! GRE and ERSPAN.
 
 use super::super::decoder::Context;
-use super::super::link::{ethernet, metadata, mpls, ppp, relay, wifi};
+use super::super::link::{ethernet, mpls, ppp, relay, wifi};
 use super::super::view::View;
 use super::super::{Decoded, ip};
 use super::overlay;
@@ -51,8 +51,10 @@ fn read<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     match protocol {
         // Without a sequence number it is the first version, which has no header.
         ERSPAN if flags & SEQUENCE == 0 => Some(ethernet::nested(Some(rest), ctx)),
+        ERSPAN if rest.u8(0)? >> 4 != 1 => None,
         ERSPAN => Some(ethernet::nested(rest.skip(8), ctx)),
-        WCCP if rest.u8(0)? >> 4 != 4 => Some(ip::any_version(rest.skip(4)?, ctx)),
+        // Looked for right after the first four bytes, as Wireshark does.
+        WCCP if v.u8(4)? >> 4 != 4 => Some(ip::any_version(rest.skip(4)?, ctx)),
         _ => Some(payload(protocol, rest, ctx)),
     }
 }
@@ -70,11 +72,10 @@ pub fn payload<'a>(protocol: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded
         0x00fe => relay::network_layer_identifier(v, ctx),
         // Access points' sniffers.
         0x8200..=0x8370 if protocol & 0x0f == 0 => wifi::frame(v, ctx),
-        0x880b => ppp::ppp_or_hdlc(v, ctx),
-        // CDMA2000's A10 interface.
-        0x8881 | 0x88d2 => ppp::with_hdlc(v, ctx),
+        0x880b => ppp::with_hdlc(v, ctx),
+        // CDMA2000's A10 interface: HDLC with its flags and escapes.
+        0x8881 | 0x88d2 => Decoded::Undecoded,
         0x8847 | 0x8848 => mpls::stack(v, ctx),
-        0x8909 => metadata::then_ethertype(v, 6, ctx),
         0x894f => overlay::nsh(v, ctx),
         ERSPAN => ethernet::nested(v.skip(8), ctx),
         ERSPAN_3 => erspan_3(v, ctx).unwrap_or(Decoded::Undecoded),

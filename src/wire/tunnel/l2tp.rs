@@ -2,8 +2,7 @@
 
 use super::super::Decoded;
 use super::super::decoder::Context;
-use super::super::ip;
-use super::super::link::{ethernet, llc, ppp};
+use super::super::link::ppp;
 use super::super::view::View;
 
 const CONTROL: u16 = 0x8000;
@@ -18,24 +17,18 @@ pub fn over_udp<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
         return Some(Decoded::Other);
     }
     match flags & 0x000f {
-        2 => data(flags, v.skip(2)?, ctx),
-        3 => session(v.skip(8)?, ctx),
+        2 => data(flags, v, ctx),
+        // The lengths of a session's cookie and sublayer, and what it carries, were agreed in control messages.
+        3 => Some(Decoded::Undecoded),
         _ => Some(Decoded::Other),
     }
 }
 
-/// Over IP only version 3; a session of zero is control.
-pub fn over_ip<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
-    match v.u32(0)? {
-        0 => Some(Decoded::Other),
-        _ => session(v.skip(4)?, ctx),
-    }
-}
-
 /// Version 2: length, tunnel and session, sequence, offset, as the flags have them; then PPP.
-fn data<'a>(flags: u16, v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
-    let mut header = 4;
+fn data<'a>(flags: u16, mut v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    let mut header = 6;
     if flags & LENGTH != 0 {
+        v = v.clip(u32::from(v.u16(2)?));
         header += 2;
     }
     if flags & SEQUENCE != 0 {
@@ -45,22 +38,4 @@ fn data<'a>(flags: u16, v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a
         header += 2 + usize::from(v.u16(header)?);
     }
     Some(ppp::with_hdlc(v.skip(header)?, ctx))
-}
-
-/// Version 3: the cookie's length, the sublayer and what is carried were agreed out of sight; what is there shows itself.
-fn session<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
-    const ETHERTYPES: [u16; 4] = [0x0800, 0x86dd, 0x8100, 0x0806];
-    for cookie in [0, 4, 8, 12] {
-        let rest = v.skip(cookie)?;
-        if ETHERTYPES.contains(&rest.u16(12)?) {
-            return Some(ethernet::nested(Some(rest), ctx));
-        }
-        match (rest.u8(0)?, rest.u8(1)?) {
-            (0xff, 0x03) | (0x0f | 0x8f, 0) => return Some(ppp::with_hdlc(rest, ctx)),
-            (0xaa, 0xaa) => return Some(llc::llc(rest, ctx)),
-            (0x45, _) => return Some(ip::v4(rest, ctx)),
-            _ => {}
-        }
-    }
-    None
 }

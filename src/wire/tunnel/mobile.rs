@@ -3,7 +3,7 @@
 use super::super::Decoded;
 use super::super::decoder::Context;
 use super::super::ip;
-use super::super::link::{ethernet, ppp, wifi};
+use super::super::link::{ethernet, wifi};
 use super::super::view::View;
 
 /// GTP-U (3GPP TS 29.281 section 5.1): flags, type, length, tunnel; then optional fields and extension headers.
@@ -32,13 +32,12 @@ pub fn gtp_user<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     Some(user_packet(rest, ctx))
 }
 
-/// The header does not say what it carries: IP shows itself, the rest is PPP.
+/// The header does not say what it carries: IP shows itself.
 fn user_packet<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     match v.u8(0) {
         Some(0x45..=0x4e) => ip::v4(v, ctx),
         Some(0x60..=0x6f) => ip::v6(v, ctx),
-        Some(_) => ppp::with_hdlc(v, ctx),
-        None => Decoded::Other,
+        _ => Decoded::Other,
     }
 }
 
@@ -52,12 +51,11 @@ pub fn capwap<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
         return Some(Decoded::Undecoded);
     }
     let (lengths, kinds, flags) = (v.u8(1)?, v.u8(2)?, v.u8(3)?);
-    let _ = kinds;
     if flags & (FRAGMENT | KEEP_ALIVE) != 0 {
         return Some(Decoded::Other);
     }
     let rest = v.skip(usize::from(lengths >> 3) * 4)?;
-    Some(match v.u8(2)? & NATIVE_FRAME {
+    Some(match kinds & NATIVE_FRAME {
         0 => ethernet::nested(Some(rest), ctx),
         _ => wifi::swapped_frame(rest, ctx),
     })

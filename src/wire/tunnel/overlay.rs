@@ -75,6 +75,8 @@ pub fn ayiya<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
 pub fn batman<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     match (v.u8(0), v.u8(1)) {
         (Some(0x40), Some(15)) => ethernet::nested(v.skip(10), ctx),
+        // With the source's address, subtype and padding.
+        (Some(0x42), Some(15)) => ethernet::nested(v.skip(18), ctx),
         (Some(3), Some(14)) => ethernet::nested(v.skip(10), ctx),
         _ => Decoded::Other,
     }
