@@ -28,6 +28,7 @@ pub(super) fn over_ip<'a>(protocol: u8, v: View<'a>, ctx: &mut Context<'_>) -> D
         93 => super::link::relay::ax25(v, ctx).unwrap_or(Decoded::Undecoded),
         97 => ethernet::nested(v.skip(2), ctx),
         108 => compressed(v, ctx).unwrap_or(Decoded::Undecoded),
+        136 => udp::lite(v, ctx),
         137 => mpls::stack(v, ctx),
         143 => ethernet::nested(Some(v), ctx),
         // ESP is encrypted; L2TP version 3 says what it carries in control messages.

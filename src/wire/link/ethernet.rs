@@ -3,7 +3,7 @@
 use super::super::decoder::Context;
 use super::super::view::View;
 use super::super::{Decoded, MacAddress, ip, tunnel};
-use super::{infiniband, llc, metadata, mpls, ppp, relay};
+use super::{llc, metadata, mpls, ppp, relay};
 
 /// Up to here the field is a length and LLC follows; EtherTypes begin at 1536 (IEEE 802.3 clause 3.2.6).
 const MAX_LENGTH: u16 = 1500;
@@ -76,7 +76,6 @@ fn rare<'a>(ethertype: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         0x88e5 => metadata::macsec(v, ctx),
         0x88e7 => metadata::provider_backbone(v, ctx),
         0x8909 => metadata::then_ethertype(v, 6, ctx),
-        0x8915 => infiniband::transport(v, ctx),
         0x8926 => metadata::then_ethertype(v, 4, ctx),
         0x892f => metadata::then_ethertype(v, 4, ctx),
         0x893f => metadata::then_ethertype(v, 6, ctx),

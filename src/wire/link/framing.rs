@@ -120,12 +120,14 @@ fn cooked_payload<'a>(
     match (hardware, protocol) {
         (hardware::NETLINK, family) => log::netlink(family, v, ctx),
         (hardware::GRE, 1501..) => tunnel::gre_payload(protocol, v, ctx),
+        (hardware::RADIOTAP, ..=1500) => wifi::radiotap(v, ctx).unwrap_or(Decoded::Undecoded),
+        (hardware::FRAME_RELAY, ..=1500) => {
+            relay::frame_relay(v, ctx).unwrap_or(Decoded::Undecoded)
+        }
         (_, 0x0003) => ethernet::nested(Some(v), ctx),
         (_, 0x0004) => llc::llc(v, ctx),
         (_, 0x0007) => ppp::with_hdlc(v, ctx),
         (_, 1501..) => ethernet::payload(protocol, v, ctx),
-        (hardware::RADIOTAP, _) => wifi::radiotap(v, ctx).unwrap_or(Decoded::Undecoded),
-        (hardware::FRAME_RELAY, _) => relay::frame_relay(v, ctx).unwrap_or(Decoded::Undecoded),
         _ => Decoded::Other,
     }
 }
@@ -175,9 +177,12 @@ pub fn erf<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
         rest = rest.skip(8)?;
     }
     Some(match kind & 0x7f {
-        1 | 10 | 15 | 17 => ppp::with_hdlc(rest, ctx),
+        1 => ppp::with_hdlc(rest, ctx),
+        // ATM cells' header, then LLC if it shows itself.
+        4 if rest.array(4) == Some([0xaa, 0xaa, 0x03]) => llc::llc(rest.skip(4)?, ctx),
         2 | 11 | 16 | 20 => ethernet::outermost(rest.skip(2)?, ctx),
-        22 | 23 => ip::any_version(rest, ctx),
+        22 => ip::any_version(rest, ctx),
+        23 => ip::v6(rest, ctx),
         _ => return None,
     })
 }
@@ -215,4 +220,13 @@ pub fn mpacket<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
         EXPRESS => Some(ethernet::outermost(v.skip(delimiter + 1)?.trim_end(4), ctx)),
         _ => None,
     }
+}
+
+/// netANALYZER: four bytes, of which bits 10 to 13 are the version, in transparent mode the preamble; the frame, its check.
+pub fn netanalyzer<'a>(v: View<'a>, header: usize, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    const VERSIONS: std::ops::RangeInclusive<u32> = 1..=2;
+    let version = (u32::from_le_bytes(v.array(0)?) >> 10) & 0x0f;
+    VERSIONS
+        .contains(&version)
+        .then_some(ethernet::outermost(v.skip(header)?.trim_end(4), ctx))
 }

@@ -17,15 +17,9 @@ pub fn local_route<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>
     let (&[_, flags, ..], rest) = v.split::<8>()?;
     match flags & LINK_NEXT_HEADER {
         2 => Some(base_transport(rest, ctx)),
-        3 => Some(transport(rest, ctx)),
+        3 => Some(base_transport(rest.skip(40)?, ctx)),
         _ => Some(Decoded::Other),
     }
-}
-
-/// From the global route header on: RoCE has no local route.
-pub fn transport<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    v.skip(40)
-        .map_or(Decoded::Undecoded, |v| base_transport(v, ctx))
 }
 
 /// The base transport header; IPoIB travels in unreliable datagrams (opcode 0x64) behind eight bytes more.

@@ -42,16 +42,17 @@ fn by_protocol<'a>(protocol: u32, v: View<'a>, ctx: &mut Context<'_>) -> Decoded
 
 fn by_link<'a>(link: u16, v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     match link {
-        // GGSN: flags, tag and protocol.
-        133 => Some(by_protocol(u32::from(v.u8(2)?), v.skip(4)?, ctx)),
+        130 => Some(ppp::with_hdlc(v, ctx)),
+        131 | 180 => relay::frame_relay(v, ctx),
         135 | 137 => atm(link, v, ctx),
-        178 => Some(ethernet::outermost(v, ctx)),
-        179 => Some(ppp::with_hdlc(v, ctx)),
-        180 => relay::frame_relay(v, ctx),
+        // Services: a header before the packet.
+        136 => Some(ip::any_version(v.skip(12)?, ctx)),
+        167 | 178 => Some(ethernet::outermost(v, ctx)),
+        // Address and control are always there.
+        179 => Some(ppp::ppp(v.skip(2)?, ctx)),
         181 => Some(ppp::cisco_hdlc(v, ctx)),
-        167 => Some(ethernet::outermost(v, ctx)),
-        // Services and virtual ports: a cookie by chance; what follows shows itself.
-        130 | 131 | 136 | 183 => guess(v, ctx),
+        // Virtual ports, likewise.
+        183 => Some(ip::any_version(v.skip(18)?, ctx)),
         _ => None,
     }
 }
@@ -67,11 +68,4 @@ fn atm<'a>(link: u16, v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>>
         (first, _, _) if first >> 4 == 4 || first >> 4 == 6 => ip::any_version(rest, ctx),
         _ => return None,
     })
-}
-
-fn guess<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
-    let at = [0, 2, 4, 8]
-        .into_iter()
-        .find(|&at| matches!(v.u8(at), Some(0x45 | 0x60)))?;
-    Some(ip::any_version(v.skip(at)?, ctx))
 }

@@ -105,7 +105,6 @@ pub fn arcnet<'a>(v: View<'a>, addresses: usize, ctx: &mut Context<'_>) -> Optio
     Some(match code {
         240 => ip::any_version(rest, ctx),
         196 => ip::v6(rest.skip(fragmentation)?, ctx),
-        205 => llc(rest.skip(fragmentation)?, ctx),
         212 => ip::any_version(rest.skip(fragmentation)?, ctx),
         _ => Decoded::Other,
     })

@@ -83,13 +83,13 @@ pub fn payload<'a>(protocol: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded
     }
 }
 
-/// ERSPAN's third version: twelve bytes, eight more if the last bit says so; Ethernet or IP.
+/// ERSPAN's third version, numbered 2: twelve bytes, eight more if the last bit says so; then Ethernet if the type is 0.
 fn erspan_3<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    const VERSION: u8 = 2;
     let kind = v.u16(10)?;
     let rest = v.skip(if kind & 1 != 0 { 20 } else { 12 })?;
-    Some(match (kind >> 11) & 0x1f {
-        0 => ethernet::nested(Some(rest), ctx),
-        2 => ip::any_version(rest, ctx),
-        _ => Decoded::Other,
-    })
+    match (v.u8(0)? >> 4, (kind >> 10) & 0x1f) {
+        (VERSION, 0) => Some(ethernet::nested(Some(rest), ctx)),
+        _ => None,
+    }
 }

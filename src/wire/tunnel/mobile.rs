@@ -32,22 +32,24 @@ pub fn gtp_user<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     Some(user_packet(rest, ctx))
 }
 
-/// The header does not say what it carries: IP shows itself.
+/// The header does not say what it carries: IP shows itself, Ethernet by its type.
 fn user_packet<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     match v.u8(0) {
         Some(0x45..=0x4e) => ip::v4(v, ctx),
         Some(0x60..=0x6f) => ip::v6(v, ctx),
+        _ if matches!(v.u16(12), Some(0x0800 | 0x86dd)) => ethernet::nested(Some(v), ctx),
         _ => Decoded::Other,
     }
 }
 
 /// CAPWAP's data channel (RFC 5415 section 4.3).
 pub fn capwap<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    /// With DTLS.
+    const ENCRYPTED: u8 = 1;
     const NATIVE_FRAME: u8 = 0x01;
     const FRAGMENT: u8 = 0x80;
     const KEEP_ALIVE: u8 = 0x08;
-    if v.u8(0)? & 0x0f != 0 {
-        // Encrypted with DTLS.
+    if v.u8(0)? & 0x0f == ENCRYPTED {
         return Some(Decoded::Undecoded);
     }
     let (lengths, kinds, flags) = (v.u8(1)?, v.u8(2)?, v.u8(3)?);
@@ -65,7 +67,7 @@ pub fn capwap<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
 pub fn lwapp<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     const CONTROL: u8 = 0x04;
     match (v.u8(0), v.skip(6)) {
-        (Some(flags), Some(rest)) if flags & CONTROL == 0 => wifi::swapped_frame(rest, ctx),
+        (Some(flags), Some(rest)) if flags & CONTROL == 0 => wifi::frame(rest, ctx),
         (Some(_), _) => Decoded::Other,
         _ => Decoded::Undecoded,
     }

@@ -18,9 +18,22 @@ pub fn datagram<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         len @ 8.. => rest.clip(u32::from(len) - 8),
         _ => return Decoded::Other,
     };
+    by_ports([s0, s1, d0, d1], payload, ctx)
+}
+
+/// UDP-Lite (RFC 3828), whose length is how far the checksum reaches.
+pub fn lite<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    match v.split::<8>() {
+        Some((&[s0, s1, d0, d1, ..], rest)) => by_ports([s0, s1, d0, d1], rest, ctx),
+        None => Decoded::Other,
+    }
+}
+
+fn by_ports<'a>(ports: [u8; 4], payload: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     if ctx.descend().is_none() {
         return Decoded::Undecoded;
     }
+    let [s0, s1, d0, d1] = ports;
     let (source, destination) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
     let (low, high) = (source.min(destination), source.max(destination));
     by_port(low, payload, ctx)
@@ -32,7 +45,8 @@ pub fn datagram<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
 fn by_port<'a>(port: u16, v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     match port {
         1701 => l2tp::over_udp(v, ctx),
-        2152 => mobile::gtp_user(v, ctx),
+        // User data over the ports of control and of charging too.
+        2123 | 2152 | 3386 => mobile::gtp_user(v, ctx),
         3544 => overlay::teredo(v, ctx),
         4341 => v.skip(8).map(|v| ip::any_version(v, ctx)),
         4754 => Some(gre::packet(v, ctx)),
