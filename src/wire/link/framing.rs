@@ -28,11 +28,11 @@ pub fn null<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     }
 }
 
-/// OpenBSD's loopback: the address family in network order.
+/// OpenBSD's loopback: the address family in network order; some tools write their host's.
 pub fn loopback<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     match v.split::<4>() {
-        Some(([0, 0, 0, 2], rest)) => ip::any_version(rest, ctx),
-        Some(([0, 0, 0, 24 | 28 | 30], rest)) => ip::v6(rest, ctx),
+        Some(([0, 0, 0, 2] | [2, 0, 0, 0], rest)) => ip::any_version(rest, ctx),
+        Some(([0, 0, 0, 24 | 28 | 30] | [24 | 28 | 30, 0, 0, 0], rest)) => ip::v6(rest, ctx),
         Some(_) => Decoded::Other,
         None => Decoded::Undecoded,
     }
