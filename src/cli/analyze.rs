@@ -130,7 +130,8 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<Outcome> {
     if !args.heading().is_empty() {
         analysed.report.heading = args.heading();
     }
-    args.output.write(&analysed.report, &args.view())?;
+    args.output
+        .write(&analysed.report, &args.view(), args.screen.verbosity())?;
     let found = args
         .fail_on
         .iter()

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use whyrst::report::headline::headline;
 use whyrst::report::terminal::{self, TerminalOptions};
 use whyrst::report::{Report, csv, json};
 
-use super::screen;
+use super::screen::{self, Verbosity};
 
 /// `--format`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,7 +90,14 @@ impl OutputArgs {
     }
 
     /// Writes the files, and standard output where `--format` was given or no file was.
-    pub(crate) fn write(&self, report: &Report, view: &TerminalOptions) -> anyhow::Result<()> {
+    ///
+    /// Where only files are written, standard error says in a line what is in them.
+    pub(crate) fn write(
+        &self,
+        report: &Report,
+        view: &TerminalOptions,
+        verbosity: Verbosity,
+    ) -> anyhow::Result<()> {
         for path in &self.output {
             let format = Format::of_file(path)?;
             let plain = TerminalOptions {
@@ -102,6 +110,13 @@ impl OutputArgs {
         if self.format.is_some() || self.output.is_empty() {
             let format = self.format.unwrap_or(Format::Text);
             screen::print_with(|to| format.write(report, view, to))?;
+        } else if verbosity != Verbosity::Quiet {
+            let files: Vec<_> = self
+                .output
+                .iter()
+                .map(|p| p.display().to_string())
+                .collect();
+            screen::complain(&format!("{} ({})", headline(report), files.join(", ")));
         }
         Ok(())
     }

@@ -8,6 +8,9 @@ use crate::verdict::{ExampleStep, Part};
 /// Steps further apart than this are drawn with a gap between them.
 const GAP_S: f64 = 0.5;
 
+/// No silence shorter than this is drawn as a gap.
+const SHORT_GAP_S: f64 = 0.1;
+
 impl From<&ExampleStep> for LadderStep {
     fn from(example: &ExampleStep) -> Self {
         Self {
@@ -94,11 +97,13 @@ pub fn render(steps: &[LadderStep], columns: &Columns, options: LadderOptions) -
     let steps = &fold_probes(steps);
     let lane = lane_width(steps, columns, options);
     let mut out = header(columns, lane);
+    let gaps = GapRule::of(steps);
     let mut previous: Option<f64> = None;
+    let mut story = Story::Before;
     for step in steps {
         if let Some(before) = previous {
             let silence = step.at_s - before;
-            if silence >= GAP_S {
+            if gaps.is_gap(silence, story) {
                 gap(
                     &mut out,
                     lane,
@@ -124,6 +129,9 @@ pub fn render(steps: &[LadderStep], columns: &Columns, options: LadderOptions) -
         }
         out.push_str(&line(step, lane, options));
         previous = Some(step.at_s);
+        if step.mark == Some(LadderMark::LastActivity) {
+            story = Story::Idle;
+        }
     }
     out
 }
@@ -161,6 +169,34 @@ fn fold_probes(steps: &[LadderStep]) -> Vec<LadderStep> {
 }
 
 const TIME_WIDTH: usize = 11;
+
+/// Whether the last application activity has been drawn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Story {
+    Before,
+    Idle,
+}
+
+/// Which silences are drawn as gaps: long ones, and after the last activity those that make up much of the whole.
+struct GapRule {
+    idle_s: f64,
+}
+
+impl GapRule {
+    fn of(steps: &[LadderStep]) -> Self {
+        let span = match steps {
+            [first, .., last] => last.at_s - first.at_s,
+            _ => 0.0,
+        };
+        Self {
+            idle_s: (span / 4.0).max(SHORT_GAP_S),
+        }
+    }
+
+    fn is_gap(&self, silence: f64, story: Story) -> bool {
+        silence >= GAP_S || (story == Story::Idle && silence >= self.idle_s)
+    }
+}
 
 /// Wide enough for the longest label and both names, as narrow as it may be for the screen.
 fn lane_width(steps: &[LadderStep], columns: &Columns, options: LadderOptions) -> usize {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::headline::{endings, headline, lost};
 use super::ladder::{self, Columns, FrameColumn, LadderOptions};
-use super::text::{Tone, clean, count, hanging, seconds, wrapped};
+use super::text::{Tone, clean, count, grouped, hanging, seconds, wrapped};
 use super::{Finding, Report};
 use crate::verdict::{Cause, Confidence, Harm};
 
@@ -75,6 +75,28 @@ impl TerminalOptions {
 /// Rows of a group that [`Listing::Short`] shows.
 const ROWS: usize = 10;
 
+/// Connections that it shows.
+const CONNECTIONS: usize = 200;
+
+impl Listing {
+    /// How many of `all` rows are listed.
+    fn shown(self, all: usize, short: usize) -> usize {
+        match self {
+            Self::Full => all,
+            Self::Short => all.min(short),
+        }
+    }
+}
+
+/// What [`Listing::Short`] leaves out, counted.
+fn and_more(rest: usize, options: &TerminalOptions) -> String {
+    if rest == 0 {
+        return String::new();
+    }
+    let text = format!("  … and {} more (--all lists them)", grouped(rest as u64));
+    format!("{}\n", options.color.paint(Tone::Faint, &text))
+}
+
 /// Draws the whole report.
 pub fn render(report: &Report, options: &TerminalOptions) -> String {
     let mut out = top(report, options);
@@ -86,7 +108,10 @@ pub fn render(report: &Report, options: &TerminalOptions) -> String {
     out.push_str(&insight::advice_section(report, options));
     if let Some(connections) = &report.connections {
         out.push_str(&options.heading("Connections"));
-        out.push_str(&table::connections(connections, options));
+        let (listed, rest) =
+            connections.split_at(options.listing.shown(connections.len(), CONNECTIONS));
+        out.push_str(&table::connections(listed, options));
+        out.push_str(&and_more(rest.len(), options));
     }
     out.push_str(&caveats(report, options));
     out.push_str(&pointers(report, options));
@@ -240,7 +265,12 @@ fn section(report: &Report, class: Class, options: &TerminalOptions) -> String {
 fn folded(groups: &[(Cause, Vec<&Finding>)], options: &TerminalOptions) -> String {
     let mut out = String::new();
     for (cause, findings) in groups {
-        let text = format!("{} × {cause}: {}", findings.len(), cause.entry().meaning);
+        let text = format!(
+            "{} × {cause}{}: {}",
+            findings.len(),
+            details(findings),
+            cause.entry().meaning
+        );
         out.push_str(&hanging(&text, options.width, "  ", "      "));
     }
     out.push_str(&options.color.paint(Tone::Faint, "  (--all lists them)"));
@@ -254,7 +284,7 @@ fn group(
     findings: &[&Finding],
     options: &TerminalOptions,
 ) -> String {
-    let mut title = format!("{cause} × {}", findings.len());
+    let mut title = format!("{cause} × {}{}", findings.len(), details(findings));
     let cost = lost(findings);
     if !cost.is_empty() {
         title.push_str(&format!(": {cost}"));
@@ -262,20 +292,9 @@ fn group(
     title.push_str(&format!(" ({})", sureness(findings)));
     let mut out = format!("{}\n", options.color.paint(Tone::Strong, &title));
     out.push_str(&wrapped(&explanation(cause, findings), options.width, "  "));
-    let shown = match options.listing {
-        Listing::Full => findings.len(),
-        Listing::Short => findings.len().min(ROWS),
-    };
-    let (listed, rest) = findings.split_at(shown);
+    let (listed, rest) = findings.split_at(options.listing.shown(findings.len(), ROWS));
     out.push_str(&table::findings(report, listed, options));
-    if !rest.is_empty() {
-        let text = format!(
-            "  … and {} more (--all lists them, -o FILE.csv writes them)",
-            rest.len()
-        );
-        out.push_str(&options.color.paint(Tone::Faint, &text));
-        out.push('\n');
-    }
+    out.push_str(&and_more(rest.len(), options));
     if options.ladders == Ladders::Drawn {
         for finding in listed.iter().filter(|f| !f.ladder.is_empty()) {
             out.push_str(&format!("\n{}\n", finding.id));
@@ -287,6 +306,25 @@ fn group(
         }
     }
     out
+}
+
+/// ` (24 tls-close, 2 late-data)`, where findings have finer names.
+fn details(findings: &[&Finding]) -> String {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for detail in findings.iter().filter_map(|f| f.detail.as_deref()) {
+        *counts.entry(detail).or_default() += 1;
+    }
+    let parts: Vec<_> = counts
+        .into_iter()
+        .map(|(detail, n)| match n as usize == findings.len() {
+            true => clean(detail).into_owned(),
+            false => format!("{n} {}", clean(detail)),
+        })
+        .collect();
+    match parts.as_slice() {
+        [] => String::new(),
+        parts => format!(" ({})", parts.join(", ")),
+    }
 }
 
 /// A lone finding speaks for itself; several share the cause's meaning, and the first one is the example.

@@ -1,7 +1,7 @@
 //! Idle timeouts, alignment and advice in text.
 
-use super::TerminalOptions;
 use super::table::table;
+use super::{Listing, ROWS, TerminalOptions, and_more};
 use crate::report::text::{Tone, clean, count, hanging, seconds, wrapped};
 use crate::report::{Advice, Alignment, IdleTimeout, Report};
 
@@ -20,6 +20,10 @@ pub fn render_timeouts(report: &Report, options: &TerminalOptions) -> String {
     if report.idle_timeouts.is_empty() {
         return "No idle timeout could be inferred: nobody was seen to close, reset or survive an idle connection.\n".to_owned();
     }
+    let options = &TerminalOptions {
+        listing: Listing::Full,
+        ..*options
+    };
     let mut out = timeouts(report, options);
     for timeout in &report.idle_timeouts {
         out.push_str(&format!(
@@ -43,12 +47,16 @@ pub fn render_timeouts(report: &Report, options: &TerminalOptions) -> String {
 }
 
 fn timeouts(report: &Report, options: &TerminalOptions) -> String {
-    let rows = report.idle_timeouts.iter().map(timeout_row).collect();
-    table(
+    let all = &report.idle_timeouts;
+    let (listed, rest) = all.split_at(options.listing.shown(all.len(), ROWS));
+    let rows = listed.iter().map(timeout_row).collect();
+    let mut out = table(
         &["whose", "idle timeout", "by", "rests on", "fits"],
         rows,
         options,
-    )
+    );
+    out.push_str(&and_more(rest.len(), options));
+    out
 }
 
 fn endpoint(timeout: &IdleTimeout) -> String {
@@ -115,9 +123,13 @@ pub(super) fn alignment_section(report: &Report, options: &TerminalOptions) -> S
         return String::new();
     }
     let mut out = options.heading("Who keeps connections longer");
-    for alignment in &report.alignment {
+    let (listed, rest) = report
+        .alignment
+        .split_at(options.listing.shown(report.alignment.len(), ROWS));
+    for alignment in listed {
         out.push_str(&alignment_lines(alignment, options));
     }
+    out.push_str(&and_more(rest.len(), options));
     out
 }
 

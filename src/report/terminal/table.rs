@@ -236,18 +236,21 @@ fn cost(finding: &Finding) -> String {
         Harm::RequestOutcomeUnknown => "outcome unknown",
         Harm::ResponseTruncated => "response cut",
     };
-    let Some(retry) = finding.retry.as_ref().filter(|_| finding.is_harmful()) else {
-        return harm.to_owned();
-    };
-    let safe = match retry.safe {
-        RetrySafety::Yes => "retry: safe",
-        RetrySafety::No => "retry: unsafe",
-        RetrySafety::Unknown => "retry: unclear",
-    };
-    match &retry.seen {
-        Some(_) => format!("{harm}\n{safe}\nsent again"),
-        None => format!("{harm}\n{safe}"),
+    let mut lines = vec![harm.to_owned()];
+    if let Some(retry) = finding.retry.as_ref().filter(|_| finding.is_harmful()) {
+        lines.push(match retry.safe {
+            RetrySafety::Yes => "retry: safe".to_owned(),
+            RetrySafety::No => "retry: unsafe".to_owned(),
+            RetrySafety::Unknown => "retry: unclear".to_owned(),
+        });
+        if retry.seen.is_some() {
+            lines.push("sent again".to_owned());
+        }
     }
+    if let Some(hop) = &finding.hop {
+        lines.push(format!("{}: {}", hop.side, hop.outcome));
+    }
+    lines.join("\n")
 }
 
 fn place(report: &Report, finding: &Finding) -> String {
