@@ -1,14 +1,18 @@
 //! Step 7: the [`Report`], and its views.
 
+mod commands;
 pub mod csv;
 pub mod explain;
 pub mod headline;
+pub mod html;
 pub mod json;
 pub mod ladder;
+pub mod markdown;
 mod model;
 #[cfg(test)]
 pub mod sample;
 pub mod select;
+mod telling;
 pub mod terminal;
 mod text;
 

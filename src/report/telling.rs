@@ -1,0 +1,102 @@
+//! What to show first where not everything fits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::SecondsFormat;
+
+use super::{Endpoint, Finding, IdleEndpoint, Report};
+use crate::time::Timestamp;
+use crate::verdict::{Cause, Harm};
+
+/// Indexes of the findings, most telling first: the first few of every cause and server before the many of one, the worse harm
+/// before the lesser, the surer before the less sure, the earlier before the later.
+pub(super) fn order(findings: &[&Finding]) -> Vec<usize> {
+    const OF_EACH: usize = 3;
+    let mut seen: BTreeMap<(Cause, Endpoint), usize> = BTreeMap::new();
+    let mut ranked: Vec<(bool, u8, crate::verdict::Confidence, usize)> = findings
+        .iter()
+        .enumerate()
+        .map(|(i, finding)| {
+            let nth = seen
+                .entry((finding.cause, finding.connection.server))
+                .or_default();
+            *nth += 1;
+            (
+                *nth > OF_EACH,
+                severity(finding.harm),
+                finding.confidence,
+                i,
+            )
+        })
+        .collect();
+    ranked.sort();
+    ranked.into_iter().map(|(_, _, _, i)| i).collect()
+}
+
+/// 0 is worst.
+pub(super) const fn severity(harm: Harm) -> u8 {
+    match harm {
+        Harm::RequestOutcomeUnknown => 0,
+        Harm::ResponseTruncated => 1,
+        Harm::RequestLost => 2,
+        Harm::Refused => 3,
+        Harm::None => 4,
+    }
+}
+
+/// The best example of every cause, harmful causes and frequent ones first. One with a ladder is better than one without.
+pub(super) fn one_per_cause(report: &Report) -> Vec<&Finding> {
+    let findings: Vec<&Finding> = report.findings().collect();
+    let mut seen = BTreeSet::new();
+    let mut ordered: Vec<usize> = order(&findings);
+    ordered.sort_by_key(|&i| findings.get(i).is_none_or(|f| f.ladder.is_empty()));
+    let mut examples: Vec<&Finding> = ordered
+        .into_iter()
+        .filter_map(|i| findings.get(i).copied())
+        .filter(|finding| seen.insert(finding.cause))
+        .collect();
+    let number = |cause: Cause| report.summary.by_cause.get(&cause).copied().unwrap_or(0);
+    examples.sort_by_key(|f| {
+        (
+            severity(f.harm) >= 3,
+            std::cmp::Reverse(number(f.cause)),
+            f.cause,
+        )
+    });
+    examples
+}
+
+/// Causes with their numbers, the most frequent first.
+pub(super) fn causes(report: &Report) -> Vec<(Cause, u64)> {
+    let mut causes: Vec<(Cause, u64)> = report
+        .summary
+        .by_cause
+        .iter()
+        .map(|(c, n)| (*c, *n))
+        .collect();
+    causes.sort_by_key(|(cause, n)| (std::cmp::Reverse(*n), *cause));
+    causes
+}
+
+/// `10.0.0.1:80`, `[::1]:80`, or the address alone.
+pub(super) fn idle_endpoint(endpoint: &IdleEndpoint) -> String {
+    match endpoint.port {
+        Some(port) => Endpoint {
+            addr: endpoint.addr,
+            port,
+        }
+        .to_string(),
+        None => endpoint.addr.to_string(),
+    }
+}
+
+/// RFC 3339 to the second.
+pub(super) fn second(at: Timestamp) -> String {
+    at.to_datetime().to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// RFC 3339 to the millisecond.
+pub(super) fn milli(at: Timestamp) -> String {
+    at.to_datetime()
+        .to_rfc3339_opts(SecondsFormat::Millis, true)
+}
