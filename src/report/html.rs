@@ -254,4 +254,8 @@ fn keeps(s: &Option<f64>) -> String {
 }
 
 #[cfg(test)]
+mod browser_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod webdriver;

@@ -107,7 +107,7 @@
 
   function panel(detail, id) {
     const box = element("div", "", "panel");
-    const left = element("div");
+    const left = element("div", "", "story");
     box.append(left);
     if (!detail) {
       left.append(element("p", "The details of this finding were left out to keep the page small; the JSON form has them."));
@@ -125,9 +125,9 @@
       }
       facts.append(element("dt", "What to change"), links);
     }
-    left.append(facts);
     if (detail.command) left.append(command(detail.command));
     if (detail.diagram) box.append(drawDiagram(detail.diagram, id));
+    box.append(facts);
     return box;
   }
 
