@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use whyrst::report::headline::headline;
 use whyrst::report::terminal::{self, TerminalOptions};
-use whyrst::report::{Report, csv, json};
+use whyrst::report::{Report, csv, html, json, markdown};
 
 use super::screen::{self, Verbosity};
 
@@ -23,6 +23,10 @@ pub(crate) enum Format {
     Jsonl,
     /// One row per finding, for spreadsheets
     Csv,
+    /// For a ticket in GitHub, GitLab or Jira
+    Markdown,
+    /// One page with pictures, without network access
+    Html,
 }
 
 /// Endings of `-o FILE` and the formats they stand for.
@@ -31,6 +35,8 @@ const ENDINGS: &[(&str, Format)] = &[
     ("json", Format::Json),
     ("jsonl", Format::Jsonl),
     ("csv", Format::Csv),
+    ("md", Format::Markdown),
+    ("html", Format::Html),
 ];
 
 impl Format {
@@ -66,6 +72,11 @@ impl Format {
             Self::Json => json::write_json(report, to),
             Self::Jsonl => json::write_json_lines(report, to),
             Self::Csv => csv::write_csv(report, to),
+            Self::Markdown => to.write_all(markdown::markdown(report).as_bytes()),
+            Self::Html => {
+                let page = html::html(report).map_err(io::Error::other)?;
+                to.write_all(page.as_bytes())
+            }
         }
     }
 }
@@ -76,7 +87,7 @@ pub(crate) struct OutputArgs {
     /// Format of standard output [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
     format: Option<Format>,
-    /// Write a file, its format by its ending (.txt .json .jsonl .csv); may be repeated
+    /// Write a file, its format by its ending (.txt .json .jsonl .csv .md .html); may be repeated
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Vec<PathBuf>,
 }

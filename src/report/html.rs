@@ -7,6 +7,7 @@
 mod detail;
 mod diagram;
 mod histogram;
+mod packed;
 mod scale;
 mod table;
 mod timeline;
@@ -20,6 +21,7 @@ use super::text::{about, count, grouped, seconds};
 use super::{Advice, CaptureSummary, Finding, Report, commands, telling};
 use crate::verdict::Harm;
 use detail::Detail;
+use diagram::Line;
 use histogram::Histogram;
 use table::Table;
 use timeline::Timeline;
@@ -70,7 +72,7 @@ struct Example<'a> {
     finding: &'a Finding,
     shape: &'static str,
     number: String,
-    detail: Detail,
+    detail: Detail<'a>,
 }
 
 impl<'a> Page<'a> {

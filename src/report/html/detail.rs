@@ -1,32 +1,24 @@
 //! All that the page tells of one finding.
 
-use serde::Serialize;
-
 use super::diagram::Diagram;
 use crate::report::text::{clean, count, seconds};
 use crate::report::{Evidence, Finding, Report, RequestInFlight, commands, telling};
 
 /// What stands behind a row.
-#[derive(Serialize)]
-pub struct Detail {
+pub struct Detail<'a> {
     pub explanation: String,
     /// Names and values.
     pub facts: Vec<(&'static str, String)>,
     /// What speaks for the verdict.
-    #[serde(rename = "for")]
     pub evidence: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub against: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub advice: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub diagram: Option<Diagram>,
+    pub diagram: Option<Diagram<'a>>,
 }
 
-impl Detail {
-    pub fn of(report: &Report, finding: &Finding) -> Self {
+impl<'a> Detail<'a> {
+    pub fn of(report: &Report, finding: &'a Finding) -> Self {
         let capture = report.captures.get(usize::from(finding.capture));
         Self {
             explanation: clean(&finding.explanation).into_owned(),

@@ -1,8 +1,6 @@
 //! The packets of a finding as lines of a sequence diagram: arrows, and gaps where time was compressed.
 //!
-//! Places and words are decided here; the template and the page's script only draw the lines one below the other.
-
-use serde::Serialize;
+//! Lines and labels are decided here; the template and the page's script only draw them one below the other.
 
 use crate::flow::Peer;
 use crate::report::text::{clean, count, seconds};
@@ -18,33 +16,25 @@ const STEPS: usize = 60;
 const LINE: usize = 36;
 
 /// A diagram.
-#[derive(Serialize)]
-pub struct Diagram {
+pub struct Diagram<'a> {
     pub client: String,
     pub server: String,
-    pub lines: Vec<Line>,
+    pub lines: Vec<Line<'a>>,
 }
 
 /// One line of it.
-#[derive(Serialize)]
-pub struct Line {
-    /// `c` an arrow from the client, `s` from the server, `gap` compressed silence, `aside` packets left out.
-    pub kind: &'static str,
-    /// What stands on it.
-    pub label: String,
-    /// When.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub time: String,
-    /// All that is known of the packet.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub title: String,
-    /// `last-activity`, `fin`, `trigger`, `rst` or nothing.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub mark: &'static str,
+pub enum Line<'a> {
+    /// A packet.
+    Arrow { step: &'a LadderStep, label: String },
+    /// Silence, compressed.
+    Gap(String),
+    /// Packets left out.
+    Aside(String),
 }
 
-impl Diagram {
-    pub fn of(finding: &Finding) -> Option<Self> {
+impl<'a> Diagram<'a> {
+    /// Nothing where the report holds no packets of the finding.
+    pub fn of(finding: &'a Finding) -> Option<Self> {
         if finding.ladder.is_empty() {
             return None;
         }
@@ -52,9 +42,16 @@ impl Diagram {
         let mut lines = Vec::new();
         let mut before: Option<&LadderStep> = None;
         for (i, step) in finding.ladder.iter().enumerate().skip(hidden) {
-            let skipped = step.skipped_before + if i == hidden { hidden as u64 } else { 0 };
-            lines.extend(between(before, step, skipped));
-            lines.push(arrow(step));
+            let first = if i == hidden { hidden as u64 } else { 0 };
+            lines.extend(between(
+                before,
+                step,
+                step.skipped_before.saturating_add(first),
+            ));
+            lines.push(Line::Arrow {
+                step,
+                label: label(step),
+            });
             before = Some(step);
         }
         Some(Self {
@@ -70,7 +67,7 @@ impl Diagram {
     }
 
     /// Lines with their distance from the top.
-    pub fn placed(&self) -> impl Iterator<Item = (usize, &Line)> {
+    pub fn placed(&self) -> impl Iterator<Item = (usize, &Line<'a>)> {
         self.lines
             .iter()
             .enumerate()
@@ -78,84 +75,88 @@ impl Diagram {
     }
 }
 
+impl Line<'_> {
+    /// Class of an arrow: its part in the story.
+    pub fn mark(step: &LadderStep) -> &'static str {
+        match step.mark {
+            None => "",
+            Some(LadderMark::LastActivity) => "last-activity",
+            Some(LadderMark::Fin) => "fin",
+            Some(LadderMark::Trigger) => "trigger",
+            Some(LadderMark::Rst) => "rst",
+        }
+    }
+
+    /// Seconds from the connection's first packet.
+    pub fn time(step: &LadderStep) -> String {
+        format!("{:.3} s", step.at_s)
+    }
+
+    /// All that is known of the packet.
+    pub fn title(step: &LadderStep) -> String {
+        let mut out = format!(
+            "Frame {} at {:.6} s, from the {}: [{}] seq {}",
+            step.frame,
+            step.at_s,
+            step.from,
+            clean(&step.flags),
+            step.seq
+        );
+        if let Some(ack) = step.ack {
+            out.push_str(&format!(", ack {ack}"));
+        }
+        out.push_str(&format!(", {} bytes of payload", step.len));
+        if let Some(note) = &step.note {
+            out.push_str(&format!("; {}", clean(note)));
+        }
+        let role = match step.mark {
+            None => "",
+            Some(LadderMark::LastActivity) => "; the last activity before the silence",
+            Some(LadderMark::Fin) => "; the FIN",
+            Some(LadderMark::Trigger) => "; what the RST answers",
+            Some(LadderMark::Rst) => "; the RST",
+        };
+        out.push_str(role);
+        out
+    }
+
+    /// Whether its arrow points to the right.
+    pub fn to_the_right(step: &LadderStep) -> bool {
+        step.from == Peer::Client
+    }
+}
+
 /// Silence and packets left out between two steps.
-fn between(before: Option<&LadderStep>, step: &LadderStep, skipped: u64) -> Option<Line> {
+fn between<'a>(before: Option<&LadderStep>, step: &LadderStep, skipped: u64) -> Option<Line<'a>> {
     let silence = before.map_or(0.0, |b| step.at_s - b.at_s);
     let left_out = count(skipped, "packet left out", "packets left out");
-    let (kind, label) = match (silence >= GAP_S, skipped) {
-        (false, 0) => return None,
-        (false, _) => ("aside", left_out),
-        (true, 0) => ("gap", format!("{} of silence", seconds(silence))),
-        (true, _) => (
-            "gap",
-            format!("{} compressed, {left_out}", seconds(silence)),
-        ),
-    };
-    Some(Line {
-        kind,
-        label,
-        time: String::new(),
-        title: String::new(),
-        mark: "",
-    })
-}
-
-fn arrow(step: &LadderStep) -> Line {
-    let what = step.note.as_deref().map(|note| clean(note).into_owned());
-    let what = what.unwrap_or_else(|| flags_in_words(&step.flags));
-    let size = if step.len > 0 {
-        format!(", {}", count(u64::from(step.len), "byte", "bytes"))
-    } else {
-        String::new()
-    };
-    let (mark, role) = match step.mark {
-        None => ("", None),
-        Some(LadderMark::LastActivity) => ("last-activity", Some("last activity")),
-        Some(LadderMark::Fin) => ("fin", Some("the FIN")),
-        Some(LadderMark::Trigger) => ("trigger", Some("what the RST answers")),
-        Some(LadderMark::Rst) => ("rst", Some("the RST")),
-    };
-    let sign = match mark {
-        "fin" => "◆ ",
-        "trigger" => "▶ ",
-        "rst" => "✖ ",
-        _ => "",
-    };
-    Line {
-        kind: match step.from {
-            Peer::Client => "c",
-            Peer::Server => "s",
-        },
-        label: format!("{sign}{what}{size}"),
-        time: format!("{:.3} s", step.at_s),
-        title: title(step, role),
-        mark,
+    match (silence >= GAP_S, skipped) {
+        (false, 0) => None,
+        (false, _) => Some(Line::Aside(left_out)),
+        (true, 0) => Some(Line::Gap(format!("{} of silence", seconds(silence)))),
+        (true, _) => Some(Line::Gap(format!(
+            "{} compressed, {left_out}",
+            seconds(silence)
+        ))),
     }
 }
 
-fn title(step: &LadderStep, role: Option<&str>) -> String {
-    let mut out = format!(
-        "Frame {} at {:.6} s, from the {}: [{}] seq {}",
-        step.frame,
-        step.at_s,
-        step.from,
-        clean(&step.flags),
-        step.seq
-    );
-    if let Some(ack) = step.ack {
-        out.push_str(&format!(", ack {ack}"));
-    }
-    out.push_str(&format!(
-        ", {} of payload",
-        count(u64::from(step.len), "byte", "bytes")
-    ));
-    if let Some(note) = &step.note {
-        out.push_str(&format!("; {}", clean(note)));
-    }
-    if let Some(role) = role {
-        out.push_str(&format!("; {role}"));
-    }
-    out
+fn label(step: &LadderStep) -> String {
+    let what = match step.note.as_deref() {
+        Some(note) => clean(note).into_owned(),
+        None => flags_in_words(&step.flags),
+    };
+    let size = match step.len {
+        0 => String::new(),
+        n => format!(", {}", count(u64::from(n), "byte", "bytes")),
+    };
+    let sign = match step.mark {
+        Some(LadderMark::Fin) => "◆ ",
+        Some(LadderMark::Trigger) => "▶ ",
+        Some(LadderMark::Rst) => "✖ ",
+        Some(LadderMark::LastActivity) | None => "",
+    };
+    format!("{sign}{what}{size}")
 }
 
 /// `SYN, ACK` for `S.`: readers of a page need not know tcpdump's letters.

@@ -59,8 +59,8 @@ pub struct Line {
 pub struct Default<'a> {
     pub letter: char,
     pub at: Option<String>,
-    /// Height of its letter, so that neighbours do not cover each other.
-    pub y: String,
+    /// Shift of its letter in pixels, inwards, so that neighbours do not cover each other.
+    pub shift: i32,
     pub product: &'a str,
     pub setting: &'a str,
     pub value: String,
@@ -191,7 +191,7 @@ fn defaults(timeout: &IdleTimeout, scale: Scale) -> Vec<Default<'_>> {
         .map(|(i, (fits, letter))| Default {
             letter,
             at: fits.default_s.map(|s| percent(scale.place(s))),
-            y: format!("{}", 32 + 14 * i),
+            shift: shift(i, fits.default_s.map_or(0.0, |s| scale.place(s))),
             product: &fits.product,
             setting: &fits.setting,
             value: fits
@@ -202,6 +202,11 @@ fn defaults(timeout: &IdleTimeout, scale: Scale) -> Vec<Default<'_>> {
             source: link(&fits.source),
         })
         .collect()
+}
+
+fn shift(nth: usize, place: f64) -> i32 {
+    let away = 12 * nth as i32;
+    if place > 60.0 { -away } else { away }
 }
 
 fn description(samples: &[f64]) -> String {

@@ -32,43 +32,60 @@
 
   // ---- diagrams: the same lines that the page's examples are drawn from ----
 
-  function drawLine(line, y) {
-    if (line.kind === "gap" || line.kind === "aside") {
-      const group = shape("svg", { class: line.kind, y, height: LINE, role: "listitem", "aria-label": line.label });
-      if (line.kind === "gap") {
-        group.append(
-          shape("rect", { x: "20%", width: "80%", y: 3, height: 30 }),
-          shape("path", { d: "M0 14 6 10 12 14 18 10 24 14M0 22 6 18 12 22 18 18 24 22" }),
-        );
-      } else {
-        for (const x of ["22%", "98%"]) group.append(shape("line", { x1: x, x2: x, y2: LINE }));
-      }
-      group.append(shape("text", { x: "60%", y: 22 }, line.label));
-      return group;
+  const text = (place) => data.texts[place];
+
+  const ROLES = {
+    "last-activity": "; the last activity before the silence",
+    fin: "; the FIN",
+    trigger: "; what the RST answers",
+    rst: "; the RST",
+  };
+
+  function drawBetween([kind, label], y) {
+    const group = shape("svg", { class: kind, y, height: LINE, role: "listitem", "aria-label": text(label) });
+    if (kind === "gap") {
+      group.append(
+        shape("rect", { x: "20%", width: "80%", y: 3, height: 30 }),
+        shape("path", { d: "M0 14 6 10 12 14 18 10 24 14M0 22 6 18 12 22 18 18 24 22" }),
+      );
+    } else {
+      for (const x of ["22%", "98%"]) group.append(shape("line", { x1: x, x2: x, y2: LINE }));
     }
-    const group = shape("svg", { class: `packet ${line.mark || ""}`, y, height: LINE, role: "listitem", tabindex: 0, "aria-label": line.title });
-    const [from, to] = line.kind === "c" ? ["22%", "98%"] : ["98%", "22%"];
-    group.append(shape("title", {}, line.title), shape("rect", { width: "100%", height: LINE }));
+    group.append(shape("text", { x: "60%", y: 22 }, text(label)));
+    return group;
+  }
+
+  function drawPacket([toTheRight, label, mark, frame, at, flags, seq, ack, length, note], y) {
+    const title =
+      `Frame ${frame} at ${at.toFixed(6)} s, from the ${toTheRight ? "client" : "server"}: [${text(flags)}] seq ${seq}` +
+      (ack === null ? "" : `, ack ${ack}`) +
+      `, ${length} bytes of payload` +
+      (note === null ? "" : `; ${text(note)}`) +
+      (ROLES[mark] || "");
+    const group = shape("svg", { class: `packet ${mark}`, y, height: LINE, role: "listitem", tabindex: 0, "aria-label": title });
+    const [from, to] = toTheRight ? ["22%", "98%"] : ["98%", "22%"];
+    group.append(shape("title", {}, title), shape("rect", { width: "100%", height: LINE }));
     for (const x of ["22%", "98%"]) group.append(shape("line", { class: "life", x1: x, x2: x, y2: LINE }));
     group.append(
-      shape("text", { class: "time", x: "19%", y: 27 }, line.time),
-      shape("text", { x: "60%", y: 16 }, line.label),
+      shape("text", { class: "time", x: "19%", y: 27 }, `${at.toFixed(3)} s`),
+      shape("text", { x: "60%", y: 16 }, text(label)),
       shape("line", { class: "arrow", x1: from, x2: to, y1: 23, y2: 23 }),
     );
     return group;
   }
 
-  function drawDiagram(diagram, id) {
+  function drawDiagram([client, server, lines], id) {
     const figure = element("figure", "", "diagram");
     const ends = element("div", "", "ends");
-    for (const side of ["client", "server"]) {
+    ends.setAttribute("aria-hidden", "true");
+    for (const [side, address] of [["client", client], ["server", server]]) {
       const end = element("span", side);
-      end.append(element("b", diagram[side]));
+      end.append(element("b", text(address)));
       ends.append(end);
     }
-    const height = diagram.lines.length * LINE + 4;
+    const height = lines.length * LINE + 4;
     const picture = shape("svg", { width: "100%", height, role: "list", "aria-label": `Packets of ${id}: client left, server right` });
-    diagram.lines.forEach((line, i) => picture.append(drawLine(line, i * LINE)));
+    lines.forEach((line, i) => picture.append(line.length === 2 ? drawBetween(line, i * LINE) : drawPacket(line, i * LINE)));
     figure.append(ends, picture, element("figcaption", "Point at a packet, or reach it with the Tab key, for its details.", "packet-detail"));
     return figure;
   }
@@ -84,22 +101,22 @@
 
   function list(title, items) {
     const box = document.createDocumentFragment();
-    if (!items || items.length === 0) return box;
+    if (items.length === 0) return box;
     const points = element("ul");
-    for (const item of items) points.append(element("li", item));
+    for (const item of items) points.append(element("li", text(item)));
     box.append(element("h4", title), points);
     return box;
   }
 
-  function command(text) {
+  function command(words) {
     const line = element("div", "", "command");
     const shown = element("pre");
     shown.tabIndex = 0;
-    shown.append(element("code", text));
+    shown.append(element("code", words));
     const copy = element("button", "Copy");
     copy.type = "button";
     copy.addEventListener("click", () => {
-      navigator.clipboard?.writeText(text).then(() => { copy.textContent = "Copied"; }, () => {});
+      navigator.clipboard?.writeText(words).then(() => { copy.textContent = "Copied"; }, () => {});
     });
     line.append(shown, copy);
     return line;
@@ -113,19 +130,19 @@
       left.append(element("p", "The details of this finding were left out to keep the page small; the JSON form has them."));
       return box;
     }
-    left.append(element("p", detail.explanation), list("What shows it", detail.for), list("What speaks against it", detail.against));
+    left.append(element("p", text(detail.explanation)), list("What shows it", detail.for), list("What speaks against it", detail.against));
     const facts = element("dl", "", "facts");
-    for (const [name, value] of detail.facts) facts.append(element("dt", name), element("dd", value));
-    if (detail.advice) {
+    for (const [name, value] of detail.facts) facts.append(element("dt", text(name)), element("dd", text(value)));
+    if (detail.advice.length > 0) {
       const links = element("dd");
-      for (const advice of detail.advice) {
+      for (const advice of detail.advice.map(text)) {
         const link = element("a", advice);
         link.href = `#${advice}`;
         links.append(link, " ");
       }
       facts.append(element("dt", "What to change"), links);
     }
-    if (detail.command) left.append(command(detail.command));
+    if (detail.command !== null) left.append(command(text(detail.command)));
     if (detail.diagram) box.append(drawDiagram(detail.diagram, id));
     box.append(facts);
     return box;
@@ -151,7 +168,6 @@
     row.after(below);
   }
 
-  table.classList.add("live");
   body.addEventListener("click", (event) => {
     const row = event.target.closest("tr");
     if (!row || !place.has(row) || getSelection()?.toString()) return;
@@ -177,42 +193,60 @@
     },
   };
 
+  // Rows on screen: a browser lays out a few hundred at once, thousands not.
+  const SCREENFUL = 300;
+  const more = byId("more");
+  let limit = SCREENFUL;
+  let order = rows.map((_, i) => i);
+
   function apply() {
-    const [cause, harm, text] = [controls.cause.value, controls.harm.value, controls.text.value.trim().toLowerCase()];
-    let shown = 0;
-    rows.forEach((row, i) => {
+    const [cause, harm, words] = [controls.cause.value, controls.harm.value, controls.text.value.trim().toLowerCase()];
+    let found = 0;
+    for (const i of order) {
+      const row = rows[i];
       const facts = data.rows[i];
       const wanted =
         (!cause || facts[CAUSE] === cause) &&
         (!harm || (harm === "harmful" ? facts[RANK] < REFUSED : facts[HARM] === harm)) &&
-        (!text || `${row.cells[2].textContent} ${row.cells[6].textContent}`.toLowerCase().includes(text));
-      if (!wanted && row.classList.contains("opened")) close(row);
-      row.hidden = !wanted;
-      if (wanted) shown += 1;
-    });
-    byId("shown").textContent = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} shown`;
+        (!words || `${row.cells[2].textContent} ${row.cells[6].textContent}`.toLowerCase().includes(words));
+      if (wanted) found += 1;
+      const hidden = !wanted || found > limit;
+      if (hidden && row.classList.contains("opened")) close(row);
+      if (row.hidden !== hidden) row.hidden = hidden;
+    }
+    more.hidden = found <= limit;
+    more.textContent = `Show ${Math.min(found - limit, 1000).toLocaleString("en")} more`;
+    byId("shown").textContent = `${found.toLocaleString("en")} of ${rows.length.toLocaleString("en")} found`;
+  }
+
+  function search() {
+    limit = SCREENFUL;
+    apply();
   }
 
   function sort() {
-    const order = orders[controls.sort.value] || orders.time;
-    const sorted = rows.map((_, i) => i).sort((a, b) => order(a, b) || a - b);
+    const by = orders[controls.sort.value] || orders.time;
+    order = rows.map((_, i) => i).sort((a, b) => by(a, b) || a - b);
     const all = document.createDocumentFragment();
-    for (const i of sorted) {
+    for (const i of order) {
       const below = rows[i].nextElementSibling;
       all.append(rows[i]);
       if (below?.classList.contains("open")) all.append(below);
     }
     body.append(all);
+    apply();
   }
 
   form.hidden = false;
   form.addEventListener("submit", (event) => event.preventDefault());
-  for (const control of [controls.cause, controls.harm]) control.addEventListener("change", apply);
-  controls.text.addEventListener("input", apply);
+  for (const control of [controls.cause, controls.harm]) control.addEventListener("change", search);
+  controls.text.addEventListener("input", search);
   controls.sort.addEventListener("change", sort);
   for (const row of rows.length <= 500 ? rows : []) link(row).setAttribute("aria-expanded", "false");
   if (rows.length > 200) document.querySelector(".paper")?.classList.add("many");
+  more.addEventListener("click", () => { limit += 1000; apply(); });
   apply();
+  table.classList.add("live");
 
   // ---- anchors ----
 
@@ -221,6 +255,7 @@
     if (!row || !place.has(row)) return;
     if (row.hidden) {
       controls.cause.value = controls.harm.value = controls.text.value = "";
+      limit = Math.max(SCREENFUL, order.indexOf(place.get(row)) + 1);
       apply();
     }
     open(row);

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::detail::Detail;
+use super::packed::{Packed, Texts};
 use super::shape;
 use crate::report::text::{clean, count, seconds};
 use crate::report::{Endpoint, Finding, Report, telling};
 use crate::verdict::{Cause, Harm};
 
 /// Bytes of details. The most telling findings have theirs; the rest say where to look.
-const DETAIL_BYTES: usize = 2_600_000;
+const DETAIL_BYTES: usize = 3_100_000;
 
 /// Rows at most; the most telling ones.
 const ROWS: usize = 6_000;
@@ -52,7 +53,8 @@ struct Data {
     /// Cause, harm, its rank, silence in seconds, milliseconds since the first finding.
     rows: Vec<(&'static str, &'static str, u8, Option<f64>, i64)>,
     /// By row.
-    details: BTreeMap<usize, Detail>,
+    details: BTreeMap<usize, Packed>,
+    texts: Vec<String>,
 }
 
 impl<'a> Table<'a> {
@@ -68,19 +70,10 @@ impl<'a> Table<'a> {
             .collect();
         let findings: Vec<&Finding> = chosen.iter().filter_map(|i| all.get(*i).copied()).collect();
         let dated = spans_days(&findings);
-        let mut details = BTreeMap::new();
-        let mut bytes = 0;
-        for (finding, row) in telling_order
+        let told = telling_order
             .iter()
-            .filter_map(|i| Some((all.get(*i)?, *place.get(i)?)))
-        {
-            let detail = Detail::of(report, finding);
-            bytes += serde_json::to_string(&detail).map_or(usize::MAX, |json| json.len());
-            if bytes > DETAIL_BYTES {
-                break;
-            }
-            details.insert(row, detail);
-        }
+            .filter_map(|i| Some((*all.get(*i)?, *place.get(i)?)));
+        let (details, texts) = details(report, told);
         let left_out = all.len() - findings.len();
         Self {
             rows: findings
@@ -92,7 +85,7 @@ impl<'a> Table<'a> {
             causes: tally(findings.iter().map(|f| f.cause)),
             harms: tally(findings.iter().map(|f| f.harm)),
             endpoints: endpoints(&findings),
-            data: data(&findings, details),
+            data: data(&findings, details, texts.into_list()),
         }
     }
 }
@@ -178,7 +171,26 @@ fn endpoints(findings: &[&Finding]) -> Vec<String> {
         .collect()
 }
 
-fn data(findings: &[&Finding], details: BTreeMap<usize, Detail>) -> String {
+/// Details by row, as many as fit.
+fn details<'a>(
+    report: &Report,
+    findings: impl Iterator<Item = (&'a Finding, usize)>,
+) -> (BTreeMap<usize, Packed>, Texts) {
+    let mut texts = Texts::default();
+    let mut details = BTreeMap::new();
+    let mut bytes = 0;
+    for (finding, row) in findings {
+        let packed = Packed::of(&Detail::of(report, finding), &mut texts);
+        bytes += serde_json::to_string(&packed).map_or(usize::MAX, |json| json.len() + 8);
+        if bytes.saturating_add(texts.bytes()) > DETAIL_BYTES {
+            break;
+        }
+        details.insert(row, packed);
+    }
+    (details, texts)
+}
+
+fn data(findings: &[&Finding], details: BTreeMap<usize, Packed>, texts: Vec<String>) -> String {
     let first = findings.iter().map(|f| f.at).min().unwrap_or_default();
     let rows = findings.iter().map(|f| {
         let since = (f.at - first).as_nanos() / 1_000_000;
@@ -193,6 +205,7 @@ fn data(findings: &[&Finding], details: BTreeMap<usize, Detail>) -> String {
     let data = Data {
         rows: rows.collect(),
         details,
+        texts,
     };
     // `<` could close the script element or open a comment in it (HTML, restrictions for contents of script elements).
     serde_json::to_string(&data)

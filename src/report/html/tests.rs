@@ -128,8 +128,3 @@ fn what_does_not_fit_is_counted() {
     assert!(page.len() < 5_000_000, "{} bytes", page.len());
     assert!(page.contains("14,001 more findings are in the JSON and CSV forms"));
 }
-#[test]
-fn dump() {
-    std::fs::write("/tmp/report.html", html(&sample::report()).unwrap()).unwrap();
-    std::fs::write("/tmp/large.html", html(&large()).unwrap()).unwrap();
-}

@@ -3,8 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+
+/// How long one command may take.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One browser with one window; both programs end with it.
 pub struct Browser {
@@ -59,6 +63,8 @@ impl Browser {
             "--disable-component-update",
             "--disable-sync",
             "--disable-dev-shm-usage",
+            // Smooth scrolling would still be moving when the test clicks.
+            "--force-prefers-reduced-motion",
         ];
         let mut args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
         args.push(format!(
@@ -155,15 +161,11 @@ impl Browser {
             TcpStream::connect(("127.0.0.1", self.port)).expect("chromedriver listens");
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").expect("an HTTP response");
-        let value: Value =
-            serde_json::from_str(body).unwrap_or_else(|e| panic!("{path}: {e}: {body}"));
+        let value = answer(stream);
         let value = value["value"].clone();
         assert!(
             value["error"].is_null(),
@@ -180,14 +182,36 @@ impl Drop for Browser {
         // Best effort: a failed test must not leave a browser behind.
         if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
             let bye = format!(
-                "DELETE /session/{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                "DELETE /session/{} HTTP/1.1\r\nHost: localhost\r\n\r\n",
                 self.session
             );
-            if stream.write_all(bye.as_bytes()).is_ok() {
-                let _ = stream.read_to_end(&mut Vec::new());
+            if !self.session.is_empty() && stream.write_all(bye.as_bytes()).is_ok() {
+                let _ = stream.read(&mut [0; 1024]);
             }
         }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+/// The body of a response; chromedriver keeps the connection open, so its length counts.
+fn answer(stream: TcpStream) -> Value {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).expect("a response");
+        match line.trim_end().split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().expect("a length");
+            }
+            Some(_) => {}
+            None if line.trim_end().is_empty() => break,
+            None => {}
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).expect("a whole response");
+    serde_json::from_slice(&body).expect("JSON")
 }
