@@ -394,12 +394,12 @@ fn commands(report: &Report, finding: &Finding, options: &TerminalOptions) -> St
         out.push_str(&format!(
             "  tshark -r {} -Y {}\n",
             shell_word(&clean(&capture.path)),
-            shell_word(&finding.wireshark_filter)
+            shell_word(&clean(&finding.wireshark_filter))
         ));
     } else {
         out.push_str(&format!(
             "  Wireshark display filter: {}\n",
-            finding.wireshark_filter
+            clean(&finding.wireshark_filter)
         ));
     }
     out.push_str(&format!("  whyrst explain {}\n", finding.cause));

@@ -74,3 +74,53 @@ fn escape_sequences_come_from_us_alone() {
     };
     assert!(render(&report, &colored).contains("\u{1b}[1;31m"));
 }
+
+/// Every string of a report that a file or a packet can have written.
+#[test]
+fn hostile_words_do_not_drive_the_terminal() {
+    fn poison(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::String(text)
+                if text.contains([' ', '.']) && !text.starts_with("20") && !is_fixed(text) =>
+            {
+                text.push_str("\u{1b}]0;owned\u{7}\r\u{9b}2J\u{202e}");
+            }
+            serde_json::Value::Array(all) => all.iter_mut().for_each(poison),
+            serde_json::Value::Object(all) => all.values_mut().for_each(poison),
+            _ => {}
+        }
+    }
+    /// Addresses and words of closed sets would not parse any more.
+    fn is_fixed(text: &str) -> bool {
+        text.parse::<std::net::IpAddr>().is_ok() || text.starts_with("http/")
+    }
+    let mut value = serde_json::to_value(sample::report()).unwrap();
+    poison(&mut value);
+    let report: Report = serde_json::from_value(value).unwrap();
+    assert!(
+        report.resets[0].explanation.contains('\u{1b}') && report.captures[0].path.contains('\r')
+    );
+    let mut texts = vec![
+        render(
+            &report,
+            &TerminalOptions {
+                listing: Listing::Full,
+                ladders: Ladders::Drawn,
+                ..wide(100)
+            },
+        ),
+        render_timeouts(&report, &wide(80)),
+        render_alignment(&report, &wide(100)),
+    ];
+    texts.extend(
+        report
+            .findings()
+            .map(|f| render_finding(&report, f, &wide(60))),
+    );
+    for text in texts {
+        assert!(
+            !text.contains(|c: char| c != '\n' && (c.is_control() || c == '\u{202e}')),
+            "{text:?}"
+        );
+    }
+}

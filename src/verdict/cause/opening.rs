@@ -131,10 +131,7 @@ pub(super) const ACCEPT_QUEUE_OVERFLOW: CauseEntry = CauseEntry {
             "Open fewer connections at once; reuse them; retry with back-off.",
         ),
     ],
-    details: &[detail(
-        "listener-closed",
-        "the queue's connections were thrown away as the listening socket closed",
-    )],
+    details: &[],
 };
 
 pub(super) const TIME_WAIT_COLLISION: CauseEntry = CauseEntry {
