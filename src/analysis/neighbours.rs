@@ -30,6 +30,7 @@ struct EndpointFacts {
     refusals: Vec<Timestamp>,
     established: Vec<Timestamp>,
     syn_acks_repeated: bool,
+    survived: HashMap<IpAddr, Interval, RandomState>,
 }
 
 /// Facts about hosts and server endpoints over all connections.
@@ -77,6 +78,16 @@ impl Neighbours {
         let facts = self.endpoints.entry(connection.server).or_default();
         let server = &connection.directions.server;
         facts.syn_acks_repeated |= server.syn_acks_after_ack > 0;
+        let survived = connection
+            .survived
+            .iter()
+            .filter(|survived| survived.after == Some(Peer::Server) && survived.resumed_by == Peer::Client)
+            .map(|survived| survived.application)
+            .max();
+        if let Some(survived) = survived {
+            let longest = facts.survived.entry(connection.client.0).or_insert(survived);
+            *longest = survived.max(*longest);
+        }
         if server.iss.is_some() {
             facts.established.extend(connection.established);
         }
@@ -143,6 +154,7 @@ impl Neighbours {
         let Some(facts) = self.endpoints.get(&connection.server) else {
             return surroundings;
         };
+        surroundings.longest_survived = facts.survived.get(&connection.client.0).copied();
         surroundings.syn_acks_repeated = facts.syn_acks_repeated;
         surroundings.refused_after = count_between(&facts.refusals, at, at + REFUSAL_FOLLOWS);
         surroundings.reconnected =

@@ -35,6 +35,8 @@ pub struct Surroundings {
     pub simultaneous_ends: u32,
     /// Other connections of the same server endpoint that were reset after the same silence (within 60 ms or 2 %), at other times.
     pub equal_idle_resets: u32,
+    /// The longest silence between requests that a connection between the same client and server endpoint survived.
+    pub longest_survived: Option<Interval>,
     /// The same endpoint refused connections within the following 10 s.
     pub refused_after: u32,
     /// The same endpoint repeated SYN-ACKs to clients that had answered them.
@@ -105,7 +107,7 @@ pub struct Ending {
 }
 
 /// Silences shorter than this are no idle, whatever the round trip.
-const SHORTEST_IDLE: Interval = Interval::from_millis(100);
+const SHORTEST_IDLE: Interval = Interval::from_millis(150);
 
 impl Ending {
     /// The round trip between both ends as the two halves at the point of capture give it, or as other connections between these hosts do.
@@ -119,7 +121,7 @@ impl Ending {
         }
     }
 
-    /// A silence that is longer than this is idle: two round trips, at least 100 ms (idle.md 3: races are one round trip wide).
+    /// A silence that is longer than this is idle: two round trips, at least 150 ms (a race is one round trip wide).
     pub fn idle_threshold(&self) -> Interval {
         self.round_trip()
             .map_or(SHORTEST_IDLE, |rtt| rtt.times(2).max(SHORTEST_IDLE))

@@ -93,9 +93,17 @@ fn answered_data_with_ack<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a 
 /// data after it): the one whose distance fits the sender's response time, payload before FIN before probe before ACK, the
 /// first of a burst.
 fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
+    let acknowledged = ending.state.of(reset.from).ack;
+    // Payload that the RST's sender had acknowledged was taken: it drew no RST.
+    let was_taken = |packet: &Packet| {
+        packet.len > 0 && acknowledged.is_some_and(|ack| !packet.end().is_after(ack))
+    };
     let candidates = || {
-        ending.before.iter().filter(|packet| {
-            packet.from != reset.from && packet.flags.ack() && packet.ack == reset.seq
+        ending.before.iter().filter(move |packet| {
+            packet.from != reset.from
+                && packet.flags.ack()
+                && packet.ack == reset.seq
+                && !was_taken(packet)
         })
     };
     let newest = candidates().next_back()?;

@@ -59,7 +59,12 @@ pub fn judge(ending: &Ending) -> Option<Verdict> {
 
 fn judge_reset(ending: &Ending) -> Option<Verdict> {
     let reset = effective_reset(ending)?;
-    let obeyed = obedience(ending, reset);
+    let obeyed = ending
+        .resets
+        .iter()
+        .map(|reset| obedience(ending, reset))
+        .find(|obedience| obedience.effect() == Effect::TookEffect)
+        .unwrap_or_else(|| obedience(ending, reset));
     let shape = shape(ending, reset);
     let origin = origin(ending, reset, &shape);
     let case = Case::new(ending, reset, shape, &origin);
@@ -92,13 +97,22 @@ fn judge_reset(ending: &Ending) -> Option<Verdict> {
     })
 }
 
-/// The first RST that its receiver obeyed, else the first one.
+/// The RST that counts: the first one that its receiver obeyed. Where its sender had answered packets in flight before (a train:
+/// each late packet of the other side draws a RST with that packet's number), the first of the train tells why.
 fn effective_reset(ending: &Ending) -> Option<&Packet> {
+    let obeyed = ending.resets.iter().find(|reset| obedience(ending, reset).effect() == Effect::TookEffect);
+    let Some(obeyed) = obeyed else { return ending.resets.first() };
     ending
         .resets
         .iter()
-        .find(|reset| obedience(ending, reset).effect() == Effect::TookEffect)
-        .or_else(|| ending.resets.first())
+        .take_while(|reset| reset.frame != obeyed.frame)
+        .find(|reset| {
+            reset.from == obeyed.from
+                && !reset.flags.ack()
+                && ending.fin(reset.from).is_some()
+                && shape(ending, reset).form == Form::Reply
+        })
+        .or(Some(obeyed))
 }
 
 /// `certain` of a cause that names a host is no surer than who made the RST, except where the packets alone prove the cause.

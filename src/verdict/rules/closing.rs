@@ -1,9 +1,11 @@
 //! Endings in which a FIN came before the RST. A FIN does not make a RST harmless: keep-alive races have one.
 
+use crate::dialogue::{Completeness, Exchange};
 use crate::flow::{FinSeen, Packet, PacketKind};
 use crate::time::Interval;
 use crate::verdict::ending::{Progress, progress};
 use crate::verdict::harm::{Taken, harm_of, harm_of_exchange, taken};
+use crate::verdict::rules::established::{own_window_full, stopped_reading};
 use crate::verdict::rules::{Case, carries_payload};
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation};
@@ -17,6 +19,9 @@ pub fn rule(case: &Case<'_>) -> Option<Ruling> {
     let own = case.ending.fin(case.claimed());
     let other = case.ending.fin(case.receiver());
     match (own, case.shape.trigger) {
+        (Some(fin), None) if !case.reset.flags.ack() && case.ending.state.of(case.receiver()).packets == 0 => {
+            one_sided(case, fin)
+        }
         (Some(fin), Some(trigger)) if case.claimed() == case.situation.responder() => {
             responder_closed(case, fin, trigger)
         }
@@ -46,13 +51,53 @@ fn responder_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<
     Some(data_after_close(case, fin, trigger))
 }
 
+/// Only the closer's direction was captured. The RST repeats the acknowledgement of a packet that was not seen: at the FIN's own
+/// number that packet had not acknowledged the FIN.
+fn one_sided(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
+    let crossed = case.reset.seq == fin.seq;
+    if !fin_was_idle(case, fin) || !crossed && case.reset.seq != fin.seq + 1 {
+        return None;
+    }
+    let silence = silence_before_fin(fin);
+    let (cause, rival) = if crossed { (Cause::KeepaliveRace, Cause::TeardownNoise) } else { (Cause::TeardownNoise, Cause::StaleReuse) };
+    let ruling = Ruling::new(
+        cause,
+        Confidence::Possible,
+        format!(
+            "Only the {}'s packets were captured. Its idle close was answered by something that {} the FIN, and drew the RST.",
+            case.claimed(),
+            if crossed { "had not yet acknowledged" } else { "acknowledged" }
+        ),
+    )
+    .because("the RST's number tells what the packet that drew it had acknowledged", &[case.reset])
+    .or(rival, "a capture that holds both directions");
+    Some(if crossed {
+        ruling.harm(Harm::RequestLost, case.receiver()).idle(IdleKind::BetweenRequests, silence)
+    } else {
+        ruling
+    })
+}
+
+/// The silence that a FIN ended.
+fn silence_before_fin(fin: &FinSeen) -> Silence {
+    Silence {
+        application: fin.last_activity.map(|activity| fin.time - activity.time),
+        wire: fin.wire_idle,
+        since: fin.last_activity,
+        probes: 0,
+    }
+}
+
+fn head_incomplete(exchange: &Exchange) -> bool {
+    exchange.request.complete == Completeness::HeadIncomplete
+}
+
 /// A close-delimited response is whole once its sender's FIN is there.
 fn fin_ended_open_response(case: &Case<'_>) -> bool {
-    use crate::dialogue::Completeness::UntilClose;
     case.situation.open.is_some_and(|(exchange, _)| {
         exchange
             .response
-            .is_some_and(|response| response.complete == UntilClose)
+            .is_some_and(|response| response.complete == Completeness::UntilClose)
     })
 }
 
@@ -176,7 +221,7 @@ fn late_words(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
 }
 
 fn ends_with_fin(response: crate::dialogue::Message) -> bool {
-    response.complete == crate::dialogue::Completeness::UntilClose
+    response.complete == Completeness::UntilClose
 }
 
 /// Nothing asked was left unanswered when the RST came.
@@ -250,26 +295,16 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
 /// Data met a socket that was closed while the other side was still sending: an early answer, an upload cut short.
 fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     let situation = case.situation_at(trigger.time);
-    let (exchange, state) = match situation.at_stake() {
-        Some(stake) => (Some(stake.0), Some(stake.1)),
-        None => (None, None),
-    };
-    let harm = match (exchange, state) {
-        (Some(exchange), Some(state)) => harm_of_exchange(case.ending, &situation, exchange, state),
-        _ => Harm::None,
-    };
-    let early_answer = situation
-        .newest
-        .is_some_and(|exchange| exchange.response.is_some());
-    let detail = if early_answer {
-        "early-answer"
-    } else {
-        "upload-cut"
-    };
-    let harm = if harm == Harm::RequestLost && !case.triggered_by_request() {
-        Harm::RequestOutcomeUnknown
-    } else {
-        harm
+    let early_answer = case.answered_while_asking();
+    let detail = if early_answer { "early-answer" } else { "upload-cut" };
+    let harm = match situation.at_stake() {
+        // Runtimes that fail on the write never read the answer.
+        _ if early_answer => Harm::ResponseTruncated,
+        Some((exchange, state)) => match harm_of_exchange(case.ending, &situation, exchange, state) {
+            Harm::RequestLost if !case.triggered_by_request() && !head_incomplete(exchange) => Harm::RequestOutcomeUnknown,
+            harm => harm,
+        },
+        None => Harm::None,
     };
     Ruling::new(
         Cause::DataAfterClose,
@@ -380,9 +415,15 @@ fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
     }
     if harm != Harm::None && case.claimed() == situation.requester && !closed_quietly(case) {
         let at_fin = case.situation_at(fin.time);
+        if own_window_full(case) {
+            return stopped_reading(case);
+        }
         if at_fin.open.is_some() {
             return gave_up(case, fin, &at_fin);
         }
+    }
+    if case.claimed() == situation.responder() && case.answered_while_asking() {
+        return unread_or_abort(case, &situation).detail("early-answer").harm(Harm::ResponseTruncated, situation.requester);
     }
     let waited = case.reset.time - fin.time;
     Ruling::new(

@@ -78,7 +78,7 @@ pub fn injected(case: &Case<'_>) -> Option<Ruling> {
     if !case.by_box() {
         return None;
     }
-    let quiet_idle = case.silence.is_idle(case.ending) && !case.origin.contradicted;
+    let quiet_idle = is_long_idle(case) && !case.origin.contradicted;
     let expired = quiet_idle && (case.is_reply() || case.situation.is_quiet());
     let closing =
         case.ending.fin(case.claimed()).is_some() || case.ending.fin(case.receiver()).is_some();
@@ -119,6 +119,16 @@ pub fn injected(case: &Case<'_>) -> Option<Ruling> {
     Some(ruling)
 }
 
+/// No timer known is shorter (the shortest defaults are one to two seconds).
+const SHORTEST_TIMER: Interval = Interval::from_millis(1000);
+
+/// A silence that a timer can explain: long enough, and no shorter than one that a connection between the same ends survived.
+fn is_long_idle(case: &Case<'_>) -> bool {
+    let survived = case.ending.surroundings.longest_survived.unwrap_or(Interval::ZERO);
+    case.silence.is_idle(case.ending)
+        && case.silence.application.is_some_and(|idle| idle >= SHORTEST_TIMER && idle + Interval::from_millis(50) >= survived)
+}
+
 /// Everything else.
 pub fn rule(case: &Case<'_>) -> Option<Ruling> {
     if case.is_reply() {
@@ -126,6 +136,9 @@ pub fn rule(case: &Case<'_>) -> Option<Ruling> {
     }
     if case.silence.is_idle(case.ending) && case.situation.is_quiet() {
         return Some(idle_abort(case));
+    }
+    if case.claimed() == case.situation.requester && !case.situation.is_quiet() && own_window_full(case) {
+        return Some(stopped_reading(case));
     }
     if case.claimed() == case.situation.requester {
         return Some(requester_abort(case));
@@ -152,6 +165,17 @@ fn lost_state(case: &Case<'_>) -> Ruling {
     } else {
         "the host that answered"
     };
+    let last_word = trigger.is_some_and(|packet| packet.kind == PacketKind::Fin || packet.flags.fin() && packet.len == 0);
+    if last_word && case.situation.is_quiet() {
+        return Ruling::new(
+            Cause::TeardownNoise,
+            Confidence::Likely,
+            format!("The {} closed a connection that {who} no longer knew; nothing was outstanding.", case.receiver()),
+        )
+        .detail("state-gone")
+        .because("the RST answers the FIN; its sender had no socket for it", &evidence_packets)
+        .or(Cause::IdleExpiredSilently, "other connections through the same path that are used after as long a silence");
+    }
     let ruling = if probe {
         Ruling::new(
             Cause::HalfOpen,
@@ -185,12 +209,44 @@ fn lost_state(case: &Case<'_>) -> Ruling {
         .idle(kind, silence)
 }
 
+/// The answer met a receiver that no longer knew the connection.
+fn answer_lost(case: &Case<'_>) -> Harm {
+    let Some(response) = case.ending.dialogue.recent.iter().rev().find_map(|exchange| exchange.response) else {
+        return Harm::None;
+    };
+    match *case.ending.acked_offset.of(case.situation.responder()) {
+        Some(acked) if acked >= response.end.offset => Harm::None,
+        Some(acked) if acked > response.start.offset => Harm::ResponseTruncated,
+        _ => Harm::RequestOutcomeUnknown,
+    }
+}
+
 fn stake_harm(case: &Case<'_>) -> Harm {
     match case.shape.trigger {
+        Some(trigger) if trigger.from == case.situation.responder() && carries_payload(trigger) && !trigger.housekeeping => {
+            answer_lost(case)
+        }
         Some(trigger) if !carries_payload(trigger) && case.situation.open.is_none() => Harm::None,
         Some(trigger) if trigger.housekeeping && case.situation.open.is_none() => Harm::None,
         _ => harm_of(case.ending, &case.situation),
     }
+}
+
+/// The one who reset had not been reading: its receive window was full.
+pub(super) fn own_window_full(case: &Case<'_>) -> bool {
+    case.ending.newest_before(case.claimed()).next().is_some_and(|packet| packet.window == 0)
+}
+
+pub(super) fn stopped_reading(case: &Case<'_>) -> Ruling {
+    Ruling::new(
+        Cause::CloseWithUnreadData,
+        Confidence::Likely,
+        format!("The {} had stopped reading (its receive window was full) and closed with the response unread, which turns a close into a RST.", case.claimed()),
+    )
+    .because("its last packets announced a window of 0", &case.ending.newest_before(case.claimed()).take(1).collect::<Vec<_>>())
+    .because("the RST comes from that live socket", &[case.reset])
+    .harm(harm_of(case.ending, &case.situation), case.situation.requester)
+    .or(Cause::ResponseTimeout, "its log: a timer of its own, or its client gone")
 }
 
 /// A live socket (or a box) reset an idle connection, unprovoked.
@@ -221,6 +277,12 @@ fn idle_abort(case: &Case<'_>) -> Ruling {
             &[],
         );
     }
+    if !is_long_idle(case) && repeated == 0 && !case.by_box() {
+        ruling.cause = Cause::AbortiveClose;
+        ruling.alternatives.clear();
+        ruling.explanation = format!("{who} reset the connection {idle} after the last exchange, from a live socket. Nothing was outstanding.");
+        return ruling.or(Cause::IdleTimeoutReset, "more connections to the same endpoint: a timer fires after the same silence each time");
+    }
     if case.ending.surroundings.simultaneous_ends >= 2 {
         ruling = ruling
             .although(format!("{} other connections of this endpoint ended in the same instant: it may have been stopped", case.ending.surroundings.simultaneous_ends), &[]);
@@ -236,18 +298,7 @@ fn idle_abort(case: &Case<'_>) -> Ruling {
 
 /// Requests that were on their way when the RST came died with it.
 fn in_flight_harm(case: &Case<'_>) -> Harm {
-    let late = case
-        .ending
-        .resets
-        .iter()
-        .skip(1)
-        .any(|reset| !reset.flags.ack() && reset.from == case.claimed())
-        || case
-            .ending
-            .after
-            .iter()
-            .any(|packet| packet.from == case.situation.requester && carries_payload(packet));
-    if late && case.claimed() == case.situation.responder() {
+    if case.in_flight.is_some() && case.claimed() == case.situation.responder() {
         Harm::RequestLost
     } else {
         Harm::None

@@ -11,7 +11,6 @@ use crate::verdict::{Cause, Confidence, Form, Harm, IdleKind, ResetSender};
 /// The rules of the handshake.
 pub fn rule(case: &Case<'_>) -> Option<Ruling> {
     refused(case)
-        .or_else(|| collision(case))
         .or_else(|| aborted(case))
         .or_else(|| overflow(case))
         .or_else(|| health_check(case))
@@ -51,7 +50,7 @@ fn refused(case: &Case<'_>) -> Option<Ruling> {
 
 /// The server still had an old connection of this 4-tuple: SYN, a foreign ACK, the client's RST, SYN again
 /// (RFC 9293 section 3.10.7.3 and 3.10.7.4; Linux `tcp_rcv_synsent_state_process`).
-fn collision(case: &Case<'_>) -> Option<Ruling> {
+pub fn collision(case: &Case<'_>) -> Option<Ruling> {
     let ending = case.ending;
     if case.claimed() != Peer::Client || ending.state.server.iss.is_some() {
         return None;

@@ -5,6 +5,7 @@ mod established;
 mod handshake;
 mod no_reset;
 
+use crate::dialogue::Completeness;
 use crate::flow::{Packet, PacketKind, Peer};
 use crate::time::Timestamp;
 use crate::verdict::ending::Ending;
@@ -28,8 +29,21 @@ pub struct Case<'a> {
     pub origin: &'a Origin,
     /// The dialogue just before the trigger (or before the RST).
     pub situation: Situation<'a>,
-    /// The silence before the trigger (or before the RST).
+    /// The silence before the trigger (or before the RST; packets that its sender had not received yet broke no silence of his).
     pub silence: Silence,
+    /// The first payload that was on its way to the sender of an abort when he made it.
+    pub in_flight: Option<&'a Packet>,
+}
+
+/// What an aborting socket had not received: payload at or beyond the RST's own acknowledgement.
+fn in_flight<'a>(ending: &'a Ending, reset: &Packet, shape: &Shape<'_>) -> Option<&'a Packet> {
+    if shape.form != Form::Abort {
+        return None;
+    }
+    ending
+        .before
+        .iter()
+        .find(|packet| packet.from != reset.from && packet.is_new_data() && !packet.seq.is_before(reset.ack))
 }
 
 impl<'a> Case<'a> {
@@ -40,15 +54,14 @@ impl<'a> Case<'a> {
         shape: Shape<'a>,
         origin: &'a Origin,
     ) -> Self {
-        let moment = shape.trigger.map_or(reset.time, |trigger| trigger.time);
-        Self {
-            ending,
-            reset,
-            shape,
-            origin,
-            situation: Situation::at(ending, shape.trigger, moment),
-            silence: Silence::before(shape.trigger.unwrap_or(reset)),
+        let unseen = in_flight(ending, reset, &shape);
+        let first = shape.trigger.or(unseen);
+        let moment = first.map_or(reset.time, |packet| packet.time);
+        let mut silence = Silence::before(first.unwrap_or(reset));
+        if let Some(activity) = unseen.and(silence.since) {
+            silence.application = Some(reset.time - activity.time);
         }
+        Self { ending, reset, shape, origin, situation: Situation::at(ending, first, moment), silence, in_flight: unseen }
     }
 
     /// Whose address the RST bears.
@@ -86,6 +99,14 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// A response had begun while its request was still being sent, and the request never ended.
+    pub fn answered_while_asking(&self) -> bool {
+        self.ending.dialogue.recent.iter().any(|exchange| {
+            exchange.request.complete == Completeness::Incomplete
+                && exchange.response.is_some_and(|response| response.start.time <= self.reset.time)
+        })
+    }
+
     /// A verdict that an incomplete capture can't bear is taken down.
     pub fn capped(&self, ruling: Ruling) -> Ruling {
         if self.ending.is_incomplete()
@@ -105,7 +126,8 @@ pub fn carries_payload(packet: &Packet) -> bool {
 
 /// The cause of a reset.
 pub fn rule(case: &Case<'_>, obedience: Obedience) -> Ruling {
-    let ruling = ignored(case, obedience)
+    let ruling = handshake::collision(case)
+        .or_else(|| ignored(case, obedience))
         .or_else(|| handshake::rule(case))
         .or_else(|| established::probes(case))
         .or_else(|| established::injected(case))
