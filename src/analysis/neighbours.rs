@@ -81,11 +81,16 @@ impl Neighbours {
         let survived = connection
             .survived
             .iter()
-            .filter(|survived| survived.after == Some(Peer::Server) && survived.resumed_by == Peer::Client)
+            .filter(|survived| {
+                survived.after == Some(Peer::Server) && survived.resumed_by == Peer::Client
+            })
             .map(|survived| survived.application)
             .max();
         if let Some(survived) = survived {
-            let longest = facts.survived.entry(connection.client.0).or_insert(survived);
+            let longest = facts
+                .survived
+                .entry(connection.client.0)
+                .or_insert(survived);
             *longest = survived.max(*longest);
         }
         if server.iss.is_some() {

@@ -171,6 +171,9 @@ impl Assembler {
             let held = self.early.as_ref().and_then(|early| early.first_offset());
             if held.is_some_and(|first| first < target) {
                 self.give_up_hole(from, reader);
+            } else if target - next == 1 {
+                // Most likely a FIN that was not captured.
+                return;
             } else {
                 let at = Mark {
                     time: now.0,

@@ -522,9 +522,14 @@ impl<R: StreamReader> Connection<R> {
         let peer = packet.from.other();
         if let Some(reader) = self.reader.as_mut() {
             let now = (packet.time, packet.frame);
+            // A FIN takes a number and no place in the stream.
+            let fin = self.directions.of(peer).fin.map(|fin| fin.seq);
+            let ack = fin
+                .filter(|fin| packet.ack.is_after(*fin))
+                .unwrap_or(packet.ack);
             self.assemblers
                 .of_mut(peer)
-                .acknowledged(peer, packet.ack, now, reader.as_mut());
+                .acknowledged(peer, ack, now, reader.as_mut());
         }
         let acknowledged = self.directions.of_mut(peer);
         if let Some(fin) = &mut acknowledged.fin

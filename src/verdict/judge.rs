@@ -100,8 +100,13 @@ fn judge_reset(ending: &Ending) -> Option<Verdict> {
 /// The RST that counts: the first one that its receiver obeyed. Where its sender had answered packets in flight before (a train:
 /// each late packet of the other side draws a RST with that packet's number), the first of the train tells why.
 fn effective_reset(ending: &Ending) -> Option<&Packet> {
-    let obeyed = ending.resets.iter().find(|reset| obedience(ending, reset).effect() == Effect::TookEffect);
-    let Some(obeyed) = obeyed else { return ending.resets.first() };
+    let obeyed = ending
+        .resets
+        .iter()
+        .find(|reset| obedience(ending, reset).effect() == Effect::TookEffect);
+    let Some(obeyed) = obeyed else {
+        return ending.resets.first();
+    };
     ending
         .resets
         .iter()

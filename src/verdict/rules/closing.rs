@@ -19,7 +19,9 @@ pub fn rule(case: &Case<'_>) -> Option<Ruling> {
     let own = case.ending.fin(case.claimed());
     let other = case.ending.fin(case.receiver());
     match (own, case.shape.trigger) {
-        (Some(fin), None) if !case.reset.flags.ack() && case.ending.state.of(case.receiver()).packets == 0 => {
+        (Some(fin), None)
+            if !case.reset.flags.ack() && case.ending.state.of(case.receiver()).packets == 0 =>
+        {
             one_sided(case, fin)
         }
         (Some(fin), Some(trigger)) if case.claimed() == case.situation.responder() => {
@@ -59,7 +61,11 @@ fn one_sided(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
         return None;
     }
     let silence = silence_before_fin(fin);
-    let (cause, rival) = if crossed { (Cause::KeepaliveRace, Cause::TeardownNoise) } else { (Cause::TeardownNoise, Cause::StaleReuse) };
+    let (cause, rival) = if crossed {
+        (Cause::KeepaliveRace, Cause::TeardownNoise)
+    } else {
+        (Cause::TeardownNoise, Cause::StaleReuse)
+    };
     let ruling = Ruling::new(
         cause,
         Confidence::Possible,
@@ -72,7 +78,9 @@ fn one_sided(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
     .because("the RST's number tells what the packet that drew it had acknowledged", &[case.reset])
     .or(rival, "a capture that holds both directions");
     Some(if crossed {
-        ruling.harm(Harm::RequestLost, case.receiver()).idle(IdleKind::BetweenRequests, silence)
+        ruling
+            .harm(Harm::RequestLost, case.receiver())
+            .idle(IdleKind::BetweenRequests, silence)
     } else {
         ruling
     })
@@ -144,6 +152,8 @@ fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
         let mut ruling = race(case, fin, trigger)
             .detail("event-loop")
             .at_most(Confidence::Likely);
+        ruling.cause = Cause::StaleReuse;
+        ruling.alternatives.clear();
         ruling.evidence.clear();
         ruling.explanation = format!(
             "The FIN reached the {} only {known_for} before it wrote its next request: its application had not seen it yet. A race inside the client's event loop.",
@@ -296,12 +306,19 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
 fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     let situation = case.situation_at(trigger.time);
     let early_answer = case.answered_while_asking();
-    let detail = if early_answer { "early-answer" } else { "upload-cut" };
+    let detail = if early_answer {
+        "early-answer"
+    } else {
+        "upload-cut"
+    };
     let harm = match situation.at_stake() {
         // Runtimes that fail on the write never read the answer.
         _ if early_answer => Harm::ResponseTruncated,
-        Some((exchange, state)) => match harm_of_exchange(case.ending, &situation, exchange, state) {
-            Harm::RequestLost if !case.triggered_by_request() && !head_incomplete(exchange) => Harm::RequestOutcomeUnknown,
+        Some((exchange, state)) => match harm_of_exchange(case.ending, &situation, exchange, state)
+        {
+            Harm::RequestLost if !case.triggered_by_request() && !head_incomplete(exchange) => {
+                Harm::RequestOutcomeUnknown
+            }
             harm => harm,
         },
         None => Harm::None,
@@ -423,7 +440,9 @@ fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
         }
     }
     if case.claimed() == situation.responder() && case.answered_while_asking() {
-        return unread_or_abort(case, &situation).detail("early-answer").harm(Harm::ResponseTruncated, situation.requester);
+        return unread_or_abort(case, &situation)
+            .detail("early-answer")
+            .harm(Harm::ResponseTruncated, situation.requester);
     }
     let waited = case.reset.time - fin.time;
     Ruling::new(

@@ -124,9 +124,15 @@ const SHORTEST_TIMER: Interval = Interval::from_millis(1000);
 
 /// A silence that a timer can explain: long enough, and no shorter than one that a connection between the same ends survived.
 fn is_long_idle(case: &Case<'_>) -> bool {
-    let survived = case.ending.surroundings.longest_survived.unwrap_or(Interval::ZERO);
+    let survived = case
+        .ending
+        .surroundings
+        .longest_survived
+        .unwrap_or(Interval::ZERO);
     case.silence.is_idle(case.ending)
-        && case.silence.application.is_some_and(|idle| idle >= SHORTEST_TIMER && idle + Interval::from_millis(50) >= survived)
+        && case.silence.application.is_some_and(|idle| {
+            idle >= SHORTEST_TIMER && idle + Interval::from_millis(50) >= survived
+        })
 }
 
 /// Everything else.
@@ -137,7 +143,10 @@ pub fn rule(case: &Case<'_>) -> Option<Ruling> {
     if case.silence.is_idle(case.ending) && case.situation.is_quiet() {
         return Some(idle_abort(case));
     }
-    if case.claimed() == case.situation.requester && !case.situation.is_quiet() && own_window_full(case) {
+    if case.claimed() == case.situation.requester
+        && !case.situation.is_quiet()
+        && own_window_full(case)
+    {
         return Some(stopped_reading(case));
     }
     if case.claimed() == case.situation.requester {
@@ -165,16 +174,27 @@ fn lost_state(case: &Case<'_>) -> Ruling {
     } else {
         "the host that answered"
     };
-    let last_word = trigger.is_some_and(|packet| packet.kind == PacketKind::Fin || packet.flags.fin() && packet.len == 0);
+    let last_word = trigger.is_some_and(|packet| {
+        packet.kind == PacketKind::Fin || packet.flags.fin() && packet.len == 0
+    });
     if last_word && case.situation.is_quiet() {
         return Ruling::new(
             Cause::TeardownNoise,
             Confidence::Likely,
-            format!("The {} closed a connection that {who} no longer knew; nothing was outstanding.", case.receiver()),
+            format!(
+                "The {} closed a connection that {who} no longer knew; nothing was outstanding.",
+                case.receiver()
+            ),
         )
         .detail("state-gone")
-        .because("the RST answers the FIN; its sender had no socket for it", &evidence_packets)
-        .or(Cause::IdleExpiredSilently, "other connections through the same path that are used after as long a silence");
+        .because(
+            "the RST answers the FIN; its sender had no socket for it",
+            &evidence_packets,
+        )
+        .or(
+            Cause::IdleExpiredSilently,
+            "other connections through the same path that are used after as long a silence",
+        );
     }
     let ruling = if probe {
         Ruling::new(
@@ -211,7 +231,14 @@ fn lost_state(case: &Case<'_>) -> Ruling {
 
 /// The answer met a receiver that no longer knew the connection.
 fn answer_lost(case: &Case<'_>) -> Harm {
-    let Some(response) = case.ending.dialogue.recent.iter().rev().find_map(|exchange| exchange.response) else {
+    let Some(response) = case
+        .ending
+        .dialogue
+        .recent
+        .iter()
+        .rev()
+        .find_map(|exchange| exchange.response)
+    else {
         return Harm::None;
     };
     match *case.ending.acked_offset.of(case.situation.responder()) {
@@ -223,7 +250,11 @@ fn answer_lost(case: &Case<'_>) -> Harm {
 
 fn stake_harm(case: &Case<'_>) -> Harm {
     match case.shape.trigger {
-        Some(trigger) if trigger.from == case.situation.responder() && carries_payload(trigger) && !trigger.housekeeping => {
+        Some(trigger)
+            if trigger.from == case.situation.responder()
+                && carries_payload(trigger)
+                && !trigger.housekeeping =>
+        {
             answer_lost(case)
         }
         Some(trigger) if !carries_payload(trigger) && case.situation.open.is_none() => Harm::None,
@@ -234,7 +265,10 @@ fn stake_harm(case: &Case<'_>) -> Harm {
 
 /// The one who reset had not been reading: its receive window was full.
 pub(super) fn own_window_full(case: &Case<'_>) -> bool {
-    case.ending.newest_before(case.claimed()).next().is_some_and(|packet| packet.window == 0)
+    case.ending
+        .newest_before(case.claimed())
+        .next()
+        .is_some_and(|packet| packet.window == 0)
 }
 
 pub(super) fn stopped_reading(case: &Case<'_>) -> Ruling {
@@ -280,8 +314,13 @@ fn idle_abort(case: &Case<'_>) -> Ruling {
     if !is_long_idle(case) && repeated == 0 && !case.by_box() {
         ruling.cause = Cause::AbortiveClose;
         ruling.alternatives.clear();
-        ruling.explanation = format!("{who} reset the connection {idle} after the last exchange, from a live socket. Nothing was outstanding.");
-        return ruling.or(Cause::IdleTimeoutReset, "more connections to the same endpoint: a timer fires after the same silence each time");
+        ruling.explanation = format!(
+            "{who} reset the connection {idle} after the last exchange, from a live socket. Nothing was outstanding."
+        );
+        return ruling.or(
+            Cause::IdleTimeoutReset,
+            "more connections to the same endpoint: a timer fires after the same silence each time",
+        );
     }
     if case.ending.surroundings.simultaneous_ends >= 2 {
         ruling = ruling

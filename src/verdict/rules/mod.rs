@@ -40,10 +40,9 @@ fn in_flight<'a>(ending: &'a Ending, reset: &Packet, shape: &Shape<'_>) -> Optio
     if shape.form != Form::Abort {
         return None;
     }
-    ending
-        .before
-        .iter()
-        .find(|packet| packet.from != reset.from && packet.is_new_data() && !packet.seq.is_before(reset.ack))
+    ending.before.iter().find(|packet| {
+        packet.from != reset.from && packet.is_new_data() && !packet.seq.is_before(reset.ack)
+    })
 }
 
 impl<'a> Case<'a> {
@@ -56,12 +55,20 @@ impl<'a> Case<'a> {
     ) -> Self {
         let unseen = in_flight(ending, reset, &shape);
         let first = shape.trigger.or(unseen);
-        let moment = first.map_or(reset.time, |packet| packet.time);
+        let moment = shape.trigger.map_or(reset.time, |packet| packet.time);
         let mut silence = Silence::before(first.unwrap_or(reset));
         if let Some(activity) = unseen.and(silence.since) {
             silence.application = Some(reset.time - activity.time);
         }
-        Self { ending, reset, shape, origin, situation: Situation::at(ending, first, moment), silence, in_flight: unseen }
+        Self {
+            ending,
+            reset,
+            shape,
+            origin,
+            situation: Situation::at(ending, first, moment),
+            silence,
+            in_flight: unseen,
+        }
     }
 
     /// Whose address the RST bears.
@@ -103,7 +110,9 @@ impl<'a> Case<'a> {
     pub fn answered_while_asking(&self) -> bool {
         self.ending.dialogue.recent.iter().any(|exchange| {
             exchange.request.complete == Completeness::Incomplete
-                && exchange.response.is_some_and(|response| response.start.time <= self.reset.time)
+                && exchange
+                    .response
+                    .is_some_and(|response| response.start.time <= self.reset.time)
         })
     }
 

@@ -141,7 +141,11 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
     if exchange.request.start == exchange.request.end {
         return None;
     }
-    let told = ending.dialogue.farewells.iter().any(|farewell| farewell.from == requester.other() && farewell.what == "408");
+    let told = ending
+        .dialogue
+        .farewells
+        .iter()
+        .any(|farewell| farewell.from == requester.other() && farewell.what == "408");
     if state == Progress::Asking && told {
         // The server's timer for a request that never came in full: it said so (RFC 9110 section 15.5.9).
         return None;
