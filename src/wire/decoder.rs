@@ -87,6 +87,8 @@ pub(super) struct Context<'f> {
     pub ip: IpHeader,
     /// The innermost VLAN so far.
     pub vlan: u16,
+    /// Bytes that an IPv6 header promises and its frame does not have.
+    pub beyond_frame: u32,
     /// Inside of an ICMP error: who sent it and why.
     pub quoted_by: Option<(IpAddr, IcmpReason)>,
     /// Inside of a first fragment that could not be kept because the snap length cut it.
@@ -118,6 +120,7 @@ impl<'f> Context<'f> {
                 traffic_class: 0,
             },
             vlan: 0,
+            beyond_frame: 0,
             quoted_by: None,
             cut_fragment: false,
             fragments,

@@ -24,7 +24,7 @@ pub(super) struct DatagramKey {
     pub id: u32,
     /// Protocol (IPv4); 0 in IPv6, where the first fragment's header says it.
     pub protocol: u8,
-    /// The innermost VLAN: bridges show one datagram in several.
+    /// The innermost VLAN (IPv4): bridges show one datagram in several. 0 in IPv6.
     pub vlan: u16,
 }
 
@@ -183,6 +183,8 @@ impl Waiting {
                 whole.extend_from_slice(piece.bytes.get(known..).unwrap_or(&[]));
             }
         }
+        // Bytes past the end that the last fragment set are not the datagram's.
+        whole.truncate(len as usize);
         Some(whole)
     }
 }

@@ -137,6 +137,7 @@ pub(super) fn v4<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
             wire: total_len - header_len as u32,
             id: u32::from(id),
             key_protocol: protocol_number,
+            key_vlan: ctx.vlan,
             protocol: protocol_number,
         };
         return fragment_of(payload, place, ctx);
@@ -205,10 +206,12 @@ pub(super) fn v6<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         traffic_class: (v0 << 4) | (v1 >> 4),
     };
     // Zero: a jumbogram (RFC 2675) or a segment for the card to cut up; the frame knows the length.
-    let payload = match u16::from_be_bytes([*l0, *l1]) {
-        0 => payload,
-        len => payload.clip(u32::from(len)),
+    let payload_len = match u16::from_be_bytes([*l0, *l1]) {
+        0 => payload.wire,
+        len => u32::from(len),
     };
+    ctx.beyond_frame = payload_len.saturating_sub(payload.wire);
+    let payload = payload.clip(payload_len);
     protocol(*next, payload, ctx)
 }
 
@@ -245,9 +248,10 @@ fn v6_fragment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         } else {
             Tail::More
         },
-        wire: payload.wire,
+        wire: payload.wire + ctx.beyond_frame,
         id: u32::from_be_bytes(id),
         key_protocol: 0,
+        key_vlan: 0,
         protocol: next,
     };
     fragment_of(payload, place, ctx)
@@ -263,6 +267,8 @@ struct Place {
     id: u32,
     /// The protocol as part of the datagram's key (IPv4), 0 in IPv6.
     key_protocol: u8,
+    /// Likewise.
+    key_vlan: u16,
     protocol: u8,
 }
 
@@ -272,8 +278,9 @@ fn fragment_of<'a>(payload: View<'a>, place: Place, ctx: &mut Context<'_>) -> De
         .get(..place.wire as usize)
         .filter(|b| !b.is_empty())
     else {
-        // The snap length cut it: the datagram will never be whole. The first fragment still shows the header.
-        if place.offset != 0 {
+        // The snap length cut it: the datagram will never be whole. The first fragment still shows the header (which Wireshark
+        // takes in IPv4 only).
+        if place.offset != 0 || matches!(ctx.ip.addresses, Addresses::V6 { .. }) {
             return Decoded::Other;
         }
         ctx.cut_fragment = true;
@@ -283,7 +290,7 @@ fn fragment_of<'a>(payload: View<'a>, place: Place, ctx: &mut Context<'_>) -> De
         addresses: ctx.ip.addresses,
         id: place.id,
         protocol: place.key_protocol,
-        vlan: ctx.vlan,
+        vlan: place.key_vlan,
     };
     let piece = Piece {
         offset: place.offset,
