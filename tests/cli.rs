@@ -200,6 +200,7 @@ fn files_get_the_format_of_their_ending() {
     assert_eq!(report["resets"].as_array().map(Vec::len), Some(8));
     assert_eq!(std::fs::read_to_string(&csv).unwrap().lines().count(), 9);
     let lines = std::fs::read_to_string(&lines).unwrap();
+    assert_eq!(lines.lines().count(), 8);
     assert!(
         lines
             .lines()
@@ -396,4 +397,38 @@ fn an_interrupted_stream_is_reported_as_far_as_it_came() {
         "{text}"
     );
     drop(stdin);
+}
+
+#[test]
+fn known_timeouts_are_browsed_and_added_to() {
+    let text = stdout(whyrst().args(["timeouts", "350"]));
+    assert!(
+        text.contains("AWS NLB") && text.contains("default    350 s"),
+        "{text}"
+    );
+    let scratch = tempfile::tempdir().unwrap();
+    let own = scratch.path().join("own.toml");
+    std::fs::write(
+        &own,
+        "[[timeout]]\nid = \"ours\"\nproduct = \"Our gateway\"\nsetting = \"idle\"\ndefault_s = 42.5\nrole = \"server-idle\"\n",
+    )
+    .unwrap();
+    let text = stdout(
+        whyrst()
+            .args(["timeouts", "gateway", "42.5", "--known"])
+            .arg(&own),
+    );
+    assert!(text.starts_with("Our gateway: idle\n"), "{text}");
+    std::fs::write(&own, "[[timeout]]\nid = 7\n").unwrap();
+    let wrong = whyrst()
+        .arg("timeouts")
+        .arg("--known")
+        .arg(&own)
+        .assert()
+        .code(2);
+    let line = String::from_utf8(wrong.get_output().stderr.clone()).unwrap();
+    assert!(
+        line.starts_with("whyrst: ") && line.lines().count() == 1,
+        "{line}"
+    );
 }

@@ -46,9 +46,10 @@ Examples:
   whyrst trace.pcap0 trace.pcap1                    rotated files are one capture
   ssh host tcpdump -U -s 256 -w - tcp | whyrst -    from another machine
   whyrst incident.pcap --port 3000 --all            one service, benign endings listed too
-  whyrst incident.pcap -o report.json -o resets.csv write files, the format by their ending
+  whyrst incident.pcap -o ticket.md -o report.html  write files, the format by their ending
   whyrst show r3 incident.pcap                      all about one finding
   whyrst explain keepalive-race                     what that is and how to cure it
+  whyrst timeouts nginx                             known idle timeouts of a product
   whyrst incident.pcap --fail-on harmful            exit status 1 if anything was lost";
 
 const EXIT_STATUS: &str = "\
@@ -66,7 +67,7 @@ enum Command {
     Show(show::ShowArgs),
     /// Explain a cause, or list all causes
     Explain(explain::ExplainArgs),
-    /// Tell which idle timeouts the captures show
+    /// Browse the table of known timeouts
     Timeouts(timeouts::TimeoutsArgs),
     /// Tell who keeps idle connections longer, clients or servers
     Align(align::AlignArgs),

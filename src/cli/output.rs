@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use whyrst::report::headline::headline;
 use whyrst::report::terminal::{self, TerminalOptions};
-use whyrst::report::{Report, csv, html, json, markdown};
+use whyrst::report::{Report, csv, ecs, html, json, markdown};
 
 use super::screen::{self, Verbosity};
 
@@ -19,10 +19,12 @@ pub(crate) enum Format {
     Text,
     /// The whole report as one document (`whyrst schema` describes it)
     Json,
-    /// One event per line
+    /// One finding per line
     Jsonl,
     /// One row per finding, for spreadsheets
     Csv,
+    /// One finding per line, in the words of the Elastic Common Schema
+    Ecs,
     /// For a ticket in GitHub, GitLab or Jira
     Markdown,
     /// One page with pictures, without network access
@@ -35,6 +37,7 @@ const ENDINGS: &[(&str, Format)] = &[
     ("json", Format::Json),
     ("jsonl", Format::Jsonl),
     ("csv", Format::Csv),
+    ("ndjson", Format::Ecs),
     ("md", Format::Markdown),
     ("html", Format::Html),
 ];
@@ -72,6 +75,7 @@ impl Format {
             Self::Json => json::write_json(report, to),
             Self::Jsonl => json::write_json_lines(report, to),
             Self::Csv => csv::write_csv(report, to),
+            Self::Ecs => ecs::write_ecs(report, to),
             Self::Markdown => to.write_all(markdown::markdown(report).as_bytes()),
             Self::Html => {
                 let page = html::html(report).map_err(io::Error::other)?;
@@ -87,7 +91,7 @@ pub(crate) struct OutputArgs {
     /// Format of standard output [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
     format: Option<Format>,
-    /// Write a file, its format by its ending (.txt .json .jsonl .csv .md .html); may be repeated
+    /// Write a file, its format by its ending (.txt .json .jsonl .csv .md .html, .ndjson for ecs); may be repeated
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Vec<PathBuf>,
 }

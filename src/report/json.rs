@@ -5,10 +5,7 @@ use std::io::{self, Write};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Advice, Alignment, CaptureSummary, ConnectionRow, Finding, Heading, IdleTimeout, Report,
-    Summary, Tool,
-};
+use super::{Finding, Report};
 
 /// The report as one indented document with a final newline.
 pub fn write_json(report: &Report, mut to: impl Write) -> io::Result<()> {
@@ -16,58 +13,17 @@ pub fn write_json(report: &Report, mut to: impl Write) -> io::Result<()> {
     to.write_all(b"\n")
 }
 
-/// One line of the JSON Lines form. `type` says what it is; the other members are those of the report.
+/// One line of the JSON Lines form: a finding, with a `type` that says of which list it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum JsonLine {
-    /// What is true of the whole analysis: the first line of a file, the last line of a live run.
-    Report(Box<JsonLineReport>),
     /// A reset event.
     Reset(Box<Finding>),
     /// A bad ending without a RST.
     HangUp(Box<Finding>),
-    /// An idle timeout inferred.
-    IdleTimeout(IdleTimeout),
-    /// A client's patience against its server's.
-    Alignment(Alignment),
-    /// What to change.
-    Advice(Advice),
-    /// A connection, where asked for.
-    Connection(ConnectionRow),
-}
-
-/// The members of a [`Report`] that are no lists of their own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct JsonLineReport {
-    /// Version of this contract.
-    pub schema_version: String,
-    /// What wrote it.
-    pub tool: Tool,
-    /// Title, ticket and note, where the user gave them.
-    #[serde(default, skip_serializing_if = "Heading::is_empty")]
-    pub heading: Heading,
-    /// The files or interfaces that were read.
-    pub captures: Vec<CaptureSummary>,
-    /// Totals.
-    pub summary: Summary,
-    /// What limits what can be said.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub caveats: Vec<String>,
 }
 
 impl JsonLine {
-    /// The line that stands for the report as a whole.
-    pub fn of_report(report: &Report) -> Self {
-        Self::Report(Box::new(JsonLineReport {
-            schema_version: report.schema_version.clone(),
-            tool: report.tool.clone(),
-            heading: report.heading.clone(),
-            captures: report.captures.clone(),
-            summary: report.summary.clone(),
-            caveats: report.caveats.clone(),
-        }))
-    }
-
     /// Writes it with its newline.
     pub fn write(&self, mut to: impl Write) -> io::Result<()> {
         serde_json::to_writer(&mut to, self)?;
@@ -75,37 +31,22 @@ impl JsonLine {
     }
 }
 
-/// The report as JSON Lines: the whole first, then resets, hang-ups, timeouts, alignment, advice and connections.
+/// The findings as JSON Lines: resets, then hang-ups, in order of time. What is true of the whole stands in the document form.
 pub fn write_json_lines(report: &Report, mut to: impl Write) -> io::Result<()> {
-    let line = JsonLine::of_report(report);
     let resets = report
         .resets
         .iter()
-        .map(|f| JsonLine::Reset(Box::new(f.clone())));
+        .cloned()
+        .map(Box::new)
+        .map(JsonLine::Reset);
     let hang_ups = report
         .hang_ups
         .iter()
-        .map(|f| JsonLine::HangUp(Box::new(f.clone())));
-    let timeouts = report
-        .idle_timeouts
-        .iter()
         .cloned()
-        .map(JsonLine::IdleTimeout);
-    let alignment = report.alignment.iter().cloned().map(JsonLine::Alignment);
-    let advice = report.advice.iter().cloned().map(JsonLine::Advice);
-    let connections = report
-        .connections
-        .iter()
-        .flatten()
-        .cloned()
-        .map(JsonLine::Connection);
-    std::iter::once(line)
-        .chain(resets)
+        .map(Box::new)
+        .map(JsonLine::HangUp);
+    resets
         .chain(hang_ups)
-        .chain(timeouts)
-        .chain(alignment)
-        .chain(advice)
-        .chain(connections)
         .try_for_each(|line| line.write(&mut to))
 }
 
@@ -147,12 +88,10 @@ mod tests {
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
-        assert_eq!(lines[0], JsonLine::of_report(&report));
         let findings: Vec<_> = lines
             .iter()
-            .filter_map(|line| match line {
-                JsonLine::Reset(f) | JsonLine::HangUp(f) => Some((**f).clone()),
-                _ => None,
+            .map(|line| match line {
+                JsonLine::Reset(f) | JsonLine::HangUp(f) => (**f).clone(),
             })
             .collect();
         let expected: Vec<_> = report

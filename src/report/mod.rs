@@ -2,6 +2,7 @@
 
 mod commands;
 pub mod csv;
+pub mod ecs;
 pub mod explain;
 pub mod headline;
 pub mod html;

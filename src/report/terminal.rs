@@ -2,6 +2,7 @@
 
 mod finding;
 mod insight;
+mod known;
 mod table;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::verdict::{Cause, Confidence, Harm};
 pub use super::text::Color;
 pub use finding::render as render_finding;
 pub use insight::{render_alignment, render_timeouts};
+pub use known::render_known;
 
 /// How the view is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

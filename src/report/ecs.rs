@@ -1,0 +1,222 @@
+//! Findings as lines of the Elastic Common Schema (<https://www.elastic.co/docs/reference/ecs>), for log pipelines.
+//!
+//! What the schema has a field for stands there; our own words stand under `whyrst`.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use serde_json::{Map, Value, json};
+
+use super::{Endpoint, Finding, Report};
+use crate::verdict::Harm;
+
+/// The schema's version that the fields are taken from.
+const ECS_VERSION: &str = "9.0.0";
+
+/// Writes one line per finding: resets, then hang-ups.
+pub fn write_ecs(report: &Report, mut to: impl Write) -> io::Result<()> {
+    for finding in report.findings() {
+        serde_json::to_writer(&mut to, &event(report, finding))?;
+        to.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+fn event(report: &Report, finding: &Finding) -> Value {
+    let id = &finding.connection;
+    let capture = report.captures.get(usize::from(finding.capture));
+    let mut event = json!({
+        "@timestamp": finding.at,
+        "ecs": { "version": ECS_VERSION },
+        "message": finding.explanation,
+        "event": about(finding),
+        "source": end(&id.client),
+        "destination": end(&id.server),
+        "client": end(&id.client),
+        "server": end(&id.server),
+        "network": network(finding),
+        "related": { "ip": [id.client.addr, id.server.addr] },
+        "observer": {
+            "vendor": "whyrst",
+            "product": report.tool.name,
+            "version": report.tool.version,
+            "type": "sensor",
+        },
+        "whyrst": own(finding),
+    });
+    if let Some(capture) = capture {
+        event["log"] = json!({ "file": { "path": capture.path } });
+        if let Some(vantage) = &capture.vantage {
+            event["observer"]["name"] = json!(vantage);
+        }
+    }
+    add_request(&mut event, finding);
+    event
+}
+
+/// `event.*`: allowed values of kind, category, type and outcome are the schema's.
+fn about(finding: &Finding) -> Value {
+    let kind = if finding.harm == Harm::Refused {
+        "denied"
+    } else {
+        "end"
+    };
+    let (outcome, severity) = match finding.harm {
+        Harm::None => ("success", 1),
+        Harm::Refused => ("failure", 2),
+        Harm::RequestLost | Harm::ResponseTruncated => ("failure", 3),
+        Harm::RequestOutcomeUnknown => ("unknown", 4),
+    };
+    json!({
+        "kind": "event",
+        "category": ["network"],
+        "type": ["connection", kind],
+        "module": "whyrst",
+        "dataset": "whyrst.finding",
+        "id": finding.id,
+        "action": finding.cause,
+        "outcome": outcome,
+        "severity": severity,
+        "reason": finding.explanation,
+        "start": id_start(finding),
+        "end": finding.last.unwrap_or(finding.at),
+        "duration": (finding.at - finding.connection.opened).as_nanos().max(0),
+    })
+}
+
+fn id_start(finding: &Finding) -> crate::Timestamp {
+    finding.first.unwrap_or(finding.connection.opened)
+}
+
+fn end(endpoint: &Endpoint) -> Value {
+    json!({ "address": endpoint.addr, "ip": endpoint.addr, "port": endpoint.port })
+}
+
+fn network(finding: &Finding) -> Value {
+    let id = &finding.connection;
+    let family = match id.server.addr {
+        IpAddr::V4(_) => "ipv4",
+        IpAddr::V6(_) => "ipv6",
+    };
+    let mut network =
+        json!({ "transport": "tcp", "type": family, "community_id": id.community_id });
+    if let Some(request) = &finding.request
+        && let Ok(Value::String(protocol)) = serde_json::to_value(request.protocol)
+        && protocol != "unknown"
+    {
+        // `http/1.1` is `http` here; its version stands in `http.version`.
+        let name = protocol.split('/').next().unwrap_or(&protocol);
+        network["protocol"] = json!(name);
+    }
+    network
+}
+
+fn add_request(event: &mut Value, finding: &Finding) {
+    let Some(request) = &finding.request else {
+        return;
+    };
+    if let Some(name) = &request.server_name {
+        event["tls"] = json!({ "client": { "server_name": name } });
+    }
+    let Ok(Value::String(protocol)) = serde_json::to_value(request.protocol) else {
+        return;
+    };
+    let Some(version) = protocol.strip_prefix("http/") else {
+        return;
+    };
+    event["http"] = json!({ "version": version });
+    if let Some((method, path)) = request.summary.as_deref().and_then(|s| s.split_once(' ')) {
+        event["http"]["request"] = json!({ "method": method });
+        event["url"] = json!({ "path": path });
+    }
+}
+
+/// What the schema has no field for, in the report's own words; what is not known is absent.
+fn own(finding: &Finding) -> Value {
+    let mut own = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value.filter(|v| !v.is_null()) {
+            own.insert(name.to_owned(), value);
+        }
+    };
+    put("cause", Some(json!(finding.cause)));
+    put("confidence", Some(json!(finding.confidence)));
+    put("detail", Some(json!(finding.detail)));
+    put("harm", Some(json!(finding.harm)));
+    put("sender", Some(json!(finding.sender)));
+    put("claimed_sender", Some(json!(finding.claimed_sender)));
+    put("form", Some(json!(finding.form)));
+    put("effect", Some(json!(finding.effect)));
+    put(
+        "trigger",
+        Some(json!(finding.trigger.as_ref().map(|t| t.kind))),
+    );
+    put("idle_kind", Some(json!(finding.idle.kind)));
+    put(
+        "idle_application_s",
+        Some(json!(finding.idle.application_s)),
+    );
+    put("idle_wire_s", Some(json!(finding.idle.wire_s)));
+    put(
+        "retry_safe",
+        Some(json!(finding.retry.as_ref().map(|r| r.safe))),
+    );
+    put("frame", Some(json!(finding.frame)));
+    put("stream", Some(json!(finding.connection.stream)));
+    put("packets", Some(json!(finding.packets)));
+    put("connections", Some(json!(finding.connections)));
+    put("wireshark_filter", Some(json!(finding.wireshark_filter)));
+    Value::Object(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn lines() -> Vec<Value> {
+        let mut bytes = Vec::new();
+        write_ecs(&sample::report(), &mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_line_per_finding_in_the_schemas_words() {
+        let lines = lines();
+        assert_eq!(lines.len(), 5);
+        insta::assert_json_snapshot!(lines[0]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_absent() {
+        fn has_null(value: &Value) -> bool {
+            match value {
+                Value::Null => true,
+                Value::Array(all) => all.iter().any(has_null),
+                Value::Object(all) => all.values().any(has_null),
+                _ => false,
+            }
+        }
+        assert!(!lines().iter().any(has_null));
+    }
+
+    /// The allowed values of ECS for `event.type` and `event.outcome` in the category `network`.
+    #[test]
+    fn closed_sets_are_kept() {
+        for line in lines() {
+            let kinds = line["event"]["type"].as_array().unwrap();
+            assert!(
+                kinds
+                    .iter()
+                    .all(|k| ["connection", "end", "denied"].contains(&k.as_str().unwrap()))
+            );
+            assert!(
+                ["success", "failure", "unknown"]
+                    .contains(&line["event"]["outcome"].as_str().unwrap())
+            );
+        }
+    }
+}
