@@ -432,3 +432,15 @@ fn known_timeouts_are_browsed_and_added_to() {
         "{line}"
     );
 }
+
+#[test]
+fn a_chain_given_by_hand_is_checked() {
+    let text = stdout(whyrst().args(["align", "client=15s", "alb=60s", "node=6s"]));
+    insta::assert_snapshot!("align", text);
+    let wrong = whyrst().args(["align", "client", "node"]).assert().code(2);
+    let line = String::from_utf8(wrong.get_output().stderr.clone()).unwrap();
+    assert!(
+        line.starts_with("whyrst: client: not in the table") && line.lines().count() == 1,
+        "{line}"
+    );
+}

@@ -69,7 +69,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Browse the table of known timeouts
     Timeouts(timeouts::TimeoutsArgs),
-    /// Tell who keeps idle connections longer, clients or servers
+    /// Check a chain of idle timeouts given by hand: who has to close first
     Align(align::AlignArgs),
     /// Print the JSON Schema of the report
     Schema,

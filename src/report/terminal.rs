@@ -15,7 +15,7 @@ use crate::verdict::{Cause, Confidence, Harm};
 
 pub use super::text::Color;
 pub use finding::render as render_finding;
-pub use insight::{render_alignment, render_timeouts};
+pub use insight::render_alignment;
 pub use known::render_known;
 
 /// How the view is drawn.

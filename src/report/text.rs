@@ -84,6 +84,11 @@ pub(super) fn seconds(s: f64) -> String {
     }
 }
 
+/// A setting or an estimate without needless zeros: `60 s`, `4.6 s`, `29.812 s`.
+pub(super) fn to_the_millisecond(s: f64) -> String {
+    format!("{} s", (s * 1e3).round() / 1e3)
+}
+
 /// A timeout for a sentence: `5 s`, `2.4 s`, `350 s`, `15 min`.
 pub(super) fn about(s: f64) -> String {
     if s >= 600.0 && (s / 60.0 - (s / 60.0).round()).abs() < 0.02 {

@@ -2,7 +2,7 @@
 
 use super::table::table;
 use super::{Listing, ROWS, TerminalOptions, and_more};
-use crate::report::text::{Tone, clean, count, hanging, seconds, wrapped};
+use crate::report::text::{Tone, clean, count, hanging, seconds, to_the_millisecond, wrapped};
 use crate::report::{Advice, Alignment, IdleTimeout, Report};
 
 /// The section on idle timeouts; empty without any.
@@ -12,19 +12,15 @@ pub(super) fn timeouts_section(report: &Report, options: &TerminalOptions) -> St
     }
     let mut out = options.heading("Idle timeouts");
     out.push_str(&timeouts(report, options));
+    if options.listing == Listing::Full {
+        out.push_str(&what_they_rest_on(report, options));
+    }
     out
 }
 
-/// What `whyrst timeouts` prints: the table, and below it what each estimate rests on.
-pub fn render_timeouts(report: &Report, options: &TerminalOptions) -> String {
-    if report.idle_timeouts.is_empty() {
-        return "No idle timeout could be inferred: nobody was seen to close, reset or survive an idle connection.\n".to_owned();
-    }
-    let options = &TerminalOptions {
-        listing: Listing::Full,
-        ..*options
-    };
-    let mut out = timeouts(report, options);
+/// Each estimate's sentence and the products whose defaults fit, with their sources.
+fn what_they_rest_on(report: &Report, options: &TerminalOptions) -> String {
+    let mut out = String::new();
     for timeout in &report.idle_timeouts {
         out.push_str(&format!(
             "\n{}\n",
@@ -134,16 +130,10 @@ pub(super) fn alignment_section(report: &Report, options: &TerminalOptions) -> S
 }
 
 /// What `whyrst align` prints.
-pub fn render_alignment(report: &Report, options: &TerminalOptions) -> String {
-    if report.alignment.is_empty() {
-        return "No client was seen to keep a connection idle long enough to compare it with its server.\n".to_owned();
-    }
-    let mut out = String::new();
-    for alignment in &report.alignment {
-        out.push_str(&alignment_lines(alignment, options));
-    }
-    out.push_str(&advice_section(report, options));
-    out
+pub fn render_alignment(rows: &[Alignment], options: &TerminalOptions) -> String {
+    rows.iter()
+        .map(|row| alignment_lines(row, options))
+        .collect()
 }
 
 fn alignment_lines(alignment: &Alignment, options: &TerminalOptions) -> String {
@@ -153,7 +143,7 @@ fn alignment_lines(alignment: &Alignment, options: &TerminalOptions) -> String {
         "at-risk" => Tone::Warning,
         _ => Tone::Faint,
     };
-    let keeps = |s: Option<f64>| s.map_or_else(|| "?".to_owned(), seconds);
+    let keeps = |s: Option<f64>| s.map_or_else(|| "no limit seen".to_owned(), to_the_millisecond);
     let mut out = format!(
         "  {} {} (keeps {}) → {} (keeps {})\n",
         options

@@ -3,7 +3,7 @@
 use super::TerminalOptions;
 use super::table::table;
 use crate::insight::KnownTimeout;
-use crate::report::text::{Tone, clean, count, hanging};
+use crate::report::text::{Tone, clean, count, hanging, to_the_millisecond};
 
 /// Up to this many entries are told in full.
 const IN_FULL: usize = 12;
@@ -39,21 +39,19 @@ fn product(entry: &KnownTimeout) -> String {
         .to_owned()
 }
 
-/// Settings are round: `5 s`, `4.6 s`, `350 s`.
-fn setting(seconds: f64) -> String {
-    format!("{seconds} s")
-}
-
 fn default(entry: &KnownTimeout) -> String {
     let documented = entry
         .default_s
-        .map_or_else(|| "no limit".to_owned(), setting);
+        .map_or_else(|| "no limit".to_owned(), to_the_millisecond);
     match (entry.observed_s, entry.observed_max_s) {
         (None, None) => documented,
         (low, high) => {
-            let low = low.or(entry.default_s).map(setting).unwrap_or_default();
+            let low = low
+                .or(entry.default_s)
+                .map(to_the_millisecond)
+                .unwrap_or_default();
             let high = high
-                .map(|s| format!(" to {}", setting(s)))
+                .map(|s| format!(" to {}", to_the_millisecond(s)))
                 .unwrap_or_default();
             format!("{documented}, seen as {low}{high}")
         }

@@ -109,8 +109,7 @@ fn hostile_words_do_not_drive_the_terminal() {
                 ..wide(100)
             },
         ),
-        render_timeouts(&report, &wide(80)),
-        render_alignment(&report, &wide(100)),
+        render_alignment(&report.alignment, &wide(100)),
     ];
     texts.extend(
         report
