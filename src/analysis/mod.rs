@@ -8,6 +8,8 @@ mod ladder;
 mod neighbours;
 mod rows;
 
+pub(crate) use community_id::community_id;
+
 use std::net::IpAddr;
 
 use crate::capture::{CaptureId, Frame};

@@ -3,6 +3,7 @@
 mod commands;
 pub mod csv;
 pub mod ecs;
+pub mod evidence;
 pub mod explain;
 pub mod headline;
 pub mod html;
@@ -10,6 +11,7 @@ pub mod json;
 pub mod ladder;
 pub mod markdown;
 mod model;
+pub mod redact;
 #[cfg(test)]
 pub mod sample;
 pub mod select;

@@ -216,6 +216,8 @@ pub struct Segment<'a> {
     pub window: u16,
     /// Options.
     pub options: TcpOptions,
+    /// The TCP header as captured, options included; its payload follows it.
+    pub header: &'a [u8],
     /// The payload bytes that were captured.
     pub payload: &'a [u8],
     /// Payload bytes on the wire, `tcp.len`; more than `payload.len()` when the snap length cut the packet.

@@ -75,6 +75,7 @@ pub(super) fn segment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         let end = fixed.header_len.min(v.bytes.len());
         options = parse_options(v.bytes.get(MIN_HEADER..end).unwrap_or(&[]));
     }
+    let header_end = fixed.header_len.max(PLACEABLE);
     // A broken data offset leaves no place to begin the payload at.
     let (payload, payload_len) = match flags {
         Some(_) => (
@@ -101,6 +102,7 @@ pub(super) fn segment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         flags,
         window: fixed.window,
         options,
+        header: v.bytes.get(..header_end).unwrap_or(v.bytes),
         payload,
         payload_len,
         ttl: ctx.ip.ttl,
