@@ -64,85 +64,108 @@ const DONT_FRAGMENT: u16 = 0x4000;
 const OFFSET: u16 = 0x1fff;
 
 /// An IPv4 packet (RFC 791).
+#[inline]
 pub(super) fn v4<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    if ctx.descend().is_none() {
-        return Decoded::Undecoded;
+    v4_with(None, v, ctx)
+}
+
+/// An IPv4 packet that carries TCP whatever its protocol field says.
+pub(super) fn v4_tcp<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    v4_with(Some(number::TCP), v, ctx)
+}
+
+/// The fixed part of an IPv4 header.
+struct V4Fixed {
+    version: u8,
+    header_len: usize,
+    /// As it stands there; 0 where the kernel left it to the card.
+    total_len: u16,
+    flags_and_offset: u16,
+    protocol: u8,
+    header: IpHeader,
+}
+
+impl V4Fixed {
+    const LEN: usize = 20;
+
+    #[inline]
+    fn read(bytes: &[u8; Self::LEN]) -> Self {
+        let [first, traffic_class, l0, l1, i0, i1, f0, f1, rest @ ..] = *bytes;
+        let [ttl, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = rest;
+        let flags_and_offset = u16::from_be_bytes([f0, f1]);
+        Self {
+            version: first >> 4,
+            header_len: usize::from(first & 0x0f) * 4,
+            total_len: u16::from_be_bytes([l0, l1]),
+            flags_and_offset,
+            protocol,
+            header: IpHeader {
+                addresses: Addresses::V4 {
+                    src: Ipv4Addr::new(s0, s1, s2, s3),
+                    dst: Ipv4Addr::new(d0, d1, d2, d3),
+                },
+                ttl: Ttl(ttl),
+                id: Some(u16::from_be_bytes([i0, i1])),
+                dont_fragment: flags_and_offset & DONT_FRAGMENT != 0,
+                traffic_class,
+            },
+        }
     }
-    let Some(head) = v.bytes.first_chunk::<20>() else {
+
+    /// Follows a source route among the options.
+    fn follow_route(&mut self, options: &[u8]) {
+        if let (Addresses::V4 { dst, .. }, Some(end)) =
+            (&mut self.header.addresses, source_route_end(options))
+        {
+            *dst = end;
+        }
+    }
+}
+
+#[inline]
+fn v4_with<'a>(known: Option<u8>, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    let (Some(bytes), Some(())) = (v.bytes.first_chunk(), ctx.descend()) else {
         return Decoded::Undecoded;
     };
-    let [
-        first,
-        traffic_class,
-        l0,
-        l1,
-        i0,
-        i1,
-        f0,
-        f1,
-        ttl,
-        protocol_number,
-        _,
-        _,
-        addresses @ ..,
-    ] = *head;
-    let [s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
-    let header_len = usize::from(first & 0x0f) * 4;
-    if first >> 4 != 4 {
-        return match first >> 4 {
-            6 => v6(v, ctx),
-            _ => Decoded::Undecoded,
-        };
+    let mut fixed = V4Fixed::read(bytes);
+    match fixed.version {
+        4 => {}
+        6 => return v6(v, ctx),
+        _ => return Decoded::Undecoded,
     }
     // Zero: the kernel leaves the length of a segment that the card will cut up (TSO) to the frame.
-    let total_len = match u16::from_be_bytes([l0, l1]) {
+    let total_len = match fixed.total_len {
         0 => v.wire,
         len => u32::from(len),
     };
-    if header_len < 20 || total_len < header_len as u32 {
+    if fixed.header_len < V4Fixed::LEN || total_len < fixed.header_len as u32 {
         return Decoded::Undecoded;
     }
-    let id = u16::from_be_bytes([i0, i1]);
-    let fragment = u16::from_be_bytes([f0, f1]);
-    let mut dst = Ipv4Addr::new(d0, d1, d2, d3);
-    if header_len > 20 {
-        dst = v
-            .bytes
-            .get(20..header_len)
-            .and_then(source_route_end)
-            .unwrap_or(dst);
+    let Some(payload) = v.clip(total_len).skip(fixed.header_len) else {
+        return Decoded::Undecoded;
+    };
+    if let Some(options @ [_, ..]) = v.bytes.get(V4Fixed::LEN..fixed.header_len) {
+        fixed.follow_route(options);
     }
-    let header = IpHeader {
-        addresses: Addresses::V4 {
-            src: Ipv4Addr::new(s0, s1, s2, s3),
-            dst,
+    ctx.ip = fixed.header;
+    let carried = known.unwrap_or(fixed.protocol);
+    if fixed.flags_and_offset & (MORE_FRAGMENTS | OFFSET) == 0 {
+        return protocol(carried, payload, ctx);
+    }
+    let place = Place {
+        offset: u32::from(fixed.flags_and_offset & OFFSET) * 8,
+        tail: if fixed.flags_and_offset & MORE_FRAGMENTS == 0 {
+            Tail::Last
+        } else {
+            Tail::More
         },
-        ttl: Ttl(ttl),
-        id: Some(id),
-        dont_fragment: fragment & DONT_FRAGMENT != 0,
-        traffic_class,
+        wire: total_len - fixed.header_len as u32,
+        id: fixed.header.id.map_or(0, u32::from),
+        key_protocol: carried,
+        key_vlan: ctx.vlan,
+        protocol: carried,
     };
-    let Some(payload) = v.clip(total_len).skip(header_len) else {
-        return Decoded::Undecoded;
-    };
-    ctx.ip = header;
-    if fragment & (MORE_FRAGMENTS | OFFSET) != 0 {
-        let place = Place {
-            offset: u32::from(fragment & OFFSET) * 8,
-            tail: if fragment & MORE_FRAGMENTS == 0 {
-                Tail::Last
-            } else {
-                Tail::More
-            },
-            wire: total_len - header_len as u32,
-            id: u32::from(id),
-            key_protocol: protocol_number,
-            key_vlan: ctx.vlan,
-            protocol: protocol_number,
-        };
-        return fragment_of(payload, place, ctx);
-    }
-    protocol(protocol_number, payload, ctx)
+    fragment_of(payload, place, ctx)
 }
 
 /// Where a packet with a source route that is not used up will end: the route's last address (RFC 791 section 3.1).

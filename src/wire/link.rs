@@ -81,6 +81,7 @@ fn rare<'a>(link: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         241 => framing::netanalyzer(v, 12, ctx),
         242 => infiniband::ipoib(v, ctx),
         247 => infiniband::local_route(v, ctx),
+        252 => framing::exported(v, ctx),
         253 => log::netlink_cooked(v, ctx),
         // 149 is for anyone to use; Darwin did.
         149 | 258 => framing::pktap(v, ctx),

@@ -27,6 +27,7 @@ pub(super) fn over_ip<'a>(protocol: u8, v: View<'a>, ctx: &mut Context<'_>) -> D
         51 => authenticated(v, ctx).unwrap_or(Decoded::Undecoded),
         93 => super::link::relay::ax25(v, ctx).unwrap_or(Decoded::Undecoded),
         97 => ethernet::nested(v.skip(2), ctx),
+        103 => registered(v, ctx).unwrap_or(Decoded::Other),
         108 => compressed(v, ctx).unwrap_or(Decoded::Undecoded),
         136 => udp::lite(v, ctx),
         137 => mpls::stack(v, ctx),
@@ -46,6 +47,15 @@ fn authenticated<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> 
         v.skip((usize::from(words) + 2) * 4)?,
         ctx,
     ))
+}
+
+/// A PIM register message (RFC 7761 section 4.9.3): eight bytes, then the packet.
+fn registered<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    const VERSION_AND_TYPE: u8 = 0x21;
+    match v.u8(0)? {
+        VERSION_AND_TYPE => Some(ip::any_version(v.skip(8)?, ctx)),
+        _ => Some(Decoded::Other),
+    }
 }
 
 /// A compressed payload (RFC 3173) comes out no longer than the largest IP packet.

@@ -230,3 +230,28 @@ pub fn netanalyzer<'a>(v: View<'a>, header: usize, ctx: &mut Context<'_>) -> Opt
         .contains(&version)
         .then_some(ethernet::outermost(v.skip(header)?.trim_end(4), ctx))
 }
+
+/// What Wireshark exports: tags with lengths, one of which names the protocol; after the end tag, its packet.
+pub fn exported<'a>(mut v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    const END: u16 = 0;
+    const PROTOCOL_NAME: u16 = 12;
+    let mut name: &[u8] = &[];
+    loop {
+        let (tag, len) = (v.u16(0)?, usize::from(v.u16(2)?));
+        let body = v.skip(4)?;
+        v = body.skip(len)?;
+        match tag {
+            END => break,
+            PROTOCOL_NAME => name = body.bytes.get(..len)?.trim_ascii_end(),
+            _ => {}
+        }
+    }
+    let name = name.split(|&byte| byte == 0).next()?;
+    Some(match name {
+        b"ip" => ip::v4(v, ctx),
+        b"ipv6" => ip::v6(v, ctx),
+        b"eth_withoutfcs" | b"eth_maybefcs" => ethernet::outermost(v, ctx),
+        b"wlan" => wifi::frame(v, ctx),
+        _ => return None,
+    })
+}

@@ -40,8 +40,10 @@ fn payload<'a>(protocol: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a>
         0x0059 => multiplexed(v, ctx),
         0x004b => llc::llc(v, ctx),
         0x0281 | 0x0283 => mpls::stack(v, ctx),
-        // Van Jacobson's compressed headers, compressed or encrypted datagrams.
-        0x002d | 0x002f | 0x00fd | 0x0053 => Decoded::Undecoded,
+        // Van Jacobson's uncompressed TCP (RFC 1144 section 3.2.2): the protocol's place holds a connection number.
+        0x002f => ip::v4_tcp(v, ctx),
+        // Compressed headers, compressed or encrypted datagrams.
+        0x002d | 0x00fd | 0x0053 => Decoded::Undecoded,
         _ => Decoded::Other,
     }
 }

@@ -77,3 +77,13 @@ pub fn lwapp<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
 pub fn lwapp_over_udp<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     Some(lwapp(v, ctx))
 }
+
+/// What access points in sniffer mode send to an analyser, on any port: a magic number, version, header length; then 802.11.
+pub fn peek_remote<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
+    const MAGIC: u32 = 0x00ff_abcd;
+    if v.u32(0)? != MAGIC {
+        return None;
+    }
+    let header = usize::try_from(v.u32(5)?).ok()?;
+    Some(wifi::frame(v.skip(header)?, ctx))
+}

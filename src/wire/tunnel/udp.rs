@@ -38,6 +38,7 @@ fn by_ports<'a>(ports: [u8; 4], payload: View<'a>, ctx: &mut Context<'_>) -> Dec
     let (low, high) = (source.min(destination), source.max(destination));
     by_port(low, payload, ctx)
         .or_else(|| by_port(high, payload, ctx))
+        .or_else(|| mobile::peek_remote(payload, ctx))
         .unwrap_or(Decoded::Other)
 }
 

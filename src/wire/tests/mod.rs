@@ -1,5 +1,7 @@
 //! Frames made by hand, through the whole decoder.
 
+mod wrappings;
+
 use proptest::prelude::*;
 
 use super::{Addresses, Decoded, Decoder, IcmpReason, Segment, SeqNumber, TcpFlags};
