@@ -18,12 +18,39 @@ const METHOD_LEN: usize = 17;
 
 /// The first bytes of a connection, as far as seen.
 pub(super) fn opening(bytes: &[u8], _port: u16) -> Guess {
-    midway(bytes)
+    let postgresql = match super::postgresql::is_startup(bytes) {
+        Some(true) => Guess::Protocol(Protocol::PostgreSql),
+        None if bytes.iter().take(2).all(|byte| *byte == 0) => Guess::Undecided,
+        _ => Guess::Nothing,
+    };
+    let mysql = told(super::mysql::is_greeting(bytes), Protocol::MySql);
+    best(&[midway(bytes), postgresql, mysql, redis(bytes)])
+}
+
+fn redis(bytes: &[u8]) -> Guess {
+    told(super::redis::is_command(bytes), Protocol::Redis)
+}
+
+const fn told(answer: Option<bool>, protocol: Protocol) -> Guess {
+    match answer {
+        Some(true) => Guess::Protocol(protocol),
+        Some(false) => Guess::Nothing,
+        None => Guess::Undecided,
+    }
 }
 
 /// Bytes at the beginning of a turn somewhere in a connection: only evidence that chance does not make.
 pub(super) fn midway(bytes: &[u8]) -> Guess {
-    best(&[http1(bytes), tls(bytes)])
+    best(&[
+        literal(
+            bytes,
+            super::http2::PREFACE.get(..16).unwrap_or_default(),
+            Protocol::Http2,
+        ),
+        http1(bytes),
+        tls(bytes),
+        redis(bytes),
+    ])
 }
 
 fn best(guesses: &[Guess]) -> Guess {
@@ -50,7 +77,8 @@ pub(super) fn request_line(bytes: &[u8]) -> Guess {
         .iter()
         .take_while(|b| b.is_ascii_uppercase() || **b == b'-')
         .count();
-    if letters > METHOD_LEN || (letters == 0 && !bytes.is_empty()) {
+    // HTTP/2 opens with a request line that no HTTP/1 server understands.
+    if letters > METHOD_LEN || (letters == 0 && !bytes.is_empty()) || bytes.starts_with(b"PRI ") {
         return Guess::Nothing;
     }
     match (bytes.get(letters), bytes.get(letters + 1)) {

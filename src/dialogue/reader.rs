@@ -3,10 +3,15 @@
 use super::exchange::{Dialogue, Protocol};
 use super::guess::{self, Guess};
 use super::http1::Http1;
+use super::http2::Http2;
 use super::ledger::Ledger;
+use super::mysql::MySql;
 use super::opaque::Opaque;
+use super::postgresql::PostgreSql;
 use super::protocol::{ProtocolReader, Step, Successor, either, mark_at};
+use super::redis::Redis;
 use super::tls::Tls;
+use super::websocket::WebSocket;
 use crate::flow::{Activity, Mark, Peer, StreamBytes, StreamReader};
 
 /// How often a connection may change its protocol (CONNECT, upgrades, STARTTLS) before it is read as an opaque one.
@@ -33,6 +38,11 @@ enum State {
     Opaque(Opaque),
     Http1(Box<Http1>),
     Tls(Box<Tls>),
+    Http2(Box<Http2>),
+    WebSocket(Box<WebSocket>),
+    PostgreSql(Box<PostgreSql>),
+    MySql(Box<MySql>),
+    Redis(Box<Redis>),
 }
 
 /// Bytes that wait for the guess.
@@ -135,6 +145,11 @@ impl DialogueReader {
                 State::Opaque(reader) => reader.data(data, &mut self.ledger),
                 State::Http1(reader) => reader.data(data, &mut self.ledger),
                 State::Tls(reader) => reader.data(data, &mut self.ledger),
+                State::Redis(reader) => reader.data(data, &mut self.ledger),
+                State::MySql(reader) => reader.data(data, &mut self.ledger),
+                State::PostgreSql(reader) => reader.data(data, &mut self.ledger),
+                State::WebSocket(reader) => reader.data(data, &mut self.ledger),
+                State::Http2(reader) => reader.data(data, &mut self.ledger),
                 State::Guessing(_) => self.guess(data).into(),
             };
             activity = either(activity, step.activity);
@@ -201,6 +216,11 @@ impl State {
         match protocol {
             Protocol::Http1 => Self::Http1(Box::default()),
             Protocol::Tls => Self::Tls(Box::default()),
+            Protocol::Redis => Self::Redis(Box::default()),
+            Protocol::MySql => Self::MySql(Box::default()),
+            Protocol::PostgreSql => Self::PostgreSql(Box::default()),
+            Protocol::WebSocket => Self::WebSocket(Box::default()),
+            Protocol::Http2 => Self::Http2(Box::default()),
             _ => Self::Opaque(Opaque::default()),
         }
     }
@@ -210,6 +230,11 @@ impl State {
             Self::Guessing(_) | Self::Opaque(_) => Protocol::Opaque,
             Self::Http1(_) => Protocol::Http1,
             Self::Tls(_) => Protocol::Tls,
+            Self::Redis(_) => Protocol::Redis,
+            Self::MySql(_) => Protocol::MySql,
+            Self::PostgreSql(_) => Protocol::PostgreSql,
+            Self::WebSocket(_) => Protocol::WebSocket,
+            Self::Http2(_) => Protocol::Http2,
         }
     }
 
@@ -219,6 +244,11 @@ impl State {
             Self::Opaque(reader) => Some(reader),
             Self::Http1(reader) => Some(reader.as_ref()),
             Self::Tls(reader) => Some(reader.as_ref()),
+            Self::Redis(reader) => Some(reader.as_ref()),
+            Self::MySql(reader) => Some(reader.as_ref()),
+            Self::PostgreSql(reader) => Some(reader.as_ref()),
+            Self::WebSocket(reader) => Some(reader.as_ref()),
+            Self::Http2(reader) => Some(reader.as_ref()),
         }
     }
 
@@ -228,6 +258,11 @@ impl State {
             Self::Opaque(reader) => Some(reader),
             Self::Http1(reader) => Some(reader.as_mut()),
             Self::Tls(reader) => Some(reader.as_mut()),
+            Self::Redis(reader) => Some(reader.as_mut()),
+            Self::MySql(reader) => Some(reader.as_mut()),
+            Self::PostgreSql(reader) => Some(reader.as_mut()),
+            Self::WebSocket(reader) => Some(reader.as_mut()),
+            Self::Http2(reader) => Some(reader.as_mut()),
         }
     }
 }
