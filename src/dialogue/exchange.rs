@@ -96,6 +96,9 @@ pub enum Answer {
     /// The protocol has messages, not questions (WebSocket): once its bytes are acknowledged, nobody waits for anything. It is
     /// lost only if they never are.
     NotDue,
+    /// The peer said that it never looked at it: an HTTP/2 stream above GOAWAY's last one, or REFUSED_STREAM (RFC 9113 sections
+    /// 6.8 and 8.7). It may be sent again whatever it was.
+    Refused,
 }
 
 /// What is known of a request.

@@ -1,6 +1,6 @@
 //! HTTP/2 in clear text (RFC 9113): frame headers; header blocks stay closed but for what the static table tells.
 
-use super::exchange::{Completeness, Idempotence, Message};
+use super::exchange::{Answer, Completeness, Idempotence, Message};
 use super::frames::{Event, Framer, Header};
 use super::ledger::Ledger;
 use super::protocol::{ProtocolReader, Step, either, mark_at};
@@ -16,6 +16,8 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
+/// Error code of a stream that was not processed.
+const REFUSED_STREAM: u32 = 7;
 const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 0x20;
@@ -26,6 +28,8 @@ pub(super) struct Http2 {
     preface: usize,
     sides: [Framer; 2],
     frames: [Frame; 2],
+    /// The last stream that the server promised to look at.
+    last_stream: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -76,23 +80,48 @@ impl Http2 {
                     }
                     let frame = frame.clone();
                     message(from, &frame, end, left, ledger);
-                    Activity::Application
-                }
-                RST_STREAM => {
-                    if left == 0
-                        && let Some(id) = ledger.open_stream(frame.stream)
-                    {
-                        ledger.withdraw(id);
+                    if let Some(last) = self.last_stream {
+                        ledger.refuse_streams_above(last);
                     }
                     Activity::Application
                 }
-                GOAWAY if left == 0 => {
-                    ledger.farewell(from, frame.start, "goaway");
-                    Activity::Housekeeping
+                RST_STREAM | GOAWAY => {
+                    let room = 4usize.saturating_sub(frame.block.len());
+                    frame.block.extend(bytes.iter().take(room));
+                    if left > 0 {
+                        return Activity::Housekeeping;
+                    }
+                    let frame = frame.clone();
+                    self.ended(from, &frame, ledger)
                 }
                 _ => Activity::Housekeeping,
             },
         }
+    }
+}
+
+impl Http2 {
+    fn ended(&mut self, from: Peer, frame: &Frame, ledger: &mut Ledger) -> Activity {
+        let number = frame
+            .block
+            .first_chunk::<4>()
+            .map_or(0, |bytes| u32::from_be_bytes(*bytes));
+        if frame.kind == GOAWAY {
+            ledger.farewell(from, frame.start, "goaway");
+            if from != ledger.requester {
+                self.last_stream = Some(number & 0x7fff_ffff);
+                ledger.refuse_streams_above(number & 0x7fff_ffff);
+            }
+            return Activity::Housekeeping;
+        }
+        if let Some(id) = ledger.open_stream(frame.stream) {
+            if number != REFUSED_STREAM {
+                ledger.withdraw(id);
+            } else if let Some(exchange) = ledger.exchange(id) {
+                exchange.answer = Answer::Refused;
+            }
+        }
+        Activity::Application
     }
 }
 
@@ -194,7 +223,7 @@ impl ProtocolReader for Http2 {
 mod tests {
     use super::PREFACE;
     use crate::dialogue::script::Script;
-    use crate::dialogue::{Completeness, Idempotence, Protocol};
+    use crate::dialogue::{Answer, Completeness, Idempotence, Protocol};
     use crate::flow::Activity::Housekeeping;
     use crate::flow::Peer::Server;
 
@@ -254,6 +283,22 @@ mod tests {
             (Server, "goaway")
         );
         assert_eq!(dialogue.requests, 0);
+    }
+
+    #[test]
+    fn streams_above_the_last_one_of_a_goaway_are_refused() {
+        let dialogue = opened()
+            .client(frame(1, 5, 1, &[0x82]))
+            .client(frame(1, 5, 3, &[0x82]))
+            .server(frame(7, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0]))
+            .client(frame(1, 5, 5, &[0x83]))
+            .dialogue();
+        let answers: Vec<Answer> = dialogue
+            .recent
+            .iter()
+            .map(|exchange| exchange.answer)
+            .collect();
+        assert_eq!(answers, [Answer::Due, Answer::Refused, Answer::Refused]);
     }
 
     #[test]

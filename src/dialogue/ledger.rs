@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::exchange::{
-    Completeness, Dialogue, Exchange, Farewell, Hints, Message, Protocol, TlsFacts,
+    Answer, Completeness, Dialogue, Exchange, Farewell, Hints, Message, Protocol, TlsFacts,
 };
 use crate::flow::{Mark, Peer};
 
@@ -116,6 +116,20 @@ impl Ledger {
             .rev()
             .find(|e| !e.settled && e.exchange.what.stream_id == Some(stream))
             .map(|e| e.id)
+    }
+
+    /// Streams above `last` that wait for their responses will get none (HTTP/2 GOAWAY).
+    pub(super) fn refuse_streams_above(&mut self, last: u32) {
+        for entry in self.entries.iter_mut().filter(|entry| !entry.settled) {
+            let above = entry
+                .exchange
+                .what
+                .stream_id
+                .is_some_and(|stream| stream > last);
+            if above && entry.exchange.response.is_none() {
+                entry.exchange.answer = Answer::Refused;
+            }
+        }
     }
 
     /// Its response is whole, or presumed so.

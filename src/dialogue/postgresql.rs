@@ -82,7 +82,7 @@ impl PostgreSql {
                     Activity::Housekeeping
                 }
             }
-            Event::Body { bytes, end, left } if from == ledger.requester => {
+            Event::Body { end, left, .. } if from == ledger.requester => {
                 let kind = self.kinds[side];
                 if let Some(exchange) = self
                     .query

@@ -1,6 +1,6 @@
 //! What an ending cost, from acknowledgements and framing alone. That a kernel took a request never proves that an application read it.
 
-use crate::dialogue::{Completeness, Exchange};
+use crate::dialogue::{Answer, Completeness, Exchange};
 use crate::verdict::Harm;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::situation::Situation;
@@ -26,8 +26,10 @@ pub fn harm_of_exchange(
         Progress::Answering => Harm::ResponseTruncated,
         Progress::Told if taken(ending, situation, exchange) == Taken::All => Harm::None,
         Progress::Asking | Progress::Unanswered | Progress::Told => {
-            if exchange.request.complete == Completeness::HeadIncomplete {
-                // Nobody can act on a request whose head never ended.
+            if exchange.answer == Answer::Refused
+                || exchange.request.complete == Completeness::HeadIncomplete
+            {
+                // Nobody acted on a request that was refused, nor on one whose head never ended.
                 return Harm::RequestLost;
             }
             match taken(ending, situation, exchange) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::dialogue::{Exchange, Idempotence, Protocol};
+use crate::dialogue::{Answer, Completeness, Exchange, Idempotence, Protocol};
 use crate::flow::{Packet, PacketKind};
 use crate::report::{Evidence, RequestInFlight, Retry};
 use crate::verdict::ending::{Ending, EndingKind, Progress, progress};
@@ -245,6 +245,14 @@ fn retry(
         (Harm::RequestLost, _) if ending.is_incomplete() => (
             RetrySafety::Unknown,
             "The capture misses packets: an acknowledgement may have been among them.",
+        ),
+        (Harm::RequestLost, _) if exchange.answer == Answer::Refused => (
+            RetrySafety::Yes,
+            "The server said that it never looked at this stream (RFC 9113 section 6.8).",
+        ),
+        (Harm::RequestLost, _) if exchange.request.complete == Completeness::HeadIncomplete => (
+            RetrySafety::Yes,
+            "The request's head never came in full: nothing can have acted on it.",
         ),
         (Harm::RequestLost, _) => (
             RetrySafety::Yes,

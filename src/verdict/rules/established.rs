@@ -337,7 +337,21 @@ fn idle_abort(case: &Case<'_>) -> Ruling {
 
 /// Requests that were on their way when the RST came died with it.
 fn in_flight_harm(case: &Case<'_>) -> Harm {
-    if case.in_flight.is_some() && case.claimed() == case.situation.responder() {
+    // Payload that came after the RST had been sent before its sender of it knew; a RST of its own answers it.
+    let answered = case
+        .ending
+        .resets
+        .iter()
+        .skip(1)
+        .any(|reset| !reset.flags.ack() && reset.from == case.claimed());
+    let later = case
+        .ending
+        .after
+        .iter()
+        .any(|packet| packet.from == case.situation.requester && carries_payload(packet));
+    if (case.in_flight.is_some() || answered && later)
+        && case.claimed() == case.situation.responder()
+    {
         Harm::RequestLost
     } else {
         Harm::None

@@ -1,6 +1,6 @@
 //! Endings without a RST: hang-ups, give-ups, and silence.
 
-use crate::dialogue::{Completeness, Protocol};
+use crate::dialogue::{Answer, Completeness, Protocol};
 use crate::flow::{FinSeen, Packet, PacketKind, Peer};
 use crate::report::Evidence;
 use crate::time::Interval;
@@ -131,6 +131,42 @@ fn hung_up(ending: &Ending) -> Option<NoResetEnding> {
     } else {
         responder_hung_up(ending, requester)
     }
+    .or_else(|| cut_websocket(ending, first))
+}
+
+/// A WebSocket ends with Close frames (RFC 6455 section 7.1.4); without one its applications are told 1006.
+fn cut_websocket(ending: &Ending, closer: Peer) -> Option<NoResetEnding> {
+    let fin = ending.fin(closer)?;
+    let at = packet_of(ending, fin)?;
+    if ending.dialogue.protocol != Protocol::WebSocket
+        || ending
+            .dialogue
+            .farewells
+            .iter()
+            .any(|farewell| farewell.at.time <= fin.time)
+    {
+        return None;
+    }
+    let silence = Silence {
+        application: fin.last_activity.map(|activity| fin.time - activity.time),
+        wire: fin.wire_idle,
+        since: fin.last_activity,
+        probes: 0,
+    };
+    let idle = silence.is_idle(ending);
+    let ruling = Ruling::new(
+        Cause::HangUp,
+        Confidence::Likely,
+        match silence.application.filter(|_| idle) {
+            Some(waited) => format!("The {closer} cut the WebSocket with FIN after {waited} without a message, and without a Close frame: an idle timer, usually of a proxy. Applications see code 1006."),
+            None => format!("The {closer} cut the WebSocket with FIN and without a Close frame. Applications see code 1006."),
+        },
+    )
+    .detail("websocket-cut")
+    .because("FIN without a Close frame before it", &[at])
+    .idle(if idle { IdleKind::BetweenRequests } else { IdleKind::None }, silence)
+    .or(Cause::IdleTimeoutReset, "other WebSockets through the same proxy: a timer cuts them after the same silence");
+    Some(NoResetEnding { ruling, at: *at })
 }
 
 fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
@@ -169,14 +205,22 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         probes: 0,
     };
     let crossed = request.is_some_and(|packet| !packet.ack.is_after(fin.seq))
-        && taken_before_fin(ending, &situation, exchange.request.end.offset, fin) == Taken::Nothing;
+        && taken_before_fin(ending, &situation, fin) == Taken::Nothing;
+    let refused = exchange.answer == Answer::Refused;
     let ruling = match request {
-        Some(packet) if crossed && Silence::before(packet).is_idle(ending) && state == Progress::Unanswered => Ruling::new(
+        Some(packet) if (crossed || refused) && Silence::before(packet).is_idle(ending) && state == Progress::Unanswered => Ruling::new(
             Cause::KeepaliveRace,
             Confidence::Likely,
             format!("The {} closed the idle connection while the next request was on its way. No RST followed: the request was read by nobody, and the client saw only the end.", requester.other()),
         )
-        .because("the request acknowledges no FIN and the FIN no request: they crossed", &[packet, at])
+        .because(
+            if refused {
+                "the server's GOAWAY names an earlier stream as its last: it never looked at this one"
+            } else {
+                "the request acknowledges no FIN and the FIN no request: they crossed"
+            },
+            &[packet, at],
+        )
         .idle(IdleKind::BetweenRequests, Silence::before(packet))
         .harm(if harm == Harm::RequestOutcomeUnknown { Harm::RequestLost } else { harm }, requester)
         .or(Cause::HangUp, "the server's log: whether it read the request"),
@@ -194,7 +238,7 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
 }
 
 /// What the FIN itself says of the request: whether its sender had taken it when it closed.
-fn taken_before_fin(ending: &Ending, situation: &Situation<'_>, _end: u64, fin: &FinSeen) -> Taken {
+fn taken_before_fin(ending: &Ending, situation: &Situation<'_>, fin: &FinSeen) -> Taken {
     let Some((exchange, _)) = situation.at_stake() else {
         return Taken::Nothing;
     };
