@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
 
 .DEFAULT_GOAL := help
-.PHONY: help libpcap demo test test-offline lint bench fuzz fuzz-seeds install
+.PHONY: help libpcap demo test test-offline lint readme bench fuzz fuzz-seeds install
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -35,6 +35,10 @@ lint: libpcap ## formatting, clippy in both builds, documentation, the stated Ru
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	python3 scripts/check-dependencies.py
+
+readme: ## show in the README what its commands print now
+	$(CARGO) build --locked
+	PATH="$(CURDIR)/target/debug:$$PATH" python3 scripts/readme-commands.py --update
 
 bench: libpcap ## time and memory beside tcpdump, tcptrace and tshark (needs root or a capturing tcpdump)
 	$(CARGO) build --release --locked

@@ -2,7 +2,8 @@
 """Runs the README's commands: each ```console block's lines that start with "$ ", unless the block is preceded by
 <!-- not run: REASON -->. A command must exit with 0, or with the status that "# exit status N" at its end names.
 Where the block shows output, each line of it that is not "…" must be among the lines printed, in that order.
-`whyrst` is found through PATH. With --update, the shown output is replaced by the real one (for blocks of one command)."""
+`whyrst` is found through PATH. With --update, the shown output is replaced by the real one (in blocks of one command; one that
+ends in "…" keeps its number of lines)."""
 
 import os
 import re
@@ -30,7 +31,7 @@ def parts(block):
 
 def run(command, scratch):
     """In a folder with nothing but the captures, so that files written by a command land nowhere else."""
-    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "140", "TERM": "dumb"}
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "112", "TERM": "dumb"}
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], cwd=scratch, env=environment,
         capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
@@ -72,8 +73,10 @@ def main():
                     passed += 1
                     print(f"ok: {command}")
                 if "--update" in sys.argv and len(commands) == 1 and shown:
-                    shown_command = match.group(2).splitlines()[0]
-                    return f"```console\n{shown_command}\n{done.stdout.rstrip()}\n```"
+                    printed = done.stdout.rstrip().splitlines()
+                    if shown[-1] == "…":
+                        printed = [*printed[: len(shown) - 1], "…"]
+                    return "\n".join(["```console", match.group(2).splitlines()[0], *printed, "```"])
             return match.group(0)
 
         updated = BLOCK.sub(check, text)
