@@ -198,18 +198,28 @@ impl GapRule {
     }
 }
 
-/// Wide enough for the longest label and both names, as narrow as it may be for the screen.
+/// What stands beside the lanes: time, both lines, frame number and mark.
+const BESIDE: usize = TIME_WIDTH + 3 + 8 + 14;
+
+/// Dashes and arrow head around a label.
+const AROUND: usize = 6;
+
+/// Wide enough for the labels and both names, as narrow as it may be for the screen.
 fn lane_width(steps: &[LadderStep], columns: &Columns, options: LadderOptions) -> usize {
-    let label = steps
-        .iter()
-        .map(|s| label(s).chars().count())
-        .max()
-        .unwrap_or(0)
-        + 10;
-    let names = columns.client.chars().count() + columns.server.chars().count() + 4;
-    let beside = TIME_WIDTH + 5 + 26;
-    let room = options.width.max(60).saturating_sub(beside).max(24);
-    label.max(names).max(34).min(room.max(label))
+    let room = options.width.max(60).saturating_sub(BESIDE);
+    let wish = |step: &LadderStep| {
+        let label = Label::of(step);
+        let whole = label.whole().chars().count() + AROUND;
+        if whole <= room {
+            whole
+        } else {
+            label.core.chars().count() + AROUND
+        }
+    };
+    let labels = steps.iter().map(wish).max().unwrap_or(0);
+    let names = columns.client.chars().count() + columns.server.chars().count();
+    let names = Some(names).filter(|names| *names <= room).unwrap_or(0);
+    labels.max(names).max(34)
 }
 
 fn header(columns: &Columns, lane: usize) -> String {
@@ -227,13 +237,15 @@ fn header(columns: &Columns, lane: usize) -> String {
     format!("{:TIME_WIDTH$} {client}{}{server}\n", "", " ".repeat(pad))
 }
 
+/// The step, and below it what has no room in its arrow.
 fn line(step: &LadderStep, lane: usize, options: LadderOptions) -> String {
-    let label = label(step);
-    let dashes = lane.saturating_sub(label.chars().count() + 4).max(2);
-    let (left, right) = (2, dashes.saturating_sub(2).max(1));
+    let label = Label::of(step);
+    let (text, below) = label.fitted(lane.saturating_sub(AROUND));
+    let dashes = lane.saturating_sub(text.chars().count() + 4).max(2);
+    let (left, right) = (2, dashes.saturating_sub(2));
     let arrow = match step.from {
-        Peer::Client => format!("─{} {label} {}▶", "─".repeat(left), "─".repeat(right)),
-        Peer::Server => format!("◀{} {label} {}─", "─".repeat(right), "─".repeat(left)),
+        Peer::Client => format!("─{} {text} {}▶", "─".repeat(left), "─".repeat(right)),
+        Peer::Server => format!("◀{} {text} {}─", "─".repeat(right), "─".repeat(left)),
     };
     let arrow = match step.mark {
         Some(LadderMark::Rst) => options.color.paint(Tone::Harm, &arrow),
@@ -250,6 +262,13 @@ fn line(step: &LadderStep, lane: usize, options: LadderOptions) -> String {
     }
     line.truncate(line.trim_end().len());
     line.push('\n');
+    for part in below {
+        line.push_str(&format!(
+            "{:TIME_WIDTH$} │{:lane$}│\n",
+            "",
+            format!("    {part}")
+        ));
+    }
     line
 }
 
@@ -262,20 +281,49 @@ fn mark_text(mark: LadderMark) -> &'static str {
     }
 }
 
-/// `P. seq 1 ack 1 len 118 request`
-fn label(step: &LadderStep) -> String {
-    let mut label = clean(&step.flags).into_owned();
-    label.push_str(&format!(" seq {}", step.seq));
-    if let Some(ack) = step.ack {
-        label.push_str(&format!(" ack {ack}"));
+/// What stands on an arrow.
+struct Label {
+    /// `P. seq 1 ack 1 len 118`
+    core: String,
+    /// `request`
+    note: Option<String>,
+}
+
+impl Label {
+    fn of(step: &LadderStep) -> Self {
+        let mut core = clean(&step.flags).into_owned();
+        core.push_str(&format!(" seq {}", step.seq));
+        if let Some(ack) = step.ack {
+            core.push_str(&format!(" ack {ack}"));
+        }
+        if step.len > 0 {
+            core.push_str(&format!(" len {}", step.len));
+        }
+        let note = step.note.as_deref().map(|note| clean(note).into_owned());
+        Self { core, note }
     }
-    if step.len > 0 {
-        label.push_str(&format!(" len {}", step.len));
+
+    fn whole(&self) -> String {
+        match &self.note {
+            Some(note) => format!("{}, {note}", self.core),
+            None => self.core.clone(),
+        }
     }
-    if let Some(note) = &step.note {
-        label.push_str(&format!(", {}", clean(note)));
+
+    /// The text on the arrow, and a note that is too long for it in pieces.
+    fn fitted(&self, room: usize) -> (String, Vec<String>) {
+        let whole = self.whole();
+        match &self.note {
+            Some(note) if whole.chars().count() > room => {
+                let letters: Vec<char> = note.chars().collect();
+                let pieces = letters
+                    .chunks(room.max(1))
+                    .map(|piece| piece.iter().collect());
+                (self.core.clone(), pieces.collect())
+            }
+            _ => (whole, Vec::new()),
+        }
     }
-    label
 }
 
 fn left_out(packets: u64) -> String {
@@ -295,12 +343,15 @@ fn aside(out: &mut String, lane: usize, text: &str, color: Color) {
 fn gap(out: &mut String, lane: usize, text: &str, skipped: u64, color: Color) {
     let empty = format!("{:TIME_WIDTH$} ┊{:inner$}┊\n", "", "", inner = lane);
     out.push_str(&empty);
-    let text = if skipped > 0 {
-        format!("{text}, {}", left_out(skipped))
-    } else {
-        text.to_owned()
-    };
-    aside(out, lane, &text, color);
+    let both = format!("{text}, {}", left_out(skipped));
+    match skipped {
+        0 => aside(out, lane, text, color),
+        _ if both.chars().count() <= lane => aside(out, lane, &both, color),
+        _ => {
+            aside(out, lane, text, color);
+            aside(out, lane, &left_out(skipped), color);
+        }
+    }
     out.push_str(&empty);
 }
 
@@ -363,6 +414,20 @@ mod tests {
         let text = render(&steps, &Columns::default(), PLAIN);
         assert_eq!(text.matches("keepalive probe").count(), 2, "{text}");
         assert!(text.contains("13 packets left out"), "{text}");
+    }
+
+    #[test]
+    fn a_long_note_stands_below_its_arrow_and_is_whole() {
+        let mut steps = sample::keepalive_race().ladder;
+        let path = format!("GET /{}", "long/".repeat(30));
+        steps[2].note = Some(path.clone());
+        let text = render(&steps, &Columns::default(), PLAIN);
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 100),
+            "{text}"
+        );
+        let squeezed: String = text.chars().filter(|c| !" │\n".contains(*c)).collect();
+        assert!(squeezed.contains(&path.replace(' ', "")), "{text}");
     }
 
     #[test]

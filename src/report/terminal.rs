@@ -292,7 +292,11 @@ fn group(
         title.push_str(&format!(": {cost}"));
     }
     title.push_str(&format!(" ({})", sureness(findings)));
-    let mut out = format!("{}\n", options.color.paint(Tone::Strong, &title));
+    let mut out = String::new();
+    for line in hanging(&title, options.width, "", "  ").lines() {
+        out.push_str(&options.color.paint(Tone::Strong, line));
+        out.push('\n');
+    }
     out.push_str(&wrapped(&explanation(cause, findings), options.width, "  "));
     let (listed, rest) = findings.split_at(options.listing.shown(findings.len(), ROWS));
     out.push_str(&table::findings(report, listed, options));
