@@ -6,7 +6,8 @@ use whyrst::report::{Heading, Report};
 use whyrst::verdict::Cause;
 
 use super::Outcome;
-use super::input::{InputArgs, Request};
+use super::evidence::EvidenceArgs;
+use super::input::{Analysed, InputArgs, Request, Spooling};
 use super::output::OutputArgs;
 use super::screen::{self, ScreenArgs};
 
@@ -17,6 +18,8 @@ pub(super) struct AnalyzeArgs {
     input: InputArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    evidence: EvidenceArgs,
     /// List benign findings too, and every row of long groups
     #[arg(long, help_heading = "Report")]
     all: bool,
@@ -99,6 +102,11 @@ impl AnalyzeArgs {
             },
             vantage: self.vantage.as_deref(),
             verbosity: self.screen.verbosity(),
+            spooling: match self.output.evidence().next() {
+                Some(_) => Spooling::Streams,
+                None => Spooling::Nothing,
+            },
+            key: self.evidence.key_of_captures(),
         }
     }
 
@@ -120,9 +128,25 @@ pub(super) fn view(screen: &ScreenArgs) -> TerminalOptions {
     }
 }
 
+/// Evidence first: it is the part that can fail for want of packets.
+fn write(args: &AnalyzeArgs, analysed: &mut Analysed) -> anyhow::Result<()> {
+    let verbosity = args.screen.verbosity();
+    let redactor = args.evidence.redactor(analysed.key.take())?;
+    for path in args.output.evidence() {
+        let (report, packets) = (&analysed.report, &mut analysed.packets);
+        args.evidence
+            .write(path, report, redactor.as_ref(), packets, verbosity)?;
+    }
+    if let Some(redactor) = redactor {
+        analysed.report = redactor.report(&analysed.report);
+    }
+    args.output.write(&analysed.report, &args.view(), verbosity)
+}
+
 /// Analyses and writes the report.
 pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<Outcome> {
     args.output.check()?;
+    args.evidence.check()?;
     let mut analysed = args.input.report(&args.request())?;
     if analysed.outcome() == Outcome::Interrupted && !args.input.is_streamed() {
         return Ok(Outcome::Interrupted);
@@ -130,8 +154,7 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<Outcome> {
     if !args.heading().is_empty() {
         analysed.report.heading = args.heading();
     }
-    args.output
-        .write(&analysed.report, &args.view(), args.screen.verbosity())?;
+    write(args, &mut analysed)?;
     let found = args
         .fail_on
         .iter()

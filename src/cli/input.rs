@@ -10,13 +10,16 @@ use chrono::{NaiveDateTime, NaiveTime, TimeZone, Utc};
 use whyrst::Timestamp;
 
 use super::Outcome;
+use super::evidence::KeyOfCaptures;
 use super::interrupt::on_interrupt;
+use super::packets::{Packets, Spool};
 use super::reading::{self, Ending};
 use super::screen::{ScreenArgs, Verbosity};
 use whyrst::analysis::{AnalysisOptions, Analyzer, ConnectionRows};
 use whyrst::capture::{CaptureFilter, Input};
 use whyrst::flow::Limits;
 use whyrst::report::Report;
+use whyrst::report::redact::{KeyFromFrames, RedactionKey};
 use whyrst::report::select::Selection;
 
 /// What to read and what of it to keep: shared by all subcommands that analyse.
@@ -135,11 +138,15 @@ impl InputArgs {
 
     /// The filter expression, from `-f` or from behind `--`.
     fn filter(&self) -> anyhow::Result<Option<CaptureFilter>> {
-        let trailing = (!self.expression.is_empty()).then(|| self.expression.join(" "));
-        let expression = self.filter.clone().or(trailing);
-        Ok(expression
+        Ok(self
+            .expression()
             .map(|text| CaptureFilter::new(&text))
             .transpose()?)
+    }
+
+    fn expression(&self) -> Option<String> {
+        let trailing = (!self.expression.is_empty()).then(|| self.expression.join(" "));
+        self.filter.clone().or(trailing)
     }
 
     /// Reads and analyses everything.
@@ -150,26 +157,31 @@ impl InputArgs {
             [Input::File(path)] => saved_report(path)?,
             _ => None,
         };
-        let (mut report, ending) = match saved {
+        let mut analysed = match saved {
             Some(_) if filter.is_some() => {
                 bail!("a filter expression selects packets, and a saved report has none")
             }
-            Some(report) => (report, Ending::Complete),
-            None => self.analyse(&inputs, filter, request)?,
+            Some(report) => Analysed {
+                report,
+                packets: Packets::None,
+                key: None,
+                ending: Ending::Complete,
+            },
+            None => self.analyse(inputs, filter, request)?,
         };
-        self.select(&mut report);
+        self.select(&mut analysed.report);
         if request.rows == ConnectionRows::None {
-            report.connections = None;
+            analysed.report.connections = None;
         }
-        Ok(Analysed { report, ending })
+        Ok(analysed)
     }
 
     fn analyse(
         &self,
-        inputs: &[Input],
+        inputs: Vec<Input>,
         filter: Option<CaptureFilter>,
         request: &Request<'_>,
-    ) -> anyhow::Result<(Report, Ending)> {
+    ) -> anyhow::Result<Analysed> {
         // The rows of all connections say how many of them a selection keeps.
         let counting = self.selects();
         let mut analyzer = Analyzer::new(AnalysisOptions {
@@ -182,11 +194,37 @@ impl InputArgs {
             ..AnalysisOptions::default()
         });
         let stop = on_interrupt()?;
-        let (facts, ending) = reading::read(inputs, filter, &stop, request.verbosity, |frame| {
-            analyzer.frame(frame)
+        let mut spool = match request.spooling {
+            Spooling::Streams if self.is_streamed() => Some(Spool::new()?),
+            _ => None,
+        };
+        let mut key = match request.key {
+            KeyOfCaptures::Needed => Some(KeyFromFrames::new()),
+            KeyOfCaptures::NotNeeded => None,
+        };
+        let (facts, ending) = reading::read(&inputs, filter, &stop, request.verbosity, |frame| {
+            analyzer.frame(frame);
+            if let Some(spool) = &mut spool {
+                spool.frame(frame);
+            }
+            if let Some(key) = &mut key {
+                key.frame(frame);
+            }
         })?;
         let summaries = reading::summaries(&facts, request.vantage, ending);
-        Ok((analyzer.report(summaries), ending))
+        Ok(Analysed {
+            report: analyzer.report(summaries),
+            packets: match spool {
+                Some(spool) => Packets::Spool(spool),
+                None => Packets::Files {
+                    inputs,
+                    filter: self.expression(),
+                    stop,
+                },
+            },
+            key: key.map(KeyFromFrames::finish),
+            ending,
+        })
     }
 
     fn selects(&self) -> bool {
@@ -238,6 +276,19 @@ pub(crate) struct Request<'a> {
     pub(crate) vantage: Option<&'a str>,
     /// How much is said on standard error.
     pub(crate) verbosity: Verbosity,
+    /// What has to be had again after the analysis.
+    pub(crate) spooling: Spooling,
+    /// Whether a redaction key is to be made of the frames.
+    pub(crate) key: KeyOfCaptures,
+}
+
+/// What is spooled while it is analysed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spooling {
+    /// Nothing.
+    Nothing,
+    /// What can't be read twice.
+    Streams,
 }
 
 impl Request<'_> {
@@ -247,6 +298,8 @@ impl Request<'_> {
             rows: ConnectionRows::None,
             vantage: None,
             verbosity: screen.verbosity(),
+            spooling: Spooling::Nothing,
+            key: KeyOfCaptures::NotNeeded,
         }
     }
 }
@@ -255,6 +308,10 @@ impl Request<'_> {
 pub(crate) struct Analysed {
     /// The report.
     pub(crate) report: Report,
+    /// Where its packets can be had again.
+    pub(crate) packets: Packets,
+    /// The redaction key of its captures, where one was asked for.
+    pub(crate) key: Option<RedactionKey>,
     ending: Ending,
 }
 

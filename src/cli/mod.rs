@@ -3,11 +3,13 @@
 mod align;
 mod analyze;
 mod completions;
+mod evidence;
 mod explain;
 mod input;
 mod interrupt;
 mod man;
 mod output;
+mod packets;
 mod progress;
 mod reading;
 mod schema;

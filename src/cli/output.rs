@@ -10,6 +10,7 @@ use whyrst::report::headline::headline;
 use whyrst::report::terminal::{self, TerminalOptions};
 use whyrst::report::{Report, csv, ecs, html, json, markdown};
 
+use super::evidence::is_evidence;
 use super::screen::{self, Verbosity};
 
 /// `--format`
@@ -91,7 +92,7 @@ pub(crate) struct OutputArgs {
     /// Format of standard output [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
     format: Option<Format>,
-    /// Write a file, its format by its ending (.txt .json .jsonl .csv .md .html, .ndjson for ecs); may be repeated
+    /// Write a file, its format by its ending (.txt .json .jsonl .csv .md .html, .ndjson for ecs, .pcapng for the packets); may be repeated
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Vec<PathBuf>,
 }
@@ -99,9 +100,17 @@ pub(crate) struct OutputArgs {
 impl OutputArgs {
     /// Fails before anything is read if a file's format is not known.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        self.output
-            .iter()
+        self.views()
             .try_for_each(|path| Format::of_file(path).map(drop))
+    }
+
+    fn views(&self) -> impl Iterator<Item = &PathBuf> {
+        self.output.iter().filter(|path| !is_evidence(path))
+    }
+
+    /// Files that are to hold packets.
+    pub(crate) fn evidence(&self) -> impl Iterator<Item = &PathBuf> {
+        self.output.iter().filter(|path| is_evidence(path))
     }
 
     /// Writes the files, and standard output where `--format` was given or no file was.
@@ -113,7 +122,7 @@ impl OutputArgs {
         view: &TerminalOptions,
         verbosity: Verbosity,
     ) -> anyhow::Result<()> {
-        for path in &self.output {
+        for path in self.views() {
             let format = Format::of_file(path)?;
             let plain = TerminalOptions {
                 width: 100,
