@@ -15,6 +15,7 @@ pub mod capture;
 pub mod dialogue;
 pub mod flow;
 pub mod insight;
+pub mod kernel;
 pub mod report;
 pub mod time;
 pub mod verdict;

@@ -1,0 +1,329 @@
+//! What the kernel's word changes in a finding: it decides between rivals that the packets left open, and names the sender.
+
+use std::net::SocketAddr;
+
+use super::{KernelSays, Origin, ResetEvent, ResetReason};
+use crate::flow::Peer;
+use crate::report::{Evidence, Finding, KernelWord};
+use crate::time::Interval;
+use crate::verdict::{Cause, Confidence, Effect, Form, ResetSender};
+
+/// Whether the kernel's silence about a RST says something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// The RST bears an address of this host, and every RST that this host's TCP made meanwhile was reported.
+    Complete,
+    /// It was made elsewhere, or events may be missing.
+    None,
+}
+
+/// A forged RST and a genuine one of the same connection may follow each other closely: the word against a middlebox must be this near.
+const CERTAINLY_THE_SAME: Interval = Interval::from_millis(2);
+
+/// Adds the kernel's word to a finding, and what follows from it.
+pub fn settle(finding: &mut Finding, says: &KernelSays, coverage: Coverage) {
+    if finding.form.is_none() || finding.connections.is_some() {
+        return;
+    }
+    match &says.sent {
+        Some(sent) if is_about(finding, sent, says.sent_off) => by_word(finding, sent),
+        Some(_) => {}
+        None if coverage == Coverage::Complete => by_silence(finding),
+        None => {}
+    }
+    if let Some(received) = &says.received {
+        by_receipt(finding, received);
+    }
+}
+
+/// A reply needs a segment, an abort a decision (`tcp_v4_send_reset()`, `tcp_send_active_reset()`).
+fn is_about(finding: &Finding, sent: &ResetEvent, off: Interval) -> bool {
+    let origin = sent
+        .reason
+        .as_ref()
+        .map_or(Origin::Unknown, ResetReason::origin);
+    let fits = match (finding.form, origin) {
+        // The answer to a SYN bears RST and ACK as an abort does.
+        (Some(Form::Abort), Origin::Segment) => finding.cause == Cause::ConnectionRefused,
+        (Some(Form::Reply), Origin::LocalDecision) => false,
+        _ => true,
+    };
+    fits && (finding.sender != Some(ResetSender::Middlebox) || off <= CERTAINLY_THE_SAME)
+}
+
+fn by_word(finding: &mut Finding, sent: &ResetEvent) {
+    finding.sender = finding.claimed_sender.map(host_of);
+    finding.sender_confidence = Some(Confidence::Certain);
+    let reason = sent.reason.as_ref().unwrap_or(&ResetReason::NotSpecified);
+    let task = sent
+        .task
+        .as_ref()
+        .filter(|_| reason.origin() == Origin::LocalDecision)
+        .map(|task| (task.name.clone(), task.pid));
+    let holder = sent
+        .listener
+        .as_ref()
+        .map(|process| (process.name.clone(), process.pid));
+    let mut text = format!(
+        "the kernel that made the RST says {reason}: {}",
+        reason.meaning()
+    );
+    if let Some((name, pid)) = &task {
+        text.push_str(&format!("; in a system call of {name} ({pid})"));
+    } else if let Some((name, pid)) = &holder {
+        text.push_str(&format!(
+            "; {name} ({pid}) listens on port {}",
+            sent.from.port()
+        ));
+    }
+    finding.evidence.push(Evidence {
+        text,
+        frames: vec![finding.frame],
+    });
+    let process = task.or(holder);
+    finding.kernel = Some(KernelWord {
+        reason: sent
+            .reason
+            .as_ref()
+            .map(|reason| reason.as_str().to_owned()),
+        state: sent.state.clone(),
+        process: process.as_ref().map(|(name, _)| name.clone()),
+        pid: process.map(|(_, pid)| pid),
+    });
+    if let Some(cause) = decided_by(reason) {
+        decide(finding, cause, reason);
+    }
+}
+
+/// The cause that a reason stands for, where it stands for one.
+const fn decided_by(reason: &ResetReason) -> Option<Cause> {
+    match reason {
+        ResetReason::AbortOnClose => Some(Cause::CloseWithUnreadData),
+        ResetReason::State
+        | ResetReason::DisconnectWithData
+        | ResetReason::AbortOnLinger
+        | ResetReason::AbortOnMemory => Some(Cause::AbortiveClose),
+        ResetReason::KeepaliveTimeout => Some(Cause::KeepaliveProbeFailure),
+        ResetReason::InvalidSyn => Some(Cause::AcceptQueueOverflow),
+        _ => None,
+    }
+}
+
+/// The kernel knows why its socket sent a RST and not why the application acted so: it chooses among the verdict and its rivals, no more.
+fn decide(finding: &mut Finding, cause: Cause, reason: &ResetReason) {
+    let named = finding
+        .alternatives
+        .iter()
+        .any(|rival| rival.cause == cause);
+    if finding.cause != cause && !named && finding.cause != Cause::Unexplained {
+        return;
+    }
+    if finding.cause != cause {
+        finding.cause = cause;
+        finding.detail = None;
+        finding.explanation = explanation(finding, reason);
+    }
+    finding.confidence = Confidence::Certain;
+    finding.alternatives.clear();
+}
+
+fn explanation(finding: &Finding, reason: &ResetReason) -> String {
+    let who = finding.claimed_sender.map_or("sender", Peer::as_str);
+    match reason {
+        ResetReason::AbortOnClose => format!(
+            "The {who}'s application closed the connection while data that it had received was still unread; its kernel turns such a close \
+             into a RST, and says so."
+        ),
+        _ => format!(
+            "The {who}'s kernel says why it reset the connection: {}.",
+            reason.meaning()
+        ),
+    }
+}
+
+/// `nf_send_reset()` and raw sockets fire no tracepoint.
+fn by_silence(finding: &mut Finding) {
+    let claimed = finding.claimed_sender.map_or("sender", Peer::as_str);
+    if finding.kernel.is_some()
+        || finding.sender_confidence == Some(Confidence::Certain)
+            && finding.sender == Some(ResetSender::Middlebox)
+    {
+        return;
+    }
+    finding.sender = Some(ResetSender::Middlebox);
+    finding.sender_confidence = Some(Confidence::Likely);
+    if finding.cause == Cause::ConnectionRefused {
+        finding.detail = Some("policy-reject".to_owned());
+        finding.explanation = format!(
+            "The RST bears the {claimed}'s address, but the TCP of that host, which is this one, did not make it: a firewall rule rejected the \
+             connection."
+        );
+    }
+    finding.evidence.push(Evidence {
+        text: "the RST bears an address of this host, and its TCP made none (tcp_send_reset stayed silent): a firewall rule on this host, or \
+               a raw socket"
+            .to_owned(),
+        frames: vec![finding.frame],
+    });
+}
+
+fn by_receipt(finding: &mut Finding, received: &ResetEvent) {
+    finding.effect = Some(Effect::TookEffect);
+    let mut text = format!(
+        "the kernel says that the socket at {} took the RST",
+        received.to
+    );
+    if let Some(process) = &received.listener {
+        text.push_str(&format!(
+            "; {} ({}) listens there",
+            process.name, process.pid
+        ));
+    }
+    finding.evidence.push(Evidence {
+        text,
+        frames: vec![finding.frame],
+    });
+}
+
+const fn host_of(peer: Peer) -> ResetSender {
+    match peer {
+        Peer::Client => ResetSender::Client,
+        Peer::Server => ResetSender::Server,
+    }
+}
+
+/// Source and destination of a finding's RST on the wire.
+pub fn direction(finding: &Finding) -> Option<(SocketAddr, SocketAddr)> {
+    let [client, server] = [finding.connection.client, finding.connection.server]
+        .map(|end| SocketAddr::new(end.addr, end.port));
+    Some(match finding.claimed_sender? {
+        Peer::Client => (client, server),
+        Peer::Server => (server, client),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Side, Task};
+    use crate::report::{Alternative, sample};
+
+    /// A reset of the sample report that some rival contests.
+    fn contested(cause: Cause, rival: Cause, form: Form) -> Finding {
+        let report = sample::report();
+        let mut finding = report.resets.first().cloned().unwrap();
+        finding.cause = cause;
+        finding.confidence = Confidence::Possible;
+        finding.form = Some(form);
+        finding.claimed_sender = Some(Peer::Server);
+        finding.sender = Some(ResetSender::Unknown);
+        finding.sender_confidence = Some(Confidence::Possible);
+        finding.connections = None;
+        finding.kernel = None;
+        finding.alternatives = vec![Alternative {
+            cause: rival,
+            decided_by: "the sender's counters".to_owned(),
+        }];
+        finding
+    }
+
+    fn sent(reason: ResetReason) -> KernelSays {
+        KernelSays {
+            sent: Some(ResetEvent {
+                clock_nanos: 0,
+                side: Side::Sent,
+                from: "10.77.1.3:80".parse().unwrap(),
+                to: "10.77.1.2:4000".parse().unwrap(),
+                reason: Some(reason),
+                state: Some("CLOSE".to_owned()),
+                task: Some(Task {
+                    name: "node".to_owned(),
+                    pid: 7,
+                }),
+                listener: None,
+            }),
+            ..KernelSays::default()
+        }
+    }
+
+    #[test]
+    fn unread_data_and_linger_zero_look_alike_and_the_kernel_tells_them_apart() {
+        use Cause::{AbortiveClose, CloseWithUnreadData};
+        for (said, expected) in [
+            (ResetReason::AbortOnClose, CloseWithUnreadData),
+            (ResetReason::State, AbortiveClose),
+        ] {
+            for (cause, rival) in [
+                (AbortiveClose, CloseWithUnreadData),
+                (CloseWithUnreadData, AbortiveClose),
+            ] {
+                let mut finding = contested(cause, rival, Form::Abort);
+                settle(&mut finding, &sent(said.clone()), Coverage::None);
+                assert_eq!(finding.cause, expected, "{said} for {cause}");
+                assert_eq!(finding.confidence, Confidence::Certain);
+                assert!(finding.alternatives.is_empty());
+                assert_eq!(finding.sender, Some(ResetSender::Server));
+                let word = finding.kernel.unwrap();
+                assert_eq!(word.reason.as_deref(), Some(said.as_str()));
+                assert_eq!((word.process.as_deref(), word.pid), (Some("node"), Some(7)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_verdict_that_does_not_contest_the_word_stays() {
+        let mut finding = contested(Cause::ResponseTimeout, Cause::IdleTimeoutReset, Form::Abort);
+        settle(&mut finding, &sent(ResetReason::State), Coverage::None);
+        assert_eq!(finding.cause, Cause::ResponseTimeout);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert!(finding.kernel.is_some(), "the word itself is evidence");
+    }
+
+    #[test]
+    fn a_word_about_a_decision_is_not_about_a_reply() {
+        let before = contested(Cause::HalfOpen, Cause::IdleExpiredSilently, Form::Reply);
+        let mut finding = before.clone();
+        settle(
+            &mut finding,
+            &sent(ResetReason::AbortOnClose),
+            Coverage::None,
+        );
+        assert_eq!(finding, before);
+    }
+
+    #[test]
+    fn a_forgery_is_not_excused_by_a_genuine_reset_that_follows() {
+        let mut before = contested(Cause::Injected, Cause::HalfOpen, Form::Reply);
+        before.sender = Some(ResetSender::Middlebox);
+        let mut says = sent(ResetReason::NoSocket);
+        says.sent_off = Interval::from_millis(40);
+        let mut finding = before.clone();
+        settle(&mut finding, &says, Coverage::None);
+        assert_eq!(finding, before);
+    }
+
+    #[test]
+    fn silence_about_an_own_address_means_a_firewall_or_a_forger() {
+        let mut finding = contested(Cause::ConnectionRefused, Cause::Injected, Form::Reply);
+        settle(&mut finding, &KernelSays::default(), Coverage::None);
+        assert_eq!(
+            finding.sender,
+            Some(ResetSender::Unknown),
+            "not covered, nothing said"
+        );
+        settle(&mut finding, &KernelSays::default(), Coverage::Complete);
+        assert_eq!(finding.sender, Some(ResetSender::Middlebox));
+        assert_eq!(finding.detail.as_deref(), Some("policy-reject"));
+        assert!(finding.kernel.is_none());
+    }
+
+    #[test]
+    fn a_reset_taken_took_effect() {
+        let mut finding = contested(Cause::HalfOpen, Cause::Injected, Form::Reply);
+        finding.effect = None;
+        let mut says = sent(ResetReason::NoSocket);
+        says.received = says.sent.take();
+        settle(&mut finding, &says, Coverage::None);
+        assert_eq!(finding.effect, Some(Effect::TookEffect));
+    }
+}
