@@ -197,6 +197,10 @@ impl StreamReader for Deaf {
     fn new(_: u16) -> Self {
         Self
     }
+    fn is_settled(&self) -> bool {
+        true
+    }
+
     fn snapshot(&self) {}
     fn data(&mut self, _: StreamBytes<'_>) -> Activity {
         Activity::Application

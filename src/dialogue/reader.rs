@@ -186,6 +186,10 @@ impl StreamReader for DialogueReader {
         Self::new(server_port)
     }
 
+    fn is_settled(&self) -> bool {
+        self.ledger.is_settled()
+    }
+
     fn snapshot(&self) -> Dialogue {
         self.snapshot()
     }

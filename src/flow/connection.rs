@@ -634,6 +634,11 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
+    /// Nothing waits for an answer.
+    pub(super) fn is_settled(&self) -> bool {
+        self.reader.as_ref().is_none_or(|reader| reader.is_settled())
+    }
+
     /// Both FINs were acknowledged and no RST was seen: memory can be given back.
     pub(super) fn is_quietly_closed(&self) -> bool {
         self.closed.is_some() && self.episodes.is_empty()

@@ -46,6 +46,9 @@ pub trait StreamReader: Send + std::fmt::Debug {
     /// A reader for a connection to this server port (a hint, no more).
     fn new(server_port: u16) -> Self;
 
+    /// Nothing waits for an answer: a closed connection needs no long memory.
+    fn is_settled(&self) -> bool;
+
     /// What was read so far.
     fn snapshot(&self) -> Self::Snapshot;
 

@@ -286,9 +286,11 @@ impl<R: StreamReader> Table<R> {
             }
             self.duplicates[slot] += 1;
         } else if connection.is_quietly_closed() && !was_closed {
-            let spare = connection.history.shrink(CLOSED_HISTORY);
-            if self.spare_histories.len() < SPARE_HISTORIES {
-                self.spare_histories.push(spare);
+            if connection.is_settled() {
+                let spare = connection.history.shrink(CLOSED_HISTORY);
+                if self.spare_histories.len() < SPARE_HISTORIES {
+                    self.spare_histories.push(spare);
+                }
             }
             self.closed.push_back(index);
         } else if flags.rst() && is_plain_refusal(connection) {
