@@ -13,7 +13,7 @@ use crate::analysis::{Analyzer, ConnectionRows, Selection};
 use crate::capture::FrameId;
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, FinSeen, Peer, RefusedGroup, RefusedScope};
-use crate::insight::{ConnectionStory, IdleObservation};
+use crate::insight::{ConnectionStory, IdleObservation, KnownTimeouts, align, infer};
 use crate::report::{
     CaptureSummary, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, HandshakeSeen, Idle,
     Report, SCHEMA_VERSION, Summary, Tool, Trigger,
@@ -90,7 +90,14 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         caveats: caveats(analyzer, &captures),
         captures,
     };
-    let _ = (&observations, &stories);
+    let known = analyzer
+        .options
+        .known_timeouts
+        .as_ref()
+        .unwrap_or_else(|| KnownTimeouts::built_in());
+    report.idle_timeouts = infer(&observations, known);
+    report.alignment = align(&observations, &report.idle_timeouts);
+    let _ = &stories;
     (report.hang_ups, report.resets) = findings
         .into_iter()
         .partition(|finding| finding.form.is_none());

@@ -193,10 +193,15 @@ impl Ledger {
     /// Every exchange kept has its answer, as far as framing tells, or wants none.
     pub(super) fn is_settled(&self) -> bool {
         use Completeness::{Complete, Unknown};
-        self.entries.iter().map(|entry| &entry.exchange).all(|exchange| {
-            exchange.answer == Answer::NotDue
-                || exchange.response.is_some_and(|response| matches!(response.complete, Complete | Unknown))
-        })
+        self.entries
+            .iter()
+            .map(|entry| &entry.exchange)
+            .all(|exchange| {
+                exchange.answer == Answer::NotDue
+                    || exchange
+                        .response
+                        .is_some_and(|response| matches!(response.complete, Complete | Unknown))
+            })
     }
 
     /// What TLS shows.

@@ -636,7 +636,9 @@ impl<R: StreamReader> Connection<R> {
 
     /// Nothing waits for an answer.
     pub(super) fn is_settled(&self) -> bool {
-        self.reader.as_ref().is_none_or(|reader| reader.is_settled())
+        self.reader
+            .as_ref()
+            .is_none_or(|reader| reader.is_settled())
     }
 
     /// Both FINs were acknowledged and no RST was seen: memory can be given back.

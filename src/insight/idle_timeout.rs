@@ -1,0 +1,532 @@
+//! Idle timeouts, inferred from many endings: closes are samples of a timer, survivals are lower bounds for it.
+//!
+//! A timer that starts with the last response and ends in a FIN shows the same silence at both ends of the path, because both packets
+//! travel the same way. It fires late, never early: by its granularity, by jitter, by up to a second where it is polled.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::flow::Peer;
+use crate::insight::matching::{Measured, matches};
+use crate::insight::{IdleEnd, IdleEndBy, IdleObservation, KnownTimeouts};
+use crate::report::{IdleEndpoint, IdleTimeout};
+use crate::time::Interval;
+use crate::verdict::{Cause, Confidence, IdleKind};
+
+/// Silences shorter than this are pauses within an exchange.
+const SHORTEST: Interval = Interval::from_millis(150);
+/// Samples kept for pictures.
+const SAMPLES: usize = 500;
+/// A timer that fires within this fraction of itself, or within [`TIGHT`], is regular.
+const TIGHT_FRACTION: f64 = 0.02;
+const TIGHT: f64 = 0.060;
+/// How late a polled timer may be (Redis, gunicorn and others look about once a second).
+const POLLED: f64 = 1.2;
+
+/// Whose timer a group of closes shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// The server endpoint.
+    Server(SocketAddr),
+    /// A client address towards a server endpoint.
+    Client(IpAddr, SocketAddr),
+    /// Something between them.
+    Path(IpAddr, SocketAddr),
+}
+
+/// One close after silence.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    application: f64,
+    wire: f64,
+    at: f64,
+    age: Option<f64>,
+    requests: u64,
+    how: IdleEndBy,
+}
+
+#[derive(Debug, Default)]
+struct Group<'a> {
+    samples: Vec<Sample>,
+    survived: Vec<(f64, f64)>,
+    observations: Vec<&'a IdleObservation>,
+    round_trip: f64,
+}
+
+/// Infers the timers of all endpoints, in the order of their addresses.
+pub fn infer(observations: &[IdleObservation], known: &KnownTimeouts) -> Vec<IdleTimeout> {
+    let mut groups: BTreeMap<Owner, Group<'_>> = BTreeMap::new();
+    for observation in observations {
+        for owner in owners(observation) {
+            let group = groups.entry(owner).or_default();
+            group.observations.push(observation);
+            group.survived.extend(survivals(observation, owner));
+            group.samples.extend(sample(observation, owner));
+            let round_trip = observation
+                .round_trip
+                .unwrap_or(Interval::ZERO)
+                .as_secs_f64();
+            group.round_trip = group.round_trip.max(round_trip);
+        }
+    }
+    groups
+        .into_iter()
+        .filter(|(_, group)| !group.samples.is_empty())
+        .map(|(owner, group)| timeout(owner, group, known))
+        .collect()
+}
+
+fn owners(observation: &IdleObservation) -> [Owner; 3] {
+    [
+        Owner::Server(observation.server),
+        Owner::Client(observation.client, observation.server),
+        Owner::Path(observation.client, observation.server),
+    ]
+}
+
+/// Silences after which the connection still worked: a keep-alive timer runs between requests only, a device on the path counts all.
+fn survivals(observation: &IdleObservation, owner: Owner) -> impl Iterator<Item = (f64, f64)> + '_ {
+    let path = matches!(owner, Owner::Path(..));
+    observation
+        .survived
+        .iter()
+        .filter(move |survival| path || survival.kind == IdleKind::BetweenRequests)
+        .map(|survival| {
+            (
+                survival.application.as_secs_f64(),
+                survival.wire.as_secs_f64(),
+            )
+        })
+}
+
+/// The close of a connection, if it says something of this owner's timer.
+fn sample(observation: &IdleObservation, owner: Owner) -> Option<Sample> {
+    let end: &IdleEnd = observation.end.as_ref()?;
+    let fits = match (owner, end.by, end.how) {
+        (Owner::Path(..), None, _) => true,
+        (Owner::Server(_), Some(Peer::Server), IdleEndBy::Fin | IdleEndBy::Rst) => true,
+        (Owner::Client(..), Some(Peer::Client), IdleEndBy::Fin | IdleEndBy::Rst) => true,
+        _ => false,
+    };
+    let other_reason = matches!(
+        end.cause,
+        Some(
+            Cause::ConnectionRefused
+                | Cause::HandshakeAborted
+                | Cause::AcceptQueueOverflow
+                | Cause::Injected
+                | Cause::CloseWithUnreadData
+                | Cause::ResponseTimeout
+                | Cause::KeepaliveProbeFailure
+        )
+    );
+    let spoke = observation.requests > 0 || !observation.survived.is_empty();
+    let refused_reply = end.how == IdleEndBy::Rst && end.prompted;
+    if !fits
+        || end.awaiting_response
+        || end.prompted
+        || refused_reply
+        || other_reason
+        || !spoke
+        || end.application < SHORTEST
+    {
+        return None;
+    }
+    Some(Sample {
+        application: end.application.as_secs_f64(),
+        wire: end.wire.as_secs_f64(),
+        at: (end.at - crate::Timestamp::default()).as_secs_f64(),
+        age: observation
+            .handshake_seen
+            .then(|| (end.at - observation.opened).as_secs_f64()),
+        requests: observation.requests,
+        how: end.how,
+    })
+}
+
+/// A run of samples that one timer explains.
+#[derive(Clone, Debug)]
+struct Cluster {
+    values: Vec<f64>,
+}
+
+impl Cluster {
+    fn low(&self) -> f64 {
+        self.values.first().copied().unwrap_or_default()
+    }
+
+    fn high(&self) -> f64 {
+        self.values.last().copied().unwrap_or_default()
+    }
+
+    fn spread(&self) -> f64 {
+        self.high() - self.low()
+    }
+
+    fn median(&self) -> f64 {
+        median(&self.values)
+    }
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    match sorted.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => sorted.get(n / 2).copied().unwrap_or_default(),
+        n => {
+            let (low, high) = (sorted.get(n / 2 - 1), sorted.get(n / 2));
+            low.zip(high).map_or(0.0, |(low, high)| (low + high) / 2.0)
+        }
+    }
+}
+
+/// The window of width `width(start)` that holds most values; the earliest of equals.
+fn densest(sorted: &[f64], width: impl Fn(f64) -> f64) -> Cluster {
+    let mut best = 0..0;
+    for (start, &low) in sorted.iter().enumerate() {
+        let end = sorted.partition_point(|value| *value <= low + width(low));
+        if end - start > best.len() {
+            best = start..end;
+        }
+    }
+    Cluster {
+        values: sorted.get(best).unwrap_or_default().to_vec(),
+    }
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// What explains the closes of a group.
+enum Explanation {
+    Timer { cluster: Cluster, polled: bool },
+    NoTimer { name: &'static str, why: String },
+}
+
+fn explain(group: &Group<'_>, values: &[f64], longest_survival: f64) -> Explanation {
+    let slack = TIGHT.max(2.0 * group.round_trip);
+    let tight = densest(values, |low| TIGHT.max(low * TIGHT_FRACTION));
+    let most = |cluster: &Cluster| cluster.values.len() * 2 > values.len();
+    let contradicted = |cluster: &Cluster| longest_survival > cluster.high() + slack;
+    let together = group.samples.len() >= 3 && {
+        let times = sorted(group.samples.iter().map(|sample| sample.at));
+        times
+            .last()
+            .zip(times.first())
+            .is_some_and(|(last, first)| last - first < 0.25)
+    };
+    if most(&tight) && !contradicted(&tight) && !(together && tight.values.len() < values.len()) {
+        return Explanation::Timer {
+            cluster: tight,
+            polled: false,
+        };
+    }
+    if together {
+        return Explanation::NoTimer {
+            name: "restart",
+            why: "they all came at one moment, after different silences: a restart or a drain"
+                .to_owned(),
+        };
+    }
+    let band = densest(values, |low| POLLED.min(low.max(0.5)));
+    if band.values.len() * 10 >= values.len() * 8 && !contradicted(&band) && values.len() >= 2 {
+        return Explanation::Timer {
+            cluster: band,
+            polled: true,
+        };
+    }
+    if let Some(why) = by_age(group) {
+        return Explanation::NoTimer {
+            name: "max-age",
+            why,
+        };
+    }
+    if let Some(why) = by_requests(group) {
+        return Explanation::NoTimer {
+            name: "max-requests",
+            why,
+        };
+    }
+    let why = if contradicted(&tight) {
+        format!(
+            "connections survived {} while others were closed earlier",
+            seconds(longest_survival)
+        )
+    } else {
+        "the silences before them differ too much".to_owned()
+    };
+    Explanation::NoTimer {
+        name: "irregular",
+        why,
+    }
+}
+
+fn by_age(group: &Group<'_>) -> Option<String> {
+    let ages = sorted(group.samples.iter().filter_map(|sample| sample.age));
+    let cluster = densest(&ages, |low| TIGHT.max(low * TIGHT_FRACTION));
+    (ages.len() >= 3 && cluster.values.len() * 10 >= ages.len() * 8).then(|| {
+        format!(
+            "they came when the connections were {} old, whatever the silence: a maximum age",
+            seconds(cluster.median())
+        )
+    })
+}
+
+fn by_requests(group: &Group<'_>) -> Option<String> {
+    let first = group.samples.first()?.requests;
+    (group.samples.len() >= 3
+        && first > 1
+        && group.samples.iter().all(|sample| sample.requests == first))
+    .then(|| format!("they came after {first} requests each: a maximum number of requests"))
+}
+
+fn timeout(owner: Owner, group: Group<'_>, known: &KnownTimeouts) -> IdleTimeout {
+    let silence = group
+        .samples
+        .iter()
+        .any(|sample| sample.how == IdleEndBy::Silence);
+    let application = sorted(group.samples.iter().map(|sample| sample.application));
+    let wire = sorted(group.samples.iter().map(|sample| sample.wire));
+    let wire_fits_better = spread_of(&wire) + 0.001 < spread_of(&application) || silence;
+    let (values, clock) = if wire_fits_better {
+        (wire, "wire")
+    } else {
+        (application, "application")
+    };
+    let survivals = sorted(group.survived.iter().map(|(application, wire)| {
+        if wire_fits_better {
+            *wire
+        } else {
+            *application
+        }
+    }));
+    let longest = survivals.last().copied();
+    let mut timeout = blank(owner, &group, clock, closes_by(&group));
+    timeout.samples_s = values.iter().copied().take(SAMPLES).map(rounded).collect();
+    timeout.survived_longest_s = longest.map(rounded);
+    timeout.survivals = survivals.len() as u64;
+    if silence {
+        silent(&mut timeout, &values, &survivals);
+    } else {
+        timed(&mut timeout, &group, &values, longest.unwrap_or(0.0));
+    }
+    if let Some(estimate) = timeout.estimate_s {
+        let measured = Measured::new(
+            owner,
+            &timeout,
+            estimate,
+            group.round_trip,
+            &group.observations,
+        );
+        timeout.matches = matches(&measured, known);
+    }
+    timeout
+}
+
+fn spread_of(sorted: &[f64]) -> f64 {
+    densest(sorted, |low| POLLED.min(low.max(0.5))).spread()
+}
+
+fn closes_by(group: &Group<'_>) -> &'static str {
+    let count = |how: IdleEndBy| {
+        group
+            .samples
+            .iter()
+            .filter(|sample| sample.how == how)
+            .count()
+    };
+    if count(IdleEndBy::Silence) > 0 {
+        "silence"
+    } else if count(IdleEndBy::Rst) > count(IdleEndBy::Fin) {
+        "rst"
+    } else {
+        "fin"
+    }
+}
+
+fn blank(owner: Owner, group: &Group<'_>, clock: &str, closes_by: &str) -> IdleTimeout {
+    let (role, addr, port) = match owner {
+        Owner::Server(server) => ("server", server.ip(), server.port()),
+        Owner::Client(client, server) => ("client", client, server.port()),
+        Owner::Path(_, server) => ("path", server.ip(), server.port()),
+    };
+    let announced = group
+        .observations
+        .iter()
+        .filter_map(|observation| observation.hints.keep_alive_timeout_s)
+        .max();
+    IdleTimeout {
+        endpoint: IdleEndpoint {
+            addr,
+            port: Some(port),
+        },
+        role: role.to_owned(),
+        closes_by: closes_by.to_owned(),
+        clock: clock.to_owned(),
+        estimate_s: None,
+        lower_s: None,
+        upper_s: None,
+        closes: group.samples.len() as u64,
+        survived_longest_s: None,
+        survivals: 0,
+        spread_s: None,
+        announced_s: announced.filter(|_| role == "server").map(f64::from),
+        confidence: Confidence::Possible,
+        text: String::new(),
+        no_timer: None,
+        samples_s: Vec::new(),
+        matches: Vec::new(),
+    }
+}
+
+fn subject(timeout: &IdleTimeout) -> String {
+    let addr = timeout.endpoint.addr;
+    let endpoint = timeout.endpoint.port.map_or_else(
+        || addr.to_string(),
+        |port| SocketAddr::new(addr, port).to_string(),
+    );
+    match timeout.role.as_str() {
+        "client" => format!(
+            "the client {addr} (to port {})",
+            timeout.endpoint.port.unwrap_or_default()
+        ),
+        "path" => format!("the path to {endpoint}"),
+        _ => endpoint,
+    }
+}
+
+/// A FIN or RST at a timer.
+fn timed(timeout: &mut IdleTimeout, group: &Group<'_>, values: &[f64], longest: f64) {
+    let who = subject(timeout);
+    let how = timeout.closes_by.to_uppercase();
+    let closes = counted(values.len(), "close");
+    match explain(group, values, longest) {
+        Explanation::Timer { cluster, polled } => {
+            let estimate = cluster.median();
+            let below = longest.min(cluster.low());
+            let jitter = cluster.spread().max(0.010);
+            timeout.estimate_s = Some(rounded(estimate));
+            timeout.lower_s = Some(rounded(
+                (cluster.low() - jitter).max(below).min(cluster.low()),
+            ));
+            timeout.upper_s = Some(rounded(cluster.high()));
+            timeout.spread_s = Some(rounded(cluster.spread()));
+            let regular = cluster.spread() <= TIGHT.max(estimate * 0.01);
+            let beyond = longest > cluster.high();
+            timeout.confidence = match cluster.values.len() {
+                5.. if regular && !polled && !beyond => Confidence::Certain,
+                2.. => Confidence::Likely,
+                _ => Confidence::Possible,
+            };
+            let one = if values.len() == 1 {
+                "; one close only: it may be chance".to_owned()
+            } else {
+                format!("; {closes} within {}", seconds(cluster.spread()))
+            };
+            let others = values.len() - cluster.values.len();
+            let more = if others > 0 {
+                format!("; {} for other reasons", counted(others, "close"))
+            } else {
+                String::new()
+            };
+            let coarse = if polled {
+                ", looked at about once a second"
+            } else {
+                ""
+            };
+            let survivor = if longest > 0.0 {
+                format!("; longest survivor {}", seconds(longest))
+            } else {
+                String::new()
+            };
+            timeout.text = format!(
+                "{who} closes idle connections after {}, by {how}{coarse}{one}{more}{survivor}",
+                seconds(estimate)
+            );
+        }
+        Explanation::NoTimer { name, why } => {
+            timeout.no_timer = Some(name.to_owned());
+            timeout.text = format!(
+                "{who} closed idle connections by {how} ({closes}), but no fixed idle timer fits: {why}"
+            );
+        }
+    }
+}
+
+/// State lost without a word: nothing is seen at the timer itself. Survivals bound it below, what met silence above.
+fn silent(timeout: &mut IdleTimeout, values: &[f64], survivals: &[f64]) {
+    let who = subject(timeout);
+    let upper = values.first().copied().unwrap_or_default();
+    let longest = survivals
+        .iter()
+        .copied()
+        .rfind(|survived| *survived < upper);
+    let beyond = survivals
+        .iter()
+        .filter(|survived| **survived > upper)
+        .count();
+    timeout.upper_s = Some(rounded(upper));
+    timeout.lower_s = longest.map(rounded);
+    timeout.spread_s = values.last().map(|last| rounded(last - upper));
+    let failed = counted(values.len(), "connection");
+    if beyond > 0 {
+        timeout.upper_s = None;
+        timeout.lower_s = None;
+        timeout.no_timer = Some("irregular".to_owned());
+        timeout.text = format!(
+            "{failed} through {who} were lost in silence, the earliest after {}, but {} survived longer: no fixed timer fits",
+            seconds(upper),
+            counted(beyond, "silence")
+        );
+        return;
+    }
+    if let Some(lower) = longest.filter(|lower| upper - lower <= 0.25 * upper) {
+        timeout.estimate_s = Some(rounded((lower + upper) / 2.0));
+    }
+    timeout.confidence = if values.len() >= 3 && longest.is_some() {
+        Confidence::Likely
+    } else {
+        Confidence::Possible
+    };
+    let survived = longest.map_or_else(
+        || "no longer silence was seen to survive".to_owned(),
+        |lower| {
+            format!(
+                "{} survived up to {}",
+                counted(survivals.len(), "silence"),
+                seconds(lower)
+            )
+        },
+    );
+    timeout.text = format!(
+        "{who} forgets silent connections after at most {}: {failed} found no state there; {survived}",
+        seconds(upper)
+    );
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
+}
+
+fn seconds(value: f64) -> String {
+    match value {
+        v if v < 0.001 => format!("{:.1} ms", v * 1e3),
+        v if v < 1.0 => format!("{:.0} ms", v * 1e3),
+        v => format!("{v:.2} s"),
+    }
+}
+
+/// Microseconds are all that a capture holds.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+#[cfg(test)]
+#[path = "idle_timeout_tests.rs"]
+mod tests;
