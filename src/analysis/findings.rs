@@ -11,19 +11,128 @@ use crate::analysis::neighbours::Neighbours;
 use crate::analysis::rows::row;
 use crate::analysis::{Analyzer, ConnectionRows, Selection};
 use crate::capture::FrameId;
-use crate::dialogue::DialogueReader;
+use crate::dialogue::{Dialogue, DialogueReader, Protocol};
 use crate::flow::{Connection, FinSeen, Peer, RefusedGroup, RefusedScope};
 use crate::insight::{ConnectionStory, IdleObservation, KnownTimeouts, align, infer};
 use crate::report::{
     CaptureSummary, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, HandshakeSeen, Idle,
     Report, SCHEMA_VERSION, Summary, Tool, Trigger,
 };
+use crate::time::Timestamp;
 use crate::verdict::{
-    Cause, Confidence, Effect, Ending, Form, Harm, IdleKind, ResetSender, TriggerKind, Verdict,
-    judge,
+    Cause, Confidence, Effect, Ending, Form, Harm, IdleKind, Progress, ResetSender, TriggerKind,
+    Verdict, judge, progress,
 };
 
 type Tracked = Connection<DialogueReader>;
+
+/// What was found on some of the connections.
+#[derive(Default)]
+struct Part {
+    findings: Vec<Finding>,
+    observations: Vec<IdleObservation>,
+    stories: Vec<ConnectionStory>,
+}
+
+/// Judges connections one by one: each needs the others only through `neighbours`, which are settled before.
+struct Judges {
+    neighbours: Neighbours,
+    capture_end: Timestamp,
+}
+
+impl Judges {
+    /// Connections below which a second thread costs more than it brings.
+    const WORTH_A_THREAD: usize = 2_000;
+
+    /// In order, on all cores: the parts do not depend on each other, so neither does the outcome on their number.
+    fn judge_in_parts(&self, connections: &[&Tracked]) -> Vec<Part> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let size = connections.len().div_ceil(cores).max(Self::WORTH_A_THREAD);
+        if connections.len() <= size {
+            return vec![self.judge_part(0, connections)];
+        }
+        std::thread::scope(|scope| {
+            let parts: Vec<_> = connections
+                .chunks(size)
+                .enumerate()
+                .map(|(number, part)| scope.spawn(move || self.judge_part(number * size, part)))
+                .collect();
+            parts
+                .into_iter()
+                .map(|part| {
+                    part.join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+                .collect()
+        })
+    }
+
+    fn judge_part(&self, first: usize, connections: &[&Tracked]) -> Part {
+        let mut part = Part::default();
+        for (index, connection) in connections.iter().enumerate() {
+            self.judge_one(first + index, connection, &mut part);
+        }
+        part
+    }
+
+    fn judge_one(&self, index: usize, connection: &Tracked, part: &mut Part) {
+        let mut last = None;
+        for episode in &connection.episodes {
+            let Some(ending) = of_episode(
+                connection,
+                episode,
+                index,
+                &self.neighbours,
+                self.capture_end,
+            ) else {
+                continue;
+            };
+            let Some(verdict) = judge(&ending) else {
+                continue;
+            };
+            part.findings
+                .push(finding(connection, &ending, &verdict, &episode.frames));
+            if verdict.ruling.cause != Cause::IgnoredRst || last.is_none() {
+                last = Some(verdict);
+            }
+        }
+        let dialogue = connection.dialogue();
+        let still_open = last
+            .as_ref()
+            .is_none_or(|verdict: &Verdict| verdict.ruling.cause == Cause::IgnoredRst);
+        if still_open && !ended_well(connection, &dialogue) {
+            let ending = without_reset(connection, index, &self.neighbours, self.capture_end);
+            if let Some(verdict) = judge(&ending) {
+                part.findings
+                    .push(finding(connection, &ending, &verdict, &[]));
+                last = Some(verdict);
+            }
+        }
+        part.observations.push(observation(
+            connection,
+            &dialogue,
+            last.as_ref(),
+            self.capture_end,
+        ));
+        part.stories.push(story(connection, dialogue));
+    }
+}
+
+/// Both sides closed in order and every question was answered: no rule for endings without RST finds anything
+/// (`verdict::rules::no_reset` looks for an ICMP error to a SYN, packets sent again to nobody, an open exchange, or a cut WebSocket).
+fn ended_well(connection: &Tracked, dialogue: &Dialogue) -> bool {
+    let unanswered = |peer: Peer| connection.directions.of(peer).unanswered_retransmissions;
+    connection.closed.is_some()
+        && connection.episodes.is_empty()
+        && connection.icmp.is_empty()
+        && unanswered(Peer::Client) == 0
+        && unanswered(Peer::Server) == 0
+        && dialogue.protocol != Protocol::WebSocket
+        && dialogue
+            .recent
+            .iter()
+            .all(|exchange| progress(exchange) == Progress::Answered)
+}
 
 /// Findings so far, and what insight reads.
 pub fn judge_all(
@@ -31,38 +140,17 @@ pub fn judge_all(
     quality: CaptureQuality,
 ) -> (Vec<Finding>, Vec<IdleObservation>, Vec<ConnectionStory>) {
     let connections = analyzer.table.connections();
-    let neighbours = Neighbours::new(&connections, quality);
-    let capture_end = analyzer.last.unwrap_or_default();
+    let judges = Judges {
+        neighbours: Neighbours::new(&connections, quality),
+        capture_end: analyzer.last.unwrap_or_default(),
+    };
     let mut findings = Vec::new();
     let mut observations = Vec::with_capacity(connections.len());
-    let mut stories = Vec::new();
-    for (index, connection) in connections.iter().enumerate() {
-        let mut last = None;
-        for episode in &connection.episodes {
-            let Some(ending) = of_episode(connection, episode, index, &neighbours, capture_end)
-            else {
-                continue;
-            };
-            let Some(verdict) = judge(&ending) else {
-                continue;
-            };
-            findings.push(finding(connection, &ending, &verdict, &episode.frames));
-            if verdict.ruling.cause != Cause::IgnoredRst || last.is_none() {
-                last = Some(verdict);
-            }
-        }
-        let still_open = last
-            .as_ref()
-            .is_none_or(|verdict: &Verdict| verdict.ruling.cause == Cause::IgnoredRst);
-        if still_open {
-            let ending = without_reset(connection, index, &neighbours, capture_end);
-            if let Some(verdict) = judge(&ending) {
-                findings.push(finding(connection, &ending, &verdict, &[]));
-                last = Some(verdict);
-            }
-        }
-        observations.push(observation(connection, last.as_ref(), capture_end));
-        stories.push(story(connection));
+    let mut stories = Vec::with_capacity(connections.len());
+    for part in judges.judge_in_parts(&connections) {
+        findings.extend(part.findings);
+        observations.extend(part.observations);
+        stories.extend(part.stories);
     }
     findings.extend(analyzer.table.refused_groups().map(refused_group));
     findings.retain(|finding| selected(&analyzer.options.selection, finding));

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::dialogue::{DialogueReader, Exchange};
+use crate::dialogue::{Dialogue, DialogueReader, Exchange};
 use crate::flow::{Connection, FinSeen, Peer, SurvivedIdle};
 use crate::insight::{ConnectionStory, IdleEnd, IdleEndBy, IdleObservation, IdleSurvival};
 use crate::time::{Interval, Timestamp};
@@ -14,10 +14,10 @@ type Tracked = Connection<DialogueReader>;
 /// What one connection says about idle timers. `verdict` is the one on its end.
 pub fn observation(
     connection: &Tracked,
+    dialogue: &Dialogue,
     verdict: Option<&Verdict>,
     capture_end: Timestamp,
 ) -> IdleObservation {
-    let dialogue = connection.dialogue();
     let end = end_of(connection, verdict, &dialogue.recent);
     let idle_since = connection.last_activity.map(|activity| activity.time);
     IdleObservation {
@@ -37,7 +37,7 @@ pub fn observation(
             .flatten(),
         end,
         protocol: dialogue.protocol,
-        hints: dialogue.hints,
+        hints: dialogue.hints.clone(),
     }
 }
 
@@ -201,7 +201,7 @@ fn open_before(exchanges: &[Exchange], fin: Timestamp) -> bool {
 }
 
 /// What one connection told, for comparing it with others.
-pub fn story(connection: &Tracked) -> ConnectionStory {
+pub fn story(connection: &Tracked, dialogue: Dialogue) -> ConnectionStory {
     let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
     ConnectionStory {
         capture: capture.0,
@@ -210,6 +210,6 @@ pub fn story(connection: &Tracked) -> ConnectionStory {
         server: SocketAddr::new(connection.server.0, connection.server.1),
         opened: connection.opened,
         last: connection.last,
-        dialogue: connection.dialogue(),
+        dialogue,
     }
 }

@@ -13,7 +13,7 @@ mod situation;
 mod words;
 
 pub use cause::{CauseEntry, Detail, ExampleStep, Part, Remedy, Rival, Side};
-pub use ending::{Ending, EndingKind, HostProfile, Progress, Surroundings};
+pub use ending::{Ending, EndingKind, HostProfile, Progress, Surroundings, progress};
 pub use judge::{ResetVerdict, Verdict, judge};
 pub use ruling::Ruling;
 pub use situation::{Silence, progress_at as ending_progress};
