@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::fragment::Fragments;
 use super::ip::{self, IpHeader};
+use super::link::wifi_fragment::WirelessFragments;
 use super::view::View;
 use super::{Addresses, Decoded, IcmpReason, MacAddress, Ttl, link};
 use crate::capture::{Frame, FrameId};
@@ -17,7 +18,7 @@ const MAX_NESTED_DATAGRAMS: usize = 4;
 /// How often the decoder had to give something up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DecoderCounters {
-    /// Fragmented datagrams that never became whole and were given up for want of room.
+    /// Fragmented datagrams (and 802.11 frames) that never became whole and were given up for want of room.
     pub datagrams_dropped: u64,
 }
 
@@ -26,7 +27,7 @@ pub struct DecoderCounters {
 /// What counts as TCP follows Wireshark's dissectors with `ip.defragment` on.
 #[derive(Default)]
 pub struct Decoder {
-    fragments: Fragments,
+    fragments: Reassembly,
     /// Reassembled datagrams of the frame at hand, the segment's payload borrows from the last.
     whole: [Vec<u8>; MAX_NESTED_DATAGRAMS],
 }
@@ -40,7 +41,7 @@ impl Decoder {
     /// What had to be given up so far.
     pub fn counters(&self) -> DecoderCounters {
         DecoderCounters {
-            datagrams_dropped: self.fragments.dropped,
+            datagrams_dropped: self.fragments.datagrams.dropped + self.fragments.frames.dropped,
         }
     }
 
@@ -56,7 +57,11 @@ impl Decoder {
             *slot = std::mem::take(&mut datagram.payload);
             ctx.ip = datagram.header;
             ctx.quoted_by = datagram.quoted_by;
-            let decoded = ip::protocol(datagram.protocol, View::whole(slot), &mut ctx);
+            let view = View::whole(slot);
+            let decoded = match datagram.carried {
+                Carried::Ip(protocol) => ip::protocol(protocol, view, &mut ctx),
+                Carried::Llc => link::llc::llc(view, &mut ctx),
+            };
             match ctx.datagram.take() {
                 Some(inner) => datagram = inner,
                 None => return decoded,
@@ -66,12 +71,26 @@ impl Decoder {
     }
 }
 
-/// A datagram that its last missing fragment made whole.
+/// What waits for its missing fragments.
+#[derive(Default)]
+pub(super) struct Reassembly {
+    pub datagrams: Fragments,
+    pub frames: WirelessFragments,
+}
+
+/// What a reassembled payload begins with.
+pub(super) enum Carried {
+    /// What an IP header's protocol number says.
+    Ip(u8),
+    Llc,
+}
+
+/// A payload that is nowhere in the frame: its last missing fragment made it whole, or it was compressed.
 pub(super) struct Datagram {
     pub payload: Vec<u8>,
-    /// Header of the fragment that completed it.
+    /// The IP header of the fragment that completed it.
     pub header: IpHeader,
-    pub protocol: u8,
+    pub carried: Carried,
     /// Whether an ICMP error quotes it.
     pub quoted_by: Option<(IpAddr, IcmpReason)>,
 }
@@ -93,7 +112,7 @@ pub(super) struct Context<'f> {
     pub quoted_by: Option<(IpAddr, IcmpReason)>,
     /// Inside of a first fragment that could not be kept because the snap length cut it.
     pub cut_fragment: bool,
-    pub fragments: &'f mut Fragments,
+    pub fragments: &'f mut Reassembly,
     /// Set by the IP layer; [`Decoder::decode`] goes on there.
     pub datagram: Option<Datagram>,
     depth: u8,
@@ -101,7 +120,7 @@ pub(super) struct Context<'f> {
 
 impl<'f> Context<'f> {
     #[inline]
-    fn new(frame: &Frame<'_>, fragments: &'f mut Fragments) -> Self {
+    fn new(frame: &Frame<'_>, fragments: &'f mut Reassembly) -> Self {
         let unspecified = Addresses::V4 {
             src: Ipv4Addr::UNSPECIFIED,
             dst: Ipv4Addr::UNSPECIFIED,

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::decoder::{Context, Datagram};
+use super::decoder::{Carried, Context, Datagram};
 use super::fragment::{DatagramKey, Piece, Tail};
 use super::link::ppp;
 use super::view::View;
@@ -33,9 +33,6 @@ mod number {
 /// What follows an IP header, by its protocol number.
 #[inline]
 pub(super) fn protocol<'a>(protocol: u8, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    if v.wire == 0 {
-        return Decoded::Other;
-    }
     match protocol {
         number::TCP => tcp::segment(v, ctx),
         number::ICMP => icmp::v4(v, ctx),
@@ -146,6 +143,9 @@ fn v4_with<'a>(known: Option<u8>, v: View<'a>, ctx: &mut Context<'_>) -> Decoded
     };
     if let Some(options @ [_, ..]) = v.bytes.get(V4Fixed::LEN..fixed.header_len) {
         fixed.follow_route(options);
+    }
+    if payload.wire == 0 {
+        return Decoded::Other;
     }
     ctx.ip = fixed.header;
     let carried = known.unwrap_or(fixed.protocol);
@@ -320,11 +320,11 @@ fn fragment_of<'a>(payload: View<'a>, place: Place, ctx: &mut Context<'_>) -> De
         bytes,
         tail: place.tail,
     };
-    if let Some(whole) = ctx.fragments.add(key, piece) {
+    if let Some(whole) = ctx.fragments.datagrams.add(key, piece) {
         ctx.datagram = Some(Datagram {
             payload: whole,
             header: ctx.ip,
-            protocol: place.protocol,
+            carried: Carried::Ip(place.protocol),
             quoted_by: ctx.quoted_by,
         });
     }

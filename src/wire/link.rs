@@ -11,6 +11,7 @@ pub(super) mod mpls;
 pub(super) mod ppp;
 pub(super) mod relay;
 pub(super) mod wifi;
+pub(super) mod wifi_fragment;
 
 use super::decoder::Context;
 use super::view::View;

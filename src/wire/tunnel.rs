@@ -12,7 +12,7 @@ pub(super) use overlay::{batman, nsh};
 
 use std::io::Read as _;
 
-use super::decoder::{Context, Datagram};
+use super::decoder::{Carried, Context, Datagram};
 use super::link::{ethernet, mpls};
 use super::view::View;
 use super::{Decoded, ip};
@@ -83,7 +83,7 @@ fn compressed<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     ctx.datagram = Some(Datagram {
         payload,
         header: ctx.ip,
-        protocol: next,
+        carried: Carried::Ip(next),
         quoted_by: ctx.quoted_by,
     });
     Some(Decoded::Other)

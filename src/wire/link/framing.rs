@@ -20,7 +20,7 @@ pub fn null<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         little => little.swap_bytes(),
     };
     match family {
-        2 => ip::any_version(rest, ctx),
+        2 | 0x0200 => ip::any_version(rest, ctx),
         // NetBSD, OpenBSD; FreeBSD; Darwin.
         24 | 28 | 30 => ip::v6(rest, ctx),
         1501.. => ethernet::payload(family as u16, rest, ctx),

@@ -1,8 +1,10 @@
 //! IEEE 802.11 data frames, and the headers that capture cards put before them.
 
 use super::super::Decoded;
-use super::super::decoder::{Context, later};
+use super::super::decoder::{Carried, Context, Datagram, later};
+use super::super::fragment::Tail;
 use super::super::view::View;
+use super::wifi_fragment::{FrameKey, Joined};
 use super::{ethernet, llc};
 
 /// How a frame lies in the capture.
@@ -66,10 +68,6 @@ fn data<'a>(v: View<'a>, layout: Layout, ctx: &mut Context<'_>) -> Option<Decode
         return None;
     }
     let sequence = u16::from_le_bytes(v.array(22)?);
-    // Fragments of frames are not put together.
-    if sequence & 0x0f != 0 || flags & MORE_FRAGMENTS != 0 {
-        return None;
-    }
     if layout.padded {
         header = header.next_multiple_of(4);
     }
@@ -86,7 +84,57 @@ fn data<'a>(v: View<'a>, layout: Layout, ctx: &mut Context<'_>) -> Option<Decode
     if qos_control[0] & AMSDU != 0 {
         return Some(aggregate(body, ctx));
     }
+    if let Joining::Waits = join(sequence, flags, v, body, ctx)? {
+        return Some(Decoded::Other);
+    }
     Some(payload(ends(flags, v), body, ctx))
+}
+
+/// Whether a frame can be read by itself.
+enum Joining {
+    Whole,
+    /// It is a fragment. If it was the last, the whole is in `Context::datagram`.
+    Waits,
+}
+
+/// Puts fragments together: the sequence control's low four bits number them.
+fn join(
+    sequence: u16,
+    flags: u8,
+    frame: View<'_>,
+    body: View<'_>,
+    ctx: &mut Context<'_>,
+) -> Option<Joining> {
+    let number = (sequence & 0x0f) as u8;
+    let tail = match flags & MORE_FRAGMENTS {
+        0 => Tail::Last,
+        _ => Tail::More,
+    };
+    if number == 0 && tail == Tail::Last {
+        return Some(Joining::Whole);
+    }
+    if !body.is_whole() {
+        return Some(Joining::Waits);
+    }
+    let key = FrameKey {
+        addresses: frame.array(4)?,
+        sequence: sequence >> 4,
+    };
+    Some(
+        match ctx.fragments.frames.add(key, number, tail, body.bytes) {
+            Joined::Alone => Joining::Whole,
+            Joined::Nothing => Joining::Waits,
+            Joined::Whole(payload) => {
+                ctx.datagram = Some(Datagram {
+                    payload,
+                    header: ctx.ip,
+                    carried: Carried::Llc,
+                    quoted_by: ctx.quoted_by,
+                });
+                Joining::Waits
+            }
+        },
+    )
 }
 
 /// Mesh flags, time to live, sequence number, and addresses by the flags (IEEE 802.11 clause 9.2.4.7.3).
@@ -124,7 +172,7 @@ fn payload<'a>(ends: Ends, body: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a>
     match body.u16(0) {
         Some(0xaaaa) => llc::llc(body, ctx),
         Some(0xffff) => Decoded::Other,
-        _ if body.array(0) == ends.destination && body.array(6) == ends.source => {
+        _ if body.array(0) == ends.destination || body.array(6) == ends.source => {
             ethernet::nested(Some(body), ctx)
         }
         Some(0) => body
