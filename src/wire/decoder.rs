@@ -148,6 +148,18 @@ impl<'f> Context<'f> {
         }
     }
 
+    /// Reads one of several packets that lie side by side in a frame, and says which of it and those before stands for it.
+    pub fn beside<'a>(
+        &mut self,
+        before: Decoded<'a>,
+        read: impl FnOnce(&mut Self) -> Decoded<'a>,
+    ) -> Decoded<'a> {
+        let depth = self.depth;
+        let decoded = read(self);
+        self.depth = depth;
+        later(before, decoded)
+    }
+
     /// One header deeper; `None` when it is too deep.
     #[inline]
     pub fn descend(&mut self) -> Option<()> {
@@ -157,7 +169,7 @@ impl<'f> Context<'f> {
 }
 
 /// Of two packets in one frame, the one that stands for it: the later, if it is TCP or quotes TCP.
-pub(super) fn later<'a>(earlier: Decoded<'a>, later: Decoded<'a>) -> Decoded<'a> {
+fn later<'a>(earlier: Decoded<'a>, later: Decoded<'a>) -> Decoded<'a> {
     match (&earlier, &later) {
         (_, Decoded::Tcp(_)) => later,
         (Decoded::Tcp(_), _) => earlier,

@@ -1,7 +1,7 @@
 //! Packets that a firewall logged: pf, IPsec's enc interface, Netfilter.
 
 use super::super::Decoded;
-use super::super::decoder::{Context, later};
+use super::super::decoder::Context;
 use super::super::ip;
 use super::super::view::View;
 use super::ethernet;
@@ -142,9 +142,9 @@ pub fn netlink<'a>(family: u16, mut v: View<'a>, ctx: &mut Context<'_>) -> Decod
         if let (LOG_PACKET, Some(message)) = (kind, message)
             && let (Some(family), Some(attributes)) = (message.u8(0), message.skip(4))
         {
-            found = later(found, logged_packet(family, attributes, order, ctx));
+            found = ctx.beside(found, |ctx| logged_packet(family, attributes, order, ctx));
         }
-        match v.skip((len as usize).next_multiple_of(4)) {
+        match v.skip((len as usize).saturating_add(3) & !3) {
             Some(rest) if len >= 16 => v = rest,
             _ => break,
         }

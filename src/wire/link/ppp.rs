@@ -88,10 +88,10 @@ fn multiplexed<'a>(mut v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
             let size = if short.is_some() { 1 } else { 2 };
             protocol = short.or(body.u16(0));
             if let (Some(protocol), Some(body)) = (protocol, body.skip(size)) {
-                found = super::super::decoder::later(found, payload(protocol, body, ctx));
+                found = ctx.beside(found, |ctx| payload(protocol, body, ctx));
             }
         } else if let Some(protocol) = protocol {
-            found = super::super::decoder::later(found, payload(protocol, body, ctx));
+            found = ctx.beside(found, |ctx| payload(protocol, body, ctx));
         }
         v = rest;
     }

@@ -1,7 +1,7 @@
 //! IEEE 802.11 data frames, and the headers that capture cards put before them.
 
 use super::super::Decoded;
-use super::super::decoder::{Carried, Context, Datagram, later};
+use super::super::decoder::{Carried, Context, Datagram};
 use super::super::fragment::Tail;
 use super::super::view::View;
 use super::wifi_fragment::{FrameKey, Joined};
@@ -186,7 +186,7 @@ fn payload<'a>(ends: Ends, body: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a>
 fn aggregate<'a>(mut v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     let mut found = Decoded::Other;
     while let (Some(len), Some(body)) = (v.u16(12), v.skip(14)) {
-        found = later(found, llc::llc(body.clip(u32::from(len)), ctx));
+        found = ctx.beside(found, |ctx| llc::llc(body.clip(u32::from(len)), ctx));
         match v.skip((14 + usize::from(len)).next_multiple_of(4)) {
             Some(rest) => v = rest,
             None => break,

@@ -229,6 +229,21 @@ fn linux_cooked_captures() {
     assert_eq!(cooked.src_mac.map(|m| m.0[5]), Some(9));
 }
 
+#[test]
+fn packets_side_by_side_do_not_count_as_nested() {
+    let mut bytes = vec![0, 4, 3, 0x38, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12];
+    for _ in 0..100 {
+        let packet = ipv4(6, &tcp(RST, b""));
+        let attribute = 4 + packet.len() as u32;
+        bytes.extend((20 + attribute).to_le_bytes());
+        bytes.extend([0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]);
+        bytes.extend([attribute as u8, 0, 9, 0]);
+        bytes.extend(packet);
+    }
+    let mut decoder = Decoder::new();
+    segment(decoder.decode(&frame(253, &bytes)));
+}
+
 /// Every link type there is, and some that there are not.
 fn link_type() -> impl Strategy<Value = u16> {
     0u16..300

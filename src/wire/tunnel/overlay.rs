@@ -1,7 +1,7 @@
 //! Overlays of data centres, and IPv6 through IPv4's UDP.
 
 use super::super::Decoded;
-use super::super::decoder::{Context, later};
+use super::super::decoder::Context;
 use super::super::ip;
 use super::super::link::{self, ethernet, mpls};
 use super::super::view::View;
@@ -107,9 +107,9 @@ pub fn sflow<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
             _ => None,
         };
         if let Some(records) = records {
-            found = later(found, sampled_headers(records, ctx));
+            found = ctx.beside(found, |ctx| sampled_headers(records, ctx));
         }
-        match rest.skip(8 + len as usize) {
+        match rest.skip((len as usize).saturating_add(8)) {
             Some(next) => rest = next,
             None => break,
         }
@@ -130,9 +130,9 @@ fn sampled_headers<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
             break;
         };
         if let (RAW_HEADER, Some(record)) = (format, rest.skip(8)) {
-            found = later(found, sampled_header(record.clip(len), ctx));
+            found = ctx.beside(found, |ctx| sampled_header(record.clip(len), ctx));
         }
-        match rest.skip(8 + len as usize) {
+        match rest.skip((len as usize).saturating_add(8)) {
             Some(next) => rest = next,
             None => break,
         }
