@@ -9,6 +9,7 @@ use crate::analysis::insight::{observation, story};
 use crate::analysis::ladder::ladder;
 use crate::analysis::neighbours::Neighbours;
 use crate::analysis::rows::row;
+use crate::analysis::watch::{Numbers, Watch};
 use crate::analysis::{Analyzer, ConnectionRows, Selection};
 use crate::capture::FrameId;
 use crate::dialogue::{Dialogue, DialogueReader, Protocol};
@@ -35,12 +36,22 @@ struct Part {
 }
 
 /// Judges connections one by one: each needs the others only through `neighbours`, which are settled before.
-struct Judges {
+pub struct Judges<'a> {
+    analyzer: &'a Analyzer,
     neighbours: Neighbours,
     capture_end: Timestamp,
 }
 
-impl Judges {
+impl<'a> Judges<'a> {
+    /// `connections` are all that the analyzer holds: indexes count in them.
+    pub fn new(analyzer: &'a Analyzer, connections: &[&Tracked], quality: CaptureQuality) -> Self {
+        Self {
+            analyzer,
+            neighbours: Neighbours::new(connections, quality),
+            capture_end: analyzer.last.unwrap_or_default(),
+        }
+    }
+
     /// Connections below which a second thread costs more than it brings.
     const WORTH_A_THREAD: usize = 2_000;
 
@@ -76,6 +87,29 @@ impl Judges {
     }
 
     fn judge_one(&self, index: usize, connection: &Tracked, part: &mut Part) {
+        let dialogue = connection.dialogue();
+        let (mut findings, last) = self.findings(index, connection, &dialogue);
+        if let Some(watch) = &self.analyzer.watch {
+            watch.name(connection.first_stream(), &mut findings);
+        }
+        part.findings.append(&mut findings);
+        part.observations.push(observation(
+            connection,
+            &dialogue,
+            last.as_ref(),
+            self.capture_end,
+        ));
+        part.stories.push(story(connection, dialogue));
+    }
+
+    /// The findings of one connection, in order, and its last verdict.
+    pub fn findings(
+        &self,
+        index: usize,
+        connection: &Tracked,
+        dialogue: &Dialogue,
+    ) -> (Vec<Finding>, Option<Verdict>) {
+        let mut findings = Vec::new();
         let mut last = None;
         for episode in &connection.episodes {
             let Some(ending) = of_episode(
@@ -90,31 +124,38 @@ impl Judges {
             let Some(verdict) = judge(&ending) else {
                 continue;
             };
-            part.findings
-                .push(finding(connection, &ending, &verdict, &episode.frames));
+            findings.push(finding(connection, &ending, &verdict, &episode.frames));
             if verdict.ruling.cause != Cause::IgnoredRst || last.is_none() {
                 last = Some(verdict);
             }
         }
-        let dialogue = connection.dialogue();
         let still_open = last
             .as_ref()
             .is_none_or(|verdict: &Verdict| verdict.ruling.cause == Cause::IgnoredRst);
-        if still_open && !ended_well(connection, &dialogue) {
+        if still_open && !ended_well(connection, dialogue) {
             let ending = without_reset(connection, index, &self.neighbours, self.capture_end);
             if let Some(verdict) = judge(&ending) {
-                part.findings
-                    .push(finding(connection, &ending, &verdict, &[]));
+                findings.push(finding(connection, &ending, &verdict, &[]));
                 last = Some(verdict);
             }
         }
-        part.observations.push(observation(
-            connection,
-            &dialogue,
-            last.as_ref(),
-            self.capture_end,
-        ));
-        part.stories.push(story(connection, dialogue));
+        self.hear_witness(connection, &mut findings);
+        (findings, last)
+    }
+
+    /// What the kernel of the capturing host says of them, where it is heard.
+    fn hear_witness(&self, connection: &Tracked, findings: &mut [Finding]) {
+        let Some(witness) = &self.analyzer.witness else {
+            return;
+        };
+        for finding in findings {
+            let kept = self
+                .analyzer
+                .watch
+                .as_ref()
+                .and_then(|watch| watch.said(connection.first_stream(), finding));
+            witness.testify(finding, kept);
+        }
     }
 }
 
@@ -140,10 +181,7 @@ pub fn judge_all(
     quality: CaptureQuality,
 ) -> (Vec<Finding>, Vec<IdleObservation>, Vec<ConnectionStory>) {
     let connections = analyzer.table.connections();
-    let judges = Judges {
-        neighbours: Neighbours::new(&connections, quality),
-        capture_end: analyzer.last.unwrap_or_default(),
-    };
+    let judges = Judges::new(analyzer, &connections, quality);
     let mut findings = Vec::new();
     let mut observations = Vec::with_capacity(connections.len());
     let mut stories = Vec::with_capacity(connections.len());
@@ -152,10 +190,21 @@ pub fn judge_all(
         observations.extend(part.observations);
         stories.extend(part.stories);
     }
-    findings.extend(analyzer.table.refused_groups().map(refused_group));
+    let mut groups: Vec<Finding> = refused(analyzer);
+    if let Some(watch) = &analyzer.watch {
+        watch.name_groups(&mut groups);
+        findings.extend(watch.outlived(&connections));
+    }
+    findings.append(&mut groups);
     findings.retain(|finding| selected(&analyzer.options.selection, finding));
-    number(&mut findings);
+    let numbers = analyzer.watch.as_ref().map(Watch::numbers);
+    number(&mut findings, numbers.unwrap_or_default());
     (findings, observations, stories)
+}
+
+/// Entries that stand for many refused connections.
+pub fn refused(analyzer: &Analyzer) -> Vec<Finding> {
+    analyzer.table.refused_groups().map(refused_group).collect()
 }
 
 /// The whole report.
@@ -229,6 +278,12 @@ fn caveats(analyzer: &Analyzer, captures: &[CaptureSummary]) -> Vec<String> {
             analyzer.table.numbers_forgotten()
         ));
     }
+    let forgotten = analyzer.watch.as_ref().map_or(0, Watch::forgotten);
+    if forgotten > 0 {
+        caveats.push(format!(
+            "{forgotten} findings were told while live and are not in this report, to stay within the memory limit"
+        ));
+    }
     let fragments = analyzer.decoder.counters();
     if fragments.datagrams_dropped > 0 {
         caveats.push(format!(
@@ -277,7 +332,8 @@ fn summary(analyzer: &Analyzer, report: &Report) -> Summary {
     summary
 }
 
-fn selected(selection: &Selection, finding: &Finding) -> bool {
+/// The user asked for it.
+pub fn selected(selection: &Selection, finding: &Finding) -> bool {
     let connection = &finding.connection;
     let ends = [connection.client, connection.server];
     (selection.hosts.is_empty() || ends.iter().any(|end| selection.hosts.contains(&end.addr)))
@@ -288,8 +344,9 @@ fn selected(selection: &Selection, finding: &Finding) -> bool {
         && selection.until.is_none_or(|until| finding.at <= until)
 }
 
-/// Order of time; `r1` … for resets, `h1` … for endings without one.
-fn number(findings: &mut [Finding]) {
+/// Order of time; `r1` … for resets, `h1` … for endings without one. Those that were shown while live have their number, and the
+/// others count on from there.
+fn number(findings: &mut [Finding], taken: Numbers) {
     findings.sort_by(|one, other| {
         (one.at, one.capture, one.frame, one.connection.stream).cmp(&(
             other.at,
@@ -298,8 +355,11 @@ fn number(findings: &mut [Finding]) {
             other.connection.stream,
         ))
     });
-    let (mut resets, mut hang_ups) = (0, 0);
+    let (mut resets, mut hang_ups) = (taken.resets, taken.hang_ups);
     for finding in findings {
+        if !finding.id.is_empty() {
+            continue;
+        }
         let (letter, count) = if finding.form.is_some() {
             ('r', &mut resets)
         } else {

@@ -7,8 +7,12 @@ mod insight;
 mod ladder;
 mod neighbours;
 mod rows;
+mod watch;
+mod witness;
 
 pub(crate) use community_id::community_id;
+pub use watch::Event;
+pub use witness::Witness;
 
 use std::net::IpAddr;
 
@@ -76,6 +80,9 @@ pub struct Analyzer {
     counted: Vec<Counted>,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
+    quality: endings::CaptureQuality,
+    watch: Option<watch::Watch>,
+    witness: Option<Witness>,
 }
 
 impl Analyzer {
@@ -88,7 +95,40 @@ impl Analyzer {
             counted: Vec::new(),
             first: None,
             last: None,
+            quality: endings::CaptureQuality::Whole,
+            watch: None,
+            witness: None,
         }
+    }
+
+    /// From now on, [`tick`](Self::tick) tells of findings as they come, and their ids stay.
+    pub fn watch(&mut self) {
+        self.watch
+            .get_or_insert_with(|| watch::Watch::new(&self.options.limits));
+    }
+
+    /// The kernel of this host will speak of resets.
+    pub fn hear(&mut self, witness: Witness) {
+        self.witness = Some(witness);
+    }
+
+    /// Where the kernel's events go, where [`hear`](Self::hear) was called.
+    pub fn witness(&mut self) -> Option<&mut Witness> {
+        self.witness.as_mut()
+    }
+
+    /// Packets were dropped while capturing: from now on, nothing is inferred from what was not seen.
+    pub fn packets_were_dropped(&mut self) {
+        self.quality = endings::CaptureQuality::Incomplete;
+    }
+
+    /// What is new at `now`, a time on the clock of the frames. Needs [`watch`](Self::watch).
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Event> {
+        if self.last.is_none() {
+            return Vec::new();
+        }
+        self.last = self.last.max(Some(now));
+        watch::tick(self, now)
     }
 
     /// Takes one frame.
@@ -103,7 +143,10 @@ impl Analyzer {
         match self.decoder.decode(frame) {
             Decoded::Tcp(segment) => {
                 counted.tcp_segments += 1;
-                self.table.take(&segment);
+                let connection = self.table.take(&segment);
+                if let (Some(watch), Some(connection)) = (&mut self.watch, connection) {
+                    watch.seen(connection, frame.time);
+                }
             }
             Decoded::Icmp(quote) => self.table.take_quote(&quote),
             Decoded::CutTcp => {
@@ -134,6 +177,11 @@ impl Analyzer {
     /// The findings so far, in order, without patterns or advice: what a live view compares with what it has shown.
     pub fn findings(&self) -> Vec<Finding> {
         findings::judge_all(self, endings::CaptureQuality::Whole).0
+    }
+
+    /// The selection lets it be shown.
+    fn shows(&self, finding: &Finding) -> bool {
+        findings::selected(&self.options.selection, finding)
     }
 
     fn complete(&self, mut captures: Vec<CaptureSummary>) -> Vec<CaptureSummary> {

@@ -1,0 +1,379 @@
+//! Findings as they come: judges connections again when their packets or neighbours may have changed a verdict, tells what is new,
+//! and keeps what was told for the report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+
+use crate::analysis::Analyzer;
+use crate::analysis::findings::{Judges, refused};
+use crate::dialogue::DialogueReader;
+use crate::flow::{Connection, Limits};
+use crate::kernel::KernelSays;
+use crate::report::Finding;
+use crate::time::{Interval, Timestamp};
+use crate::verdict::Cause;
+
+type Tracked = Connection<DialogueReader>;
+
+/// A reset has echoes and a FIN may cross a request: they are looked at after this, so that most verdicts are told once. Long
+/// for a round trip, and short for the second within which a finding is to be told.
+const SETTLES_AFTER: Interval = Interval::from_millis(300);
+/// Neighbours may still change a verdict: a new connection, a port that refuses (10 s, see `neighbours`).
+const LOOKED_AT_AGAIN: [Interval; 2] =
+    [Interval::from_millis(2_000), Interval::from_millis(11_000)];
+/// Connections that wait to be judged. More are judged when they are touched again, and in the report.
+const WAITING: usize = 200_000;
+/// Findings that are kept beyond their connections, at most.
+const SHOWN: usize = 10_000;
+/// A folded entry is told again when it has grown by this factor.
+const GROWTH: u64 = 10;
+
+/// Something to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A finding.
+    New(Box<Finding>),
+    /// A later packet, or another connection, changed what a finding says.
+    Amended {
+        /// As it was told.
+        before: Box<Finding>,
+        /// As it is now; its id differs where a hang-up became a reset.
+        now: Box<Finding>,
+    },
+    /// What was told is no finding any more: the connection went on.
+    Withdrawn(Box<Finding>),
+}
+
+/// How many ids were given.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Numbers {
+    pub resets: u64,
+    pub hang_ups: u64,
+}
+
+impl Numbers {
+    fn next(&mut self, finding: &Finding) -> String {
+        let (letter, count) = match finding.form {
+            Some(_) => ('r', &mut self.resets),
+            None => ('h', &mut self.hang_ups),
+        };
+        *count += 1;
+        format!("{letter}{count}")
+    }
+}
+
+#[derive(Debug)]
+struct Shown {
+    finding: Finding,
+    says: Option<KernelSays>,
+}
+
+/// State of a live view.
+#[derive(Debug)]
+pub struct Watch {
+    /// Streams to be judged, by when.
+    due: BTreeSet<(Timestamp, u32)>,
+    /// Streams that wait for their first look since they were touched.
+    waiting: HashMap<u32, Timestamp, RandomState>,
+    /// Findings told, by stream and in the order of the connection.
+    shown: BTreeMap<u32, Vec<Shown>>,
+    shown_count: usize,
+    most_shown: usize,
+    /// Folded entries told: id and count.
+    groups: BTreeMap<GroupKey, (String, u64)>,
+    numbers: Numbers,
+    forgotten: u64,
+}
+
+type GroupKey = (IpAddr, IpAddr, u16, u32);
+
+fn group_key(finding: &Finding) -> GroupKey {
+    let (client, server) = (finding.connection.client, finding.connection.server);
+    (client.addr, server.addr, server.port, finding.frame)
+}
+
+impl Watch {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            due: BTreeSet::new(),
+            waiting: HashMap::default(),
+            shown: BTreeMap::new(),
+            shown_count: 0,
+            most_shown: (limits.connections / 10).clamp(100, SHOWN),
+            groups: BTreeMap::new(),
+            numbers: Numbers::default(),
+            forgotten: 0,
+        }
+    }
+
+    /// A packet of this connection was seen.
+    #[inline]
+    pub(super) fn seen(&mut self, connection: &Tracked, at: Timestamp) {
+        let directions = &connection.directions;
+        let of_interest = !connection.episodes.is_empty()
+            || directions.client.fin.is_some()
+            || directions.server.fin.is_some()
+            || directions.client.unanswered_retransmissions >= 2
+            || directions.server.unanswered_retransmissions >= 2
+            || !connection.icmp.is_empty();
+        if of_interest {
+            self.touch(connection.first_stream(), at);
+        }
+    }
+
+    fn touch(&mut self, stream: u32, at: Timestamp) {
+        if self.waiting.len() >= WAITING || self.waiting.contains_key(&stream) {
+            return;
+        }
+        let due = at + SETTLES_AFTER;
+        self.waiting.insert(stream, due);
+        self.due.insert((due, stream));
+    }
+
+    fn take_due(&mut self, now: Timestamp) -> BTreeSet<u32> {
+        let mut streams = BTreeSet::new();
+        while let Some(&(due, stream)) = self.due.first() {
+            if due > now {
+                break;
+            }
+            self.due.pop_first();
+            if self.waiting.get(&stream) == Some(&due) {
+                self.waiting.remove(&stream);
+            }
+            streams.insert(stream);
+        }
+        streams
+    }
+
+    /// Looks again later at what may still change. `touched` is when it was judged.
+    fn look_again(&mut self, stream: u32, touched: Timestamp) {
+        if self.due.len() >= WAITING * 2 {
+            return;
+        }
+        for after in LOOKED_AT_AGAIN {
+            self.due.insert((touched + after, stream));
+        }
+    }
+
+    /// Compares with what was told, and remembers.
+    fn compare(&mut self, stream: u32, findings: Vec<(Finding, Option<KernelSays>)>) -> Vec<Event> {
+        let before = self.shown.remove(&stream).unwrap_or_default();
+        self.shown_count -= before.len();
+        let mut before = before.into_iter();
+        let mut events = Vec::new();
+        let mut shown = Vec::with_capacity(findings.len());
+        for (mut finding, says) in findings {
+            match before.next() {
+                None => {
+                    finding.id = self.numbers.next(&finding);
+                    events.push(Event::New(Box::new(finding.clone())));
+                    shown.push(Shown { finding, says });
+                }
+                Some(old) => {
+                    let same_kind = old.finding.form.is_some() == finding.form.is_some();
+                    finding.id = if same_kind {
+                        old.finding.id.clone()
+                    } else {
+                        self.numbers.next(&finding)
+                    };
+                    if says_otherwise(&old.finding, &finding) {
+                        events.push(Event::Amended {
+                            before: Box::new(old.finding),
+                            now: Box::new(finding.clone()),
+                        });
+                    }
+                    shown.push(Shown {
+                        finding,
+                        says: old.says.filter(|says| !says.is_silent()).or(says),
+                    });
+                }
+            }
+        }
+        events.extend(before.map(|old| Event::Withdrawn(Box::new(old.finding))));
+        if !shown.is_empty() {
+            self.shown_count += shown.len();
+            self.shown.insert(stream, shown);
+            self.forget();
+        }
+        events
+    }
+
+    fn forget(&mut self) {
+        while self.shown_count > self.most_shown {
+            let Some((_, oldest)) = self.shown.pop_first() else {
+                return;
+            };
+            self.shown_count -= oldest.len();
+            self.forgotten += oldest.len() as u64;
+        }
+    }
+
+    fn compare_group(&mut self, mut finding: Finding) -> Option<Event> {
+        let key = group_key(&finding);
+        let count = finding.connections.unwrap_or(1);
+        match self.groups.get_mut(&key) {
+            None => {
+                finding.id = self.numbers.next(&finding);
+                self.groups.insert(key, (finding.id.clone(), count));
+                Some(Event::New(Box::new(finding)))
+            }
+            Some((id, told)) if count >= told.saturating_mul(GROWTH) => {
+                finding.id.clone_from(id);
+                let mut before = finding.clone();
+                before.connections = Some(*told);
+                *told = count;
+                Some(Event::Amended {
+                    before: Box::new(before),
+                    now: Box::new(finding),
+                })
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Gives findings of one connection the ids under which they were told.
+    pub(super) fn name(&self, stream: u32, findings: &mut [Finding]) {
+        let Some(shown) = self.shown.get(&stream) else {
+            return;
+        };
+        for (finding, shown) in findings.iter_mut().zip(shown) {
+            if finding.form.is_some() == shown.finding.form.is_some() {
+                finding.id.clone_from(&shown.finding.id);
+            }
+        }
+    }
+
+    /// The same for folded entries.
+    pub(super) fn name_groups(&self, groups: &mut [Finding]) {
+        for group in groups {
+            if let Some((id, _)) = self.groups.get(&group_key(group)) {
+                group.id.clone_from(id);
+            }
+        }
+    }
+
+    /// What the kernel had said about this finding when it was told.
+    pub(super) fn said(&self, stream: u32, finding: &Finding) -> Option<&KernelSays> {
+        self.shown
+            .get(&stream)?
+            .iter()
+            .find(|shown| shown.finding.frame == finding.frame)?
+            .says
+            .as_ref()
+    }
+
+    /// Findings whose connections had to be forgotten since.
+    pub(super) fn outlived(&self, connections: &[&Tracked]) -> Vec<Finding> {
+        let held = |stream: u32| {
+            connections
+                .binary_search_by_key(&stream, |connection| connection.first_stream())
+                .is_ok()
+        };
+        self.shown
+            .iter()
+            .filter(|(stream, _)| !held(**stream))
+            .flat_map(|(_, shown)| shown.iter().map(|shown| &shown.finding))
+            // A refused connection that is gone was folded into an entry for many.
+            .filter(|finding| finding.cause != Cause::ConnectionRefused || self.groups.is_empty())
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn numbers(&self) -> Numbers {
+        self.numbers
+    }
+
+    /// Findings that were told and are no longer kept for the report.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+}
+
+/// What a reader would act on has changed; counts of packets and wording may.
+fn says_otherwise(before: &Finding, now: &Finding) -> bool {
+    let verdict = |finding: &Finding| {
+        (
+            (finding.cause, finding.confidence, finding.detail.clone()),
+            (finding.sender, finding.effect, finding.harm),
+            (finding.form, finding.kernel.clone()),
+        )
+    };
+    verdict(before) != verdict(now)
+}
+
+/// Judges what is due.
+pub(super) fn tick(analyzer: &mut Analyzer, now: Timestamp) -> Vec<Event> {
+    let Some(mut watch) = analyzer.watch.take() else {
+        return Vec::new();
+    };
+    let due = watch.take_due(now);
+    let mut events = Vec::new();
+    if !due.is_empty() {
+        let judged = {
+            analyzer.watch = Some(watch);
+            let judged = judge_due(analyzer, &due);
+            match analyzer.watch.take() {
+                Some(back) => watch = back,
+                None => return Vec::new(),
+            }
+            judged
+        };
+        for (stream, findings, first_look) in judged {
+            if first_look && !findings.is_empty() {
+                watch.look_again(stream, now);
+            }
+            events.extend(watch.compare(stream, findings));
+        }
+    }
+    for group in refused(analyzer) {
+        events.extend(watch.compare_group(group));
+    }
+    analyzer.watch = Some(watch);
+    events.retain(|event| analyzer.shows(event.finding()));
+    events
+}
+
+impl Event {
+    /// The finding, as it is now.
+    pub fn finding(&self) -> &Finding {
+        match self {
+            Self::New(finding) | Self::Withdrawn(finding) | Self::Amended { now: finding, .. } => {
+                finding
+            }
+        }
+    }
+}
+
+type Judged = (u32, Vec<(Finding, Option<KernelSays>)>, bool);
+
+fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
+    let connections = analyzer.table.connections();
+    let judges = Judges::new(analyzer, &connections, analyzer.quality);
+    due.iter()
+        .filter_map(|&stream| {
+            let index = connections
+                .binary_search_by_key(&stream, |connection| connection.first_stream())
+                .ok()?;
+            let connection = connections.get(index)?;
+            let (findings, _) = judges.findings(index, connection, &connection.dialogue());
+            let known = analyzer
+                .watch
+                .as_ref()
+                .is_some_and(|watch| watch.shown.contains_key(&stream));
+            let findings = findings
+                .into_iter()
+                .map(|finding| {
+                    let says = analyzer
+                        .witness
+                        .as_ref()
+                        .map(|witness| witness.says(&finding));
+                    (finding, says)
+                })
+                .collect();
+            Some((stream, findings, !known))
+        })
+        .collect()
+}

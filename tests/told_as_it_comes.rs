@@ -1,0 +1,109 @@
+//! What is told while packets come in is what the report says in the end, under the same ids.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use whyrst::analysis::{AnalysisOptions, Analyzer, Event};
+use whyrst::capture::{Captures, Input};
+use whyrst::report::Finding;
+use whyrst::{Interval, Timestamp};
+
+const TICK: Interval = Interval::from_millis(100);
+
+/// Reads a capture as if it came in now; every event goes to `told`.
+fn replay(path: &PathBuf, mut told: impl FnMut(Timestamp, Event)) -> Analyzer {
+    let mut analyzer = Analyzer::new(AnalysisOptions::default());
+    analyzer.watch();
+    let mut captures = Captures::open(&[Input::File(path.clone())]).unwrap();
+    let mut next: Option<Timestamp> = None;
+    while let Some(frame) = captures.next_frame() {
+        let mut due = next.unwrap_or(frame.time + TICK);
+        while due <= frame.time {
+            for event in analyzer.tick(due) {
+                told(due, event);
+            }
+            due = due + TICK;
+        }
+        next = Some(due);
+        analyzer.frame(&frame);
+    }
+    let end = analyzer.now().unwrap();
+    for tenths in 1..150 {
+        let now = end + TICK.times(tenths);
+        for event in analyzer.tick(now) {
+            told(now, event);
+        }
+    }
+    analyzer
+}
+
+fn captures() -> Vec<PathBuf> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("captures");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains(".pcap"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() > 10);
+    paths
+}
+
+fn gist(finding: &Finding) -> (String, u32, String, Option<String>, String) {
+    (
+        finding.id.clone(),
+        finding.connection.stream,
+        finding.cause.to_string(),
+        finding.detail.clone(),
+        finding.harm.to_string(),
+    )
+}
+
+#[test]
+fn the_last_word_told_is_the_report() {
+    for path in captures() {
+        let mut standing: BTreeMap<String, Finding> = BTreeMap::new();
+        let analyzer = replay(&path, |_, event| match event {
+            Event::New(finding) => {
+                let known = standing.insert(finding.id.clone(), *finding);
+                assert!(known.is_none(), "{}: an id twice", path.display());
+            }
+            Event::Amended { before, now } => {
+                assert!(standing.remove(&before.id).is_some());
+                standing.insert(now.id.clone(), *now);
+            }
+            Event::Withdrawn(finding) => {
+                assert!(standing.remove(&finding.id).is_some());
+            }
+        });
+        let report = analyzer.report(Vec::new());
+        let mut told: Vec<_> = standing.values().map(gist).collect();
+        let mut reported: Vec<_> = report.findings().map(gist).collect();
+        told.sort();
+        reported.sort();
+        assert_eq!(told, reported, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_reset_is_told_within_a_second() {
+    let mut resets = 0;
+    for path in captures() {
+        replay(&path, |now, event| {
+            if let Event::New(finding) = event
+                && finding.form.is_some()
+                && finding.connections.is_none()
+            {
+                resets += 1;
+                let after = now - finding.at;
+                assert!(
+                    after < Interval::from_millis(1_000),
+                    "{}: {} was told {after} after its RST",
+                    path.display(),
+                    finding.id
+                );
+            }
+        });
+    }
+    assert!(resets > 10);
+}
