@@ -164,11 +164,13 @@ fn totals(report: &Report) -> Vec<Total> {
             }),
         }
     }
-    totals.push(Total {
-        number: grouped(summary.refused),
-        what: "connections refused",
-        class: "refused",
-    });
+    if summary.refused > 0 {
+        totals.push(Total {
+            number: grouped(summary.refused),
+            what: "connections refused",
+            class: "refused",
+        });
+    }
     totals.push(Total {
         number: grouped(summary.benign),
         what: "benign",

@@ -3,7 +3,7 @@
 use super::link;
 use super::scale::{Scale, percent};
 use crate::report::text::{about, count, seconds};
-use crate::report::{IdleTimeout, telling};
+use crate::report::{IdleTimeout, TimeoutMatch, telling};
 
 /// Bars across the picture.
 const BARS: usize = 80;
@@ -76,7 +76,7 @@ impl<'a> Histogram<'a> {
             .copied()
             .filter(|s| s.is_finite() && *s >= 0.0)
             .collect();
-        let scale = scale(timeout, &samples);
+        let scale = scale(timeout);
         let bars = bars(&samples, scale);
         let line = |s: Option<f64>, what: &str| {
             s.map(|s| Line {
@@ -106,25 +106,35 @@ impl<'a> Histogram<'a> {
     }
 }
 
-fn scale(timeout: &IdleTimeout, samples: &[f64]) -> Scale {
-    let defaults = timeout
-        .matches
-        .iter()
-        .take(DEFAULTS)
-        .filter_map(|m| m.default_s);
+/// Defaults further out than that, as multiples of the longest silence measured, would squeeze all else into a corner.
+const FAR: f64 = 2.5;
+
+/// Everything measured at the endpoint.
+fn measured(timeout: &IdleTimeout) -> impl Iterator<Item = f64> {
     let others = [
         timeout.estimate_s,
         timeout.upper_s,
         timeout.survived_longest_s,
         timeout.announced_s,
     ];
-    let all = samples
-        .iter()
-        .copied()
-        .chain(defaults)
-        .chain(others.into_iter().flatten());
-    let (low, high) = all
+    let samples = timeout.samples_s.iter().copied();
+    samples
+        .chain(others.into_iter().flatten())
         .filter(|s| s.is_finite() && *s > 0.0)
+}
+
+/// The default, where it has a place on the picture.
+fn drawn(timeout: &IdleTimeout, fits: &TimeoutMatch) -> Option<f64> {
+    let longest = measured(timeout).fold(0.0, f64::max);
+    fits.default_s
+        .filter(|s| s.is_finite() && *s > 0.0 && (longest == 0.0 || *s <= longest * FAR))
+}
+
+fn scale(timeout: &IdleTimeout) -> Scale {
+    let defaults = timeout.matches.iter().take(DEFAULTS);
+    let defaults = defaults.filter_map(|fits| drawn(timeout, fits));
+    let (low, high) = measured(timeout)
+        .chain(defaults)
         .fold((f64::INFINITY, 0.0f64), |(low, high), s| {
             (low.min(s), high.max(s))
         });
@@ -180,32 +190,32 @@ fn band(timeout: &IdleTimeout, scale: Scale) -> Option<Band> {
 }
 
 fn defaults(timeout: &IdleTimeout, scale: Scale) -> Vec<Default<'_>> {
-    let letters = 'A'..='Z';
-    let matches = timeout
-        .matches
-        .iter()
-        .take(DEFAULTS)
-        .zip(letters)
-        .enumerate();
+    let mut places: Vec<f64> = Vec::new();
+    let matches = timeout.matches.iter().take(DEFAULTS).zip('A'..='Z');
     matches
-        .map(|(i, (fits, letter))| Default {
-            letter,
-            at: fits.default_s.map(|s| percent(scale.place(s))),
-            shift: shift(i, fits.default_s.map_or(0.0, |s| scale.place(s))),
-            product: &fits.product,
-            setting: &fits.setting,
-            value: fits
-                .default_s
-                .map(|s| format!(", default {}", about(s)))
-                .unwrap_or_default(),
-            why: &fits.why,
-            source: link(&fits.source),
+        .map(|(fits, letter)| {
+            let place = drawn(timeout, fits).map(|s| scale.place(s));
+            let value = fits.default_s.map(|s| format!(", default {}", about(s)));
+            let shift = place.map_or(0, |place| shift(&places, place));
+            places.extend(place);
+            Default {
+                letter,
+                at: place.map(percent),
+                shift,
+                product: &fits.product,
+                setting: &fits.setting,
+                value: value.unwrap_or_default(),
+                why: &fits.why,
+                source: link(&fits.source),
+            }
         })
         .collect()
 }
 
-fn shift(nth: usize, place: f64) -> i32 {
-    let away = 12 * nth as i32;
+/// Pixels, inwards, past the letters that stand at about the same place.
+fn shift(others: &[f64], place: f64) -> i32 {
+    let near = others.iter().filter(|other| (*other - place).abs() < 4.0);
+    let away = 12 * near.count() as i32;
     if place > 60.0 { -away } else { away }
 }
 

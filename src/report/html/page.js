@@ -44,10 +44,9 @@
   function drawBetween([kind, label], y) {
     const group = shape("svg", { class: kind, y, height: LINE, role: "listitem", "aria-label": text(label) });
     if (kind === "gap") {
-      group.append(
-        shape("rect", { x: "20%", width: "80%", y: 3, height: 30 }),
-        shape("path", { d: "M0 14 6 10 12 14 18 10 24 14M0 22 6 18 12 22 18 18 24 22" }),
-      );
+      const wave = shape("svg", { x: "10%" });
+      wave.append(shape("path", { d: "M0 14 6 10 12 14 18 10 24 14M0 22 6 18 12 22 18 18 24 22" }));
+      group.append(shape("rect", { x: "20%", width: "80%", y: 3, height: 30 }), wave);
     } else {
       for (const x of ["22%", "98%"]) group.append(shape("line", { x1: x, x2: x, y2: LINE }));
     }
