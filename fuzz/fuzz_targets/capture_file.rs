@@ -21,7 +21,12 @@ fuzz_target!(|bytes: &[u8]| {
         };
         assert!(frame.id.number.0 > last, "frame numbers go up");
         last = frame.id.number.0;
-        std::hint::black_box(frame.data.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)));
+        std::hint::black_box(
+            frame
+                .data
+                .iter()
+                .fold(0_u8, |sum, byte| sum.wrapping_add(*byte)),
+        );
     }
     for facts in captures.facts() {
         assert!(facts.frames >= u64::from(last));

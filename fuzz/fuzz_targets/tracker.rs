@@ -34,6 +34,10 @@ impl StreamReader for Listener {
         Self::default()
     }
 
+    fn is_settled(&self) -> bool {
+        self.next[0] <= self.next[1]
+    }
+
     fn snapshot(&self) {}
 
     fn data(&mut self, data: StreamBytes<'_>) -> Activity {
