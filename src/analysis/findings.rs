@@ -14,7 +14,9 @@ use crate::analysis::{Analyzer, ConnectionRows, Selection};
 use crate::capture::FrameId;
 use crate::dialogue::{Dialogue, DialogueReader, Protocol};
 use crate::flow::{Connection, FinSeen, Peer, RefusedGroup, RefusedScope};
-use crate::insight::{ConnectionStory, IdleObservation, KnownTimeouts, align, infer};
+use crate::insight::{
+    ConnectionStory, Grounds, IdleObservation, KnownTimeouts, advise, align, find_retries, infer,
+};
 use crate::report::{
     CaptureSummary, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, HandshakeSeen, Idle,
     Report, SCHEMA_VERSION, Summary, Tool, Trigger,
@@ -234,10 +236,22 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         .unwrap_or_else(|| KnownTimeouts::built_in());
     report.idle_timeouts = infer(&observations, known);
     report.alignment = align(&observations, &report.idle_timeouts);
-    let _ = &stories;
     (report.hang_ups, report.resets) = findings
         .into_iter()
         .partition(|finding| finding.form.is_none());
+    let mut all: Vec<&mut Finding> = report
+        .resets
+        .iter_mut()
+        .chain(&mut report.hang_ups)
+        .collect();
+    find_retries(&mut all, &stories);
+    let grounds = Grounds {
+        timeouts: &report.idle_timeouts,
+        alignment: &report.alignment,
+        known,
+        stack: &analyzer.options.stack,
+    };
+    report.advice = advise(&mut all, &grounds);
     report.summary = summary(analyzer, &report);
     report
 }

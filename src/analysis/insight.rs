@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::dialogue::{Dialogue, DialogueReader, Exchange};
+use crate::dialogue::{Answer, Dialogue, DialogueReader, Exchange};
 use crate::flow::{Connection, FinSeen, Peer, SurvivedIdle};
 use crate::insight::{ConnectionStory, IdleEnd, IdleEndBy, IdleObservation, IdleSurvival};
 use crate::time::{Interval, Timestamp};
@@ -182,6 +182,7 @@ fn open_before(exchanges: &[Exchange], fin: Timestamp) -> bool {
     let mut open = exchanges.iter().filter(|exchange| {
         exchange.request.start.time < fin
             && exchange.request.start != exchange.request.end
+            && exchange.answer != Answer::Refused
             && matches!(
                 ending_progress(exchange, fin),
                 Progress::Asking | Progress::Unanswered

@@ -18,6 +18,7 @@ use super::screen::{ScreenArgs, Verbosity};
 use whyrst::analysis::{AnalysisOptions, Analyzer, ConnectionRows};
 use whyrst::capture::{CaptureFilter, Input};
 use whyrst::flow::Limits;
+use whyrst::insight::KnownTimeouts;
 use whyrst::report::Report;
 use whyrst::report::redact::{KeyFromFrames, RedactionKey};
 use whyrst::report::select::Selection;
@@ -52,9 +53,27 @@ pub(crate) struct InputArgs {
     /// Memory to stay within, roughly: 500M, 2G; connections that closed quietly are forgotten first, and counted
     #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Input")]
     max_memory: Option<u64>,
+    /// Known timeouts of your own (TOML), added to the table or in place of entries of the same id
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    known: Option<PathBuf>,
+    /// Products on the path, for setting lines in the advice: node,nginx
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        help_heading = "Report"
+    )]
+    stack: Vec<String>,
     /// A filter expression, as with -f
     #[arg(value_name = "EXPRESSION", last = true, conflicts_with = "filter")]
     expression: Vec<String>,
+}
+
+/// The built-in table with a user's own entries on top.
+fn known_timeouts(path: &std::path::Path) -> anyhow::Result<KnownTimeouts> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let own = KnownTimeouts::parse(&text).with_context(|| path.display().to_string())?;
+    Ok(KnownTimeouts::built_in().overlaid(own))
 }
 
 /// A time on the command line.
@@ -191,6 +210,8 @@ impl InputArgs {
                 request.rows
             },
             limits: self.max_memory.map(Limits::within).unwrap_or_default(),
+            stack: self.stack.clone(),
+            known_timeouts: self.known.as_deref().map(known_timeouts).transpose()?,
             ..AnalysisOptions::default()
         });
         let stop = on_interrupt()?;

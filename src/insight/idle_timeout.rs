@@ -282,35 +282,81 @@ fn by_requests(group: &Group<'_>) -> Option<String> {
     .then(|| format!("they came after {first} requests each: a maximum number of requests"))
 }
 
+/// One clock's view of a group.
+struct Clock {
+    name: &'static str,
+    values: Vec<f64>,
+    survivals: Vec<f64>,
+}
+
+impl Clock {
+    fn longest(&self) -> f64 {
+        self.survivals.last().copied().unwrap_or_default()
+    }
+
+    fn spread(&self) -> f64 {
+        densest(&self.values, |low| POLLED.min(low.max(0.5))).spread()
+    }
+
+    fn explains(&self, group: &Group<'_>) -> bool {
+        matches!(
+            explain(group, &self.values, self.longest()),
+            Explanation::Timer { .. }
+        )
+    }
+}
+
+/// The clock whose silences one timer explains; of two, the more regular one. A goodbye just before the FIN (close_notify, GOAWAY)
+/// is a packet: where it makes the silence on the wire vanish, that clock says nothing.
+fn clock_of(group: &Group<'_>) -> Clock {
+    let application = Clock {
+        name: "application",
+        values: sorted(group.samples.iter().map(|sample| sample.application)),
+        survivals: sorted(group.survived.iter().map(|(application, _)| *application)),
+    };
+    let wire = Clock {
+        name: "wire",
+        values: sorted(group.samples.iter().map(|sample| sample.wire)),
+        survivals: sorted(group.survived.iter().map(|(_, wire)| *wire)),
+    };
+    if group
+        .samples
+        .iter()
+        .any(|sample| sample.how == IdleEndBy::Silence)
+    {
+        return wire;
+    }
+    let meaningful = median(&wire.values) >= SHORTEST.as_secs_f64();
+    match (
+        application.explains(group),
+        meaningful && wire.explains(group),
+    ) {
+        (true, true) if wire.spread() + 0.001 < application.spread() => wire,
+        (false, true) => wire,
+        _ => application,
+    }
+}
+
 fn timeout(owner: Owner, group: Group<'_>, known: &KnownTimeouts) -> IdleTimeout {
+    let clock = clock_of(&group);
     let silence = group
         .samples
         .iter()
         .any(|sample| sample.how == IdleEndBy::Silence);
-    let application = sorted(group.samples.iter().map(|sample| sample.application));
-    let wire = sorted(group.samples.iter().map(|sample| sample.wire));
-    let wire_fits_better = spread_of(&wire) + 0.001 < spread_of(&application) || silence;
-    let (values, clock) = if wire_fits_better {
-        (wire, "wire")
-    } else {
-        (application, "application")
-    };
-    let survivals = sorted(group.survived.iter().map(|(application, wire)| {
-        if wire_fits_better {
-            *wire
-        } else {
-            *application
-        }
-    }));
-    let longest = survivals.last().copied();
-    let mut timeout = blank(owner, &group, clock, closes_by(&group));
-    timeout.samples_s = values.iter().copied().take(SAMPLES).map(rounded).collect();
-    timeout.survived_longest_s = longest.map(rounded);
-    timeout.survivals = survivals.len() as u64;
+    let mut timeout = blank(owner, &group, clock.name, closes_by(&group));
+    timeout.samples_s = clock
+        .values
+        .iter()
+        .copied()
+        .take(SAMPLES)
+        .map(rounded)
+        .collect();
+    timeout.survived_longest_s = clock.survivals.last().copied().map(rounded);
+    timeout.survivals = clock.survivals.len() as u64;
     if silence {
-        silent(&mut timeout, &values, &survivals);
+        silent(&mut timeout, &clock.values, &clock.survivals);
     } else {
-        timed(&mut timeout, &group, &values, longest.unwrap_or(0.0));
+        timed(&mut timeout, &group, &clock.values, clock.longest());
     }
     if let Some(estimate) = timeout.estimate_s {
         let measured = Measured::new(
@@ -323,10 +369,6 @@ fn timeout(owner: Owner, group: Group<'_>, known: &KnownTimeouts) -> IdleTimeout
         timeout.matches = matches(&measured, known);
     }
     timeout
-}
-
-fn spread_of(sorted: &[f64]) -> f64 {
-    densest(sorted, |low| POLLED.min(low.max(0.5))).spread()
 }
 
 fn closes_by(group: &Group<'_>) -> &'static str {

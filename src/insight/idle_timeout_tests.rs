@@ -1,1 +1,225 @@
+use super::*;
+use crate::capture::FrameId;
+use crate::dialogue::{Hints, Protocol};
+use crate::insight::IdleSurvival;
+use crate::time::Timestamp;
+use proptest::prelude::*;
 
+fn at(seconds: f64) -> Timestamp {
+    Timestamp::default() + Interval::from_secs_f64(seconds)
+}
+
+/// A connection that spoke, survived some silences and was closed by the server after `idle`, `opened` seconds into the capture.
+fn closed(opened: f64, idle: f64, survived: &[f64]) -> IdleObservation {
+    let busy: f64 = survived.iter().sum();
+    IdleObservation {
+        stream: 0,
+        client: "10.0.0.1".parse().unwrap(),
+        client_port: 40000,
+        server: "10.0.0.5:3000".parse().unwrap(),
+        opened: at(opened),
+        last: at(opened + busy + idle),
+        handshake_seen: true,
+        round_trip: Some(Interval::from_millis(2)),
+        requests: survived.len() as u64 + 1,
+        survived: survived
+            .iter()
+            .map(|silence| IdleSurvival {
+                application: Interval::from_secs_f64(*silence),
+                wire: Interval::from_secs_f64(*silence),
+                resumed_by: Peer::Client,
+                frame: FrameId::default(),
+                kind: IdleKind::BetweenRequests,
+            })
+            .collect(),
+        end: Some(IdleEnd {
+            by: Some(Peer::Server),
+            how: IdleEndBy::Fin,
+            at: at(opened + busy + idle),
+            frame: FrameId::default(),
+            application: Interval::from_secs_f64(idle),
+            wire: Interval::from_secs_f64(idle),
+            awaiting_response: false,
+            prompted: false,
+            cause: None,
+        }),
+        open_idle: None,
+        protocol: Protocol::Http1,
+        hints: Hints::default(),
+    }
+}
+
+fn server_timer(observations: &[IdleObservation]) -> IdleTimeout {
+    infer(observations, KnownTimeouts::built_in())
+        .into_iter()
+        .find(|timeout| timeout.role == "server")
+        .expect("the server was seen to close")
+}
+
+#[test]
+fn closes_at_one_silence_are_a_timer_and_survivors_bound_it_below() {
+    let observations: Vec<_> = (0..8)
+        .map(|n| closed(f64::from(n) * 3.1, 6.0 + f64::from(n) * 0.001, &[1.0, 5.9]))
+        .collect();
+    let timer = server_timer(&observations);
+    assert!((timer.estimate_s.unwrap() - 6.0035).abs() < 0.001);
+    assert!(timer.lower_s.unwrap() >= 5.9 && timer.upper_s.unwrap() < 6.008);
+    assert_eq!(timer.survived_longest_s, Some(5.9));
+    assert_eq!((timer.closes, timer.confidence), (8, Confidence::Certain));
+    assert_eq!(
+        timer.text,
+        "10.0.0.5:3000 closes idle connections after 6.00 s, by FIN; 8 closes within 7 ms; longest survivor 5.90 s"
+    );
+}
+
+#[test]
+fn one_close_says_that_it_is_one() {
+    let timer = server_timer(&[closed(0.0, 5.0, &[])]);
+    assert_eq!(timer.confidence, Confidence::Possible);
+    assert!(timer.text.contains("one close only"));
+}
+
+#[test]
+fn a_restart_is_no_timer() {
+    // Opened at different times, closed at one moment.
+    let observations: Vec<_> = [9.0, 7.5, 6.1, 3.0, 1.2]
+        .iter()
+        .map(|idle| closed(10.0 - idle, *idle, &[]))
+        .collect();
+    let timer = server_timer(&observations);
+    assert_eq!(timer.no_timer.as_deref(), Some("restart"));
+    assert_eq!(timer.estimate_s, None);
+}
+
+#[test]
+fn a_maximum_age_is_no_idle_timer() {
+    let observations: Vec<_> = [2.0, 7.0, 11.0, 20.0]
+        .iter()
+        .enumerate()
+        .map(|(n, idle)| closed(n as f64 * 40.0, *idle, &[60.0 - idle]))
+        .collect();
+    assert_eq!(
+        server_timer(&observations).no_timer.as_deref(),
+        Some("max-age")
+    );
+}
+
+#[test]
+fn a_polled_timer_has_a_band() {
+    let observations: Vec<_> = [2.1, 2.4, 2.7, 2.95, 3.05]
+        .iter()
+        .enumerate()
+        .map(|(n, idle)| closed(n as f64 * 9.0, *idle, &[1.9]))
+        .collect();
+    let timer = server_timer(&observations);
+    assert!((timer.estimate_s.unwrap() - 2.7).abs() < 0.01);
+    assert!(timer.text.contains("about once a second"));
+    assert_ne!(timer.confidence, Confidence::Certain);
+}
+
+#[test]
+fn longer_survivors_contradict_a_timer() {
+    let observations = [
+        closed(0.0, 3.0, &[9.0]),
+        closed(20.0, 3.01, &[9.0]),
+        closed(40.0, 3.0, &[]),
+    ];
+    assert_eq!(
+        server_timer(&observations).no_timer.as_deref(),
+        Some("irregular")
+    );
+}
+
+#[test]
+fn closes_with_a_request_open_or_in_answer_to_a_fin_say_nothing() {
+    let mut waiting = closed(0.0, 5.0, &[]);
+    waiting.end.as_mut().unwrap().awaiting_response = true;
+    let mut prompted = closed(0.0, 5.0, &[]);
+    prompted.end.as_mut().unwrap().prompted = true;
+    assert!(infer(&[waiting, prompted], KnownTimeouts::built_in()).is_empty());
+}
+
+#[test]
+fn silence_is_bounded_from_both_sides() {
+    let lost = |idle: f64, survived: &[f64]| {
+        let mut observation = closed(0.0, idle, survived);
+        let end = observation.end.as_mut().unwrap();
+        (end.by, end.how, end.cause) = (None, IdleEndBy::Silence, Some(Cause::IdleExpiredSilently));
+        observation
+    };
+    let observations = [
+        lost(351.0, &[340.0]),
+        lost(420.0, &[]),
+        lost(360.0, &[200.0]),
+    ];
+    let timers = infer(&observations, KnownTimeouts::built_in());
+    let path = timers.iter().find(|timer| timer.role == "path").unwrap();
+    assert_eq!((path.lower_s, path.upper_s), (Some(340.0), Some(351.0)));
+    assert_eq!(
+        (path.closes_by.as_str(), path.clock.as_str()),
+        ("silence", "wire")
+    );
+    assert!(
+        path.matches
+            .iter()
+            .any(|found| found.default_s == Some(350.0))
+    );
+}
+
+#[test]
+fn node_is_known_by_its_second_of_grace() {
+    let observations: Vec<_> = (0..6)
+        .map(|n| {
+            let mut observation = closed(f64::from(n) * 7.3, 6.002, &[]);
+            observation.hints.keep_alive_timeout_s = Some(5);
+            observation
+        })
+        .collect();
+    let timer = server_timer(&observations);
+    assert_eq!(timer.announced_s, Some(5.0));
+    assert!(
+        timer
+            .matches
+            .iter()
+            .take(3)
+            .any(|found| found.id == "node-http-keepalive-6s"),
+        "{:?}",
+        timer.matches
+    );
+}
+
+#[test]
+fn a_header_that_names_another_product_counts_against() {
+    let mut observations: Vec<_> = (0..6)
+        .map(|n| closed(f64::from(n) * 7.3, 5.001, &[]))
+        .collect();
+    for observation in &mut observations {
+        observation.hints.server = Some("uvicorn".to_owned());
+    }
+    let timer = server_timer(&observations);
+    assert!(
+        timer
+            .matches
+            .first()
+            .unwrap()
+            .product
+            .to_lowercase()
+            .contains("uvicorn"),
+        "{:?}",
+        timer.matches
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    /// Neither the order of the connections nor the hour of the day matters.
+    #[test]
+    fn order_and_time_of_day_change_nothing(shift in 0.0f64..100_000.0, order in Just((0usize..7).collect::<Vec<_>>()).prop_shuffle()) {
+        let make = |shift: f64, n: usize| closed(shift + n as f64 * 5.3, 4.0 + n as f64 * 0.002, &[0.5, 3.0 + n as f64 * 0.1]);
+        let plain: Vec<_> = (0..7).map(|n| make(0.0, n)).collect();
+        let moved: Vec<_> = order.iter().map(|&n| make(shift, n)).collect();
+        let (one, other) = (server_timer(&plain), server_timer(&moved));
+        prop_assert_eq!(one.text, other.text);
+        prop_assert_eq!(one.estimate_s, other.estimate_s);
+    }
+}

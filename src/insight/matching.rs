@@ -15,6 +15,8 @@ const MOST: usize = 8;
 pub struct Measured {
     owner: Owner,
     estimate: f64,
+    /// For timers of which only bounds are known.
+    bounds: Option<(f64, f64)>,
     closes_by: String,
     clock: String,
     round_trip: f64,
@@ -52,6 +54,12 @@ impl Measured {
         Self {
             owner,
             estimate,
+            bounds: match (owner, timeout.lower_s, timeout.upper_s) {
+                (Owner::Path(..), Some(lower), Some(upper)) if timeout.closes_by == "silence" => {
+                    Some((lower, upper))
+                }
+                _ => None,
+            },
             closes_by: timeout.closes_by.clone(),
             clock: timeout.clock.clone(),
             round_trip,
@@ -216,6 +224,12 @@ fn number(measured: &Measured, entry: &KnownTimeout) -> (bool, f64) {
     };
     let tolerance = 0.050f64.max(2.0 * measured.round_trip).max(0.005 * low);
     let value = measured.estimate;
+    if let Some((lower, upper)) = measured.bounds {
+        let fits = entry.comparison != Comparison::None
+            && low <= upper + tolerance
+            && high >= lower - tolerance;
+        return (fits, (value - low).abs() / low.max(0.001));
+    }
     let fits = match entry.comparison {
         Comparison::None => false,
         Comparison::AtLeast => value >= low - tolerance && value <= low * 1.3 + 1.0,

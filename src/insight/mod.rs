@@ -1,13 +1,16 @@
 //! Step 6: what many endings say together: idle timeouts, alignment, retries, hops, advice.
 
+mod advice;
 mod alignment;
 mod chain;
 mod idle_timeout;
 mod known_timeouts;
 mod matching;
 mod observation;
+mod retry;
 mod story;
 
+pub use advice::{Grounds, advise};
 pub use alignment::align;
 pub use chain::{ChainError, check_chain};
 pub use idle_timeout::{Owner, infer};
@@ -15,4 +18,5 @@ pub use known_timeouts::{
     AtExpiry, Comparison, KnownTimeout, KnownTimeouts, KnownTimeoutsError, TimeoutRole,
 };
 pub use observation::{IdleEnd, IdleEndBy, IdleObservation, IdleSurvival};
+pub use retry::find_retries;
 pub use story::ConnectionStory;

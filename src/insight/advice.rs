@@ -1,0 +1,353 @@
+//! What to change, which side, to what value. Findings with one reason get one piece of advice.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::insight::{KnownTimeout, KnownTimeouts};
+use crate::report::{Advice, Alignment, Finding, IdleTimeout, SettingLine};
+use crate::verdict::{Cause, Harm, RetrySafety};
+
+/// What advice is drawn from, besides the findings.
+pub struct Grounds<'a> {
+    /// Timers inferred.
+    pub timeouts: &'a [IdleTimeout],
+    /// Pairs held against each other.
+    pub alignment: &'a [Alignment],
+    /// The table.
+    pub known: &'a KnownTimeouts,
+    /// Products that the user named (`--stack`).
+    pub stack: &'a [String],
+}
+
+/// The reason that findings share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reason {
+    IdleReuse(IpAddr, SocketAddr),
+    SilentExpiry(SocketAddr),
+    IdleReset(SocketAddr),
+    Waiting(SocketAddr),
+    Queue(SocketAddr),
+    Upload(SocketAddr),
+    Restart(SocketAddr),
+    Filter(SocketAddr),
+    Refused(SocketAddr),
+}
+
+/// Draws advice and ties it to the findings. Order: most findings first.
+pub fn advise(findings: &mut [&mut Finding], grounds: &Grounds<'_>) -> Vec<Advice> {
+    let mut groups: BTreeMap<Reason, Vec<usize>> = BTreeMap::new();
+    for (index, finding) in findings.iter().enumerate() {
+        if let Some(reason) = reason(finding) {
+            groups.entry(reason).or_default().push(index);
+        }
+    }
+    let mut groups: Vec<(Reason, Vec<usize>)> = groups.into_iter().collect();
+    groups.sort_by(|one, other| other.1.len().cmp(&one.1.len()).then(one.0.cmp(&other.0)));
+    let mut advice = Vec::new();
+    for (reason, members) in groups {
+        let cited: Vec<&Finding> = members
+            .iter()
+            .filter_map(|&index| findings.get(index).map(|finding| &**finding))
+            .collect();
+        let mut piece = piece(reason, &cited, grounds);
+        piece.id = format!("a{}", advice.len() + 1);
+        piece.because = cited.iter().map(|finding| finding.id.clone()).collect();
+        for index in members {
+            if let Some(finding) = findings.get_mut(index) {
+                finding.advice.push(piece.id.clone());
+            }
+        }
+        advice.push(piece);
+    }
+    advice
+}
+
+fn reason(finding: &Finding) -> Option<Reason> {
+    let server = SocketAddr::new(
+        finding.connection.server.addr,
+        finding.connection.server.port,
+    );
+    let harmful = finding.harm != Harm::None;
+    match finding.cause {
+        Cause::KeepaliveRace | Cause::StaleReuse if harmful => {
+            Some(Reason::IdleReuse(finding.connection.client.addr, server))
+        }
+        Cause::IdleExpiredSilently | Cause::HalfOpen | Cause::KeepaliveProbeFailure
+            if harmful || finding.cause == Cause::IdleExpiredSilently =>
+        {
+            Some(Reason::SilentExpiry(server))
+        }
+        Cause::IdleTimeoutReset => Some(Reason::IdleReset(server)),
+        Cause::ResponseTimeout => Some(Reason::Waiting(server)),
+        Cause::AcceptQueueOverflow => Some(Reason::Queue(server)),
+        Cause::DataAfterClose | Cause::CloseWithUnreadData if harmful => {
+            Some(Reason::Upload(server))
+        }
+        Cause::HangUp | Cause::AbortiveClose if harmful => Some(Reason::Restart(server)),
+        Cause::Injected => Some(Reason::Filter(server)),
+        Cause::ConnectionRefused => Some(Reason::Refused(server)),
+        _ => None,
+    }
+}
+
+fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
+    match reason {
+        Reason::IdleReuse(client, server) => idle_reuse(client, server, cited, grounds),
+        Reason::SilentExpiry(server) => silent_expiry(server, cited, grounds),
+        Reason::IdleReset(server) => plain(
+            "server",
+            format!(
+                "Something closes idle connections to {server} with a RST. Let the client close them earlier, or let the closer send a FIN: a RST may meet a request that is on its way."
+            ),
+            Some(
+                "Keepalive probes do not reset an application's idle timer; they do keep a device on the path awake.",
+            ),
+        ),
+        Reason::Waiting(server) => waiting(server, cited),
+        Reason::Queue(server) => Advice {
+            settings: vec![
+                line("Linux", "sysctl -w net.core.somaxconn=4096"),
+                line("any server", "listen(fd, 4096), or its backlog setting"),
+            ],
+            ..plain(
+                "server",
+                format!(
+                    "{server} did not accept() fast enough and its queue was full. Raise the listen backlog and net.core.somaxconn together (the smaller one counts), and look for what keeps it from accepting. `nstat -az TcpExtListenOverflows TcpExtListenDrops` on the server confirms it."
+                ),
+                Some("A longer queue hides a server that is too slow; it does not make it faster."),
+            )
+        },
+        Reason::Upload(server) => plain(
+            "server",
+            format!(
+                "{server} closes before it has read the whole request. Let it read (or discard) the rest before it closes, or let clients ask first with Expect: 100-continue; then its answer arrives instead of a reset."
+            ),
+            None,
+        ),
+        Reason::Restart(server) => plain(
+            "server",
+            format!(
+                "{server} ended connections that had work open: look in its log at these times for a crash, a kill, a deploy or a limit. On a deploy, stop accepting, answer what is open, then exit."
+            ),
+            retries_of_writes(cited),
+        ),
+        Reason::Filter(server) => plain(
+            "path",
+            format!(
+                "A device on the path to {server} resets connections in somebody else's name. A capture at both ends proves it to whoever runs the device: the RST that arrives was never sent."
+            ),
+            Some("No timeout setting changes this."),
+        ),
+        Reason::Refused(server) => plain(
+            "server",
+            format!(
+                "Nothing accepted connections on {server} at these times: start the service, or correct the address, port or firewall rule."
+            ),
+            None,
+        ),
+    }
+}
+
+fn plain(change: &str, text: String, will_not_help: Option<&str>) -> Advice {
+    Advice {
+        id: String::new(),
+        change: change.to_owned(),
+        text,
+        settings: Vec::new(),
+        will_not_help: will_not_help.map(str::to_owned),
+        because: Vec::new(),
+    }
+}
+
+fn line(product: &str, line: &str) -> SettingLine {
+    SettingLine {
+        product: product.to_owned(),
+        line: line.to_owned(),
+    }
+}
+
+fn retries_of_writes(cited: &[&Finding]) -> Option<&'static str> {
+    cited
+        .iter()
+        .any(|finding| finding.retry.as_ref().is_some_and(|retry| retry.safe == RetrySafety::No))
+        .then_some("Blind retries of POST will not help: the first copy may have been executed. Use an idempotency key.")
+}
+
+/// The side that sends requests has to close first. Its value: the server's timer less a margin of one second or a fifth, a round
+/// trip and the timer's spread at least.
+fn idle_reuse(
+    client: IpAddr,
+    server: SocketAddr,
+    cited: &[&Finding],
+    grounds: &Grounds<'_>,
+) -> Advice {
+    let timer = grounds.timeouts.iter().find(|timeout| {
+        timeout.role == "server"
+            && timeout.endpoint.addr == server.ip()
+            && timeout.endpoint.port == Some(server.port())
+    });
+    let pair = grounds
+        .alignment
+        .iter()
+        .find(|pair| pair.client == client.to_string() && pair.server == server.to_string());
+    let keeps = timer.and_then(|timer| timer.estimate_s);
+    let client_keeps = pair.and_then(|pair| pair.client_keeps_s);
+    let mut advice = plain(
+        "client",
+        match keeps {
+            Some(keeps) => {
+                let below = below(keeps, timer.and_then(|timer| timer.spread_s).unwrap_or(0.0));
+                format!(
+                    "{server} closes idle connections after {keeps:.2} s; the client {client} keeps and reuses them longer{}. The side that sends requests must close first: let the client drop idle connections after {below} s or less, or raise the server's idle timeout above the client's (then the client's must be finite).",
+                    client_keeps
+                        .map_or_else(String::new, |kept| format!(" (at least {kept:.2} s)")),
+                )
+            }
+            None => format!(
+                "{server} closed connections that the client {client} used again. The side that sends requests must close first: let the client drop idle connections sooner than the server does, or raise the server's idle timeout above the client's."
+            ),
+        },
+        Some(
+            "TCP keepalive will not help: its probes are no activity for an application's idle timer.",
+        ),
+    );
+    if retries_of_writes(cited).is_some() {
+        advice.will_not_help = Some("TCP keepalive will not help (its probes are no activity for an application's idle timer), nor will blind retries of POST.".to_owned());
+    }
+    if let Some(keeps) = keeps {
+        let client_value = below(keeps, timer.and_then(|timer| timer.spread_s).unwrap_or(0.0));
+        advice.settings = idle_settings(timer, client_value, client_keeps, grounds);
+    }
+    advice
+}
+
+/// A value safely below a timer: whole seconds where it has some.
+fn below(keeps: f64, spread: f64) -> f64 {
+    let margin = (keeps * 0.2).clamp(0.5, 5.0).max(spread + 0.2);
+    let value = (keeps - margin).max(keeps * 0.5);
+    if value >= 2.0 {
+        value.floor()
+    } else {
+        (value * 10.0).floor() / 10.0
+    }
+}
+
+/// Lines for the products that the user named, else for what was recognised, else for the commonest clients.
+fn idle_settings(
+    timer: Option<&IdleTimeout>,
+    client_value: f64,
+    client_keeps: Option<f64>,
+    grounds: &Grounds<'_>,
+) -> Vec<SettingLine> {
+    let mut lines = Vec::new();
+    let recognised = timer
+        .and_then(|timer| timer.matches.first())
+        .and_then(|first| grounds.known.get(&first.id));
+    let server_value = (client_keeps.unwrap_or(60.0).max(60.0) + 5.0).ceil();
+    let named: Vec<&KnownTimeout> = grounds
+        .stack
+        .iter()
+        .flat_map(|word| grounds.known.named(word))
+        .collect();
+    for entry in named.iter().copied().chain(recognised) {
+        let value = if entry.role.ends_as_client() {
+            client_value
+        } else if entry.role.ends_as_server() {
+            server_value
+        } else {
+            continue;
+        };
+        push(&mut lines, entry, value);
+    }
+    let has_client = named.iter().any(|entry| entry.role.ends_as_client());
+    if !has_client {
+        for word in ["node", "go", "httpx"] {
+            for entry in grounds
+                .known
+                .named(word)
+                .into_iter()
+                .filter(|entry| entry.role.ends_as_client())
+                .take(1)
+            {
+                push(&mut lines, entry, client_value);
+            }
+        }
+    }
+    lines
+}
+
+fn push(lines: &mut Vec<SettingLine>, entry: &KnownTimeout, value: f64) {
+    let Some(text) = entry.setting_line(value) else {
+        return;
+    };
+    if lines.len() < 8 && !lines.iter().any(|known| known.line == text) {
+        let side = if entry.role.ends_as_client() {
+            "client"
+        } else {
+            "server"
+        };
+        lines.push(SettingLine {
+            product: format!("{} ({side})", entry.product),
+            line: text,
+        });
+    }
+}
+
+fn silent_expiry(server: SocketAddr, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
+    let path = grounds.timeouts.iter().find(|timeout| {
+        timeout.role == "path"
+            && timeout.endpoint.addr == server.ip()
+            && timeout.endpoint.port == Some(server.port())
+    });
+    let shortest = cited
+        .iter()
+        .filter_map(|finding| finding.idle.wire_s)
+        .fold(f64::MAX, f64::min);
+    let limit = path
+        .and_then(|path| path.lower_s.or(path.upper_s))
+        .unwrap_or(shortest);
+    let probe = (limit / 2.0).floor().max(1.0);
+    let known = limit < f64::MAX;
+    let mut advice = plain(
+        "path",
+        if known {
+            format!(
+                "Something on the way to {server} (a NAT, firewall, balancer, or the host itself) forgets silent connections: the shortest silence lost here was {shortest:.2} s. Send TCP keepalive probes after {probe:.0} s of silence, or drop idle connections in the client before that."
+            )
+        } else {
+            format!(
+                "Something on the way to {server} had forgotten the connection. Send TCP keepalive probes more often, or drop idle connections earlier."
+            )
+        },
+        Some("Longer timeouts in the applications will not help: what forgets is between them."),
+    );
+    if known {
+        advice.settings = vec![
+            line(
+                "any socket (Linux)",
+                &format!(
+                    "setsockopt SO_KEEPALIVE=1, TCP_KEEPIDLE={probe:.0}, TCP_KEEPINTVL=10, TCP_KEEPCNT=3"
+                ),
+            ),
+            line(
+                "Node.js client",
+                &format!("socket.setKeepAlive(true, {:.0})", probe * 1000.0),
+            ),
+        ];
+    }
+    advice
+}
+
+fn waiting(server: SocketAddr, cited: &[&Finding]) -> Advice {
+    let waited = cited
+        .iter()
+        .filter_map(|finding| finding.idle.application_s)
+        .fold(0.0, f64::max);
+    plain(
+        "server",
+        format!(
+            "{server} took longer than its caller was ready to wait (up to {waited:.2} s here). Make the answer faster, or raise the caller's response timeout above the slowest honest answer; each hop's timeout has to be longer than the next hop's."
+        ),
+        retries_of_writes(cited),
+    )
+}
