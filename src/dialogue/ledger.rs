@@ -158,16 +158,6 @@ impl Ledger {
         }
     }
 
-    /// The newest exchange.
-    pub(super) fn newest(&self) -> Option<(ExchangeId, &Exchange)> {
-        self.entries.back().map(|e| (e.id, &e.exchange))
-    }
-
-    /// Exchanges begun.
-    pub(super) const fn requests(&self) -> u64 {
-        self.requests
-    }
-
     /// A peer said that it is going away.
     pub(super) fn farewell(&mut self, from: Peer, at: Mark, what: impl Into<String>) {
         if self.farewells.len() >= FAREWELLS {

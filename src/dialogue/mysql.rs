@@ -68,7 +68,7 @@ impl MySql {
                 for byte in bytes.iter().take(3usize.saturating_sub(packet.seen)) {
                     match packet.seen {
                         0 => packet.first = Some(*byte),
-                        at => packet.code[at - 1 & 1] = *byte,
+                        at => packet.code[(at - 1) & 1] = *byte,
                     }
                     packet.seen += 1;
                 }

@@ -94,7 +94,7 @@ impl Reassembly {
             }
             let (start, early) = (*entry.key(), entry.remove());
             self.held -= early.bytes.len();
-            if let Some(piece) = early.from_offset(start, next) {
+            if let Some(piece) = early.starting_at(start, next) {
                 return Some(piece);
             }
         }
@@ -116,7 +116,7 @@ impl Early {
     }
 
     /// The part at and after `next`, or nothing if all of it is old.
-    fn from_offset(self, start: u64, next: u64) -> Option<Piece> {
+    fn starting_at(self, start: u64, next: u64) -> Option<Piece> {
         let old = next.saturating_sub(start);
         if old >= self.len() && self.len() > 0 {
             return None;

@@ -115,6 +115,8 @@ pub struct Table<R: StreamReader> {
     remnants: Vec<Remnant>,
     next_stream: Vec<u32>,
     /// Connections whose 4-tuple was used again: no packet can reach them any more.
+    // Boxes move without their contents.
+    #[allow(clippy::vec_box)]
     replaced: Vec<Box<Connection<R>>>,
     closed: VecDeque<u32>,
     /// Memory of histories that were shrunk.

@@ -102,11 +102,11 @@ fn survivals(observation: &IdleObservation, owner: Owner) -> impl Iterator<Item 
 /// The close of a connection, if it says something of this owner's timer.
 fn sample(observation: &IdleObservation, owner: Owner) -> Option<Sample> {
     let end: &IdleEnd = observation.end.as_ref()?;
-    let fits = match (owner, end.by, end.how) {
-        (Owner::Path(..), None, _) => true,
-        (Owner::Server(_), Some(Peer::Server), IdleEndBy::Fin | IdleEndBy::Rst) => true,
-        (Owner::Client(..), Some(Peer::Client), IdleEndBy::Fin | IdleEndBy::Rst) => true,
-        _ => false,
+    let by_hand = matches!(end.how, IdleEndBy::Fin | IdleEndBy::Rst);
+    let fits = match owner {
+        Owner::Path(..) => end.by.is_none(),
+        Owner::Server(_) => end.by == Some(Peer::Server) && by_hand,
+        Owner::Client(..) => end.by == Some(Peer::Client) && by_hand,
     };
     let other_reason = matches!(
         end.cause,

@@ -48,7 +48,7 @@ impl<'a> Situation<'a> {
             requester: dialogue.requester,
             begun: dialogue.recent.iter().find(begins),
             open,
-            newest: earlier().last(),
+            newest: earlier().next_back(),
         }
     }
 

@@ -1,6 +1,6 @@
 use crate::dialogue::script::Script;
 use crate::dialogue::{Completeness, Protocol};
-use crate::flow::Activity::{Application, Housekeeping};
+use crate::flow::Activity::Housekeeping;
 use crate::flow::Peer::{Client, Server};
 
 fn record(kind: u8, body: &[u8]) -> Vec<u8> {
