@@ -277,6 +277,15 @@ impl Http1 {
         }
         let before = side.head.len();
         let start = side.head_start.unwrap_or(at);
+        if before == 0
+            && let Some(end) = head_end(bytes, 0)
+            && let Some(whole) = bytes.get(..end)
+            && end <= HEAD
+        {
+            // Nearly always: the head came in one segment.
+            let step = self.read_head(asks, start, mark_at(at, end), whole, ledger);
+            return step.map_or(Used::Until(end), |successor| Used::Handover(end, successor));
+        }
         side.head.extend_from_slice(
             bytes
                 .get(..bytes.len().min(HEAD.saturating_sub(before)))

@@ -1,5 +1,7 @@
 //! What is taken from the head of an HTTP/1 message, and nothing else.
 
+use std::mem::MaybeUninit;
+
 use super::exchange::Idempotence;
 use super::fingerprint::Fingerprint;
 use super::ledger::Ledger;
@@ -23,35 +25,35 @@ pub(super) enum Framing {
 
 /// A request's head.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RequestHead {
-    method: String,
-    target: String,
+pub(super) struct RequestHead<'a> {
+    method: &'a str,
+    target: &'a str,
     length: Option<u64>,
     chunked: bool,
-    content_type: Option<String>,
-    user_agent: Option<String>,
+    content_type: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
     close: bool,
 }
 
 /// A response's head.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ResponseHead {
+pub(super) struct ResponseHead<'a> {
     pub(super) status: u16,
     length: Option<u64>,
     chunked: bool,
-    server: Option<String>,
-    via: Option<String>,
-    keep_alive: Option<String>,
+    server: Option<&'a [u8]>,
+    via: Option<&'a [u8]>,
+    keep_alive: Option<&'a [u8]>,
     close: bool,
     websocket: bool,
 }
 
-impl RequestHead {
+impl<'a> RequestHead<'a> {
     /// A whole head.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-        let mut request = httparse::Request::new(&mut fields);
-        request.parse(bytes).ok()?;
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        request.parse_with_uninit_headers(bytes, &mut fields).ok()?;
         let mut head = Self::line(request.method?, request.path?);
         for field in request.headers.iter() {
             head.field(field.name, field.value);
@@ -60,7 +62,7 @@ impl RequestHead {
     }
 
     /// A head without its end.
-    pub(super) fn from_cut(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn from_cut(bytes: &'a [u8]) -> Option<Self> {
         let mut lines = bytes.split(|byte| *byte == b'\n');
         let line = std::str::from_utf8(lines.next()?).ok()?;
         let mut words = line.split_ascii_whitespace();
@@ -69,27 +71,25 @@ impl RequestHead {
         Some(head)
     }
 
-    fn line(method: &str, target: &str) -> Self {
+    fn line(method: &'a str, target: &'a str) -> Self {
         Self {
-            method: method.to_owned(),
-            target: target.to_owned(),
+            method,
+            target,
             ..Self::default()
         }
     }
 
-    fn field(&mut self, name: &str, value: &[u8]) {
+    fn field(&mut self, name: &str, value: &'a [u8]) {
         if name.eq_ignore_ascii_case("content-length") {
             self.length = number(value);
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
             self.chunked |= has_word(value, "chunked");
         } else if name.eq_ignore_ascii_case("content-type") {
-            self.content_type = Some(text(value));
+            self.content_type = Some(value);
         } else if name.eq_ignore_ascii_case("connection") {
             self.close |= has_word(value, "close");
         } else if name.eq_ignore_ascii_case("user-agent") {
-            let word = text(value);
-            let product = word.split(['/', ' ', '(']).next().unwrap_or_default();
-            self.user_agent = (!product.is_empty()).then(|| product.to_owned());
+            self.user_agent = Some(value);
         }
     }
 
@@ -117,7 +117,7 @@ impl RequestHead {
 
     /// RFC 9110 section 9.2.2.
     pub(super) fn idempotence(&self) -> Idempotence {
-        match self.method.as_str() {
+        match self.method {
             "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE" => Idempotence::Idempotent,
             _ => Idempotence::NotIdempotent,
         }
@@ -141,11 +141,8 @@ impl RequestHead {
 
     /// What makes two requests the same: method, target with its query, type and length of the body. The body follows.
     pub(super) fn fingerprint(&self, fingerprint: &mut Fingerprint) {
-        for part in [
-            self.method.as_str(),
-            &self.target,
-            self.content_type.as_deref().unwrap_or_default(),
-        ] {
+        let content_type = self.content_type.map(text).unwrap_or_default();
+        for part in [self.method, self.target, &content_type] {
             fingerprint.update(part.as_bytes());
             fingerprint.update(b"\n");
         }
@@ -157,7 +154,7 @@ impl RequestHead {
         if self.user_agent.is_some() || self.close {
             let hints = ledger.hints();
             if hints.user_agent.is_none() {
-                hints.user_agent.clone_from(&self.user_agent);
+                hints.user_agent = self.user_agent.and_then(product);
             }
             if self.close {
                 hints.close_announced = Some(requester);
@@ -166,12 +163,14 @@ impl RequestHead {
     }
 }
 
-impl ResponseHead {
+impl<'a> ResponseHead<'a> {
     /// A whole head.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-        let mut response = httparse::Response::new(&mut fields);
-        response.parse(bytes).ok()?;
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
+        let mut response = httparse::Response::new(&mut []);
+        httparse::ParserConfig::default()
+            .parse_response_with_uninit_headers(&mut response, bytes, &mut fields)
+            .ok()?;
         let mut head = Self {
             status: response.code?,
             ..Self::default()
@@ -183,7 +182,7 @@ impl ResponseHead {
     }
 
     /// A head without its end.
-    pub(super) fn from_cut(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn from_cut(bytes: &'a [u8]) -> Option<Self> {
         let line = bytes.split(|byte| *byte == b'\n').next()?;
         let status = std::str::from_utf8(line)
             .ok()?
@@ -199,17 +198,17 @@ impl ResponseHead {
         Some(head)
     }
 
-    fn field(&mut self, name: &str, value: &[u8]) {
+    fn field(&mut self, name: &str, value: &'a [u8]) {
         if name.eq_ignore_ascii_case("content-length") {
             self.length = number(value);
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
             self.chunked |= has_word(value, "chunked");
         } else if name.eq_ignore_ascii_case("server") {
-            self.server = Some(text(value));
+            self.server = Some(value);
         } else if name.eq_ignore_ascii_case("via") {
-            self.via = Some(text(value));
+            self.via = Some(value);
         } else if name.eq_ignore_ascii_case("keep-alive") {
-            self.keep_alive = Some(text(value));
+            self.keep_alive = Some(value);
         } else if name.eq_ignore_ascii_case("connection") {
             self.close |= has_word(value, "close");
         } else if name.eq_ignore_ascii_case("upgrade") {
@@ -233,12 +232,12 @@ impl ResponseHead {
     pub(super) fn hints(&self, ledger: &mut Ledger, from: Peer) {
         let hints = ledger.hints();
         if hints.server.is_none() {
-            hints.server.clone_from(&self.server);
+            hints.server = self.server.map(text);
         }
         if hints.via.is_none() {
-            hints.via.clone_from(&self.via);
+            hints.via = self.via.map(text);
         }
-        if let Some(value) = &self.keep_alive {
+        if let Some(value) = self.keep_alive.map(text) {
             for part in value.split(',') {
                 match part.trim().split_once('=') {
                     Some((name, number)) if name.eq_ignore_ascii_case("timeout") => {
@@ -259,7 +258,7 @@ impl ResponseHead {
 }
 
 /// Field lines that are whole (the last one may be cut in its middle).
-fn for_each_whole_line(bytes: &[u8], mut take: impl FnMut(&str, &[u8])) {
+fn for_each_whole_line<'a>(bytes: &'a [u8], mut take: impl FnMut(&'a str, &'a [u8])) {
     let whole = bytes
         .iter()
         .rposition(|byte| *byte == b'\n')
@@ -285,6 +284,13 @@ fn has_word(value: &[u8], word: &str) -> bool {
             .split([',', ';'])
             .any(|part| part.trim().eq_ignore_ascii_case(word))
     })
+}
+
+/// The product's name of `User-Agent` (RFC 9110 section 10.1.5).
+fn product(value: &[u8]) -> Option<String> {
+    let text = text(value);
+    let name = text.split(['/', ' ', '(']).next().unwrap_or_default();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn text(value: &[u8]) -> String {
