@@ -1,7 +1,7 @@
 //! What is told while packets come in is what the report says in the end, under the same ids.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use whyrst::analysis::{AnalysisOptions, Analyzer, Event};
 use whyrst::capture::{Captures, Input};
@@ -11,10 +11,10 @@ use whyrst::{Interval, Timestamp};
 const TICK: Interval = Interval::from_millis(100);
 
 /// Reads a capture as if it came in now; every event goes to `told`.
-fn replay(path: &PathBuf, mut told: impl FnMut(Timestamp, Event)) -> Analyzer {
+fn replay(path: &Path, mut told: impl FnMut(Timestamp, Event)) -> Analyzer {
     let mut analyzer = Analyzer::new(AnalysisOptions::default());
     analyzer.watch();
-    let mut captures = Captures::open(&[Input::File(path.clone())]).unwrap();
+    let mut captures = Captures::open(&[Input::File(path.to_path_buf())]).unwrap();
     let mut next: Option<Timestamp> = None;
     while let Some(frame) = captures.next_frame() {
         let mut due = next.unwrap_or(frame.time + TICK);
