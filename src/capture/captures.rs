@@ -72,7 +72,7 @@ enum File {
 }
 
 impl Captures {
-    /// Opens the inputs. A file that can't be read at all is noted in its [`FileFacts::unreadable`] and the others
+    /// Opens the inputs. A file that can't be read at all is noted in its `FileFacts::unreadable` and the others
     /// are read; an error only when none can be (the first file's). Whether one unreadable file among
     /// others is an error is for the caller to say.
     pub fn open(inputs: &[Input]) -> Result<Self, CaptureError> {

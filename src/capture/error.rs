@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::source::Input;
 
-/// Why a file could not be read at all. What is merely damaged is read as far as it goes, see [`Damage`].
+/// Why a file could not be read at all. What is merely damaged is read as far as it goes, see [`Damage`](super::Damage).
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The operating system refused.
