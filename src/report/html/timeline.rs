@@ -146,9 +146,9 @@ fn lane(cause: Cause, places: BTreeMap<i64, Vec<&Finding>>) -> Lane {
 fn since(s: f64) -> String {
     match s {
         0.0 => "start".to_owned(),
-        s if s >= 7200.0 => format!("{:.1} h", s / 3600.0),
-        s if s >= 180.0 => format!("{:.0} min", s / 60.0),
-        s if s >= 1.0 => format!("{s:.0} s"),
+        s if s >= 7200.0 => format!("{} h", (s / 360.0).round() / 10.0),
+        s if s >= 180.0 => format!("{} min", (s / 6.0).round() / 10.0),
+        s if s >= 1.0 => format!("{} s", (s * 10.0).round() / 10.0),
         s => seconds(s),
     }
 }

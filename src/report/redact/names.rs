@@ -1,13 +1,21 @@
 //! Names that the report's fields hold, wherever else they stand.
 
+use std::collections::BTreeMap;
+
+use aho_corasick::AhoCorasick;
+
 use super::Redactor;
 use crate::report::Report;
 
 /// A name shorter than this is not searched for in text: it would be found in words. Its own field is replaced all the same.
 const SHORTEST: usize = 3;
 
-/// What is replaced by what, longest first.
-pub(super) struct Names(Vec<(String, String)>);
+/// What is replaced by what.
+pub(super) struct Names {
+    search: Option<AhoCorasick>,
+    /// In the order of the searched names.
+    pseudonyms: Vec<String>,
+}
 
 impl Names {
     pub(super) fn of(report: &Report, redactor: &Redactor) -> Self {
@@ -28,24 +36,49 @@ impl Names {
             }
         }
         names.retain(|(name, _)| name.chars().count() >= SHORTEST);
-        names.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
-        names.dedup();
-        Self(names)
+        names.sort();
+        names.dedup_by(|a, b| a.0 == b.0);
+        let search = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .build(names.iter().map(|(name, _)| name));
+        Self {
+            // It fails for more names than any report holds: billions.
+            search: search.ok(),
+            pseudonyms: names.into_iter().map(|(_, pseudonym)| pseudonym).collect(),
+        }
     }
 
-    /// The pseudonym of a name that stands at the start of `text` as a whole word, and the name's length.
-    pub(super) fn at_start(&self, text: &str, before: Option<char>) -> Option<(&str, usize)> {
-        let word = |c: char| c.is_alphanumeric() || c == '_';
-        if before.is_some_and(word) && text.starts_with(word) {
-            return None;
+    /// Where names stand in a text as whole words, by their starts; the longest where several start.
+    pub(super) fn in_text(&self, text: &str) -> BTreeMap<usize, (usize, &str)> {
+        let mut found = BTreeMap::new();
+        let matches = self
+            .search
+            .iter()
+            .flat_map(|s| s.find_overlapping_iter(text));
+        for hit in matches {
+            let Some(pseudonym) = self.pseudonyms.get(hit.pattern().as_usize()) else {
+                continue;
+            };
+            if is_whole(text, hit.start(), hit.end()) {
+                let longest = found.entry(hit.start()).or_insert((0, ""));
+                *longest = (*longest).max((hit.len(), pseudonym.as_str()));
+            }
         }
-        self.0.iter().find_map(|(name, pseudonym)| {
-            let start = text.get(..name.len())?;
-            let next = text.get(name.len()..)?.chars().next();
-            let whole = !(name.ends_with(word) && next.is_some_and(word));
-            (whole && start.eq_ignore_ascii_case(name)).then_some((pseudonym.as_str(), name.len()))
-        })
+        found
     }
+}
+
+/// The part of the text is not part of a longer word.
+fn is_whole(text: &str, start: usize, end: usize) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let (Some(before), Some(name), Some(after)) =
+        (text.get(..start), text.get(start..end), text.get(end..))
+    else {
+        return false;
+    };
+    let runs_on_before = before.ends_with(word) && name.starts_with(word);
+    let runs_on_after = name.ends_with(word) && after.starts_with(word);
+    !runs_on_before && !runs_on_after
 }
 
 /// `POST /orders` keeps its method; anything else that has more than one word keeps the first.

@@ -17,12 +17,13 @@ pub(super) enum Paths {
 /// The text with pseudonyms.
 pub(super) fn rewritten(text: &str, redactor: &Redactor, names: &Names, paths: Paths) -> String {
     let mut out = String::with_capacity(text.len());
+    let known = names.in_text(text);
     let mut rest = text;
     let mut before: Option<char> = None;
     while let Some(first) = rest.chars().next() {
-        let found = names
-            .at_start(rest, before)
-            .map(|(pseudonym, length)| (pseudonym.to_owned(), length))
+        let found = known
+            .get(&(text.len() - rest.len()))
+            .map(|(length, pseudonym)| ((*pseudonym).to_owned(), *length))
             .or_else(|| numbers(rest, before, redactor))
             .or_else(|| path(rest, before, redactor, paths));
         let taken = match found {

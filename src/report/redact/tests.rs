@@ -148,6 +148,34 @@ fn what_is_not_secret_stays() {
     assert_eq!(redactor().report(&report), redacted);
 }
 
+/// Thousands of findings with names of their own: searching must not take names times text.
+#[test]
+fn many_names_are_found_in_many_texts() {
+    let mut report = sample::report();
+    report.resets = (0..3_000)
+        .map(|i| {
+            let mut finding = sample::keepalive_race();
+            finding.id = format!("r{i}");
+            finding.explanation = format!(
+                "{} POST /api/orders/{i} met /api/orders/{i}9.",
+                "The server had closed. ".repeat(40)
+            );
+            finding.request.as_mut().unwrap().summary = Some(format!("POST /api/orders/{i}"));
+            finding
+        })
+        .collect();
+    let redacted = redactor().report(&report);
+    for finding in &redacted.resets {
+        let path = finding.request.as_ref().unwrap().summary.as_ref().unwrap();
+        assert!(
+            finding.explanation.contains(&format!("{path} met")),
+            "{}",
+            finding.explanation
+        );
+        assert!(!finding.explanation.contains("/api"));
+    }
+}
+
 #[test]
 fn text_that_only_looks_like_something_stays() {
     let names = Names::of(&sample::empty(), &redactor());
