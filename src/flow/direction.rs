@@ -72,6 +72,11 @@ impl TtlProfile {
             .any(|(value, count)| *count > 0 && *value == ttl)
     }
 
+    /// How many different values were seen (four at most).
+    pub fn distinct(&self) -> usize {
+        self.values.iter().filter(|(_, count)| *count > 0).count()
+    }
+
     /// Packets counted.
     pub fn total(&self) -> u32 {
         self.values

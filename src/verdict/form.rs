@@ -123,7 +123,9 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
             .filter(|packet| reset.time - packet.time <= OLDEST_TRIGGER)
             .min_by_key(|packet| rank(packet))
     };
-    fitting.or_else(recent).or(Some(newest))
+    // A stack answers at once. Only where nothing else is known may an older packet stand for the one that drew it.
+    let near = reset.time - newest.time <= OLDEST_TRIGGER + response.times(2);
+    fitting.or_else(recent).or(near.then_some(newest))
 }
 
 fn rank(packet: &Packet) -> u8 {

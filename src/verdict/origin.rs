@@ -171,7 +171,11 @@ fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
 
 /// A client that resets a foreign acknowledgement of its SYN goes on with the same SYN (RFC 9293 section 3.10.7.3).
 fn answers_old_state(ending: &Ending, reset: &Packet) -> bool {
-    reset.from == Peer::Client && ending.state.server.iss.is_none()
+    let client = &ending.state.client;
+    reset.from == Peer::Client
+        && ending.state.server.iss.is_none()
+        && client.iss.is_some()
+        && client.packets == u64::from(client.syns)
 }
 
 /// F3: sooner than the claimed sender ever answered.
@@ -188,11 +192,12 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
     };
     let took = reset.time - trigger.time;
     let reacts = shape.trigger.is_some() || acknowledges(reset, trigger);
+    // Within a local network a stack's jitter is as long as the round trip.
     let margin = usual - took;
     if reacts
         && took >= Interval::ZERO
         && took.as_nanos() * 10 < usual.as_nanos() * 8
-        && margin > Interval::from_nanos(500_000)
+        && margin > Interval::from_millis(2)
     {
         findings.add(
             Weight::Strong,
@@ -217,6 +222,12 @@ fn hop_count(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     let Some((mode, count)) = profile.mode() else {
         return;
     };
+    let only_syns =
+        ending.state.of(reset.from).packets == u64::from(ending.state.of(reset.from).syns);
+    if profile.distinct() >= 3 || reset.from == Peer::Client && only_syns {
+        // No line to compare with; a scanner makes up the TTL of its SYNs.
+        return;
+    }
     if profile.contains(reset.ttl) {
         return two_devices(ending, reset, findings);
     }
@@ -283,6 +294,12 @@ fn two_devices(ending: &Ending, reset: &Packet, findings: &mut Findings) {
 
 /// RSTs of one burst with different TTLs.
 fn several_ttls(ending: &Ending, claimed: Peer, findings: &mut Findings) {
+    if ending.resets.first().is_some_and(|reset| {
+        reset.from == claimed && ending.state.of(claimed).ttl.contains(reset.ttl)
+    }) {
+        // The first one is the host's own; what follows answers it.
+        return;
+    }
     let mut burst = ending.resets.iter().filter(|reset| reset.from == claimed);
     let Some(first) = burst.next() else { return };
     if let Some(other) = burst.find(|reset| {
@@ -380,26 +397,23 @@ fn odd_bare_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     if reset.flags.ack() || sender.packets == 0 {
         return;
     }
-    if reset.window != 0 {
-        findings.add(
-            Weight::Medium,
-            format!(
-                "a RST without ACK has no socket behind it, yet this one announces a window of {}",
-                reset.window
-            ),
-            vec![number(reset.frame)],
-        );
-    }
     let usual_df = ending
         .newest_before(reset.from)
         .next()
         .is_some_and(|packet| packet.dont_fragment);
+    let mut odd = Vec::new();
+    if reset.window != 0 {
+        odd.push(format!("a window of {}", reset.window));
+    }
     if usual_df && !reset.dont_fragment && reset.ip_id.is_some() {
+        odd.push("DF clear, unlike its sender's other packets".to_owned());
+    }
+    if !odd.is_empty() {
         findings.add(
             Weight::Medium,
             format!(
-                "it may be fragmented (DF clear); the {}'s other packets may not",
-                reset.from
+                "a RST without ACK has no socket behind it, yet this one has {}",
+                odd.join(" and ")
             ),
             vec![number(reset.frame)],
         );

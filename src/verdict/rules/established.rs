@@ -1,6 +1,6 @@
 //! Endings of an established connection without a FIN.
 
-use crate::dialogue::Completeness;
+use crate::dialogue::{Completeness, Protocol};
 use crate::flow::{Packet, PacketKind};
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, Progress};
@@ -311,7 +311,7 @@ fn idle_abort(case: &Case<'_>) -> Ruling {
             &[],
         );
     }
-    if !is_long_idle(case) && repeated == 0 && !case.by_box() {
+    if idle < SHORTEST_TIMER && repeated == 0 && !case.by_box() {
         ruling.cause = Cause::AbortiveClose;
         ruling.alternatives.clear();
         ruling.explanation = format!(
@@ -320,6 +320,17 @@ fn idle_abort(case: &Case<'_>) -> Ruling {
         return ruling.or(
             Cause::IdleTimeoutReset,
             "more connections to the same endpoint: a timer fires after the same silence each time",
+        );
+    }
+    if let Some(survived) = case
+        .ending
+        .surroundings
+        .longest_survived
+        .filter(|_| !is_long_idle(case))
+    {
+        ruling = ruling.although(
+            format!("a connection between the same ends survived {survived} of silence"),
+            &[],
         );
     }
     if case.ending.surroundings.simultaneous_ends >= 2 {
@@ -363,9 +374,12 @@ fn requester_abort(case: &Case<'_>) -> Ruling {
     let silence = case.silence;
     let waited = silence.application.unwrap_or(Interval::ZERO);
     match case.situation.open {
+        Some((_, state)) if silence.is_idle(case.ending) && state != Progress::Answering && !answers_are_due(case.ending, waited) => {
+            unknown_protocol_idle(case)
+        }
         Some((exchange, state)) if silence.is_idle(case.ending) => Ruling::new(
             Cause::ResponseTimeout,
-            Confidence::Likely,
+            if case.ending.dialogue.protocol == Protocol::Opaque { Confidence::Possible } else { Confidence::Likely },
             format!("The {} had waited {waited} for {} and reset the connection: its own timeout, or a cancel.", case.claimed(), if state == Progress::Answering { "the rest of the response" } else { "a response" }),
         )
         .because(format!("a request was open (frame {}) and the other side had been silent for {waited}", exchange.request.start.frame.number), &[case.reset])
@@ -383,6 +397,32 @@ fn requester_abort(case: &Case<'_>) -> Ruling {
         .or(Cause::ResponseTimeout, "the client's timeout setting"),
         None => after_all_was_said(case),
     }
+}
+
+/// In a protocol that is not known, the last word of the one who opened the connection may want no answer (a goodbye, a
+/// heartbeat, a report). An answer was due only where every earlier word had got one.
+pub(super) fn answers_are_due(ending: &Ending, waited: Interval) -> bool {
+    /// Nobody waits longer than this for an answer and closes quietly; idle connections are kept longer.
+    const PATIENCE: Interval = Interval::from_millis(30_000);
+    let dialogue = &ending.dialogue;
+    let regular = dialogue.answered >= 3 && dialogue.answered + 1 >= dialogue.requests;
+    dialogue.protocol != Protocol::Opaque || regular && waited <= PATIENCE
+}
+
+fn unknown_protocol_idle(case: &Case<'_>) -> Ruling {
+    let idle = case.silence.application.unwrap_or(Interval::ZERO);
+    Ruling::new(
+        Cause::IdleTimeoutReset,
+        Confidence::Possible,
+        format!(
+            "The {} reset the connection after {idle} of silence. All data had been acknowledged; whether an answer was due, this protocol does not show.",
+            case.claimed()
+        ),
+    )
+    .because(format!("no packet drew it; the last activity was {idle} before"), &[case.reset])
+    .idle(IdleKind::BetweenRequests, case.silence)
+    .or(Cause::ResponseTimeout, "the application's log: whether it waited for an answer")
+    .or(Cause::AbortiveClose, "more connections to the same endpoint: a timer fires after the same silence each time")
 }
 
 fn reader_cancelled(case: &Case<'_>, harm: Harm) -> Ruling {

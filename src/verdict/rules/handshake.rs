@@ -12,6 +12,7 @@ use crate::verdict::{Cause, Confidence, Form, Harm, IdleKind, ResetSender};
 pub fn rule(case: &Case<'_>) -> Option<Ruling> {
     refused(case)
         .or_else(|| aborted(case))
+        .or_else(|| unanswered(case))
         .or_else(|| overflow(case))
         .or_else(|| health_check(case))
 }
@@ -126,6 +127,45 @@ fn aborted(case: &Case<'_>) -> Option<Ruling> {
     } else {
         ruling
     })
+}
+
+/// The client's own stack ended an attempt that nobody answered.
+fn unanswered(case: &Case<'_>) -> Option<Ruling> {
+    let state = &case.ending.state;
+    if case.claimed() != Peer::Client
+        || state.server.packets > 0
+        || state.client.iss.is_none()
+        || state.client.new_bytes > 0
+    {
+        return None;
+    }
+    let first = case
+        .ending
+        .before
+        .iter()
+        .find(|packet| packet.kind == PacketKind::Syn)?;
+    let silence = Silence {
+        application: Some(case.reset.time - first.time),
+        ..Silence::before(case.reset)
+    };
+    Some(
+        Ruling::new(
+            Cause::HandshakeAborted,
+            Confidence::Likely,
+            format!(
+                "The client's SYN got no answer ({} sent); it gave its attempt up with a RST.",
+                state.client.syns
+            ),
+        )
+        .detail("connect-timeout")
+        .because("no packet of the server was seen", &[first, case.reset])
+        .harm(Harm::Refused, Peer::Client)
+        .idle(IdleKind::Handshake, silence)
+        .or(
+            Cause::ConnectionRefused,
+            "a capture at the server: whether the SYN arrives there",
+        ),
+    )
 }
 
 /// The handshake was over for the client and not for the server: the accept queue was full, or something in front has no

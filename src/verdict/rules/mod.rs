@@ -118,9 +118,16 @@ impl<'a> Case<'a> {
 
     /// A verdict that an incomplete capture can't bear is taken down.
     pub fn capped(&self, ruling: Ruling) -> Ruling {
-        if self.ending.is_incomplete()
-            || !self.ending.handshake_seen() && self.ending.before.len() < 3
-        {
+        // What a handshake shows needs no more than the handshake.
+        let proved_by_few = matches!(
+            ruling.cause,
+            Cause::ConnectionRefused
+                | Cause::HandshakeAborted
+                | Cause::TimeWaitCollision
+                | Cause::IgnoredRst
+        );
+        let few = !self.ending.handshake_seen() && self.ending.before.len() < 3;
+        if self.ending.is_incomplete() || few && !proved_by_few {
             ruling.at_most(Confidence::Possible)
         } else {
             ruling
@@ -135,6 +142,9 @@ pub fn carries_payload(packet: &Packet) -> bool {
 
 /// The cause of a reset.
 pub fn rule(case: &Case<'_>, obedience: Obedience) -> Ruling {
+    if case.ending.before.is_empty() {
+        return only_the_reset(case);
+    }
     let ruling = handshake::collision(case)
         .or_else(|| ignored(case, obedience))
         .or_else(|| handshake::rule(case))
@@ -150,6 +160,17 @@ pub fn rule(case: &Case<'_>, obedience: Obedience) -> Ruling {
             )
         });
     case.capped(ruling)
+}
+
+/// Nothing but the RST was captured.
+fn only_the_reset(case: &Case<'_>) -> Ruling {
+    Ruling::new(
+        Cause::Unexplained,
+        Confidence::Possible,
+        "Only the RST itself was captured: what it ended can't be told. A lone RST can also be backscatter of somebody else's forged SYN.",
+    )
+    .because("no other packet of the connection was seen before it", &[case.reset])
+    .or(Cause::HandshakeAborted, "a capture that begins earlier")
 }
 
 /// RFC 5961 section 3.2 and RFC 9293 section 3.5.3: a RST that is not exactly at the edge ends nothing.

@@ -6,6 +6,7 @@ use crate::report::Evidence;
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::harm::{Taken, harm_of_exchange, taken};
+use crate::verdict::rules::established::answers_are_due;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation, is_over};
 use crate::verdict::{Cause, Confidence, Harm, IdleKind};
@@ -224,6 +225,10 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         .idle(IdleKind::BetweenRequests, Silence::before(packet))
         .harm(if harm == Harm::RequestOutcomeUnknown { Harm::RequestLost } else { harm }, requester)
         .or(Cause::HangUp, "the server's log: whether it read the request"),
+        Some(packet) if packet.time > fin.time && !Silence::before(packet).is_idle(ending) && !silence.is_idle(ending) => {
+            // The last words of a closing: nobody waits for an answer to them.
+            return None;
+        }
         Some(packet) if packet.time > fin.time => Ruling::new(
             Cause::StaleReuse,
             Confidence::Likely,
@@ -232,6 +237,10 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         .because("the request came after the FIN", &[at, packet])
         .idle(IdleKind::BetweenRequests, Silence::before(packet))
         .harm(harm, requester),
+        _ if ending.dialogue.protocol == Protocol::Opaque && !silence.is_idle(ending) && ending.dialogue.answered > 0 => {
+            // A protocol that is not known: a goodbye that its receiver answers by closing looks the same.
+            return None;
+        }
         _ => hang_up(ending, requester, state, at, &silence).harm(harm, requester),
     };
     Some(NoResetEnding { ruling, at: *at })
@@ -275,7 +284,13 @@ fn hang_up(
         ),
         _ => format!("The {responder} took the request and closed with FIN, without an answer."),
     };
-    let mut ruling = Ruling::new(Cause::HangUp, Confidence::Likely, text)
+    let framed = !matches!(ending.dialogue.protocol, Protocol::Opaque | Protocol::Tls);
+    let confidence = if framed {
+        Confidence::Likely
+    } else {
+        Confidence::Possible
+    };
+    let mut ruling = Ruling::new(Cause::HangUp, confidence, text)
         .because("FIN with an exchange open; no RST was seen", &[at])
         .idle(
             if idle {
@@ -323,15 +338,16 @@ fn gave_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
         probes: 0,
     };
     // One-way protocols ask nothing: only where answers are known to be due does silence mean anything.
-    let answers_due = ending.dialogue.protocol != Protocol::Opaque || ending.dialogue.answered > 0;
+    let answers_due = answers_are_due(ending, silence.application.unwrap_or(Interval::ZERO));
     if !silence.is_idle(ending) || !answers_due || exchange.request.start == exchange.request.end {
         return None;
     }
     let state = crate::verdict::situation::progress_at(exchange, fin.time);
     let waited = silence.application.unwrap_or(Interval::ZERO);
+    let framed = !matches!(ending.dialogue.protocol, Protocol::Opaque | Protocol::Tls);
     let ruling = Ruling::new(
         Cause::ResponseTimeout,
-        Confidence::Likely,
+        if framed || ending.dialogue.protocol == Protocol::Tls && ending.dialogue.answered > 0 { Confidence::Likely } else { Confidence::Possible },
         format!("The {requester} waited {waited} for an answer, got none and closed: its own timeout, or a cancel."),
     )
     .because("FIN of the one who asked, with its request open", &[at])
