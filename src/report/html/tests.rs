@@ -119,12 +119,12 @@ fn five_thousand_findings_stay_below_five_megabytes_and_keep_their_anchors() {
 #[test]
 fn what_does_not_fit_is_counted() {
     let mut report = large();
-    report.resets = vec![report.resets[0].clone(); 20_000];
+    report.resets = vec![report.resets[0].clone(); 6_500];
     for finding in &mut report.resets {
-        finding.explanation = "long ".repeat(1_000);
-        finding.ladder = vec![finding.ladder[0].clone(); 1_000];
+        finding.explanation = "long ".repeat(200);
+        finding.ladder = vec![finding.ladder[0].clone(); 100];
     }
     let page = html(&report).unwrap();
     assert!(page.len() < 5_000_000, "{} bytes", page.len());
-    assert!(page.contains("14,001 more findings are in the JSON and CSV forms"));
+    assert!(page.contains("501 more findings are in the JSON and CSV forms"));
 }

@@ -75,8 +75,18 @@ impl Browser {
             "goog:chromeOptions": {"args": args},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }}});
-        let session = browser.send("POST", "/session", &wanted);
-        browser.session = session["sessionId"].as_str().expect("a session").to_owned();
+        let session = browser.ask("POST", "/session", &wanted);
+        if session["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("cannot find Chrome binary"))
+        {
+            eprintln!("skipped: chromedriver finds no Chromium");
+            return None;
+        }
+        let id = session["sessionId"].as_str();
+        browser.session = id
+            .unwrap_or_else(|| panic!("no session: {session}"))
+            .to_owned();
         Some(browser)
     }
 
@@ -156,6 +166,18 @@ impl Browser {
     }
 
     fn send(&self, method: &str, path: &str, body: &Value) -> Value {
+        let value = self.ask(method, path, body);
+        assert!(
+            value["error"].is_null(),
+            "{path}: {}: {}",
+            value["error"],
+            value["message"]
+        );
+        value
+    }
+
+    /// The `value` of a response, which may tell of an error.
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = body.to_string();
         let mut stream =
             TcpStream::connect(("127.0.0.1", self.port)).expect("chromedriver listens");
@@ -165,15 +187,7 @@ impl Browser {
             body.len()
         )
         .unwrap();
-        let value = answer(stream);
-        let value = value["value"].clone();
-        assert!(
-            value["error"].is_null(),
-            "{path}: {}: {}",
-            value["error"],
-            value["message"]
-        );
-        value
+        answer(stream)["value"].clone()
     }
 }
 
