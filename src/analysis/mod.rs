@@ -168,6 +168,11 @@ impl Analyzer {
         self.table.connections_seen()
     }
 
+    /// Connections forgotten because there were too many.
+    pub fn connections_evicted(&self) -> u64 {
+        self.table.evicted()
+    }
+
     /// The report on what was seen so far. `captures` is what the reader knows of the files; counts that only the analysis knows are filled in.
     pub fn report(&self, captures: Vec<CaptureSummary>) -> Report {
         let captures = self.complete(captures);

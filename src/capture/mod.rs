@@ -13,6 +13,8 @@ mod file;
 mod filter;
 mod frame;
 mod link_type;
+#[cfg(all(feature = "live", unix))]
+pub mod live;
 mod pcap;
 mod pcap_layout;
 mod pcapng;

@@ -20,6 +20,15 @@ pub(super) struct AnalyzeArgs {
     output: OutputArgs,
     #[command(flatten)]
     evidence: EvidenceArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
+    screen: ScreenArgs,
+}
+
+/// What the report is to hold and how it is headed: shared by `analyze` and `live`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ReportArgs {
     /// List benign findings too, and every row of long groups
     #[arg(long, help_heading = "Report")]
     all: bool,
@@ -44,8 +53,6 @@ pub(super) struct AnalyzeArgs {
     /// Name of the place where the captures were taken
     #[arg(long, value_name = "NAME", help_heading = "Report")]
     vantage: Option<String>,
-    #[command(flatten)]
-    screen: ScreenArgs,
 }
 
 /// `--fail-on`
@@ -76,8 +83,9 @@ impl FailOn {
     }
 }
 
-impl AnalyzeArgs {
-    fn view(&self) -> TerminalOptions {
+impl ReportArgs {
+    /// How the terminal view is drawn.
+    pub(super) fn view(&self, screen: &ScreenArgs) -> TerminalOptions {
         TerminalOptions {
             listing: if self.all {
                 Listing::Full
@@ -89,32 +97,54 @@ impl AnalyzeArgs {
             } else {
                 Ladders::Omitted
             },
-            ..view(&self.screen)
+            ..view(screen)
         }
     }
 
+    /// Whether connections are listed.
+    pub(super) fn rows(&self) -> ConnectionRows {
+        if self.connections {
+            ConnectionRows::All
+        } else {
+            ConnectionRows::None
+        }
+    }
+
+    /// The place of capture.
+    pub(super) fn vantage(&self) -> Option<&str> {
+        self.vantage.as_deref()
+    }
+
+    /// The user's words.
+    pub(super) fn heading(&self) -> Heading {
+        Heading {
+            title: self.title.clone(),
+            ticket: self.ticket.clone(),
+            note: self.note.clone(),
+        }
+    }
+
+    /// What `--fail-on` makes of it.
+    pub(super) fn outcome(&self, report: &Report) -> Outcome {
+        if self.fail_on.iter().any(|what| what.is_met(report)) {
+            Outcome::Found
+        } else {
+            Outcome::Done
+        }
+    }
+}
+
+impl AnalyzeArgs {
     fn request(&self) -> Request<'_> {
         Request {
-            rows: if self.connections {
-                ConnectionRows::All
-            } else {
-                ConnectionRows::None
-            },
-            vantage: self.vantage.as_deref(),
+            rows: self.report.rows(),
+            vantage: self.report.vantage(),
             verbosity: self.screen.verbosity(),
             spooling: match self.output.evidence().next() {
                 Some(_) => Spooling::Streams,
                 None => Spooling::Nothing,
             },
             key: self.evidence.key_of_captures(),
-        }
-    }
-
-    fn heading(&self) -> Heading {
-        Heading {
-            title: self.title.clone(),
-            ticket: self.ticket.clone(),
-            note: self.note.clone(),
         }
     }
 }
@@ -140,7 +170,8 @@ fn write(args: &AnalyzeArgs, analysed: &mut Analysed) -> anyhow::Result<()> {
     if let Some(redactor) = redactor {
         analysed.report = redactor.report(&analysed.report);
     }
-    args.output.write(&analysed.report, &args.view(), verbosity)
+    args.output
+        .write(&analysed.report, &args.report.view(&args.screen), verbosity)
 }
 
 /// Analyses and writes the report.
@@ -151,16 +182,13 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<Outcome> {
     if analysed.outcome() == Outcome::Interrupted && !args.input.is_streamed() {
         return Ok(Outcome::Interrupted);
     }
-    if !args.heading().is_empty() {
-        analysed.report.heading = args.heading();
+    let heading = args.report.heading();
+    if !heading.is_empty() {
+        analysed.report.heading = heading;
     }
     write(args, &mut analysed)?;
-    let found = args
-        .fail_on
-        .iter()
-        .any(|what| what.is_met(&analysed.report));
     match analysed.outcome() {
-        Outcome::Done if found => Ok(Outcome::Found),
+        Outcome::Done => Ok(args.report.outcome(&analysed.report)),
         outcome => Ok(outcome),
     }
 }

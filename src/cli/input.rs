@@ -264,7 +264,7 @@ impl InputArgs {
 }
 
 /// `500M`, `2G`, `1048576`: bytes, in powers of 1024.
-fn bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let unit = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());

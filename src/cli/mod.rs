@@ -7,6 +7,8 @@ mod evidence;
 mod explain;
 mod input;
 mod interrupt;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod live;
 mod man;
 mod output;
 mod packets;
@@ -65,6 +67,9 @@ Exit status:
 enum Command {
     /// Analyse captures: every reset and hang-up, with cause, sender, harm and advice (the default)
     Analyze(analyze::AnalyzeArgs),
+    /// Watch interfaces and tell of resets as they happen
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    Live(Box<live::LiveArgs>),
     /// Tell everything about one finding
     Show(show::ShowArgs),
     /// Explain a cause, or list all causes
@@ -113,6 +118,8 @@ pub(crate) fn main() -> ExitCode {
     let run = match cli.command {
         None => analyze::run(&cli.analyze),
         Some(Command::Analyze(args)) => analyze::run(&args),
+        #[cfg(all(feature = "live", target_os = "linux"))]
+        Some(Command::Live(args)) => live::run(&args),
         Some(Command::Show(args)) => show::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Timeouts(args)) => timeouts::run(&args),

@@ -108,6 +108,18 @@ impl OutputArgs {
         self.output.iter().filter(|path| !is_evidence(path))
     }
 
+    /// All files that are to be written.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.output.iter()
+    }
+
+    /// Whether the report goes to standard output.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    pub(crate) fn prints(&self) -> bool {
+        self.format.is_some() || self.output.is_empty()
+    }
+
     /// Files that are to hold packets.
     pub(crate) fn evidence(&self) -> impl Iterator<Item = &PathBuf> {
         self.output.iter().filter(|path| is_evidence(path))

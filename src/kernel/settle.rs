@@ -59,6 +59,8 @@ fn by_word(finding: &mut Finding, sent: &ResetEvent) {
         .task
         .as_ref()
         .filter(|_| reason.origin() == Origin::LocalDecision)
+        // A name that the kernel did not note in time.
+        .filter(|task| task.name != "<...>")
         .map(|task| (task.name.clone(), task.pid));
     let holder = sent
         .listener

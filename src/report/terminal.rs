@@ -403,16 +403,19 @@ fn pointers(report: &Report, options: &TerminalOptions) -> String {
         return String::new();
     };
     let file = match report.captures.as_slice() {
-        [only] => clean(&only.path).into_owned(),
-        _ => "FILE…".to_owned(),
+        // What an interface showed is gone.
+        [only] if only.format == "live" => None,
+        [only] => Some(clean(&only.path).into_owned()),
+        _ => Some("FILE…".to_owned()),
     };
-    let show = format!("More: whyrst show {} {file}", finding.id);
-    let explain = format!("      whyrst explain {}", finding.cause);
-    format!(
-        "\n{}\n{}\n",
-        options.color.paint(Tone::Faint, &show),
-        options.color.paint(Tone::Faint, &explain)
-    )
+    let show = file.map(|file| format!("whyrst show {} {file}", finding.id));
+    let explain = format!("whyrst explain {}", finding.cause);
+    let mut out = "\n".to_owned();
+    for (command, lead) in show.into_iter().chain([explain]).zip(["More: ", "      "]) {
+        let line = format!("{lead}{command}");
+        out.push_str(&format!("{}\n", options.color.paint(Tone::Faint, &line)));
+    }
+    out
 }
 
 #[cfg(test)]

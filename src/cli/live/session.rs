@@ -1,0 +1,326 @@
+//! The loop: frames to the analysis, findings to whoever wants them, until it is time to stop.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use whyrst::analysis::{AnalysisOptions, Analyzer, Event};
+use whyrst::capture::Frame;
+use whyrst::flow::Limits;
+use whyrst::{Interval, Timestamp};
+
+use super::arguments::LiveArgs;
+use super::evidence::Keeper;
+use super::helper::Kernel;
+use super::metrics::{Endpoint, Shared};
+use super::source::{Brought, Drops, Seen, Source};
+use super::status::{self, StatusLine, Tally};
+use super::telling::Teller;
+use super::{Signals, has_status_line};
+use crate::cli::Outcome;
+use crate::cli::screen::{self, Verbosity};
+
+/// Findings are looked for this often; less often where looking takes long.
+const TICK: Interval = Interval::from_millis(100);
+/// At most a fifth of the time goes into looking for findings.
+const SHARE: i32 = 4;
+/// How long the source is waited for.
+const WAIT: Duration = Duration::from_millis(50);
+/// Drops are asked for, metrics are set.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// The metrics' file is written.
+const FILE_EVERY: Duration = Duration::from_secs(15);
+/// Idle timeouts are inferred again for the metrics; less often where that takes long.
+const INFER_EVERY: Duration = Duration::from_secs(60);
+/// Refused connections of one client and service that are told one by one.
+const REFUSED_APART: u64 = 20;
+/// The same in all.
+const REFUSED_APART_IN_ALL: u64 = 1_000;
+
+/// When periodic work is due next.
+struct Schedule {
+    housekeeping: Instant,
+    file: Instant,
+    inference: Instant,
+}
+
+/// A run.
+pub(super) struct Session<'a> {
+    args: &'a LiveArgs,
+    analyzer: Analyzer,
+    kernel: Option<Kernel>,
+    teller: Teller,
+    tally: Tally,
+    keeper: Option<Keeper>,
+    metrics: Option<Shared>,
+    line: StatusLine,
+    seen: Seen,
+    drops: Drops,
+    /// When, on the frames' clock, findings are looked for next.
+    next_tick: Option<Timestamp>,
+    tick: Interval,
+    /// When the newest frame was read.
+    read_at: Instant,
+    schedule: Schedule,
+    /// The first thing that went wrong inside a callback.
+    error: Option<anyhow::Error>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(
+        args: &'a LiveArgs,
+        mut kernel: Option<Kernel>,
+        endpoint: Endpoint,
+    ) -> anyhow::Result<Self> {
+        let limits = Limits {
+            refused_apart: REFUSED_APART,
+            refused_apart_in_all: REFUSED_APART_IN_ALL,
+            ..Limits::within(args.max_memory)
+        };
+        let mut analyzer = Analyzer::new(AnalysisOptions {
+            connections: args.report.rows(),
+            heading: args.report.heading(),
+            limits,
+            ..AnalysisOptions::default()
+        });
+        analyzer.watch();
+        if let Some(witness) = kernel.as_mut().and_then(Kernel::witness) {
+            analyzer.hear(witness);
+        }
+        let now = Instant::now();
+        Ok(Self {
+            args,
+            analyzer,
+            kernel,
+            teller: Teller::new(args),
+            tally: Tally::default(),
+            keeper: Keeper::new(args),
+            metrics: endpoint.serve()?,
+            line: StatusLine::new(has_status_line(args).then_some(now)),
+            seen: Seen::default(),
+            drops: Drops::default(),
+            next_tick: None,
+            tick: TICK,
+            read_at: now,
+            schedule: Schedule {
+                housekeeping: now,
+                file: now,
+                inference: now + INFER_EVERY,
+            },
+            error: None,
+        })
+    }
+
+    /// Until a signal, `--duration`, `-c` or the end of the source.
+    pub(super) fn watch(&mut self, source: &mut Source, signals: &Signals) -> anyhow::Result<()> {
+        let until = self.args.duration.map(|duration| Instant::now() + duration);
+        self.announce(source);
+        loop {
+            let brought = source.read(WAIT, |frame| self.frame(frame))?;
+            self.idle();
+            if let Some(error) = self.error.take() {
+                return Err(error);
+            }
+            if brought == Brought::End || self.is_full() {
+                return Ok(());
+            }
+            self.keep_house(source, signals)?;
+            if signals.stop_is_asked_for() || until.is_some_and(|until| Instant::now() >= until) {
+                source.drain(|frame| self.frame(frame))?;
+                return self.error.take().map_or(Ok(()), Err);
+            }
+        }
+    }
+
+    fn announce(&self, source: &Source) {
+        if self.args.screen.verbosity() == Verbosity::Quiet {
+            return;
+        }
+        for line in source.describe() {
+            let name = line.split(':').next().unwrap_or_default();
+            screen::complain(&format!("watching {name}"));
+        }
+        if self.args.screen.verbosity() == Verbosity::Verbose && self.kernel.is_some() {
+            screen::complain("the kernel says why it sends a RST");
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.args.count.is_some_and(|most| self.seen.frames >= most)
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>) {
+        if self.is_full() {
+            return;
+        }
+        match self.next_tick {
+            None => self.next_tick = Some(frame.time + self.tick),
+            Some(due) if frame.time >= due => self.look(frame.time),
+            Some(_) => {}
+        }
+        self.seen.count(frame);
+        self.analyzer.frame(frame);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.frame(frame);
+        }
+        self.read_at = Instant::now();
+    }
+
+    /// No frame tells the time: it has gone on since the last one.
+    fn idle(&mut self) {
+        let (Some(due), Some(last)) = (self.next_tick, self.seen.last) else {
+            return;
+        };
+        let gone = i64::try_from(self.read_at.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        let now = last + Interval::from_nanos(gone);
+        if now >= due {
+            self.look(now);
+        }
+    }
+
+    /// Looks for findings and tells them.
+    fn look(&mut self, now: Timestamp) {
+        let started = Instant::now();
+        if let (Some(kernel), Some(witness)) = (&self.kernel, self.analyzer.witness()) {
+            kernel.lines(witness);
+        }
+        let events = self.analyzer.tick(now);
+        let result = self.tell(&events, now);
+        if let (Err(error), None) = (result, &self.error) {
+            self.error = Some(error);
+        }
+        let cost = i64::try_from((started.elapsed() * SHARE as u32).as_nanos()).unwrap_or(i64::MAX);
+        self.tick = TICK.max(Interval::from_nanos(cost));
+        self.next_tick = Some(now + self.tick);
+    }
+
+    fn tell(&mut self, events: &[Event], now: Timestamp) -> anyhow::Result<()> {
+        if !events.is_empty() {
+            self.line.clear();
+            self.teller.tell(events)?;
+        }
+        for event in events {
+            self.tally.count(event);
+            if let Some(metrics) = &self.metrics {
+                metrics.update(|metrics| metrics.count(event));
+            }
+            if let Some(keeper) = &mut self.keeper {
+                keeper.event(event, now);
+            }
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.write_due(now).context("cannot write evidence")?;
+        }
+        Ok(())
+    }
+
+    fn keep_house(&mut self, source: &mut Source, signals: &Signals) -> anyhow::Result<()> {
+        let now = Instant::now();
+        if now >= self.schedule.housekeeping {
+            self.schedule.housekeeping = now + HOUSEKEEPING;
+            self.set_drops(source.drops());
+            self.set_metrics();
+        }
+        if now >= self.schedule.inference {
+            self.infer(now);
+        }
+        if let (Some(metrics), Some(path)) = (&self.metrics, &self.args.metrics_file)
+            && now >= self.schedule.file
+        {
+            self.schedule.file = now + FILE_EVERY;
+            metrics
+                .write(path)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        if signals.statistics_are_asked_for() {
+            self.set_drops(source.drops());
+            self.line.clear();
+            self.say_statistics(source);
+        }
+        if self.line.is_due(now) {
+            let text = self.describe();
+            self.line.draw(&text, now);
+        }
+        Ok(())
+    }
+
+    fn set_drops(&mut self, drops: Drops) {
+        if drops != self.drops && drops != Drops::default() {
+            // Nothing may be inferred from what was not seen.
+            self.analyzer.packets_were_dropped();
+        }
+        self.drops = drops;
+    }
+
+    fn set_metrics(&self) {
+        if let Some(metrics) = &self.metrics {
+            let (connections, evicted) = (
+                self.analyzer.connections_seen(),
+                self.analyzer.connections_evicted(),
+            );
+            metrics.update(|metrics| metrics.set(&self.seen, connections, evicted, self.drops));
+        }
+    }
+
+    /// Idle timeouts for the metrics: that is a whole report.
+    fn infer(&mut self, now: Instant) {
+        if let Some(metrics) = &self.metrics {
+            let report = self.analyzer.report(Vec::new());
+            metrics.update(|metrics| metrics.set_timeouts(&report.idle_timeouts));
+        }
+        self.schedule.inference = now + INFER_EVERY.max(now.elapsed() * 50);
+    }
+
+    fn describe(&self) -> String {
+        status::describe(
+            &self.seen,
+            self.analyzer.connections_seen(),
+            &self.tally,
+            self.drops,
+        )
+    }
+
+    fn say_statistics(&self, source: &Source) {
+        screen::complain(&self.describe());
+        for line in source.describe() {
+            screen::complain(&line);
+        }
+    }
+
+    /// Waits for what is still on its way, and writes the report.
+    pub(super) fn finish(mut self, mut source: Source) -> anyhow::Result<Outcome> {
+        self.line.clear();
+        self.set_drops(source.drops());
+        if let Some(last) = self.seen.last {
+            // What settles later than this is judged as it stands.
+            self.look(last + Interval::from_millis(500));
+            if let Some(error) = self.error.take() {
+                return Err(error);
+            }
+        }
+        if let Some(kernel) = &mut self.kernel {
+            kernel.end();
+        }
+        if let Some(keeper) = &mut self.keeper {
+            let end = Timestamp::from_nanos(i64::MAX);
+            keeper.write_due(end).context("cannot write evidence")?;
+        }
+        let summaries = source.summaries(&self.seen, self.args.report.vantage());
+        let report = self.analyzer.report(summaries);
+        self.set_metrics();
+        if let (Some(metrics), Some(path)) = (&self.metrics, &self.args.metrics_file) {
+            metrics.update(|metrics| metrics.set_timeouts(&report.idle_timeouts));
+            metrics
+                .write(path)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let verbosity = self.args.screen.verbosity();
+        if verbosity != Verbosity::Quiet {
+            self.say_statistics(&source);
+        }
+        if !(self.args.json_lines && self.args.output.prints()) {
+            let view = self.args.report.view(&self.args.screen);
+            self.args.output.write(&report, &view, verbosity)?;
+        }
+        Ok(self.args.report.outcome(&report))
+    }
+}
