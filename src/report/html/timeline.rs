@@ -147,7 +147,7 @@ fn since(s: f64) -> String {
     match s {
         0.0 => "start".to_owned(),
         s if s >= 7200.0 => format!("{} h", (s / 360.0).round() / 10.0),
-        s if s >= 180.0 => format!("{} min", (s / 6.0).round() / 10.0),
+        s if s >= 900.0 => format!("{} min", (s / 6.0).round() / 10.0),
         s if s >= 1.0 => format!("{} s", (s * 10.0).round() / 10.0),
         s => seconds(s),
     }
