@@ -17,6 +17,8 @@ pub mod flow;
 pub mod insight;
 pub mod kernel;
 pub mod report;
+#[doc(hidden)]
+pub mod testing;
 pub mod time;
 pub mod verdict;
 pub mod wire;

@@ -554,8 +554,13 @@ impl<R: StreamReader> Connection<R> {
             .filter(|next| packet.ack.is_after(*next));
         if let Some(next) = missed {
             let bytes = packet.ack.offset_from(next);
-            // An acknowledgement that jumps by more than any window was never of this data.
-            if bytes < (1 << 30) {
+            // An acknowledgement that jumps by more than any window was never of this data, nor one of a server that still
+            // holds an older connection and answers a new SYN with that one's numbers (RFC 9293 section 3.10.7.4).
+            let foreign = packet.from == Peer::Server
+                && self.directions.server.iss.is_none()
+                && self.directions.client.iss.is_some()
+                && self.directions.client.new_bytes == 0;
+            if bytes < (1 << 30) && !foreign {
                 let direction = self.directions.of_mut(peer);
                 direction.missed_bytes += u64::from(bytes.unsigned_abs());
                 direction.snd_nxt = Some(packet.ack);

@@ -69,7 +69,11 @@ impl<S> Episode<S> {
         if self.after.len() < Self::AFTER_KEPT {
             self.after.push(*packet);
         }
-        if packet.is_new_data() || packet.kind == PacketKind::SynAck {
+        // What lies below the RST's number was sent before it, and only delivered later.
+        let overtaken = self.first().is_some_and(|reset| {
+            reset.from == packet.from && packet.len > 0 && !packet.end().is_after(reset.seq)
+        });
+        if !overtaken && (packet.is_new_data() || packet.kind == PacketKind::SynAck) {
             *self.later_data.of_mut(packet.from) = Some(packet.end());
         }
         let acknowledged = packet.flags.ack()

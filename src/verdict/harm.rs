@@ -55,6 +55,10 @@ pub enum Taken {
 /// then threw away, Linux `__tcp_close`).
 pub fn taken(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) -> Taken {
     let acknowledged = ending.acknowledged_of(situation.requester).unwrap_or(0);
+    if acknowledged <= exchange.request.start.offset && unheard(ending, situation) {
+        // Its acknowledgements were not captured: that there were none can't be said.
+        return Taken::Part;
+    }
     if acknowledged >= exchange.request.end.offset
         && exchange.request.end.offset > exchange.request.start.offset
     {
@@ -64,4 +68,14 @@ pub fn taken(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) ->
     } else {
         Taken::Part
     }
+}
+
+/// The one who answers spoke (its peer acknowledges it), and nothing of that was captured but perhaps a RST.
+fn unheard(ending: &Ending, situation: &Situation<'_>) -> bool {
+    ending.state.of(situation.responder()).packets == 0
+        && ending.state.of(situation.requester).ack.is_some()
+        && ending
+            .resets
+            .first()
+            .is_none_or(|reset| reset.from == situation.requester)
 }

@@ -131,6 +131,7 @@ fn agree_with_origin(ruling: &mut Ruling, origin: &Origin) {
             | Cause::StaleReuse
             | Cause::KeepaliveProbeFailure
             | Cause::HandshakeAborted
+            | Cause::ConnectionRefused
             | Cause::TimeWaitCollision
             | Cause::IgnoredRst
     );
@@ -199,13 +200,23 @@ fn trigger_kind(case: &Case<'_>, shape: &Shape<'_>) -> TriggerKind {
         PacketKind::Data | PacketKind::Retransmission => {
             if trigger.from != case.situation.requester {
                 TriggerKind::Response
-            } else if case.situation.begun.is_some() {
+            } else if case.situation.begun.is_some() || repeats_a_request(case, trigger) {
                 TriggerKind::Request
             } else {
                 TriggerKind::Data
             }
         }
     }
+}
+
+/// The start of a request that is still open, sent again.
+fn repeats_a_request(case: &Case<'_>, trigger: &Packet) -> bool {
+    trigger.kind == PacketKind::Retransmission
+        && case.situation.open.is_some_and(|(exchange, _)| {
+            case.ending.before.iter().any(|packet| {
+                packet.frame == exchange.request.start.frame && packet.seq == trigger.seq
+            })
+        })
 }
 
 fn stake<'a>(situation: &Situation<'a>, ruling: &Ruling) -> Option<&'a Exchange> {

@@ -147,6 +147,7 @@ fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
         .after
         .iter()
         .filter(|packet| packet.from == reset.from && packet.time - reset.time > REORDERING)
+        .filter(|packet| !was_overtaken(ending, reset, packet))
         .filter(|packet| match packet.kind {
             PacketKind::Data | PacketKind::Fin => true,
             PacketKind::SynAck => true,
@@ -167,6 +168,14 @@ fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
             later.iter().take(3).map(|packet| number(packet.frame)).collect(),
         );
     }
+}
+
+/// Sent before the RST and delivered after it: it lies below the RST's number, and comes within a round trip.
+fn was_overtaken(ending: &Ending, reset: &Packet, packet: &Packet) -> bool {
+    let flight = ending.round_trip().unwrap_or(Interval::ZERO);
+    packet.len > 0
+        && !packet.end().is_after(reset.seq)
+        && packet.time - reset.time <= flight.max(REORDERING)
 }
 
 /// A client that resets a foreign acknowledgement of its SYN goes on with the same SYN (RFC 9293 section 3.10.7.3).

@@ -42,7 +42,13 @@ impl<'a> Situation<'a> {
                 })
         };
         let open = earlier()
-            .map(|exchange| (exchange, progress_at(exchange, moment)))
+            .map(|exchange| match trigger {
+                // The response that drew the RST was not there before it.
+                Some(packet) if begins_response(exchange, packet) => {
+                    (exchange, Progress::Unanswered)
+                }
+                _ => (exchange, progress_at(exchange, moment)),
+            })
             .find(|(_, progress)| !matches!(progress, Progress::Answered | Progress::Told));
         Self {
             requester: dialogue.requester,
@@ -67,6 +73,12 @@ impl<'a> Situation<'a> {
     pub fn responder(&self) -> Peer {
         self.requester.other()
     }
+}
+
+fn begins_response(exchange: &Exchange, packet: &Packet) -> bool {
+    exchange
+        .response
+        .is_some_and(|response| response.start.frame == packet.frame)
 }
 
 /// How far an exchange had come at one moment: a response that began later was not there.
@@ -98,9 +110,12 @@ impl Silence {
     /// Before a packet.
     pub fn before(packet: &Packet) -> Self {
         Self {
+            // Before the first word the application has been silent at least since the newest packet.
             application: packet
                 .last_activity
-                .map(|activity| packet.time - activity.time),
+                .map(|activity| activity.time)
+                .or(packet.previous_packet)
+                .map(|since| packet.time - since),
             wire: packet
                 .previous_packet
                 .map(|previous| packet.time - previous),

@@ -85,9 +85,11 @@ pub fn injected(case: &Case<'_>) -> Option<Ruling> {
     if expired || closing && !case.origin.contradicted {
         return None;
     }
-    let harm = match case.situation.at_stake() {
+    // It cut whatever was open when it came, not only what it answers.
+    let cut = case.situation_at(case.reset.time);
+    let harm = match cut.at_stake() {
         Some((exchange, progress)) => {
-            match harm_of_exchange(case.ending, &case.situation, exchange, progress) {
+            match harm_of_exchange(case.ending, &cut, exchange, progress) {
                 // What the box let pass may have arrived: nothing says that the server never got it.
                 Harm::RequestLost => Harm::RequestOutcomeUnknown,
                 harm => harm,
@@ -135,8 +137,11 @@ fn is_long_idle(case: &Case<'_>) -> bool {
         })
 }
 
-/// Everything else.
+/// Everything else. Of a connection that shows nothing but RSTs, nothing can be said.
 pub fn rule(case: &Case<'_>) -> Option<Ruling> {
+    if case.ending.before.is_empty() {
+        return None;
+    }
     if case.is_reply() {
         return Some(lost_state(case));
     }

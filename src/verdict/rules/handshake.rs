@@ -168,6 +168,10 @@ fn unanswered(case: &Case<'_>) -> Option<Ruling> {
     )
 }
 
+/// Linux repeats a SYN-ACK five times, after 1, 3, 7, 15 and 31 s, and forgets the attempt after 63 s (`tcp_synack_retries`); twice
+/// that for one repetition more.
+const LONGEST_SYN_RECEIVED: Interval = Interval::from_millis(127_000);
+
 /// The handshake was over for the client and not for the server: the accept queue was full, or something in front has no
 /// backend (Linux `tcp_check_req` with `tcp_abort_on_overflow`, or the SYN-ACK timer of a queue that stayed full).
 fn overflow(case: &Case<'_>) -> Option<Ruling> {
@@ -192,6 +196,15 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
             .iss
             .is_some_and(|iss| ack.is_after(iss + 1))
     });
+    // One SYN-ACK is repeated too when the client's ACK was lost; a second one, or data that nobody takes, is no such accident.
+    let stubborn =
+        server.syn_acks_after_ack >= 2 || ending.state.client.unanswered_retransmissions > 0;
+    let forgotten = server
+        .syn_times
+        .is_some_and(|(_, last)| trigger.time - last > LONGEST_SYN_RECEIVED);
+    if forgotten && !stubborn {
+        return None;
+    }
     if acknowledged_data || !repeated && trigger.time - established > Interval::from_millis(1000) {
         return None;
     }
@@ -199,7 +212,7 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
         return None;
     }
     let payload = carries_payload(trigger) || ending.state.client.new_bytes > 0;
-    let confidence = if repeated {
+    let confidence = if repeated && stubborn {
         Confidence::Certain
     } else {
         Confidence::Likely

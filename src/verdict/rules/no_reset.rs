@@ -194,6 +194,9 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
     {
         return None;
     }
+    if is_one_way(ending) && taken(ending, &situation, exchange) == Taken::All {
+        return None;
+    }
     let request = ending
         .before
         .iter()
@@ -244,6 +247,21 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         _ => hang_up(ending, requester, state, at, &silence).harm(harm, requester),
     };
     Some(NoResetEnding { ruling, at: *at })
+}
+
+/// Nothing was ever answered in a protocol that nobody knows, and the one who spoke went on after pauses of its own: it waited for
+/// no answer.
+fn is_one_way(ending: &Ending) -> bool {
+    let requester = ending.dialogue.requester;
+    ending.dialogue.protocol == Protocol::Opaque
+        && ending.dialogue.answered == 0
+        && ending.newest_before(requester).any(|packet| {
+            packet.is_new_data()
+                && packet
+                    .last_activity
+                    .is_some_and(|activity| activity.from == requester)
+                && Silence::before(packet).is_idle(ending)
+        })
 }
 
 /// What the FIN itself says of the request: whether its sender had taken it when it closed.

@@ -1,0 +1,165 @@
+//! Frames of any number of ladders, as one capture.
+
+use crate::analysis::{AnalysisOptions, Analyzer};
+use crate::capture::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
+use crate::report::Finding;
+use crate::time::{Interval, Timestamp};
+use crate::wire::{Decoded, Decoder, Segment};
+
+const ETHERNET: LinkType = LinkType(1);
+
+/// One frame of a [`Trace`]: Ethernet.
+#[derive(Clone, Debug)]
+pub struct TraceFrame {
+    /// When it was captured.
+    pub time: Timestamp,
+    /// On which interface.
+    pub interface: u32,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A capture in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// Its frames, in order of capture.
+    pub frames: Vec<TraceFrame>,
+}
+
+impl Trace {
+    /// A capture of these frames, sorted by time; equal times keep their order.
+    pub fn of(mut frames: Vec<TraceFrame>) -> Self {
+        frames.sort_by_key(|frame| frame.time);
+        Self { frames }
+    }
+
+    /// With the frames of another one among them.
+    pub fn with(self, other: &Self) -> Self {
+        Self::of([self.frames, other.frames.clone()].concat())
+    }
+
+    /// Each frame seen a second time on another interface, some microseconds later, as `tcpdump -i any` sees bridged packets.
+    pub fn seen_twice(self, micros: i64) -> Self {
+        let second = self.frames.iter().map(|frame| TraceFrame {
+            time: frame.time + Interval::from_nanos(micros * 1000),
+            interface: frame.interface + 1,
+            bytes: frame.bytes.clone(),
+        });
+        let frames = self.frames.iter().cloned().chain(second).collect();
+        Self::of(frames)
+    }
+
+    /// Hands every frame to `take`, with numbers from 1.
+    fn each(&self, mut take: impl FnMut(&Frame<'_>)) {
+        for (number, frame) in (1..).zip(&self.frames) {
+            take(&Frame {
+                id: FrameId {
+                    capture: CaptureId(0),
+                    number: FrameNumber(number),
+                },
+                time: frame.time,
+                link: ETHERNET,
+                interface: frame.interface,
+                data: &frame.bytes,
+                original_len: frame.bytes.len() as u32,
+            });
+        }
+    }
+
+    /// Hands every TCP segment to `take`.
+    pub fn segments(&self, mut take: impl FnMut(&Segment<'_>)) {
+        let mut decoder = Decoder::new();
+        self.each(|frame| {
+            if let Decoded::Tcp(segment) = decoder.decode(frame) {
+                take(&segment);
+            }
+        });
+    }
+
+    /// What is found in it.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut analyzer = Analyzer::new(AnalysisOptions::default());
+        self.each(|frame| analyzer.frame(frame));
+        analyzer.findings()
+    }
+
+    /// The one finding.
+    ///
+    /// # Panics
+    /// When there is none, or more than one.
+    pub fn finding(&self) -> Finding {
+        let findings = self.findings();
+        match <[Finding; 1]>::try_from(findings) {
+            Ok([finding]) => finding,
+            Err(findings) => panic!("{} findings instead of one: {findings:#?}", findings.len()),
+        }
+    }
+
+    /// A pcap file with nanoseconds (LINKTYPE_ETHERNET, little endian). Interfaces are lost.
+    pub fn pcap(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 262_144, 1] {
+            file.extend(word.to_le_bytes());
+        }
+        for frame in &self.frames {
+            let nanos = frame.time.as_nanos();
+            let length = frame.bytes.len() as u32;
+            let (seconds, rest) = (
+                nanos.div_euclid(1_000_000_000),
+                nanos.rem_euclid(1_000_000_000),
+            );
+            for word in [seconds as u32, rest as u32, length, length] {
+                file.extend(word.to_le_bytes());
+            }
+            file.extend(&frame.bytes);
+        }
+        file
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialogue::DialogueReader;
+    use crate::flow::PacketKind;
+    use crate::flow::{Limits, Peer, Table};
+    use crate::testing::Ladder;
+
+    fn talk() -> Ladder {
+        Ladder::to(80)
+            .handshake(0)
+            .client(30, "P.")
+            .payload("abc")
+            .server(50, ".")
+            .client(9000, ".")
+            .probe()
+            .server(9020, "R")
+    }
+
+    #[test]
+    fn a_ladder_becomes_the_packets_that_it_shows() {
+        let mut table = Table::<DialogueReader>::new(Limits::default());
+        talk().over_ipv6().trace().segments(|segment| {
+            table.take(segment);
+        });
+        let connections = table.connections();
+        let packets = connections[0].history.to_vec();
+        let kinds: Vec<_> = packets.iter().map(|packet| packet.kind).collect();
+        use PacketKind::{Ack, Data, KeepaliveProbe, Rst, Syn, SynAck};
+        assert_eq!(kinds, [Syn, SynAck, Ack, Data, Ack, KeepaliveProbe, Rst]);
+        assert_eq!(packets[6].seq, packets[5].ack, "the RST answers the probe");
+        assert_eq!(packets[4].ack, packets[3].end());
+        assert_eq!(connections[0].directions.of(Peer::Client).missed_bytes, 0);
+        assert_eq!(connections[0].episodes[0].checksum_ok, Some(true));
+    }
+
+    #[test]
+    fn the_file_holds_every_frame() {
+        let trace = talk().trace();
+        let bytes: usize = trace
+            .frames
+            .iter()
+            .map(|frame| frame.bytes.len() + 16)
+            .sum();
+        assert_eq!(trace.pcap().len(), 24 + bytes);
+    }
+}

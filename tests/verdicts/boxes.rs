@@ -1,0 +1,93 @@
+//! Devices in between, and resets that nobody obeyed.
+
+use whyrst::flow::Peer::{Client, Server};
+use whyrst::testing::Ladder;
+use whyrst::verdict::{Cause, Harm};
+
+use crate::{GET, OK, PART, served};
+
+ladders! {
+    a_forged_reset_and_the_answer_behind_it: "certain injected · by middlebox · drawn by none · request-outcome-unknown" =>
+        served()
+            .client(60, "P.").payload(GET)
+            .forged(Server, 64, "R.")
+            .server(80, "P.").payload(OK)
+            .client(80.1, "R");
+
+    forged_both_ways: "certain injected · by middlebox · drawn by none · request-outcome-unknown" =>
+        served()
+            .client(60, "P.").payload(GET)
+            .forged(Server, 64, "R.")
+            .forged(Client, 64.1, "R.")
+            .server(80, "P.").payload(OK)
+            .client(80.1, "R");
+
+    a_reset_outside_the_window: "likely ignored-rst · by middlebox · drawn by none · none" =>
+        served()
+            .forged(Server, 50, "R").seq(900_000_000);
+
+    a_reset_outside_the_window_and_life_goes_on: "certain ignored-rst · by middlebox · drawn by none · none" =>
+        served()
+            .forged(Server, 50, "R").seq(900_000_000)
+            .client(60, "P.").payload(GET)
+            .server(80, "P.").payload(OK)
+            .client(80.1, ".");
+
+    a_reset_inside_the_window_is_challenged: "likely ignored-rst · by middlebox · drawn by none · none" =>
+        served()
+            .forged(Server, 50, "R").seq(3000)
+            .client(50.1, ".");
+
+    a_challenge_and_life_goes_on: "certain ignored-rst · by middlebox · drawn by none · none" =>
+        served()
+            .forged(Server, 50, "R").seq(3000)
+            .client(50.1, ".")
+            .client(60, "P.").payload(GET)
+            .server(80, "P.").payload(OK)
+            .client(80.1, ".");
+
+    a_guessed_ladder_of_resets: "likely injected · by middlebox · drawn by request · request-outcome-unknown" =>
+        served()
+            .client(500, "P.").payload(GET)
+            .forged(Server, 504, "R")
+            .forged(Server, 504.1, "R").seq(1500)
+            .forged(Server, 504.2, "R").seq(4500);
+
+    data_overtaken_by_the_reset_behind_it: "likely abortive-close · by server · drawn by none · response-truncated" =>
+        served()
+            .client(60, "P.").payload(GET)
+            .server(80, "P.").payload(PART)
+            .server(84, "P.").payload([b'a'; 1400])
+            .server(82, "R.")
+            .client(82.1, ".").ack(102);
+
+    the_reset_is_captured_before_the_data_that_it_follows: "likely abortive-close · by server · drawn by none · response-truncated" =>
+        served()
+            .client(60, "P.").payload(GET)
+            .server(80, "P.").payload(PART)
+            .server(80.3, "P.").payload([b'a'; 1400])
+            .server(80.2, "R.")
+            .client(80.4, ".");
+}
+
+#[test]
+fn a_box_cuts_what_was_open_even_where_its_reset_could_answer_an_older_ack() {
+    let finding = served()
+        .client(60, "P.").payload(GET)
+        .forged(Server, 64, "R")
+        .forged(Server, 64.1, "R").seq(1500)
+        .finding();
+    assert_eq!(finding.cause, Cause::Injected);
+    assert_eq!(finding.harm, Harm::RequestOutcomeUnknown);
+}
+
+#[test]
+fn a_wrong_checksum_is_told() {
+    let finding = Ladder::to(80)
+        .handshake(0)
+        .client(21, "P.").payload(GET)
+        .server(41, ".")
+        .server(45, "R.").wrong_checksum()
+        .finding();
+    assert!(finding.evidence_against.iter().any(|evidence| evidence.text.contains("checksum")));
+}

@@ -1,0 +1,174 @@
+//! A FIN came before the RST: races, pools that don't look, late words, and noise.
+
+use whyrst::testing::Ladder;
+
+use crate::{CLOSE_DELIMITED, GET, OK, PART, POST, TOO_LARGE, UPLOAD, served};
+
+/// A TLS record.
+fn record(kind: u8, length: usize) -> Vec<u8> {
+    [&[kind, 3, 3][..], &(length as u16).to_be_bytes(), &vec![0xaa; length]].concat()
+}
+
+/// TLS 1.2 after its handshake and one exchange, idle from 145 ms on.
+pub fn encrypted() -> Ladder {
+    let hello = |kind: u8| [&[22, 3, 3, 0, 42, kind, 0, 0, 38, 3, 3][..], &[7; 32], &[0, 0x13, 1, 0]].concat();
+    let mut client_hello = [&[22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0]].concat();
+    let length = client_hello.len() - 5;
+    client_hello[4] = length as u8;
+    client_hello[8] = (length - 4) as u8;
+    Ladder::to(443)
+        .handshake(0)
+        .client(21, "P.").payload(client_hello)
+        .server(45, "P.").payload([hello(2), record(22, 900), record(22, 4)].concat())
+        .client(46, "P.").payload([record(22, 70), record(20, 1), record(22, 40)].concat())
+        .server(70, "P.").payload([record(20, 1), record(22, 40)].concat())
+        .client(71, "P.").payload(record(23, 200))
+        .server(120, ".")
+        .server(145, "P.").payload(record(23, 900))
+        .client(145.1, ".")
+}
+
+/// An encrypted alert of TLS 1.2: close_notify, after application data.
+pub fn close_notify() -> Vec<u8> {
+    record(21, 26)
+}
+
+pub fn application_data(length: usize) -> Vec<u8> {
+    record(23, length)
+}
+
+ladders! {
+    the_idle_close_and_the_request_cross: "certain keepalive-race · by server · drawn by request · request-lost · between-requests" =>
+        served()
+            .client(5040, "P.").payload(GET)
+            .server(5045, "F.").crossing()
+            .client(5045.1, ".")
+            .server(5060, "R").answering(5040)
+            .server(5065.1, "R");
+
+    they_cross_with_a_post: "certain keepalive-race · by server · drawn by request · request-lost · between-requests" =>
+        served()
+            .client(5040, "P.").payload(POST)
+            .server(5045, "F.").crossing()
+            .client(5045.1, ".")
+            .server(5060, "R").answering(5040);
+
+    the_pool_takes_a_closed_connection: "certain stale-reuse · by server · drawn by request · request-lost · between-requests" =>
+        served()
+            .server(5045, "F.")
+            .client(5045.1, ".")
+            .client(9000, "P.").payload(GET)
+            .server(9020, "R");
+
+    the_event_loop_was_two_milliseconds_late: "likely stale-reuse · by server · drawn by request · request-lost · between-requests" =>
+        served()
+            .server(5045, "F.")
+            .client(5045.1, ".")
+            .client(5047, "P.").payload(GET)
+            .server(5067, "R");
+
+    an_early_answer_ends_an_upload: "likely data-after-close · by server · drawn by data · response-truncated" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.").payload(UPLOAD)
+            .client(21.1, "P.").payload([b'x'; 1400])
+            .server(41, ".")
+            .server(42, "P.").payload(TOO_LARGE)
+            .server(42.1, "F.")
+            .client(42.2, ".")
+            .client(43, "P.").payload([b'x'; 1400])
+            .server(63, "R");
+
+    a_half_written_upload_meets_a_closed_socket: "likely data-after-close · by server · drawn by data · request-outcome-unknown" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.").payload(UPLOAD)
+            .client(21.1, "P.").payload([b'x'; 1400])
+            .server(41, ".")
+            .server(42, "F.")
+            .client(42.1, ".")
+            .client(43, "P.").payload([b'x'; 1400])
+            .server(63, "R");
+
+    the_server_reset_what_follows_both_fins: "likely teardown-noise · by server · drawn by ack · none" =>
+        served()
+            .client(60, "F.")
+            .server(80, "F.")
+            .client(80.1, ".")
+            .server(100.1, "R");
+
+    the_client_answers_the_fin_with_a_reset: "likely teardown-noise · by client · drawn by none · none" =>
+        served()
+            .server(5045, "F.")
+            .client(5045.3, "R.");
+
+    a_mac_sends_its_fin_and_a_reset_with_the_same_number: "likely teardown-noise · by client · drawn by none · none" =>
+        served()
+            .client(60, "F.")
+            .client(60.1, "R.").seq(28);
+
+    close_notify_meets_a_closed_socket: "likely teardown-noise · by client · drawn by data · none" =>
+        encrypted()
+            .client(200, "P.").payload(close_notify())
+            .client(200.1, "F.")
+            .server(220, "P.").payload(close_notify())
+            .server(220.1, "F.")
+            .client(220.2, "R").answering(220)
+            .client(220.3, "R").answering(220.1);
+
+    a_request_under_tls_meets_a_closed_socket: "certain stale-reuse · by server · drawn by request · request-lost · between-requests" =>
+        encrypted()
+            .server(5145, "P.").payload(close_notify())
+            .server(5145.1, "F.")
+            .client(5145.2, ".")
+            .client(9000, "P.").payload(application_data(180))
+            .server(9020, "R");
+
+    the_client_had_enough_after_a_whole_answer: "likely teardown-noise · by client · drawn by none · none" =>
+        served()
+            .client(46, "R.");
+
+    a_close_delimited_answer_and_a_late_reset: "likely teardown-noise · by client · drawn by none · none" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.").payload(GET)
+            .server(41, "P.").payload(CLOSE_DELIMITED)
+            .server(41.1, "F.")
+            .client(41.3, "R.");
+
+    a_second_answer_comes_after_the_client_is_gone: "likely teardown-noise · by client · drawn by response · none" =>
+        served()
+            .client(60, "F.")
+            .server(80, "P.").payload(OK)
+            .client(80.1, "R");
+
+    a_hang_up_instead_of_an_answer: "likely hang-up · request-outcome-unknown" =>
+        served()
+            .client(60, "P.").payload(POST)
+            .server(80, ".")
+            .server(82, "F.")
+            .client(82.1, "F.")
+            .server(102, ".");
+
+    a_hang_up_in_the_middle_of_an_answer: "likely hang-up · response-truncated" =>
+        served()
+            .client(60, "P.").payload(GET)
+            .server(80, "P.").payload(PART)
+            .server(82, "F.")
+            .client(82.1, "F.")
+            .server(102, ".");
+
+    a_hang_up_that_the_client_answers_with_a_reset: "likely hang-up · by client · drawn by none · request-outcome-unknown" =>
+        served()
+            .client(60, "P.").payload(POST)
+            .server(80, ".")
+            .server(82, "F.")
+            .client(82.3, "R.");
+
+    the_idle_close_crosses_a_request_and_no_reset_follows: "likely keepalive-race · request-lost · between-requests" =>
+        served()
+            .client(5040, "P.").payload(GET)
+            .server(5045, "F.").crossing()
+            .client(5045.1, "F.")
+            .server(5065, ".").ack(56);
+}

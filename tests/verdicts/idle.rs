@@ -1,0 +1,113 @@
+//! Silence before the end: lost state, timers, probes.
+
+use whyrst::flow::Peer::{Client, Server};
+use whyrst::testing::Ladder;
+
+use crate::{GET, OK, POST, served, together, told};
+
+ladders! {
+    the_server_forgot_in_silence: "possible idle-expired-silently · by server · drawn by request · request-lost · between-requests" =>
+        served()
+            .client(350_045, "P.").payload(GET)
+            .server(350_065, "R");
+
+    a_box_forgot_in_silence: "likely idle-expired-silently · by middlebox · drawn by request · request-lost · between-requests" =>
+        served()
+            .client(350_045, "P.").payload(GET)
+            .forged(Server, 350_051, "R");
+
+    the_path_forgot_and_says_nothing: "possible idle-expired-silently · request-outcome-unknown · between-requests" =>
+        served()
+            .client(350_045, "P.").payload(GET).again(350_245).again(350_645).again(351_445).again(353_045);
+
+    the_server_answers_into_nothing_after_a_long_wait: "possible idle-expired-silently · by client · drawn by response · request-outcome-unknown · awaiting-response" =>
+        served()
+            .client(1000, "P.").payload(POST)
+            .server(1020, ".")
+            .server(400_000, "P.").payload(OK)
+            .forged(Client, 400_006, "R").ttl(64);
+
+    a_timer_resets_an_idle_connection: "possible idle-timeout-reset · by server · drawn by none · none · between-requests" =>
+        served()
+            .server(60_045, "R.");
+
+    a_restarted_server_knows_nothing: "possible half-open · by server · drawn by request · request-lost" =>
+        served()
+            .client(100, "P.").payload(GET)
+            .server(120, "R");
+
+    a_keepalive_probe_finds_a_restarted_server: "likely half-open · by server · drawn by keepalive-probe · none · between-requests" =>
+        served()
+            .client(60_045, ".").probe()
+            .server(60_065, "R");
+
+    keepalive_probes_go_unanswered: "certain keepalive-probe-failure · by client · drawn by none · none · between-requests" =>
+        served()
+            .client(60_045, ".").probe()
+            .client(61_045, ".").probe()
+            .client(62_045, ".").probe()
+            .client(63_045, "R.");
+
+    keepalive_probes_go_unanswered_while_a_question_waits: "certain keepalive-probe-failure · by client · drawn by none · request-outcome-unknown · awaiting-response" =>
+        served()
+            .client(1000, "P.").payload(POST)
+            .server(1020, ".")
+            .client(61_045, ".").probe()
+            .client(62_045, ".").probe()
+            .client(63_045, ".").probe()
+            .client(64_045, "R.");
+
+    a_timer_resets_while_probes_are_answered: "possible idle-timeout-reset · by server · drawn by none · none · between-requests" =>
+        served()
+            .client(15_045, ".").probe()
+            .server(15_065, ".")
+            .client(30_045, ".").probe()
+            .server(30_065, ".")
+            .server(60_045, "R.");
+
+    only_a_fin_finds_the_lost_state: "likely teardown-noise · by server · drawn by fin · none" =>
+        served()
+            .client(350_045, "F.")
+            .server(350_065, "R");
+
+    a_request_and_the_idle_reset_cross: "possible idle-timeout-reset · by server · drawn by none · request-lost · between-requests" =>
+        served()
+            .client(60_040, "P.").payload(GET)
+            .server(60_045, "R.").crossing()
+            .server(60_060, "R").answering(60_040);
+
+    one_reset_train_is_one_event: "possible half-open · by server · drawn by request · request-lost" =>
+        served()
+            .client(100, "P.").payload(POST)
+            .client(100.1, "P.").payload([b'y'; 300])
+            .client(100.2, "P.").payload([b'z'; 300])
+            .server(120, "R").server(120.1, "R").server(120.2, "R");
+}
+
+fn reset_at_the_timer(port: u16, begins: i64) -> Ladder {
+    served().from_port(port).server(60_045, "R.").later_by(begins)
+}
+
+#[test]
+fn two_connections_with_one_silence_make_a_timer_likely() {
+    let first = reset_at_the_timer(40_101, 0);
+    let second = reset_at_the_timer(40_102, 17_000);
+    let likely = "likely idle-timeout-reset · by server · drawn by none · none · between-requests";
+    assert_eq!(told(&together([&first, &second]).findings()), [likely, likely].join("\n"));
+}
+
+#[test]
+fn connections_that_end_in_one_instant_were_stopped_not_timed() {
+    let ladders: Vec<Ladder> = (0..3_u16)
+        .map(|index| {
+            let begins = i64::from(index) * 3_100;
+            served()
+                .from_port(40_110 + index)
+                .later_by(begins)
+                .server(60_045.0 - begins as f64, "R.")
+        })
+        .collect();
+    for finding in together(&ladders).findings() {
+        assert_eq!(crate::line(&finding), "possible abortive-close · by server · drawn by none · none · between-requests");
+    }
+}

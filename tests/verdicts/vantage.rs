@@ -1,0 +1,146 @@
+//! Other stacks, other points of capture, and captures that lack something.
+
+use whyrst::flow::Peer::{Client, Server};
+use whyrst::testing::Ladder;
+
+use crate::{GET, OK, POST, served};
+
+/// The same exchange as it looks at the server: the client is 12 hops away.
+fn at_server() -> Ladder {
+    Ladder::to(80).ttls(52, 64)
+        .client(0, "S")
+        .server(0.1, "S.")
+        .client(20.1, ".")
+        .client(21, "P.").payload(GET)
+        .server(21.1, ".")
+        .server(25, "P.").payload(OK)
+        .client(45, ".")
+}
+
+/// Windows at both ends: no timestamps, RST,ACK with a window of 0.
+fn windows() -> Ladder {
+    Ladder::to(80).ttls(128, 116).without_timestamps()
+        .handshake(0)
+        .client(21, "P.").payload(GET)
+        .server(41, ".")
+        .server(45, "P.").payload(OK)
+        .client(45.1, ".")
+}
+
+ladders! {
+    a_race_seen_at_the_server: "certain keepalive-race · by server · drawn by request · request-lost · between-requests" =>
+        at_server()
+            .server(5025, "F.")
+            .client(5032, "P.").payload(GET).crossing()
+            .server(5032.1, "R")
+            .client(5045, ".").answering(5025);
+
+    stale_reuse_seen_at_the_server: "certain stale-reuse · by server · drawn by request · request-lost · between-requests" =>
+        at_server()
+            .server(5025, "F.")
+            .client(5045, ".")
+            .client(7000, "P.").payload(GET)
+            .server(7000.1, "R");
+
+    a_client_gives_up_seen_at_the_server: "likely response-timeout · by client · drawn by none · request-outcome-unknown · awaiting-response" =>
+        at_server()
+            .client(1000, "P.").payload(GET)
+            .server(1000.1, ".")
+            .client(31_000, "R.");
+
+    the_numbers_wrap: "certain keepalive-race · by server · drawn by request · request-lost · between-requests" =>
+        served().numbered_from(u32::MAX - 10, u32::MAX - 3)
+            .client(5040, "P.").payload(GET)
+            .server(5045, "F.").crossing()
+            .client(5045.1, ".")
+            .server(5060, "R").answering(5040);
+
+    windows_aborts_without_timestamps: "possible abortive-close · by server · drawn by none · request-outcome-unknown" =>
+        windows()
+            .client(1000, "P.").payload(POST)
+            .server(1020, ".")
+            .server(1025, "R.").window(0);
+
+    windows_gives_up_waiting: "likely response-timeout · by client · drawn by none · request-outcome-unknown · awaiting-response" =>
+        windows()
+            .client(1000, "P.").payload(POST)
+            .server(1020, ".")
+            .client(31_000, "R.").window(0);
+
+    windows_timer: "possible idle-timeout-reset · by server · drawn by none · none · between-requests" =>
+        windows()
+            .server(60_045, "R.").window(0);
+
+    windows_leaves_after_a_whole_answer: "likely teardown-noise · by client · drawn by none · none" =>
+        windows()
+            .client(50, "R.").window(0);
+
+    bsd_aborts_without_options_beside_timestamps: "possible abortive-close · by server · drawn by none · request-outcome-unknown" =>
+        served()
+            .client(1000, "P.").payload(POST)
+            .server(1020, ".")
+            .server(1025, "R.").bare();
+
+    a_race_begun_before_the_capture: "likely keepalive-race · by server · drawn by request · request-lost · between-requests" =>
+        served().captured_from_here()
+            .client(3000, "P.").payload(GET)
+            .server(3020, "P.").payload(OK)
+            .client(3020.1, ".")
+            .client(9040, "P.").payload(GET)
+            .server(9045, "F.").crossing()
+            .client(9045.1, ".")
+            .server(9060, "R").answering(9040);
+
+    only_the_servers_packets_of_a_race: "possible keepalive-race · by server · drawn by none · request-lost · between-requests" =>
+        served()
+            .client(5040, "P.").payload(GET)
+            .server(5045, "F.").crossing()
+            .client(5045.1, ".")
+            .server(5060, "R").answering(5040)
+            .only_from(Server);
+
+    only_the_servers_packets_of_stale_reuse: "possible teardown-noise · by server · drawn by none · none" =>
+        served()
+            .server(5045, "F.")
+            .client(5045.1, ".")
+            .client(9000, "P.").payload(GET)
+            .server(9020, "R")
+            .only_from(Server);
+
+    a_lone_reset: "possible unexplained · by server · drawn by none · none" =>
+        served()
+            .captured_from_here()
+            .server(9020, "R");
+
+    a_lone_abort: "possible unexplained · by client · drawn by none · none" =>
+        served()
+            .captured_from_here()
+            .client(9020, "R.");
+
+    a_reset_sent_twice: "possible abortive-close · by server · drawn by none · request-outcome-unknown" =>
+        served()
+            .client(1000, "P.").payload(POST)
+            .server(1020, ".")
+            .server(1025, "R.").again(1400);
+
+    a_request_lost_on_the_way_is_no_unanswered_one: "possible idle-expired-silently · by client · drawn by response · request-outcome-unknown · awaiting-response" =>
+        served()
+            .client(60, "P.").payload(POST)
+            .server(80, ".")
+            .server(200_000, "P.").payload(OK)
+            .client(200_000.1, "R");
+
+    over_ipv6: "certain stale-reuse · by server · drawn by request · request-lost · between-requests" =>
+        served().over_ipv6()
+            .server(5045, "F.")
+            .client(5045.1, ".")
+            .client(9000, "P.").payload(GET)
+            .server(9020, "R");
+
+    only_the_clients_packets_and_its_abort: "possible response-timeout · by client · drawn by none · request-outcome-unknown · awaiting-response" =>
+        served()
+            .client(1000, "P.").payload(GET)
+            .server(1020, ".")
+            .client(31_000, "R.")
+            .only_from(Client);
+}

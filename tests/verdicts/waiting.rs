@@ -1,0 +1,74 @@
+//! Resets while something was being asked or answered.
+
+use whyrst::testing::Ladder;
+
+use crate::{GET, OK, PART, POST, UPLOAD, served};
+
+ladders! {
+    the_client_gives_up_by_reset: "likely response-timeout · by client · drawn by none · request-outcome-unknown · awaiting-response" =>
+        served()
+            .client(1000, "P.").payload(GET)
+            .server(1020, ".")
+            .client(31_000, "R.");
+
+    the_client_gives_up_by_fin_and_resets_the_late_answer: "likely response-timeout · by client · drawn by response · request-outcome-unknown · awaiting-response" =>
+        served()
+            .client(1000, "P.").payload(GET)
+            .server(1020, ".")
+            .client(31_000, "F.")
+            .server(31_020, ".")
+            .server(40_020, "P.").payload(OK)
+            .client(40_020.1, "R");
+
+    the_client_gives_up_by_fin_and_nothing_follows: "likely response-timeout · request-outcome-unknown · awaiting-response" =>
+        served()
+            .client(1000, "P.").payload(POST)
+            .server(1020, ".")
+            .client(31_000, "F.")
+            .server(31_020, "F.")
+            .client(31_020.1, ".");
+
+    the_server_takes_the_request_and_aborts: "possible abortive-close · by server · drawn by none · request-outcome-unknown" =>
+        served()
+            .client(1000, "P.").payload(POST)
+            .server(1020, ".")
+            .server(1025, "R.");
+
+    the_server_aborts_in_its_answer: "likely abortive-close · by server · drawn by none · response-truncated" =>
+        served()
+            .client(60, "P.").payload(GET)
+            .server(80, "P.").payload(PART)
+            .client(80.1, ".")
+            .server(95, "R.");
+
+    the_reader_has_read_enough: "likely abortive-close · by client · drawn by none · response-truncated" =>
+        served()
+            .client(60, "P.").payload(GET)
+            .server(80, "P.").payload(PART)
+            .server(80.1, "P.").payload([b'a'; 1400])
+            .client(80.3, "R.");
+
+    the_server_closes_over_an_unread_upload: "likely close-with-unread-data · by server · drawn by none · request-outcome-unknown" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.").payload(UPLOAD)
+            .client(21.1, "P.").payload([b'x'; 1400])
+            .server(41, ".")
+            .client(42, "P.").payload([b'x'; 1400])
+            .server(62, "R.");
+
+    the_client_stops_reading_and_closes: "likely close-with-unread-data · by client · drawn by none · response-truncated" =>
+        served()
+            .client(60, "P.").payload(GET)
+            .server(80, "P.").payload(PART)
+            .server(80.1, "P.").payload([b'a'; 1400])
+            .client(80.2, ".").window(0)
+            .client(120, "R.").window(0);
+
+    a_post_dies_with_a_restart_in_mid_answer: "possible half-open · by server · drawn by ack · response-truncated" =>
+        served()
+            .client(60, "P.").payload(POST)
+            .server(80, "P.").payload(PART)
+            .client(80.1, ".")
+            .server(100.1, "R");
+}
