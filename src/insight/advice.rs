@@ -100,7 +100,7 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
                 "Something closes idle connections to {server} with a RST. Let the client close them earlier, or let the closer send a FIN: a RST may meet a request that is on its way."
             ),
             Some(
-                "Keepalive probes do not reset an application's idle timer; they do keep a device on the path awake.",
+                "Keepalive probes, if the timer is an application's: they only keep a device on the path awake.",
             ),
         ),
         Reason::Waiting(server) => waiting(server, cited),
@@ -114,7 +114,9 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
                 format!(
                     "{server} did not accept() fast enough and its queue was full. Raise the listen backlog and net.core.somaxconn together (the smaller one counts), and look for what keeps it from accepting. `nstat -az TcpExtListenOverflows TcpExtListenDrops` on the server confirms it."
                 ),
-                Some("A longer queue hides a server that is too slow; it does not make it faster."),
+                Some(
+                    "A longer queue alone, where the server is too slow: it hides that and does not make it faster.",
+                ),
             )
         },
         Reason::Upload(server) => plain(
@@ -136,7 +138,7 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
             format!(
                 "A device on the path to {server} resets connections in somebody else's name. A capture at both ends proves it to whoever runs the device: the RST that arrives was never sent."
             ),
-            Some("No timeout setting changes this."),
+            Some("Any timeout setting."),
         ),
         Reason::Refused(server) => plain(
             "server",
@@ -169,8 +171,15 @@ fn line(product: &str, line: &str) -> SettingLine {
 fn retries_of_writes(cited: &[&Finding]) -> Option<&'static str> {
     cited
         .iter()
-        .any(|finding| finding.retry.as_ref().is_some_and(|retry| retry.safe == RetrySafety::No))
-        .then_some("Blind retries of POST will not help: the first copy may have been executed. Use an idempotency key.")
+        .any(|finding| {
+            finding
+                .retry
+                .as_ref()
+                .is_some_and(|retry| retry.safe == RetrySafety::No)
+        })
+        .then_some(
+            "Blind retries of POST: the first copy may have been executed. Use an idempotency key.",
+        )
 }
 
 /// The side that sends requests has to close first. Its value: the server's timer less a margin of one second or a fifth, a round
@@ -207,12 +216,10 @@ fn idle_reuse(
                 "{server} closed connections that the client {client} used again. The side that sends requests must close first: let the client drop idle connections sooner than the server does, or raise the server's idle timeout above the client's."
             ),
         },
-        Some(
-            "TCP keepalive will not help: its probes are no activity for an application's idle timer.",
-        ),
+        Some("TCP keepalive: its probes are no activity for an application's idle timer."),
     );
     if retries_of_writes(cited).is_some() {
-        advice.will_not_help = Some("TCP keepalive will not help (its probes are no activity for an application's idle timer), nor will blind retries of POST.".to_owned());
+        advice.will_not_help = Some("TCP keepalive (its probes are no activity for an application's idle timer), and blind retries of POST.".to_owned());
     }
     if let Some(keeps) = keeps {
         let client_value = below(keeps, timer.and_then(|timer| timer.spread_s).unwrap_or(0.0));
@@ -319,7 +326,7 @@ fn silent_expiry(server: SocketAddr, cited: &[&Finding], grounds: &Grounds<'_>) 
                 "Something on the way to {server} had forgotten the connection. Send TCP keepalive probes more often, or drop idle connections earlier."
             )
         },
-        Some("Longer timeouts in the applications will not help: what forgets is between them."),
+        Some("Longer timeouts in the applications: what forgets is between them."),
     );
     if known {
         advice.settings = vec![

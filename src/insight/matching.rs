@@ -176,6 +176,10 @@ fn score(measured: &Measured, entry: &KnownTimeout) -> Option<(Score, f64)> {
         return None;
     }
     announces(measured, entry, &mut score);
+    if entry.setting.starts_with('(') {
+        // A product that hands on another's timer: that one's own entry says more.
+        score.points -= 1;
+    }
     if entry.ports.contains(&measured.port) {
         score.add(2, format!("port {} is its usual one", measured.port));
     }
