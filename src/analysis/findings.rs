@@ -590,7 +590,7 @@ fn refused_group(group: &RefusedGroup) -> Finding {
         evidence_against: Vec::new(),
         explanation: match group.scope {
             RefusedScope::Service => format!(
-                "Nothing accepts connections on port {} at that address: {} attempts from one address were refused.",
+                "Nothing accepts connections on port {} at that address: attempts from one address were refused ({} in all).",
                 group.server.1, group.connections
             ),
             RefusedScope::Host => format!(

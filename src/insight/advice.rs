@@ -27,6 +27,7 @@ enum Reason {
     IdleReset(SocketAddr),
     Waiting(SocketAddr),
     Queue(SocketAddr),
+    SuddenClose(SocketAddr),
     Upload(SocketAddr),
     Restart(SocketAddr),
     Filter(SocketAddr),
@@ -80,6 +81,9 @@ fn reason(finding: &Finding) -> Option<Reason> {
         Cause::IdleTimeoutReset => Some(Reason::IdleReset(server)),
         Cause::ResponseTimeout => Some(Reason::Waiting(server)),
         Cause::AcceptQueueOverflow => Some(Reason::Queue(server)),
+        Cause::DataAfterClose if harmful && finding.detail.as_deref() == Some("next-request") => {
+            Some(Reason::SuddenClose(server))
+        }
         Cause::DataAfterClose | Cause::CloseWithUnreadData if harmful => {
             Some(Reason::Upload(server))
         }
@@ -119,6 +123,13 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
                 ),
             )
         },
+        Reason::SuddenClose(server) => plain(
+            "server",
+            format!(
+                "{server} closes connections right after an answer without having announced it (a limit on requests or age, or a drain). Let its last answer carry Connection: close, then no client sends another request there; or raise the limit."
+            ),
+            Some("Idle timeouts on either side: there is no silence before these closes."),
+        ),
         Reason::Upload(server) => plain(
             "server",
             format!(

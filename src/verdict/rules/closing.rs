@@ -306,10 +306,11 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
 fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     let situation = case.situation_at(trigger.time);
     let early_answer = case.answered_while_asking();
-    let detail = if early_answer {
-        "early-answer"
-    } else {
-        "upload-cut"
+    let next_request = case.triggered_by_request() && situation.is_quiet();
+    let detail = match (early_answer, next_request) {
+        (true, _) => "early-answer",
+        (_, true) => "next-request",
+        _ => "upload-cut",
     };
     let harm = match situation.at_stake() {
         // Runtimes that fail on the write never read the answer.
@@ -328,6 +329,8 @@ fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling 
         Confidence::Likely,
         if early_answer {
             format!("The {} had answered and closed while the {} was still sending; the rest of its data drew the RST.", case.claimed(), case.receiver())
+        } else if next_request {
+            format!("The {} closed right after an answer, and the {}'s next request was already on its way: a close that nobody had announced.", case.claimed(), case.receiver())
         } else {
             format!("The {} closed in the middle of what the {} was sending; the next part drew the RST.", case.claimed(), case.receiver())
         },
@@ -337,7 +340,7 @@ fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling 
     .because("the RST has no ACK and repeats that data's acknowledgement", &[case.reset])
     .harm(harm, situation.requester)
     .or(Cause::CloseWithUnreadData, "the server's counters TCPAbortOnClose and TCPAbortOnData")
-    .or(Cause::StaleReuse, "whether the data began a new request")
+    .or(Cause::KeepaliveRace, "the silence that the server's timer counts: here none is seen before the close")
 }
 
 /// The one who asks closed; a late answer drew its RST (Linux TCP_ABORT_ON_DATA or TIME-WAIT). If the answer was still due,
