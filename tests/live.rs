@@ -1,0 +1,464 @@
+//! Live, on real stacks: what happens is told, by its name, with the kernel's word; and the capture beside it says the same.
+//!
+//! Each test makes two network namespaces, which needs root; without, it says so and passes.
+#![cfg(all(feature = "live", target_os = "linux"))]
+
+#[path = "live/net.rs"]
+mod net;
+
+use std::time::Duration;
+
+use net::{At, Net, Watch, has, skip};
+use serde_json::Value;
+
+/// This kernel says why it sends a RST, and may be asked.
+fn kernel_speaks() -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let format = whyrst::kernel::find_tracefs(&mounts)
+        .map(|tracefs| tracefs.join("events/tcp/tcp_send_reset/format"));
+    let speaks = format
+        .and_then(|format| std::fs::read_to_string(format).ok())
+        .is_some_and(|text| text.contains("reason"));
+    if !speaks {
+        skip("the kernel's word: tracefs is not mounted, or the kernel is older than 6.10");
+    }
+    speaks
+}
+
+fn only_finding(report: &Value) -> &Value {
+    let resets = report["resets"].as_array().unwrap();
+    assert_eq!(resets.len(), 1, "{resets:#?}");
+    &resets[0]
+}
+
+/// The report at the end says what was told, and so does the capture beside it, as far as packets can.
+fn agree(told: &Value, watch: Watch) {
+    let (live, offline) = watch.end();
+    let (live, offline) = (only_finding(&live), only_finding(&offline));
+    for key in [
+        "id",
+        "cause",
+        "confidence",
+        "detail",
+        "sender",
+        "harm",
+        "kernel",
+    ] {
+        assert_eq!(
+            told[key], live[key],
+            "{key} of what was told and of the report"
+        );
+    }
+    let settled = offline["alternatives"]
+        .as_array()
+        .is_some_and(|rivals| rivals.iter().any(|rival| rival["cause"] == live["cause"]));
+    assert!(
+        offline["cause"] == live["cause"] || settled,
+        "live {live:#}, offline {offline:#}"
+    );
+    assert_eq!(live["harm"], offline["harm"]);
+}
+
+#[track_caller]
+fn says(finding: &Value, cause: &str, sender: &str) {
+    assert_eq!(finding["event"], "new", "{finding:#}");
+    assert_eq!(finding["cause"], cause, "{finding:#}");
+    assert_eq!(finding["sender"], sender, "{finding:#}");
+}
+
+#[track_caller]
+fn kernel_says(finding: &Value, reason: &str) {
+    if kernel_speaks() {
+        assert_eq!(finding["kernel"]["reason"], reason, "{finding:#}");
+    }
+}
+
+#[test]
+fn a_refused_connection() {
+    let Some(net) = Net::new("refused") else {
+        return;
+    };
+    let watch = Watch::start(&net, At::Server, &[]);
+    let client = net.python(
+        At::Client,
+        "try: connect(3000)\nexcept ConnectionRefusedError: say('refused')",
+    );
+    client.expect("refused");
+    let finding = watch.finding();
+    says(&finding, "connection-refused", "server");
+    kernel_says(&finding, "NO_SOCKET");
+    agree(&finding, watch);
+}
+
+#[test]
+fn a_close_with_unread_data() {
+    let Some(net) = Net::new("unread") else {
+        return;
+    };
+    let watch = Watch::start(&net, At::Server, &[]);
+    let mut server = net.python(
+        At::Server,
+        "l = listen(3000); say('ready'); s, _ = l.accept(); wait(); s.close(); wait()",
+    );
+    server.expect("ready");
+    let client = net.python(
+        At::Client,
+        "s = connect(3000); s.sendall(GET); say('asked')\ntry: s.recv(1)\nexcept ConnectionResetError: say('reset')",
+    );
+    client.expect("asked");
+    std::thread::sleep(Duration::from_millis(50));
+    server.tell("close");
+    client.expect("reset");
+    let finding = watch.finding();
+    if kernel_speaks() {
+        says(&finding, "close-with-unread-data", "server");
+        assert_eq!(finding["confidence"], "certain");
+        assert!(
+            finding["kernel"]["process"]
+                .as_str()
+                .unwrap()
+                .starts_with("python"),
+            "{finding:#}"
+        );
+    }
+    kernel_says(&finding, "TCP_ABORT_ON_CLOSE");
+    agree(&finding, watch);
+}
+
+#[test]
+fn a_linger_of_zero() {
+    let Some(net) = Net::new("linger") else {
+        return;
+    };
+    let watch = Watch::start(&net, At::Server, &[]);
+    let server = net.python(
+        At::Server,
+        "l = listen(3000); say('ready'); s, _ = l.accept(); s.recv(999); time.sleep(.05); linger0(s); s.close(); say('closed')",
+    );
+    server.expect("ready");
+    let client = net.python(
+        At::Client,
+        "s = connect(3000); s.sendall(GET)\ntry: s.recv(1)\nexcept ConnectionResetError: say('reset')",
+    );
+    client.expect("reset");
+    let finding = watch.finding();
+    if kernel_speaks() {
+        says(&finding, "abortive-close", "server");
+        assert_eq!(finding["confidence"], "certain");
+    }
+    kernel_says(&finding, "TCP_STATE");
+    agree(&finding, watch);
+}
+
+/// Node.js closes an idle connection after a second; its FIN is kept from the client's stack (as if it were still on its way) when the client
+/// asks again.
+#[test]
+fn a_keepalive_race_with_node() {
+    if !has("node") || !has("nft") {
+        return skip("needs node and nft");
+    }
+    let Some(net) = Net::new("race") else { return };
+    let watch = Watch::start(&net, At::Server, &[]);
+    let mut node = net.command(At::Server, "node");
+    node.args(["-e", NODE_SERVER]);
+    let node = net::Program::start(node);
+    node.expect("ready");
+    let rules = "table inet t { chain c { type filter hook input priority 0; tcp sport 3000 tcp flags & fin == fin drop; }; }";
+    net.run(At::Client, "nft", &[rules]);
+    let mut client = net.python(
+        At::Client,
+        "s = connect(3000); s.sendall(GET); s.recv(999); say('answered'); wait(); s.sendall(GET)\ntry: s.recv(1)\nexcept ConnectionResetError: say('reset')",
+    );
+    client.expect("answered");
+    node.expect("closed");
+    client.tell("again");
+    client.expect("reset");
+    let finding = watch.finding();
+    says(&finding, "keepalive-race", "server");
+    assert_eq!(finding["harm"], "request-lost");
+    assert_eq!(finding["request"]["summary"], "GET /orders");
+    kernel_says(&finding, "TCP_ABORT_ON_DATA");
+    agree(&finding, watch);
+}
+
+const NODE_SERVER: &str = "
+const server = require('http').createServer((request, response) => response.end('ok'));
+server.keepAliveTimeout = 1000;
+if ('keepAliveTimeoutBuffer' in server) server.keepAliveTimeoutBuffer = 0;
+server.on('connection', socket => socket.on('close', () => console.log('closed')));
+server.listen(3000, '10.66.0.2', () => console.log('ready'));
+";
+
+#[test]
+fn a_firewall_rejects_on_this_host() {
+    if !has("nft") {
+        return skip("needs nft");
+    }
+    let Some(net) = Net::new("reject") else {
+        return;
+    };
+    let rules = "table inet t { chain c { type filter hook input priority 0; tcp dport 3000 reject with tcp reset; }; }";
+    net.run(At::Server, "nft", &[rules]);
+    let server = net.python(At::Server, "l = listen(3000); say('ready'); wait()");
+    server.expect("ready");
+    let watch = Watch::start(&net, At::Server, &[]);
+    let client = net.python(
+        At::Client,
+        "try: connect(3000)\nexcept ConnectionRefusedError: say('refused')",
+    );
+    client.expect("refused");
+    let finding = watch.finding();
+    if kernel_speaks() {
+        says(&finding, "connection-refused", "middlebox");
+        assert_eq!(finding["detail"], "policy-reject");
+    }
+    assert!(
+        finding.get("kernel").is_none(),
+        "a firewall's RST fires no tracepoint: {finding:#}"
+    );
+    agree(&finding, watch);
+}
+
+/// A forged RST in the server's name, from a raw socket, as an injector on the path sends it; the server goes on as if nothing had happened.
+#[test]
+fn an_injected_reset() {
+    let Some(net) = Net::new("injected") else {
+        return;
+    };
+    let watch = Watch::start(&net, At::Client, &[]);
+    let mut server = net.python(
+        At::Server,
+        "l = listen(3000); say('ready'); s, _ = l.accept(); s.recv(999); s.sendall(OK); s.recv(999); say('asked'); wait()\n\
+         for _ in range(3): s.sendall(OK); time.sleep(.1)",
+    );
+    server.expect("ready");
+    let injector = net.python(At::Server, INJECTOR);
+    injector.expect("ready");
+    let client = net.python(
+        At::Client,
+        "s = connect(3000); s.sendall(GET); s.recv(999); time.sleep(.1); s.sendall(GET.replace(b'orders', b'forbidden'))\n\
+         try: s.recv(1)\nexcept ConnectionResetError: say('reset')",
+    );
+    injector.expect("injected");
+    client.expect("reset");
+    server.expect("asked");
+    server.tell("answer");
+    let finding = watch.finding();
+    says(&finding, "injected", "middlebox");
+    if kernel_speaks() {
+        assert!(
+            finding["kernel"].get("reason").is_none(),
+            "no stack made it: {finding:#}"
+        );
+    }
+    agree(&finding, watch);
+}
+
+/// Waits for the forbidden word on the wire and answers in the server's name: RST with the right number, a TTL of its own and no options.
+const INJECTOR: &str = r#"
+tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800)); tap.bind(("wire", 0))
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+def sum16(data):
+    if len(data) % 2: data += b"\0"
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16: total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+say("ready")
+while True:
+    ip = tap.recv(65535)[14:]
+    if b"/forbidden" not in ip: continue
+    tcp = ip[(ip[0] & 15) * 4:]
+    sport, dport, seq, ack = struct.unpack("!HHII", tcp[:12])
+    src, dst = ip[16:20], ip[12:16]
+    head = struct.pack("!HHIIBBHHH", dport, sport, ack, 0, 5 << 4, 4, 1152, 0, 0)
+    check = sum16(src + dst + struct.pack("!BBH", 0, 6, 20) + head)
+    head = head[:16] + struct.pack("!H", check) + head[18:]
+    raw.sendto(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 4711, 0, 113, 6, 0, src, dst) + head, (CLIENT, 0))
+    say("injected"); break
+wait()
+"#;
+
+/// One page of metrics.
+fn metrics(net: &Net, port: u16) -> String {
+    let program = format!(
+        "import urllib.request\nprint(urllib.request.urlopen('http://10.66.0.2:{port}/metrics').read().decode())"
+    );
+    let output = net
+        .command(At::Client, "python3")
+        .args(["-c", &program])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn metrics_and_evidence_come_along() {
+    let Some(net) = Net::new("metrics") else {
+        return;
+    };
+    let evidence = net.path("evidence");
+    let file = net.path("whyrst.prom");
+    let watch = Watch::start(
+        &net,
+        At::Server,
+        &[
+            "--metrics",
+            "10.66.0.2:9464",
+            "--metrics-file",
+            file.to_str().unwrap(),
+            "-w",
+            evidence.to_str().unwrap(),
+            "tcp port 3000",
+        ],
+    );
+    let client = net.python(
+        At::Client,
+        "try: connect(3000)\nexcept ConnectionRefusedError: say('refused')",
+    );
+    client.expect("refused");
+    watch.finding();
+    let wanted = "whyrst_findings_total{cause=\"connection-refused\",harm=\"refused\",sender=\"server\",server=\"10.66.0.2:3000\"} 1";
+    let page = metrics(&net, 9464);
+    assert!(page.contains(wanted), "{page}");
+    let mut whyrst = watch.whyrst;
+    let (status, _) = whyrst.end();
+    assert_eq!(status, 0);
+    assert!(std::fs::read_to_string(&file).unwrap().contains(wanted));
+
+    let files: Vec<_> = std::fs::read_dir(&evidence)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let report = net::analyse(&files[0]);
+    assert_eq!(only_finding(&report)["cause"], "connection-refused");
+}
+
+#[test]
+fn rights_are_dropped_and_the_instance_goes() {
+    let Some(net) = Net::new("rights") else {
+        return;
+    };
+    let mut command = net.command(At::Server, env!("CARGO_BIN_EXE_whyrst"));
+    command
+        .args(["live", "-i", net::WIRE])
+        .env_remove("SUDO_UID");
+    let mut whyrst = net::Program::start(command);
+    whyrst.error_with("watching");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", whyrst.pid())).unwrap();
+    let field = |name: &str| {
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap();
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert!(!field("Uid:").contains(&"0".to_owned()), "{status}");
+    for set in ["CapPrm:", "CapEff:", "CapInh:"] {
+        assert_eq!(field(set), ["0000000000000000"], "{set}");
+    }
+    let instances = instances_of(whyrst.pid());
+    if kernel_speaks() {
+        assert_eq!(instances.len(), 1);
+    }
+    let (status, _) = whyrst.end();
+    assert_eq!(status, 0);
+    assert!(instances.iter().all(|instance| !instance.exists()));
+}
+
+#[test]
+fn a_run_that_was_killed_leaves_no_instance() {
+    let Some(net) = Net::new("killed") else {
+        return;
+    };
+    if !kernel_speaks() {
+        return;
+    }
+    let mut command = net.command(At::Server, env!("CARGO_BIN_EXE_whyrst"));
+    command.args(["live", "-i", net::WIRE]);
+    let whyrst = net::Program::start(command);
+    whyrst.error_with("watching");
+    let instances = instances_of(whyrst.pid());
+    assert_eq!(instances.len(), 1);
+    whyrst.signal("-KILL");
+    let gone = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        !instances[0].exists()
+    });
+    assert!(
+        gone,
+        "the helper removes the instance when its reader is gone"
+    );
+}
+
+/// tracefs instances of a run's helper.
+fn instances_of(pid: u32) -> Vec<std::path::PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let Some(tracefs) = whyrst::kernel::find_tracefs(&mounts) else {
+        return Vec::new();
+    };
+    let children = format!("/proc/{pid}/task/{pid}/children");
+    std::fs::read_to_string(children)
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(|child| tracefs.join(format!("instances/whyrst-{child}")))
+        .filter(|instance| instance.exists())
+        .collect()
+}
+
+/// libpcap holds packets back for up to a tenth of a second; those of the last moment count all the same.
+#[test]
+fn nothing_is_lost_at_the_end() {
+    let Some(net) = Net::new("end") else { return };
+    let mut watch = Watch::start(&net, At::Server, &["--kernel", "off"]);
+    let mut client = net.python(
+        At::Client,
+        "say('ready'); wait()\nfor i in range(20):\n try: connect(3000)\n except ConnectionRefusedError: pass\nsay('refused')",
+    );
+    client.expect("ready");
+    client.tell("go");
+    client.expect("refused");
+    // At once: less than a block's age after the packets.
+    let (status, _) = watch.whyrst.end();
+    assert_eq!(status, 0);
+    let report = std::fs::read_to_string(&watch.report).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["summary"]["connections"], 20);
+    assert_eq!(report["summary"]["refused"], 20);
+}
+
+/// `tcpdump -w - | whyrst live -r -`
+#[test]
+fn a_growing_pipe_is_as_good_as_an_interface() {
+    let Some(net) = Net::new("pipe") else { return };
+    let mut tcpdump = net.command(At::Server, "tcpdump");
+    tcpdump
+        .args(["-i", net::WIRE, "-U", "--immediate-mode", "-w", "-"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null());
+    let mut tcpdump = tcpdump.spawn().unwrap();
+    let mut live = std::process::Command::new(env!("CARGO_BIN_EXE_whyrst"));
+    live.args(["live", "-r", "-", "--json-lines"])
+        .stdin(tcpdump.stdout.take().unwrap())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null());
+    let mut live = live.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    let client = net.python(
+        At::Client,
+        "try: connect(3000)\nexcept ConnectionRefusedError: say('refused')",
+    );
+    client.expect("refused");
+    let mut line = String::new();
+    let mut lines = std::io::BufReader::new(live.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+    let finding: Value = serde_json::from_str(&line).unwrap();
+    says(&finding, "connection-refused", "server");
+    // While the pipe still grows: nothing had to end for it to be told.
+    assert!(live.try_wait().unwrap().is_none());
+    tcpdump.kill().unwrap();
+    tcpdump.wait().unwrap();
+    assert!(live.wait().unwrap().success());
+}
