@@ -93,7 +93,16 @@ pub(super) const CLOSE_WITH_UNREAD_DATA: CauseEntry = CauseEntry {
             "Use Expect: 100-continue for large uploads and read the response while sending.",
         ),
     ],
-    details: &[],
+    details: &[
+        detail(
+            "early-answer",
+            "it had answered before it had read the whole request",
+        ),
+        detail(
+            "process-ended",
+            "other connections of the endpoint ended in the same instant and its port then refused",
+        ),
+    ],
 };
 
 pub(super) const DATA_AFTER_CLOSE: CauseEntry = CauseEntry {
@@ -143,7 +152,20 @@ pub(super) const DATA_AFTER_CLOSE: CauseEntry = CauseEntry {
             "Read while writing; stop sending when a final response has come.",
         ),
     ],
-    details: &[],
+    details: &[
+        detail(
+            "early-answer",
+            "it had answered and closed while the rest of the request was still coming",
+        ),
+        detail(
+            "next-request",
+            "it had closed right after an answer, and the next request was already on its way",
+        ),
+        detail(
+            "upload-cut",
+            "it had closed in the middle of what the other side was sending",
+        ),
+    ],
 };
 
 pub(super) const ABORTIVE_CLOSE: CauseEntry = CauseEntry {
@@ -253,5 +275,14 @@ pub(super) const HANG_UP: CauseEntry = CauseEntry {
         ),
         remedy(Side::Client, "Retry idempotent requests only."),
     ],
-    details: &[],
+    details: &[
+        detail(
+            "process-ended",
+            "other connections of the endpoint ended in the same instant and its port then refused",
+        ),
+        detail(
+            "websocket-cut",
+            "a WebSocket ended without a Close frame; applications see code 1006",
+        ),
+    ],
 };

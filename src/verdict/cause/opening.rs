@@ -42,10 +42,13 @@ pub(super) const CONNECTION_REFUSED: CauseEntry = CauseEntry {
             "Detail policy-reject: look for a REJECT rule or a balancer without a healthy target; the host itself did not answer.",
         ),
     ],
-    details: &[detail(
-        "policy-reject",
-        "hop count or response time are not those of the host: a device in between refused",
-    )],
+    details: &[
+        detail("icmp", "an ICMP error answered the SYN; there was no RST"),
+        detail(
+            "policy-reject",
+            "hop count or response time are not those of the host: a device in between refused",
+        ),
+    ],
 };
 
 pub(super) const HANDSHAKE_ABORTED: CauseEntry = CauseEntry {
@@ -84,7 +87,10 @@ pub(super) const HANDSHAKE_ABORTED: CauseEntry = CauseEntry {
             "Many different sources without data afterwards are a scan or backscatter: filter or ignore them.",
         ),
     ],
-    details: &[],
+    details: &[detail(
+        "connect-timeout",
+        "the SYN-ACK came too late or never: the client had given its attempt up",
+    )],
 };
 
 pub(super) const ACCEPT_QUEUE_OVERFLOW: CauseEntry = CauseEntry {

@@ -41,6 +41,10 @@ pub(super) const TEARDOWN_NOISE: CauseEntry = CauseEntry {
         remedy(Side::Server, "Nothing has to change."),
     ],
     details: &[
+        detail(
+            "state-gone",
+            "a FIN found a peer that no longer knew the connection",
+        ),
         detail("tls-close", "a TLS goodbye met a closed socket"),
         detail(
             "unread-tickets",
