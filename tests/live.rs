@@ -368,6 +368,25 @@ fn rights_are_dropped_and_the_instance_goes() {
     assert!(instances.iter().all(|instance| !instance.exists()));
 }
 
+/// `ip netns exec` mounts a /sys of its own, without tracefs.
+#[test]
+fn a_hidden_tracefs_is_found() {
+    let Some(net) = Net::new("hidden") else {
+        return;
+    };
+    if !kernel_speaks() {
+        return;
+    }
+    let mut command = std::process::Command::new("ip");
+    command
+        .args(["netns", "exec", net.name(At::Server)])
+        .arg(env!("CARGO_BIN_EXE_whyrst"))
+        .args(["live", "--kernel", "on", "-i", net::WIRE]);
+    let mut whyrst = net::Program::start(command);
+    whyrst.error_with("watching");
+    assert_eq!(whyrst.end().0, 0);
+}
+
 #[test]
 fn a_run_that_was_killed_leaves_no_instance() {
     let Some(net) = Net::new("killed") else {
@@ -391,6 +410,60 @@ fn a_run_that_was_killed_leaves_no_instance() {
         gone,
         "the helper removes the instance when its reader is gone"
     );
+}
+
+/// whyrst as a user who is not root and has these capabilities (in the words of setpriv).
+fn as_nobody(net: &Net, capabilities: &str) -> net::Program {
+    use std::os::unix::fs::PermissionsExt;
+    // The build's directory may be nobody's business.
+    let program = net.path("whyrst");
+    std::fs::copy(env!("CARGO_BIN_EXE_whyrst"), &program).unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(net.directory.path(), open).unwrap();
+    let mut command = net.command(At::Server, "setpriv");
+    command
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .args(["--inh-caps", capabilities, "--ambient-caps", capabilities])
+        .arg(&program)
+        .args(["live", "-v", "-i", net::WIRE]);
+    net::Program::start(command)
+}
+
+#[test]
+fn cap_net_raw_is_enough_for_an_ordinary_user() {
+    if !has("setpriv") {
+        return skip("needs setpriv");
+    }
+    let Some(net) = Net::new("ordinary") else {
+        return;
+    };
+    let mut whyrst = as_nobody(&net, "-all,+net_raw");
+    whyrst.error_with("without the kernel's own reasons: that needs root");
+    whyrst.error_with("watching");
+    let client = net.python(
+        At::Client,
+        "try: connect(3000)\nexcept ConnectionRefusedError: say('refused')",
+    );
+    client.expect("refused");
+    assert!(whyrst.line().contains("r1 connection-refused"));
+    assert_eq!(whyrst.end().0, 0);
+}
+
+#[test]
+fn without_rights_one_line_says_what_helps() {
+    if !has("setpriv") {
+        return skip("needs setpriv");
+    }
+    let Some(net) = Net::new("norights") else {
+        return;
+    };
+    let mut whyrst = as_nobody(&net, "-all");
+    let line = whyrst.error_with("setcap cap_net_raw,cap_net_admin=eip");
+    assert!(
+        line.starts_with("whyrst: ") && line.contains("wire"),
+        "{line}"
+    );
+    assert_eq!(whyrst.wait(), 2);
 }
 
 /// tracefs instances of a run's helper.

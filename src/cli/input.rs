@@ -53,6 +53,16 @@ pub(crate) struct InputArgs {
     /// Memory to stay within, roughly: 500M, 2G; connections that closed quietly are forgotten first, and counted
     #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Input")]
     max_memory: Option<u64>,
+    #[command(flatten)]
+    knowledge: KnowledgeArgs,
+    /// A filter expression, as with -f
+    #[arg(value_name = "EXPRESSION", last = true, conflicts_with = "filter")]
+    expression: Vec<String>,
+}
+
+/// What the user knows of the path: shared with `live`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct KnowledgeArgs {
     /// Known timeouts of your own (TOML), added to the table or in place of entries of the same id
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     known: Option<PathBuf>,
@@ -64,9 +74,17 @@ pub(crate) struct InputArgs {
         help_heading = "Report"
     )]
     stack: Vec<String>,
-    /// A filter expression, as with -f
-    #[arg(value_name = "EXPRESSION", last = true, conflicts_with = "filter")]
-    expression: Vec<String>,
+}
+
+impl KnowledgeArgs {
+    /// Puts it into the options of an analysis; reads the file.
+    pub(crate) fn options(&self) -> anyhow::Result<AnalysisOptions> {
+        Ok(AnalysisOptions {
+            stack: self.stack.clone(),
+            known_timeouts: self.known.as_deref().map(known_timeouts).transpose()?,
+            ..AnalysisOptions::default()
+        })
+    }
 }
 
 /// The built-in table with a user's own entries on top.
@@ -210,9 +228,7 @@ impl InputArgs {
                 request.rows
             },
             limits: self.max_memory.map(Limits::within).unwrap_or_default(),
-            stack: self.stack.clone(),
-            known_timeouts: self.known.as_deref().map(known_timeouts).transpose()?,
-            ..AnalysisOptions::default()
+            ..self.knowledge.options()?
         });
         let stop = on_interrupt()?;
         let mut spool = match request.spooling {

@@ -92,13 +92,18 @@ impl Net {
         Some(net)
     }
 
-    /// A command inside. `ip netns exec` would hide tracefs.
-    pub fn command(&self, at: At, program: &str) -> Command {
+    /// A namespace's name.
+    pub fn name(&self, at: At) -> &str {
         let [client, server] = &self.names;
-        let name = match at {
+        match at {
             At::Client => client,
             At::Server => server,
-        };
+        }
+    }
+
+    /// A command inside. `ip netns exec` would hide tracefs.
+    pub fn command(&self, at: At, program: &str) -> Command {
+        let name = self.name(at);
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/run/netns/{name}")).arg(program);
         command
@@ -229,14 +234,20 @@ impl Program {
     /// Asks it to end, and waits for that. Returns what it wrote since it was last read.
     pub fn end(&mut self) -> (i32, Vec<String>) {
         self.signal("-INT");
+        let status = self.wait();
+        let mut lines = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(2)) {
+            lines.push(line);
+        }
+        (status, lines)
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> i32 {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                let mut lines = Vec::new();
-                while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(2)) {
-                    lines.push(line);
-                }
-                return (status.code().unwrap_or(-1), lines);
+                return status.code().unwrap_or(-1);
             }
             assert!(started.elapsed() < PATIENCE, "it does not end");
             std::thread::sleep(Duration::from_millis(10));

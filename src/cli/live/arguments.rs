@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use whyrst::capture::live::{LiveOptions, Promiscuity};
 
 use crate::cli::analyze::ReportArgs;
-use crate::cli::input::bytes;
+use crate::cli::input::{KnowledgeArgs, bytes};
 use crate::cli::output::OutputArgs;
 use crate::cli::screen::ScreenArgs;
 
@@ -104,6 +104,8 @@ pub(in crate::cli) struct LiveArgs {
     pub(super) metrics_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) knowledge: KnowledgeArgs,
     #[command(flatten)]
     pub(super) report: ReportArgs,
     #[command(flatten)]

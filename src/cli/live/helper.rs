@@ -15,6 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use nix::time::{ClockId, clock_gettime};
 use whyrst::Timestamp;
 use whyrst::analysis::Witness;
@@ -208,8 +210,7 @@ fn prepare() -> anyhow::Result<TraceInstance> {
     ] {
         signal_hook::flag::register(signal, ignored.clone())?;
     }
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let tracefs = find_tracefs(&mounts).unwrap_or_else(|| PathBuf::from("/sys/kernel/tracing"));
+    let tracefs = tracefs()?;
     remove_leftovers(&tracefs);
     let instance = match TraceInstance::create(&tracefs, std::process::id()) {
         Err(error) if error.is_permission() => bail!("that needs root ({error})"),
@@ -217,6 +218,28 @@ fn prepare() -> anyhow::Result<TraceInstance> {
     };
     super::privileges::keep_only_sight();
     Ok(instance)
+}
+
+/// Where tracefs is mounted; where it is not, as in containers and under `ip netns exec`, it is mounted for this process alone.
+fn tracefs() -> anyhow::Result<PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    if let Some(path) = find_tracefs(&mounts) {
+        return Ok(path);
+    }
+    let path = PathBuf::from("/sys/kernel/tracing");
+    let mounted = unshare(CloneFlags::CLONE_NEWNS)
+        .and_then(|()| {
+            let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
+            mount(None::<&str>, "/", None::<&str>, private, None::<&str>)
+        })
+        .and_then(|()| {
+            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            mount(Some("tracefs"), &path, Some("tracefs"), flags, None::<&str>)
+        });
+    match mounted {
+        Ok(()) => Ok(path),
+        Err(error) => bail!("tracefs is not mounted, and can't be ({error})"),
+    }
 }
 
 fn serve(mut instance: TraceInstance, out: &mut impl Write) -> anyhow::Result<()> {

@@ -69,13 +69,14 @@ pub(super) fn run(args: &LiveArgs) -> anyhow::Result<Outcome> {
     }
     args.check()?;
     let signals = Signals::watch()?;
+    let options = args.knowledge.options()?;
     // Whatever needs rights comes first: the kernel's word, the interfaces, the port of the metrics.
     let starting = Kernel::start(args)?;
     let mut source = Source::open(args, &signals.stop).map_err(advise)?;
     let endpoint = metrics::Endpoint::bind(args)?;
     Privileges::drop(args)?;
     let kernel = starting.listen(args)?;
-    let mut session = Session::new(args, kernel, endpoint)?;
+    let mut session = Session::new(args, options, kernel, endpoint)?;
     session.watch(&mut source, &signals)?;
     session.finish(source)
 }

@@ -68,6 +68,7 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(super) fn new(
         args: &'a LiveArgs,
+        options: AnalysisOptions,
         mut kernel: Option<Kernel>,
         endpoint: Endpoint,
     ) -> anyhow::Result<Self> {
@@ -80,7 +81,7 @@ impl<'a> Session<'a> {
             connections: args.report.rows(),
             heading: args.report.heading(),
             limits,
-            ..AnalysisOptions::default()
+            ..options
         });
         analyzer.watch();
         if let Some(witness) = kernel.as_mut().and_then(Kernel::witness) {
