@@ -15,7 +15,8 @@ use crate::capture::FrameId;
 use crate::dialogue::{Dialogue, DialogueReader, Protocol};
 use crate::flow::{Connection, FinSeen, Peer, RefusedGroup, RefusedScope};
 use crate::insight::{
-    ConnectionStory, Grounds, IdleObservation, KnownTimeouts, advise, align, find_retries, infer,
+    ConnectionStory, Grounds, IdleObservation, KnownTimeouts, advise, align, find_hops,
+    find_retries, infer,
 };
 use crate::report::{
     CaptureSummary, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, HandshakeSeen, Idle,
@@ -245,6 +246,7 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         .chain(&mut report.hang_ups)
         .collect();
     find_retries(&mut all, &stories);
+    find_hops(&mut all, &stories);
     let grounds = Grounds {
         timeouts: &report.idle_timeouts,
         alignment: &report.alignment,

@@ -3,6 +3,7 @@
 mod advice;
 mod alignment;
 mod chain;
+mod hop;
 mod idle_timeout;
 mod known_timeouts;
 mod matching;
@@ -13,6 +14,7 @@ mod story;
 pub use advice::{Grounds, advise};
 pub use alignment::align;
 pub use chain::{ChainError, check_chain};
+pub use hop::find_hops;
 pub use idle_timeout::{Owner, infer};
 pub use known_timeouts::{
     AtExpiry, Comparison, KnownTimeout, KnownTimeouts, KnownTimeoutsError, TimeoutRole,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::dialogue::{Answer, Dialogue, Exchange, Idempotence};
+use crate::dialogue::{Answer, Completeness, Dialogue, Exchange, Idempotence};
 use crate::insight::ConnectionStory;
 use crate::report::{Finding, RetrySeen};
 use crate::time::{Interval, Timestamp};
@@ -95,14 +95,25 @@ fn signature(story: &ConnectionStory, exchange: &Exchange) -> Option<Signature> 
 }
 
 /// The exchange that the ending cost: the first one open when it came.
-fn lost_exchange<'a>(dialogue: &'a Dialogue, finding: &Finding) -> Option<&'a Exchange> {
+pub(super) fn lost_exchange<'a>(dialogue: &'a Dialogue, finding: &Finding) -> Option<&'a Exchange> {
     let before = |time: Timestamp| time <= finding.at;
+    let cut = |exchange: &&Exchange| {
+        before(exchange.request.start.time)
+            && exchange
+                .response
+                .is_some_and(|response| response.complete != Completeness::Complete)
+    };
+    if finding.harm == Harm::ResponseTruncated
+        && let Some(newest) = dialogue.recent.iter().rev().find(cut)
+    {
+        return Some(newest);
+    }
     let open = |exchange: &&Exchange| {
         exchange.answer != Answer::NotDue
             && before(exchange.request.start.time)
-            && exchange.response.is_none_or(|response| {
-                response.start.time > finding.at || finding.harm == Harm::ResponseTruncated
-            })
+            && exchange
+                .response
+                .is_none_or(|response| response.start.time > finding.at)
     };
     let late = |exchange: &&Exchange| exchange.response.is_none();
     dialogue

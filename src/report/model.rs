@@ -459,7 +459,8 @@ pub struct Hop {
     /// The finding on the other hop, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
-    /// What the front client got: `502`, `504`, `reset`, `retried`.
+    /// What the front client got: an HTTP status such as `502` or `504`; `reset`, `closed` or `truncated`; `retried` where the
+    /// proxy asked again on another back connection and the front client never noticed.
     pub outcome: String,
     /// What ties both together.
     pub tied_by: String,

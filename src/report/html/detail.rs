@@ -225,7 +225,7 @@ fn hop(finding: &Finding) -> Option<String> {
         .map(|id| format!(" ({id})"))
         .unwrap_or_default();
     Some(format!(
-        "this is the {} side; the other is stream {}{id}; {}, tied by {}",
+        "this is the {} of a proxy; the other side is stream {}{id}, outcome in front: {}; tied by: {}",
         hop.side, hop.stream, hop.outcome, hop.tied_by
     ))
 }

@@ -72,7 +72,7 @@ fn finding_row(finding: &Finding) -> String {
         ),
         cause(finding),
         idle(finding),
-        finding.harm.to_string(),
+        lost(finding),
         request(finding),
         retry(finding),
     ];
@@ -117,6 +117,20 @@ fn request(finding: &Finding) -> String {
         (Some(summary), _) => cell(summary),
         (None, Some(name)) => format!("TLS to {}", cell(name)),
         (None, None) => NOTHING.to_owned(),
+    }
+}
+
+/// What was lost, and what the proxy's client got of it.
+fn lost(finding: &Finding) -> String {
+    match &finding.hop {
+        Some(hop) if hop.side == "back" => format!(
+            "{}; in front: {} (stream {})",
+            finding.harm,
+            cell(&hop.outcome),
+            hop.stream
+        ),
+        Some(hop) => format!("{}; behind: stream {}", finding.harm, hop.stream),
+        None => finding.harm.to_string(),
     }
 }
 

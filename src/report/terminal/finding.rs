@@ -290,7 +290,7 @@ fn hop(finding: &Finding) -> Option<String> {
         .map(|id| format!(" ({id})"))
         .unwrap_or_default();
     Some(format!(
-        "this is the {} of a proxy; the other side is stream {}{which}, outcome there: {}; tied by {}",
+        "this is the {} of a proxy; the other side is stream {}{which}, outcome in front: {}; tied by: {}",
         hop.side, hop.stream, hop.outcome, hop.tied_by
     ))
 }

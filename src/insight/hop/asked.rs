@@ -1,0 +1,165 @@
+//! Requests by what they ask, in order of time.
+
+use std::collections::BTreeMap;
+
+use crate::dialogue::{Answer, Exchange};
+use crate::flow::Peer;
+use crate::insight::ConnectionStory;
+use crate::time::{Interval, Timestamp};
+
+/// One request, and whose it is.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) story: &'a ConnectionStory,
+    pub(super) exchange: &'a Exchange,
+}
+
+/// What makes requests on both sides of a proxy alike. Proxies change headers, so hashes are compared only where there are no words.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key<'a> {
+    Words(&'a str),
+    Bytes(u64, u64),
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn start(&self) -> Timestamp {
+        self.exchange.request.start.time
+    }
+
+    /// Tells it from every other request.
+    pub(super) fn id(&self) -> (u16, u32, Timestamp) {
+        (self.story.capture, self.story.stream, self.start())
+    }
+
+    /// `None` where nothing is known that could be recognised.
+    pub(super) fn key(&self) -> Option<Key<'a>> {
+        let what = &self.exchange.what;
+        let request = &self.exchange.request;
+        if self.story.dialogue.requester != Peer::Client
+            || self.exchange.answer == Answer::NotDue
+            || request.start == request.end
+        {
+            return None;
+        }
+        match &what.summary {
+            Some(words) => Some(Key::Words(words)),
+            None if what.bytes > 0 && what.fingerprint != 0 && what.fingerprint_whole => {
+                Some(Key::Bytes(what.fingerprint, what.bytes))
+            }
+            None => None,
+        }
+    }
+
+    /// How long after `front` its host turned to this: sent it, or began to connect for it.
+    pub(super) fn lag(&self, front: &Self) -> Interval {
+        let first = self
+            .story
+            .dialogue
+            .recent
+            .first()
+            .is_some_and(|first| first.request.start == self.exchange.request.start);
+        let turned = if first && self.story.opened >= front.start() {
+            self.story.opened
+        } else {
+            self.start()
+        };
+        turned - front.start()
+    }
+
+    /// Equal in all that a proxy passes on unchanged.
+    pub(super) fn same_bytes(&self, other: &Self) -> bool {
+        let (one, two) = (&self.exchange.what, &other.exchange.what);
+        one.fingerprint_whole
+            && two.fingerprint_whole
+            && one.bytes > 0
+            && (one.fingerprint, one.bytes) == (two.fingerprint, two.bytes)
+    }
+
+    /// Begun and not yet answered at that moment.
+    pub(super) fn is_open_at(&self, moment: Timestamp) -> bool {
+        self.start() <= moment
+            && match self.exchange.response {
+                Some(response) => response.start.time > moment,
+                None => self.story.last >= moment,
+            }
+    }
+}
+
+/// All requests that can be recognised.
+pub(super) struct AskedIndex<'a> {
+    /// In order of their start.
+    by_key: BTreeMap<Key<'a>, Vec<Asked<'a>>>,
+    /// Those that were answered, in order of the answer's start.
+    answered: BTreeMap<Key<'a>, Vec<(Timestamp, Asked<'a>)>>,
+}
+
+impl<'a> AskedIndex<'a> {
+    pub(super) fn new(stories: &'a [ConnectionStory]) -> Self {
+        let mut by_key: BTreeMap<Key, Vec<Asked>> = BTreeMap::new();
+        let mut answered: BTreeMap<Key, Vec<(Timestamp, Asked)>> = BTreeMap::new();
+        for story in stories {
+            for exchange in &story.dialogue.recent {
+                let asked = Asked { story, exchange };
+                let Some(key) = asked.key() else { continue };
+                by_key.entry(key).or_default().push(asked);
+                if let Some(response) = exchange.response {
+                    answered
+                        .entry(key)
+                        .or_default()
+                        .push((response.start.time, asked));
+                }
+            }
+        }
+        for alike in by_key.values_mut() {
+            alike.sort_by_key(|asked| (asked.start(), asked.id()));
+        }
+        for alike in answered.values_mut() {
+            alike.sort_by_key(|(at, asked)| (*at, asked.id()));
+        }
+        Self { by_key, answered }
+    }
+
+    /// Every request.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Asked<'a>> {
+        self.by_key.values().flatten()
+    }
+
+    /// Requests like `asked` on other connections that began at `moment` or before, newest first.
+    pub(super) fn alike_before<'s>(
+        &'s self,
+        asked: &'s Asked<'s>,
+        moment: Timestamp,
+    ) -> impl Iterator<Item = &'s Asked<'s>> {
+        let alike = asked
+            .key()
+            .and_then(|key| self.by_key.get(&key))
+            .map_or(&[][..], Vec::as_slice);
+        let until = alike.partition_point(|other| other.start() <= moment);
+        alike
+            .get(..until)
+            .unwrap_or_default()
+            .iter()
+            .rev()
+            .filter(|other| {
+                (other.story.capture, other.story.stream)
+                    != (asked.story.capture, asked.story.stream)
+            })
+    }
+
+    /// The request like `asked`, from the same host, whose answer came last at `moment` or before.
+    pub(super) fn answered_last<'s>(
+        &'s self,
+        asked: &Asked<'s>,
+        moment: Timestamp,
+    ) -> Option<&'s Asked<'s>> {
+        let alike = self.answered.get(&asked.key()?)?;
+        let until = alike.partition_point(|(at, _)| *at <= moment);
+        alike
+            .get(..until)?
+            .iter()
+            .rev()
+            .take(super::MOST_COMPARED)
+            .map(|(_, other)| other)
+            .find(|other| other.story.client.ip() == asked.story.client.ip())
+    }
+}

@@ -1,0 +1,109 @@
+//! Which hosts pass requests on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use super::asked::{Asked, AskedIndex};
+use super::{AT_ONCE, MOST_COMPARED};
+use crate::time::Interval;
+
+/// A proxy that connects first passes the request on within this.
+const CONNECTED: Interval = Interval::from_millis(10_000);
+
+/// Why the server of the front connection and the client of the back connection are one host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bond {
+    /// One address.
+    Address,
+    /// Two addresses of one host: so many requests of so many to the back server followed one to the front.
+    Habit { passed_on: u32, of: u32 },
+}
+
+impl Bond {
+    /// For the end of a sentence.
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Address => "one address is the server in front and the client behind".to_owned(),
+            Self::Habit { passed_on, of } => format!(
+                "{passed_on} of {of} requests behind follow one in front at once and are answered before it: one host with two addresses"
+            ),
+        }
+    }
+}
+
+/// A front address, and who calls which server behind.
+type Pair = (IpAddr, IpAddr, SocketAddr);
+
+/// What is known of hosts with several addresses.
+pub(super) struct Proxies {
+    passed_on: BTreeMap<Pair, u32>,
+    of: BTreeMap<(IpAddr, SocketAddr), u32>,
+}
+
+impl Proxies {
+    /// One coincidence is none.
+    const FEWEST: u32 = 2;
+
+    /// Counts the habits of those that lost a request in `backs`.
+    pub(super) fn new<'a>(asked: &AskedIndex<'a>, backs: impl Iterator<Item = Asked<'a>>) -> Self {
+        let callers: BTreeSet<(IpAddr, SocketAddr)> = backs.map(|back| caller(&back)).collect();
+        let mut proxies = Self {
+            passed_on: BTreeMap::new(),
+            of: BTreeMap::new(),
+        };
+        for back in asked.all().filter(|back| callers.contains(&caller(back))) {
+            *proxies.of.entry(caller(back)).or_default() += 1;
+            let fronts: BTreeSet<IpAddr> = asked
+                .alike_before(back, back.start())
+                .take(MOST_COMPARED)
+                .take_while(|front| back.start() - front.start() <= CONNECTED)
+                .filter(|front| back.lag(front) <= AT_ONCE && is_around(front, back))
+                .map(|front| front.story.server.ip())
+                .collect();
+            for front in fronts {
+                let (client, server) = caller(back);
+                *proxies
+                    .passed_on
+                    .entry((front, client, server))
+                    .or_default() += 1;
+            }
+        }
+        proxies
+    }
+
+    /// Why `front` can have led to `back`, if it can.
+    pub(super) fn bond(&self, front: &Asked, back: &Asked) -> Option<Bond> {
+        let (client, server) = caller(back);
+        let in_front = front.story.server;
+        if in_front == server {
+            return None;
+        }
+        if in_front.ip() == client {
+            return Some(Bond::Address);
+        }
+        // One client that calls two servers is no proxy.
+        if front.story.client.ip() == client {
+            return None;
+        }
+        let passed_on = *self.passed_on.get(&(in_front.ip(), client, server))?;
+        let of = *self.of.get(&(client, server))?;
+        (passed_on >= Self::FEWEST && passed_on * 5 >= of * 4)
+            .then_some(Bond::Habit { passed_on, of })
+    }
+}
+
+fn caller(back: &Asked) -> (IpAddr, SocketAddr) {
+    (back.story.client.ip(), back.story.server)
+}
+
+/// `back` began and was answered while `front` waited.
+fn is_around(front: &Asked, back: &Asked) -> bool {
+    let answers = (front.exchange.response, back.exchange.response);
+    front.story.server != back.story.server
+        && front.story.client.ip() != back.story.client.ip()
+        && front.is_open_at(back.start())
+        && match answers {
+            (Some(front), Some(back)) => back.start.time <= front.start.time,
+            _ => true,
+        }
+}

@@ -1,0 +1,101 @@
+//! What a proxy's clients got is tied to what its upstreams did, on recordings of real proxies.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn recording(name: &str) -> Option<PathBuf> {
+    let shared = std::env::var_os("WHYRST_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let path = shared.join("captures/lab").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: no {}", path.display());
+    None
+}
+
+/// Back stream, front stream, outcome.
+fn hops(path: &Path) -> BTreeSet<(u64, u64, String)> {
+    let out = Command::new(env!("CARGO_BIN_EXE_whyrst"))
+        .arg(path)
+        .args(["--format", "json"])
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    ["resets", "hang_ups"]
+        .iter()
+        .flat_map(|kind| report[kind].as_array().unwrap())
+        .filter(|finding| finding["hop"]["side"] == "back")
+        .map(|finding| {
+            (
+                finding["connection"]["stream"].as_u64().unwrap(),
+                finding["hop"]["stream"].as_u64().unwrap(),
+                finding["hop"]["outcome"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect()
+}
+
+fn expected(rows: &[(u64, u64, &str)]) -> BTreeSet<(u64, u64, String)> {
+    rows.iter()
+        .map(|(back, front, outcome)| (*back, *front, (*outcome).to_owned()))
+        .collect()
+}
+
+/// Its clients' POSTs became 502, its GETs were asked again.
+#[test]
+fn nginx_in_front_of_a_server_that_closes_first() {
+    let Some(path) = recording("nginx-upstream-race/proxy.pcap") else {
+        return;
+    };
+    let got = hops(&path);
+    assert_eq!(
+        got,
+        expected(&[
+            (55, 24, "502"),
+            (56, 23, "retried"),
+            (57, 22, "502"),
+            (58, 21, "502"),
+            (59, 20, "retried"),
+            (60, 19, "502"),
+            (61, 18, "502"),
+            (62, 17, "retried"),
+            (63, 16, "502"),
+            (64, 15, "502"),
+            (65, 14, "retried"),
+            (66, 13, "502"),
+            (67, 12, "502"),
+            (68, 11, "retried"),
+            (69, 10, "502"),
+            (70, 9, "502"),
+            (71, 8, "retried"),
+        ])
+    );
+}
+
+/// `timeout server` before the answer is a 504, in its middle a cut answer. Those that stalled as readers are the client's doing.
+#[test]
+fn haproxy_that_waits_in_vain() {
+    let Some(path) = recording("haproxy-timeouts/proxy.pcap.gz") else {
+        return;
+    };
+    assert_eq!(
+        hops(&path),
+        expected(&[
+            (10, 2, "504"),
+            (11, 0, "504"),
+            (12, 1, "504"),
+            (13, 3, "504"),
+            (14, 4, "504"),
+            (15, 5, "504"),
+            (16, 6, "truncated"),
+            (18, 7, "truncated"),
+            (20, 9, "truncated"),
+        ])
+    );
+}
