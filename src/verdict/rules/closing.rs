@@ -5,7 +5,7 @@ use crate::flow::{FinSeen, Packet, PacketKind};
 use crate::time::Interval;
 use crate::verdict::ending::{Progress, progress};
 use crate::verdict::harm::{Taken, harm_of, harm_of_exchange, taken};
-use crate::verdict::rules::established::{own_window_full, stopped_reading};
+use crate::verdict::rules::requester::{own_window_full, stopped_reading};
 use crate::verdict::rules::{Case, carries_payload};
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation};

@@ -2,8 +2,11 @@
 
 mod closing;
 mod established;
+mod forgotten;
 mod handshake;
 mod no_reset;
+mod requester;
+mod responder;
 
 use crate::dialogue::Completeness;
 use crate::flow::{Packet, PacketKind, Peer};

@@ -6,7 +6,7 @@ use crate::report::Evidence;
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::harm::{Taken, harm_of_exchange, taken};
-use crate::verdict::rules::established::answers_are_due;
+use crate::verdict::rules::requester::answers_are_due;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation, is_over};
 use crate::verdict::{Cause, Confidence, Harm, IdleKind};
