@@ -55,6 +55,14 @@ fn parse(header: &[u8]) -> Header {
     }
 }
 
+/// Writers begin their frames at the beginning of a segment: a header that fits all of the protocol's limits is taken for one.
+fn begins_frame(bytes: &[u8]) -> bool {
+    match bytes {
+        [0, high, _, 0..=9, _, first, _, _, _, ..] => *high <= 0x40 && *first < 0x80,
+        _ => false,
+    }
+}
+
 impl Http2 {
     fn event(&mut self, from: Peer, event: Event<'_>, ledger: &mut Ledger) -> Activity {
         let frame = &mut self.frames[from as usize & 1];
@@ -195,10 +203,16 @@ impl ProtocolReader for Http2 {
             }
         }
         let mut framer = std::mem::take(&mut self.sides[data.from as usize & 1]);
+        if framer.lost && begins_frame(data.bytes) {
+            framer = Framer::default();
+        }
         framer.read(&data, parse, |event| {
             activity = either(activity, self.event(data.from, event, ledger))
         });
-        ledger.incomplete |= framer.lost || data.cut > 0;
+        ledger.incomplete |= data.cut > 0;
+        if framer.lost {
+            ledger.unframe();
+        }
         self.sides[data.from as usize & 1] = framer;
         activity.into()
     }
@@ -213,6 +227,9 @@ impl ProtocolReader for Http2 {
         framer.skip(start, missing.max(1), |event| {
             self.event(from, event, ledger);
         });
+        if framer.lost {
+            ledger.unframe();
+        }
         self.sides[from as usize & 1] = framer;
     }
 

@@ -132,6 +132,27 @@ impl Ledger {
         }
     }
 
+    /// The framing was lost: whether what is open was whole can't be told any more.
+    pub(super) fn unframe(&mut self) {
+        self.incomplete = true;
+        for exchange in self
+            .entries
+            .iter_mut()
+            .filter(|entry| !entry.settled)
+            .map(|entry| &mut entry.exchange)
+        {
+            for message in [Some(&mut exchange.request), exchange.response.as_mut()]
+                .into_iter()
+                .flatten()
+            {
+                if message.complete == Completeness::Incomplete {
+                    message.complete = Completeness::Unknown;
+                    message.expected_end = None;
+                }
+            }
+        }
+    }
+
     /// Its response is whole, or presumed so.
     pub(super) fn settle(&mut self, id: ExchangeId) {
         let newly = match self.entry(id) {

@@ -177,7 +177,10 @@ impl ProtocolReader for MySql {
         if framer.lost {
             activity = Activity::Application;
         }
-        ledger.incomplete |= framer.lost || data.cut > 0;
+        ledger.incomplete |= data.cut > 0;
+        if framer.lost {
+            ledger.unframe();
+        }
         self.sides[data.from as usize & 1] = framer;
         let handover = encrypted.then_some(Handover {
             to: Successor::Guess,
@@ -196,6 +199,9 @@ impl ProtocolReader for MySql {
         framer.skip(start, missing.max(1), |event| {
             self.event(from, event, ledger);
         });
+        if framer.lost {
+            ledger.unframe();
+        }
         self.sides[from as usize & 1] = framer;
     }
 

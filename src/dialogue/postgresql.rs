@@ -245,7 +245,10 @@ impl ProtocolReader for PostgreSql {
         if framer.lost {
             activity = Activity::Application;
         }
-        ledger.incomplete |= framer.lost || data.cut > 0;
+        ledger.incomplete |= data.cut > 0;
+        if framer.lost {
+            ledger.unframe();
+        }
         self.sides[data.from as usize & 1] = framer;
         activity.into()
     }
@@ -260,6 +263,9 @@ impl ProtocolReader for PostgreSql {
         framer.skip(start, missing.max(1), |event| {
             self.event(from, event, ledger);
         });
+        if framer.lost {
+            ledger.unframe();
+        }
         self.sides[from as usize & 1] = framer;
     }
 

@@ -134,7 +134,10 @@ impl ProtocolReader for WebSocket {
         framer.read(&data, parse, |event| {
             activity = either(activity, self.event(data.from, event, ledger))
         });
-        ledger.incomplete |= framer.lost || data.cut > 0;
+        ledger.incomplete |= data.cut > 0;
+        if framer.lost {
+            ledger.unframe();
+        }
         self.sides[data.from as usize & 1] = framer;
         activity.into()
     }
@@ -149,6 +152,9 @@ impl ProtocolReader for WebSocket {
         framer.skip(start, missing.max(1), |event| {
             self.event(from, event, ledger);
         });
+        if framer.lost {
+            ledger.unframe();
+        }
         self.sides[from as usize & 1] = framer;
     }
 
