@@ -210,7 +210,9 @@ impl<R: StreamReader> Connection<R> {
             self.count(&packet, segment);
             if let Some(episode) = self.episodes.last_mut() {
                 episode.observe_later(&packet);
+                episode.observe_acknowledged_fin(from, self.directions.of(from).fin);
             }
+            self.take_overtaken(&packet);
         }
         self.letters.observe(&packet, self.directions.of(from));
         self.history.push(packet);
@@ -361,6 +363,26 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
+    /// Payload that its sender's RST overtook within the capture was sent before it, and is part of what the RST ended.
+    fn take_overtaken(&mut self, packet: &Packet) {
+        let overtaken = self.episodes.last().is_some_and(|episode| {
+            episode.overtook(packet)
+                && episode.first().is_some_and(|reset| {
+                    packet.time - reset.time <= Interval::from_millis(1) && packet.is_new_data()
+                })
+        });
+        if !overtaken {
+            return;
+        }
+        let dialogue = self.dialogue();
+        let mut direction = self.directions.of(packet.from).clone();
+        if let Some(episode) = self.episodes.last_mut() {
+            direction.resets = episode.state.of(packet.from).resets;
+            *episode.state.of_mut(packet.from) = direction;
+            episode.dialogue = dialogue;
+        }
+    }
+
     /// Hands payload on. Returns whether all of it was housekeeping.
     fn take_payload(&mut self, packet: &Packet, segment: &Segment<'_>) -> bool {
         let probe = matches!(
@@ -456,7 +478,7 @@ impl<R: StreamReader> Connection<R> {
                 direction.window_scale = segment.options.window_scale;
                 direction.mss = segment.options.mss;
                 direction.sack_permitted = segment.options.sack_permitted;
-                if packet.kind == PacketKind::SynAck && established {
+                if packet.kind == PacketKind::SynAck && established && direction.syns > 1 {
                     direction.syn_acks_after_ack += 1;
                 }
             }
@@ -579,6 +601,12 @@ impl<R: StreamReader> Connection<R> {
     }
 
     fn count(&mut self, packet: &Packet, segment: &Segment<'_>) {
+        // Its acknowledgement was captured before it: a later one says nothing of the round trip.
+        let acknowledged = self
+            .directions
+            .of(packet.from.other())
+            .ack
+            .is_some_and(|ack| !packet.end().is_after(ack));
         self.directions
             .of_mut(packet.from.other())
             .unanswered_probes = 0;
@@ -620,7 +648,8 @@ impl<R: StreamReader> Connection<R> {
             }
             _ => {
                 direction.snd_nxt = Some(end);
-                if end != packet.seq && self.pending_acks.of(packet.from).is_none() {
+                if end != packet.seq && !acknowledged && self.pending_acks.of(packet.from).is_none()
+                {
                     *self.pending_acks.of_mut(packet.from) = Some((end, packet.time));
                 }
             }

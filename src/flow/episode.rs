@@ -1,7 +1,7 @@
 //! A reset as it was seen: all RST packets of one event, what came before and what came after.
 
 use crate::capture::FrameId;
-use crate::flow::direction::Both;
+use crate::flow::direction::{Both, FinSeen};
 use crate::flow::{Direction, Packet, PacketKind, Peer};
 use crate::time::Timestamp;
 use crate::wire::SeqNumber;
@@ -69,11 +69,7 @@ impl<S> Episode<S> {
         if self.after.len() < Self::AFTER_KEPT {
             self.after.push(*packet);
         }
-        // What lies below the RST's number was sent before it, and only delivered later.
-        let overtaken = self.first().is_some_and(|reset| {
-            reset.from == packet.from && packet.len > 0 && !packet.end().is_after(reset.seq)
-        });
-        if !overtaken && (packet.is_new_data() || packet.kind == PacketKind::SynAck) {
+        if !self.overtook(packet) && (packet.is_new_data() || packet.kind == PacketKind::SynAck) {
             *self.later_data.of_mut(packet.from) = Some(packet.end());
         }
         let acknowledged = packet.flags.ack()
@@ -82,6 +78,25 @@ impl<S> Episode<S> {
                 .of(packet.from.other())
                 .is_some_and(|end| !packet.ack.is_before(end));
         self.resumed |= acknowledged;
+    }
+
+    /// Payload below the RST's number: it was sent before the RST and only delivered later.
+    pub(super) fn overtook(&self, packet: &Packet) -> bool {
+        self.first().is_some_and(|reset| {
+            reset.from == packet.from && packet.len > 0 && !packet.end().is_after(reset.seq)
+        })
+    }
+
+    /// A FIN that was captured after the RST that acknowledges it had come before.
+    pub(super) fn observe_acknowledged_fin(&mut self, from: Peer, fin: Option<FinSeen>) {
+        let acknowledged = |fin: &FinSeen| {
+            self.first().is_some_and(|reset| {
+                reset.from == from.other() && reset.flags.ack() && reset.ack == fin.seq + 1
+            })
+        };
+        if let Some(fin) = fin.filter(acknowledged) {
+            self.state.of_mut(from).fin.get_or_insert(fin);
+        }
     }
 
     /// The first RST.

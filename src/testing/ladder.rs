@@ -96,6 +96,11 @@ impl Ladder {
         self.between(host(5), host(0x80))
     }
 
+    /// Over which IP.
+    pub fn is_ipv6(&self) -> bool {
+        self.ends.client.0.is_ipv6()
+    }
+
     /// With other initial sequence numbers.
     pub fn numbered_from(mut self, client: u32, server: u32) -> Self {
         self.isn = Both { client, server };

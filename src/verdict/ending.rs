@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::capture::FrameId;
-use crate::dialogue::{Answer, Completeness, Dialogue, Exchange};
+use crate::dialogue::{Answer, Completeness, Dialogue, Exchange, Protocol};
 use crate::flow::{Both, Direction, FinSeen, IcmpSeen, Orientation, Packet, Peer, TtlProfile};
 use crate::time::{Interval, Timestamp};
 use crate::wire::SeqNumber;
@@ -166,6 +166,21 @@ impl Ending {
             .filter(|reset| reset.from == sender.other() && reset.flags.ack())
             .and(self.reset_acks_offset);
         by_segments.max(by_reset)
+    }
+
+    /// Nothing was ever answered in a protocol that nobody knows, and the one who spoke went on after pauses of its own: it waited
+    /// for no answer.
+    pub fn is_one_way(&self) -> bool {
+        let requester = self.dialogue.requester;
+        self.dialogue.protocol == Protocol::Opaque
+            && self.dialogue.answered == 0
+            && self.newest_before(requester).any(|packet| {
+                packet.is_new_data()
+                    && packet.last_activity.is_some_and(|activity| {
+                        activity.from == requester
+                            && packet.time - activity.time >= self.idle_threshold()
+                    })
+            })
     }
 
     /// One side's packets before the RST, newest first.

@@ -236,6 +236,27 @@ fn later_life(ending: &Ending, receiver: Peer) -> bool {
         .after
         .iter()
         .any(|packet| packet.from == receiver && is_challenge(ending, reset, packet))
+        || challenged_out_of_order(ending, reset, receiver)
+}
+
+/// The challenge was captured just before the RST that it answers: an ACK that repeats an earlier one and follows nothing else.
+fn challenged_out_of_order(ending: &Ending, reset: &Packet, receiver: Peer) -> bool {
+    const REORDERING: Interval = Interval::from_millis(1);
+    let mut newest = ending.newest_before(receiver);
+    newest
+        .next()
+        .filter(|packet| packet.kind == PacketKind::Ack && reset.time - packet.time <= REORDERING)
+        .filter(|packet| {
+            !ending.before.iter().any(|other| {
+                other.from == reset.from
+                    && other.len > 0
+                    && packet.time - other.time <= REORDERING + REORDERING
+            })
+        })
+        .zip(newest.next())
+        .is_some_and(|(challenge, earlier)| {
+            challenge.ack == earlier.ack && challenge.seq == earlier.seq && earlier.len == 0
+        })
 }
 
 /// A challenge ACK: an empty ACK by the receiver soon after the RST, which acknowledges nothing new (RFC 5961 section 3.2).

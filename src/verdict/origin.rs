@@ -336,7 +336,14 @@ fn impossible_reply(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings
     {
         return;
     }
-    if sender.snd_nxt != Some(reset.seq) && ending.before_skipped == 0 {
+    // What it answers may have been captured just after it.
+    let drawn_out_of_order = ending.after.iter().any(|packet| {
+        packet.from != reset.from
+            && packet.flags.ack()
+            && packet.ack == reset.seq
+            && packet.time - reset.time <= REORDERING
+    });
+    if sender.snd_nxt != Some(reset.seq) && ending.before_skipped == 0 && !drawn_out_of_order {
         findings.add(
             Weight::Strong,
             format!(

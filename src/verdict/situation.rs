@@ -47,6 +47,7 @@ impl<'a> Situation<'a> {
                 Some(packet) if begins_response(exchange, packet) => {
                     (exchange, Progress::Unanswered)
                 }
+                _ if is_told(ending, exchange) => (exchange, Progress::Told),
                 _ => (exchange, progress_at(exchange, moment)),
             })
             .find(|(_, progress)| !matches!(progress, Progress::Answered | Progress::Told));
@@ -73,6 +74,12 @@ impl<'a> Situation<'a> {
     pub fn responder(&self) -> Peer {
         self.requester.other()
     }
+}
+
+/// A message of a one-way protocol that was taken whole: nothing is due.
+fn is_told(ending: &Ending, exchange: &Exchange) -> bool {
+    let taken = ending.acknowledged_of(ending.dialogue.requester);
+    taken.is_some_and(|taken| taken >= exchange.request.end.offset) && ending.is_one_way()
 }
 
 fn begins_response(exchange: &Exchange, packet: &Packet) -> bool {

@@ -4,7 +4,7 @@ use whyrst::flow::Peer::{Client, Server};
 use whyrst::testing::Ladder;
 use whyrst::verdict::{Cause, Harm};
 
-use crate::{GET, OK, PART, served};
+use crate::{GET, OK, PART, POST, served};
 
 ladders! {
     a_forged_reset_and_the_answer_behind_it: "certain injected · by middlebox · drawn by none · request-outcome-unknown" =>
@@ -21,6 +21,29 @@ ladders! {
             .forged(Client, 64.1, "R.")
             .server(80, "P.").payload(OK)
             .client(80.1, "R");
+
+    an_imitated_ttl_is_betrayed_by_the_answer_behind_it: "certain injected · by middlebox · drawn by none · request-outcome-unknown" =>
+        served()
+            .client(60, "P.").payload(GET)
+            .forged(Server, 64, "R.").ttl(52)
+            .server(80, "P.").payload(OK)
+            .client(80.1, "R");
+
+    forged_towards_an_upload: "likely injected · by middlebox · drawn by none · request-outcome-unknown" =>
+        served()
+            .client(60, "P.").payload(POST)
+            .server(80, ".")
+            .forged(Server, 84, "R.");
+
+    a_box_resets_at_its_idle_timer: "possible idle-timeout-reset · by middlebox · drawn by none · none · between-requests" =>
+        served()
+            .forged(Server, 300_000, "R.")
+            .forged(Client, 300_000.1, "R.");
+
+    one_hop_nearer_is_no_proof: "possible half-open · by server · drawn by request · request-lost" =>
+        served()
+            .client(100, "P.").payload(GET)
+            .server(120, "R").ttl(53);
 
     a_reset_outside_the_window: "likely ignored-rst · by middlebox · drawn by none · none" =>
         served()

@@ -142,6 +142,36 @@ ladders! {
             .server(80, "P.").payload(OK)
             .client(80.1, "R");
 
+    a_hang_up_whose_last_ack_draws_a_reset: "likely hang-up · by server · drawn by fin · request-outcome-unknown" =>
+        served()
+            .client(60, "P.").payload(POST)
+            .server(80, ".")
+            .server(82, "F.")
+            .client(82.1, "F.")
+            .server(102, "R");
+
+    close_crosses_close: "nothing" =>
+        served()
+            .client(5000, "F.")
+            .server(5005, "F.").crossing()
+            .client(5005.1, ".")
+            .server(5020, ".");
+
+    a_pipelined_request_crosses_a_busy_close: "likely data-after-close · by server · drawn by request · request-lost" =>
+        served()
+            .client(46, "P.").payload(POST)
+            .server(47, "F.").crossing()
+            .client(47.1, ".")
+            .server(66, "R").answering(46);
+
+    the_request_was_taken_before_the_close: "likely hang-up · by server · drawn by ack · request-outcome-unknown" =>
+        served()
+            .client(5000, "P.").payload(POST)
+            .server(5020, ".")
+            .server(5045, "F.")
+            .client(5045.1, ".")
+            .server(5065.1, "R");
+
     a_hang_up_instead_of_an_answer: "likely hang-up · request-outcome-unknown" =>
         served()
             .client(60, "P.").payload(POST)

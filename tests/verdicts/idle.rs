@@ -76,6 +76,38 @@ ladders! {
             .server(60_045, "R.").crossing()
             .server(60_060, "R").answering(60_040);
 
+    never_used_and_forgotten: "possible idle-expired-silently · by server · drawn by request · request-lost · between-requests" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(600_000, "P.").payload(GET)
+            .server(600_020, "R");
+
+    never_used_and_reset_by_a_timer: "possible idle-timeout-reset · by server · drawn by none · none · between-requests" =>
+        Ladder::to(80)
+            .handshake(0)
+            .server(60_000, "R.");
+
+    probes_answered_by_silence_on_the_server_side: "certain keepalive-probe-failure · by server · drawn by none · none · between-requests" =>
+        served()
+            .server(7_200_000, ".").probe()
+            .server(7_275_000, ".").probe()
+            .server(7_350_000, ".").probe()
+            .server(7_425_000, "R.");
+
+    answered_probes_are_no_failure: "possible idle-timeout-reset · by client · drawn by none · none · between-requests" =>
+        served()
+            .client(10_000, ".").probe()
+            .server(10_020, ".")
+            .client(20_000, ".").probe()
+            .server(20_020, ".")
+            .client(30_000, ".").probe()
+            .server(30_020, ".")
+            .client(40_000, "R.");
+
+    retransmissions_go_unanswered_and_the_stack_gives_up: "possible idle-expired-silently · request-outcome-unknown · between-requests" =>
+        served()
+            .client(600_000, "P.").payload(POST).again(600_220).again(600_660).again(601_540).again(603_300).again(606_820);
+
     one_reset_train_is_one_event: "possible half-open · by server · drawn by request · request-lost" =>
         served()
             .client(100, "P.").payload(POST)

@@ -1,1 +1,162 @@
-//! What must not change a verdict.
+//! What must not change a verdict: when it happened, how the numbers began, who talked to whom, packets seen twice or out of order,
+//! and what strangers did at the same time.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use whyrst::report::Finding;
+use whyrst::testing::{Ladder, Trace};
+use whyrst::{Interval, Timestamp};
+
+use crate::every_ladder;
+
+/// What a verdict says, without numbers of frames and without how sure it is.
+fn gist(findings: &[Finding]) -> Vec<String> {
+    let mut gist: Vec<String> = findings
+        .iter()
+        .map(|finding| {
+            format!(
+                "{} by {:?}, {}, {}",
+                finding.cause, finding.sender, finding.harm, finding.idle.kind
+            )
+        })
+        .collect();
+    gist.sort();
+    gist
+}
+
+/// Holds every ladder against what became of it.
+fn unchanged(change: impl Fn(&Ladder) -> Trace) -> Result<(), TestCaseError> {
+    for (name, ladder) in every_ladder() {
+        let (before, after) = (gist(&ladder.findings()), gist(&change(&ladder).findings()));
+        prop_assert_eq!(before, after, "{}", name);
+    }
+    Ok(())
+}
+
+/// The RST (or FIN) leaves within a millisecond of some packet before it, and may be captured before that one.
+fn ends_at_once(ladder: &Ladder) -> bool {
+    let trace = ladder.trace();
+    ladder.findings().iter().any(|finding| {
+        (1..).zip(&trace.frames).any(|(number, frame)| {
+            let before = finding.at - frame.time;
+            number != finding.frame && before >= Interval::ZERO && before < Interval::from_millis(1)
+        })
+    })
+}
+
+fn out_of_order(micros: &[i64], which: impl Fn(&Ladder) -> bool) -> Result<(), TestCaseError> {
+    for (name, ladder) in every_ladder() {
+        if which(&ladder) {
+            let jittered = ladder.trace().jittered(micros);
+            prop_assert_eq!(
+                gist(&ladder.findings()),
+                gist(&jittered.findings()),
+                "{}",
+                name
+            );
+        }
+    }
+    Ok(())
+}
+
+fn hosts(ladder: &Ladder, numbers: (u32, u32)) -> (IpAddr, IpAddr) {
+    let (client, server) = (numbers.0 | 1, numbers.1 & !1);
+    if ladder.is_ipv6() {
+        let host =
+            |number: u32| IpAddr::V6(Ipv6Addr::from(u128::from(number) | (0x2001_u128 << 112)));
+        (host(client), host(server))
+    } else {
+        let host = |number: u32| IpAddr::V4(Ipv4Addr::from((10 << 24) | (number & 0xff_ffff)));
+        (host(client), host(server))
+    }
+}
+
+/// Somebody else's connections: one that ends well, one that is refused, one that is reset.
+fn strangers(begun: Timestamp) -> Trace {
+    let stranger = |port| {
+        Ladder::to(8443)
+            .between(
+                IpAddr::V4(Ipv4Addr::new(172, 16, 9, 9)),
+                IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)),
+            )
+            .from_port(port)
+            .begun(begun)
+    };
+    let well = stranger(50_001)
+        .handshake(0)
+        .client(30, "P.")
+        .payload("hello")
+        .server(55, "P.")
+        .payload("you too")
+        .client(60, "F.")
+        .server(80, "F.")
+        .client(80.1, ".");
+    let refused = stranger(50_002).client(7, "S").server(27, "R.");
+    let reset = stranger(50_003)
+        .handshake(11)
+        .client(40, "P.")
+        .payload("hello")
+        .server(60, ".")
+        .server(1500, "R.");
+    well.trace().with(&refused.trace()).with(&reset.trace())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..ProptestConfig::default() })]
+
+    #[test]
+    fn time(seconds in 0_i64..4_000_000_000, nanos in 0_u32..1_000_000_000) {
+        unchanged(|ladder| ladder.clone().begun(Timestamp::from_parts(seconds, nanos)).trace())?;
+    }
+
+    #[test]
+    fn sequence_numbers(client: u32, server: u32) {
+        unchanged(|ladder| ladder.clone().numbered_from(client, server).trace())?;
+    }
+
+    #[test]
+    fn sequence_numbers_that_wrap(client in 0_u32..4000, server in 0_u32..4000) {
+        unchanged(|ladder| {
+            ladder.clone().numbered_from(client.wrapping_neg(), server.wrapping_neg()).trace()
+        })?;
+    }
+
+    #[test]
+    fn addresses(numbers: (u32, u32), port in 32_768_u16..61_000) {
+        unchanged(|ladder| {
+            let (client, server) = hosts(ladder, numbers);
+            ladder.clone().between(client, server).from_port(port).trace()
+        })?;
+    }
+
+    #[test]
+    fn packets_seen_twice(micros in 1_i64..900) {
+        unchanged(|ladder| ladder.trace().seen_twice(micros))?;
+    }
+
+    #[test]
+    #[ignore = "payload captured after its own acknowledgement is taken for missed, and then for old"]
+    fn packets_out_of_order(micros in prop::collection::vec(0_i64..700, 64)) {
+        out_of_order(&micros, |ladder| !ends_at_once(ladder))?;
+    }
+
+    #[test]
+    #[ignore = "packets that came just before a RST and were captured after it are not all given back their place"]
+    fn resets_before_what_they_follow(micros in prop::collection::vec(0_i64..700, 64)) {
+        out_of_order(&micros, ends_at_once)?;
+    }
+
+    #[test]
+    fn unrelated_connections(later in -2000_i64..10_000) {
+        let begun = Timestamp::from_parts(1_700_000_000, 0) + Interval::from_millis(later);
+        let others = strangers(begun);
+        let more = gist(&others.findings());
+        for (name, ladder) in every_ladder() {
+            let mut expected = [gist(&ladder.findings()), more.clone()].concat();
+            expected.sort();
+            prop_assert_eq!(expected, gist(&ladder.trace().with(&others).findings()), "{}", name);
+        }
+    }
+}

@@ -41,6 +41,34 @@ ladders! {
             .client(80.1, ".")
             .server(95, "R.");
 
+    a_push_server_resets_a_silent_shipper: "possible abortive-close · by server · drawn by none · request-outcome-unknown · awaiting-response" =>
+        Ladder::to(9000)
+            .handshake(0)
+            .client(21, "P.").payload("one question?\n")
+            .server(41, ".")
+            .server(60_041, "R.");
+
+    a_shipper_of_logs_is_reset_with_all_taken: "possible idle-timeout-reset · by server · drawn by none · none · between-requests" =>
+        Ladder::to(5514)
+            .handshake(0)
+            .client(21, "P.").payload("<13>one line\n")
+            .server(41, ".")
+            .client(3000, "P.").payload("<13>another line\n")
+            .server(3020, ".")
+            .client(6000, "P.").payload("<13>the last line\n")
+            .server(6020, ".")
+            .server(66_020, "R.");
+
+    a_shipper_of_logs_meets_lost_state: "possible idle-expired-silently · by server · drawn by data · request-lost · between-requests" =>
+        Ladder::to(5514)
+            .handshake(0)
+            .client(21, "P.").payload("<13>one line\n")
+            .server(41, ".")
+            .client(3000, "P.").payload("<13>another line\n")
+            .server(3020, ".")
+            .client(900_000, "P.").payload("<13>the last line\n")
+            .server(900_020, "R");
+
     the_reader_has_read_enough: "likely abortive-close · by client · drawn by none · response-truncated" =>
         served()
             .client(60, "P.").payload(GET)

@@ -287,19 +287,29 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
             .idle(IdleKind::BetweenRequests, silence);
         return ruling;
     }
-    Ruling::new(
-        Cause::DataAfterClose,
-        Confidence::Possible,
-        format!(
-            "The {} closed before it had answered; what came later was reset.",
-            case.claimed()
-        ),
-    )
-    .harm(harm, situation.requester)
-    .or(
-        Cause::HangUp,
-        "the server's log: why it closed without an answer",
-    )
+    let words = format!(
+        "The {} closed before it had answered; what came later was reset.",
+        case.claimed()
+    );
+    // An ACK or a FIN is no data: the close itself did the harm.
+    if case.shape.trigger.is_some_and(|packet| packet.len == 0) {
+        return Ruling::new(Cause::HangUp, Confidence::Likely, words)
+            .because(
+                format!("FIN in frame {} with a request open", fin.frame.number),
+                &[case.reset],
+            )
+            .harm(harm, situation.requester)
+            .or(
+                Cause::DataAfterClose,
+                "the server's log: why it closed without an answer",
+            );
+    }
+    Ruling::new(Cause::DataAfterClose, Confidence::Possible, words)
+        .harm(harm, situation.requester)
+        .or(
+            Cause::HangUp,
+            "the server's log: why it closed without an answer",
+        )
 }
 
 /// Data met a socket that was closed while the other side was still sending: an early answer, an upload cut short.

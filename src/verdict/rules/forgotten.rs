@@ -13,7 +13,8 @@ pub(super) fn lost_state(case: &Case<'_>) -> Ruling {
     let probe = trigger.is_some_and(|packet| packet.kind == PacketKind::KeepaliveProbe);
     let silence = case.silence;
     let idle = silence.is_idle(case.ending);
-    let kind = match (idle, case.situation.is_quiet()) {
+    let one_way = case.ending.is_one_way();
+    let kind = match (idle, case.situation.is_quiet() || one_way) {
         (true, true) => IdleKind::BetweenRequests,
         (true, false) => IdleKind::AwaitingResponse,
         (false, _) => IdleKind::None,
@@ -108,6 +109,14 @@ fn stake_harm(case: &Case<'_>) -> Harm {
                 && !trigger.housekeeping =>
         {
             answer_lost(case)
+        }
+        // Each word of a one-way protocol stands alone: this one was not taken.
+        Some(trigger)
+            if trigger.from == case.situation.requester
+                && trigger.is_new_data()
+                && case.ending.is_one_way() =>
+        {
+            Harm::RequestLost
         }
         Some(trigger) if !carries_payload(trigger) && case.situation.open.is_none() => Harm::None,
         Some(trigger) if trigger.housekeeping && case.situation.open.is_none() => Harm::None,

@@ -120,7 +120,15 @@ fn met_silence(ending: &Ending) -> Option<NoResetEnding> {
 /// FIN with a request unanswered or a response cut short.
 fn hung_up(ending: &Ending) -> Option<NoResetEnding> {
     let (client, server) = (ending.fin(Peer::Client), ending.fin(Peer::Server));
+    // A FIN that acknowledges the other one came second, in whatever order both were captured.
+    let knew = |fin: &FinSeen, other: &FinSeen| fin.ack.is_some_and(|ack| ack.is_after(other.seq));
     let first = match (client, server) {
+        (Some(client), Some(server)) if knew(client, server) && !knew(server, client) => {
+            Peer::Server
+        }
+        (Some(client), Some(server)) if knew(server, client) && !knew(client, server) => {
+            Peer::Client
+        }
         (Some(client), Some(server)) if client.time <= server.time => Peer::Client,
         (_, Some(_)) => Peer::Server,
         (Some(_), None) => Peer::Client,
@@ -194,9 +202,6 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
     {
         return None;
     }
-    if is_one_way(ending) && taken(ending, &situation, exchange) == Taken::All {
-        return None;
-    }
     let request = ending
         .before
         .iter()
@@ -247,21 +252,6 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         _ => hang_up(ending, requester, state, at, &silence).harm(harm, requester),
     };
     Some(NoResetEnding { ruling, at: *at })
-}
-
-/// Nothing was ever answered in a protocol that nobody knows, and the one who spoke went on after pauses of its own: it waited for
-/// no answer.
-fn is_one_way(ending: &Ending) -> bool {
-    let requester = ending.dialogue.requester;
-    ending.dialogue.protocol == Protocol::Opaque
-        && ending.dialogue.answered == 0
-        && ending.newest_before(requester).any(|packet| {
-            packet.is_new_data()
-                && packet
-                    .last_activity
-                    .is_some_and(|activity| activity.from == requester)
-                && Silence::before(packet).is_idle(ending)
-        })
 }
 
 /// What the FIN itself says of the request: whether its sender had taken it when it closed.
