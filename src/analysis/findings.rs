@@ -8,7 +8,7 @@ use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
 use crate::analysis::insight::{observation, story};
 use crate::analysis::ladder::ladder;
 use crate::analysis::neighbours::Neighbours;
-use crate::analysis::rows::row;
+use crate::analysis::rows::Rows;
 use crate::analysis::watch::{Numbers, Watch};
 use crate::analysis::{Analyzer, ConnectionRows, Selection};
 use crate::capture::FrameId;
@@ -311,21 +311,12 @@ fn caveats(analyzer: &Analyzer, captures: &[CaptureSummary]) -> Vec<String> {
 }
 
 fn rows(analyzer: &Analyzer, findings: &[Finding]) -> Vec<crate::report::ConnectionRow> {
-    let ids: BTreeMap<(u16, u32), String> = findings
-        .iter()
-        .rev()
-        .map(|finding| {
-            (
-                (finding.capture, finding.connection.stream),
-                finding.id.clone(),
-            )
-        })
-        .collect();
+    let rows = Rows::new(findings);
     analyzer
         .table
         .connections()
         .into_iter()
-        .map(|connection| row(connection, &ids))
+        .flat_map(|connection| rows.of(connection))
         .collect()
 }
 

@@ -1,18 +1,63 @@
-//! One row per connection, in Zeek's words (conn_state as in Zeek's `base/protocols/conn/main.zeek`).
+//! Rows per connection, in Zeek's words (conn_state as in Zeek's `base/protocols/conn/main.zeek`).
 
 use std::collections::BTreeMap;
 
 use crate::dialogue::DialogueReader;
-use crate::flow::{Connection, Direction, Orientation};
-use crate::report::{ConnectionRow, Endpoint};
+use crate::flow::{Connection, EndState, Sitting};
+use crate::report::{ConnectionRow, Endpoint, Finding};
 
-/// A row; `finding` is the id of what is reported of it.
-pub fn row(
+/// Rows that share a connection with findings name them.
+pub struct Rows<'a> {
+    by_stream: BTreeMap<(u16, u32), Vec<&'a Finding>>,
+}
+
+impl<'a> Rows<'a> {
+    /// `findings` in the order of their ids.
+    pub fn new(findings: &'a [Finding]) -> Self {
+        let mut by_stream: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
+        for finding in findings {
+            by_stream
+                .entry((finding.capture, finding.connection.stream))
+                .or_default()
+                .push(finding);
+        }
+        Self { by_stream }
+    }
+
+    /// One row, or several where Zeek would have forgotten the connection in between.
+    pub fn of(&self, connection: &Connection<DialogueReader>) -> Vec<ConnectionRow> {
+        let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
+        let findings = self
+            .by_stream
+            .get(&(capture.0, stream))
+            .map_or(&[][..], Vec::as_slice);
+        let mut sittings = connection.sittings.iter().peekable();
+        let mut rows = Vec::with_capacity(1);
+        let mut told = 0;
+        while let Some(sitting) = sittings.next() {
+            let until = sittings.peek().map(|next| next.opened);
+            let here = findings
+                .iter()
+                .skip(told)
+                .take_while(|finding| until.is_none_or(|until| finding.at < until));
+            let count = here.clone().count();
+            let finding = findings
+                .get(told)
+                .filter(|_| count > 0)
+                .map(|finding| finding.id.clone());
+            told += count;
+            rows.push(row(connection, sitting, finding));
+        }
+        rows
+    }
+}
+
+fn row(
     connection: &Connection<DialogueReader>,
-    findings: &BTreeMap<(u16, u32), String>,
+    sitting: &Sitting,
+    finding: Option<String>,
 ) -> ConnectionRow {
     let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
-    let (client, server) = (&connection.directions.client, &connection.directions.server);
     ConnectionRow {
         stream,
         capture: capture.0,
@@ -24,97 +69,122 @@ pub fn row(
             addr: connection.server.0,
             port: connection.server.1,
         },
-        opened: connection.opened,
-        duration_s: (connection.last - connection.opened).as_secs_f64(),
-        conn_state: state(connection).to_owned(),
-        history: connection.letters.as_str(),
-        client_packets: client.packets + client.resets,
-        server_packets: server.packets + server.resets,
-        client_bytes: client.new_bytes,
-        server_bytes: server.new_bytes,
-        finding: findings.get(&(capture.0, stream)).cloned(),
+        opened: sitting.opened,
+        duration_s: (sitting.last - sitting.opened).as_secs_f64(),
+        conn_state: state(sitting).to_owned(),
+        history: sitting.letters.as_str(),
+        client_packets: sitting.packets.client,
+        server_packets: sitting.packets.server,
+        client_bytes: sitting.bytes.client,
+        server_bytes: sitting.bytes.server,
+        finding,
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Inactive,
-    Partial,
-    SynSent,
-    SynAckSent,
-    Established,
-    Closed,
-    Reset,
-}
-
-fn state(connection: &Connection<DialogueReader>) -> &'static str {
-    let (client, server) = (&connection.directions.client, &connection.directions.server);
-    let both_closed = client.fin.is_some() && server.fin.is_some();
-    let first_reset = connection
-        .episodes
-        .first()
-        .and_then(|episode| episode.first());
-    let reset_after_close = first_reset.is_some_and(|reset| {
-        [client, server]
-            .iter()
-            .all(|direction| direction.fin.is_some_and(|fin| fin.time <= reset.time))
-    });
-    let end = |direction: &Direction, other: &Direction| -> End {
-        if direction.resets > 0 && !reset_after_close {
-            End::Reset
-        } else if direction.fin.is_some() {
-            End::Closed
-        } else if direction.packets == 0 {
-            End::Inactive
-        } else if direction.iss.is_some() {
-            let answered = direction.packets > u64::from(direction.syns)
-                || other
-                    .ack
-                    .is_some_and(|ack| direction.iss.is_some_and(|iss| ack.is_after(iss)));
-            match (
-                answered,
-                connection.orientation,
-                direction.syns > 0 && other.iss.is_some(),
-            ) {
-                (true, _, true) => End::Established,
-                (true, _, false) => End::Established,
-                (false, Orientation::Syn, true) => End::SynAckSent,
-                (false, ..) => End::SynSent,
-            }
-        } else {
-            End::Partial
-        }
-    };
-    let (mut origin, mut responder) = (end(client, server), end(server, client));
-    if client.iss.is_some()
-        && client.packets == u64::from(client.syns)
-        && server.packets == 0
-        && origin == End::Established
-    {
-        origin = End::SynSent;
-    }
-    if server.iss.is_some()
-        && client.iss.is_none()
-        && server.packets == u64::from(server.syns)
-        && responder == End::Established
-    {
-        responder = End::SynAckSent;
-    }
-    let inactive = |end: End| matches!(end, End::Inactive | End::Partial);
-    match (origin, responder) {
-        (End::SynSent | End::SynAckSent, End::Reset) => "REJ",
-        (End::Reset, End::Reset) if client.new_bytes == 0 && server.new_bytes == 0 => "REJ",
-        (origin, End::Reset) if inactive(origin) => "RSTRH",
-        (_, End::Reset) => "RSTR",
-        (End::Reset, responder) if inactive(responder) => "RSTOS0",
-        (End::Reset, _) => "RSTO",
-        (End::Closed, End::Closed) if both_closed => "SF",
-        (End::Closed, responder) if inactive(responder) => "SH",
-        (End::Closed, _) => "S2",
-        (origin, End::Closed) if inactive(origin) => "SHR",
-        (_, End::Closed) => "S3",
-        (End::SynSent, End::Inactive) => "S0",
-        (End::Established, End::Established) => "S1",
+fn state(sitting: &Sitting) -> &'static str {
+    use EndState::{Closed, Established, Inactive, Reset, SynAckSent, SynSent};
+    let silent = sitting.bytes.client == 0 && sitting.bytes.server == 0;
+    match (sitting.ends.client, sitting.ends.server) {
+        (SynSent | SynAckSent, Reset) => "REJ",
+        (Reset, Reset) if silent => "REJ",
+        (client, Reset) if client.never_opened() => "RSTRH",
+        (_, Reset) => "RSTR",
+        (Reset, server) if server.never_opened() => "RSTOS0",
+        (Reset, _) => "RSTO",
+        (Closed, Closed) => "SF",
+        (Closed, server) if server.never_opened() => "SH",
+        (Closed, _) => "S2",
+        (client, Closed) if client.never_opened() => "SHR",
+        (_, Closed) => "S3",
+        (SynSent, Inactive) => "S0",
+        (Established, Established) => "S1",
         _ => "OTH",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Ladder;
+
+    fn rows(ladder: &Ladder) -> Vec<(String, Option<String>)> {
+        let rows = ladder.trace().report().connections.unwrap();
+        rows.into_iter()
+            .map(|row| (row.conn_state, row.finding))
+            .collect()
+    }
+
+    fn states(ladder: &Ladder) -> Vec<String> {
+        rows(ladder).into_iter().map(|(state, _)| state).collect()
+    }
+
+    #[test]
+    fn a_reset_after_both_fins_changes_nothing() {
+        let ladder = Ladder::to(80)
+            .handshake(0)
+            .client(100, "F.")
+            .client(110, "R")
+            .server(111, "F.")
+            .client(112, "R");
+        assert_eq!(states(&ladder), ["SF"]);
+    }
+
+    #[test]
+    fn a_reset_of_an_open_side_counts() {
+        let ladder = Ladder::to(80)
+            .handshake(0)
+            .server(100, "F.")
+            .client(110, "R.");
+        assert_eq!(states(&ladder), ["RSTO"]);
+    }
+
+    #[test]
+    fn attempts_refused_one_by_one_are_rows_of_their_own() {
+        let ladder = Ladder::to(110)
+            .client(0, "S")
+            .server(50, "R.")
+            .client(550, "S")
+            .seq(0)
+            .server(600, "R.");
+        assert_eq!(ladder.trace().report().summary.connections, 1);
+        assert_eq!(states(&ladder), ["REJ", "REJ"]);
+    }
+
+    #[test]
+    fn what_comes_long_after_a_reset_is_a_new_row_and_names_what_was_found_in_it() {
+        let ladder = Ladder::to(80)
+            .handshake(0)
+            .client(100, "P.")
+            .payload("GET / HTTP/1.1\r\n\r\n")
+            .client(200, "R.")
+            .server(18_000, "R.");
+        let rows = rows(&ladder);
+        let states: Vec<&str> = rows.iter().map(|(state, _)| state.as_str()).collect();
+        assert_eq!(states, ["RSTO", "RSTRH"]);
+        assert!(rows[0].1.is_some());
+    }
+
+    #[test]
+    fn a_connection_seen_from_its_close_on_is_forgotten_soon() {
+        let ladder = Ladder::to(80)
+            .handshake(0)
+            .captured_from_here()
+            .server(1_000, "F.")
+            .client(1_001, ".")
+            .client(11_000, "F.")
+            .server(11_080, ".");
+        assert_eq!(states(&ladder), ["SHR", "SH"]);
+    }
+
+    #[test]
+    fn five_minutes_of_silence_make_a_new_row() {
+        let ladder = Ladder::to(80)
+            .handshake(0)
+            .client(100, "P.")
+            .payload("hello")
+            .client(299_000, "P.")
+            .payload("hello")
+            .client(700_000, "P.")
+            .payload("hello");
+        assert_eq!(states(&ladder), ["S1", "OTH"]);
     }
 }

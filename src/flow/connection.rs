@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::assembler::{Assembler, Novelty};
 use crate::flow::direction::{Both, Direction, FinSeen};
-use crate::flow::history::Letters;
 use crate::flow::{
     Activity, Episode, History, LastActivity, Mark, Orientation, Packet, PacketKind, Peer,
-    StreamReader,
+    Sittings, StreamReader,
 };
 use crate::time::{Interval, Timestamp};
 use crate::wire::{IcmpReason, Segment, SeqNumber, TcpFlags};
@@ -82,8 +81,8 @@ pub struct Connection<R: StreamReader> {
     pub cut_payload: bool,
     /// Shortest time in which each side acknowledged something, as seen from the point of capture.
     pub response_time: Both<Option<Interval>>,
-    /// Zeek's history letters.
-    pub letters: Letters,
+    /// The same as Zeek would tell it: in one row or in several.
+    pub sittings: Sittings,
     /// An earlier connection on the same 4-tuple: its stream, and when it was last seen.
     pub predecessor: Option<(u32, Timestamp)>,
     /// When the handshake's last ACK (or the client's first payload) was seen.
@@ -132,7 +131,7 @@ impl<R: StreamReader> Connection<R> {
             duplicates: 0,
             cut_payload: false,
             response_time: Both::default(),
-            letters: Letters::default(),
+            sittings: Sittings::default(),
             predecessor: None,
             established: None,
             closed: None,
@@ -214,7 +213,7 @@ impl<R: StreamReader> Connection<R> {
             }
             self.take_overtaken(&packet);
         }
-        self.letters.observe(&packet, self.directions.of(from));
+        self.sittings.observe(&packet, &self.directions);
         self.history.push(packet);
         self.last = segment.time;
         self.note_close(segment.time);

@@ -11,6 +11,7 @@ mod packet;
 mod peer;
 mod reassembly;
 mod refused;
+mod sitting;
 mod stream;
 mod table;
 
@@ -21,5 +22,6 @@ pub use history::Letters;
 pub use packet::{History, LastActivity, Packet, PacketKind};
 pub use peer::{Orientation, Peer};
 pub use refused::{RefusedGroup, RefusedScope};
+pub use sitting::{EndState, Sitting, Sittings};
 pub use stream::{Activity, Mark, StreamBytes, StreamReader};
 pub use table::{Limits, Table};

@@ -650,7 +650,8 @@ pub struct SettingLine {
     pub line: String,
 }
 
-/// One connection in Zeek's words.
+/// One connection in Zeek's words. Where Zeek would have forgotten it in between (after a RST, a close or a long silence) and
+/// then seen more, it has several rows with one stream number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionRow {
     /// Wireshark's `tcp.stream`.

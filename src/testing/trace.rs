@@ -1,8 +1,8 @@
 //! Frames of any number of ladders, as one capture.
 
-use crate::analysis::{AnalysisOptions, Analyzer};
+use crate::analysis::{AnalysisOptions, Analyzer, ConnectionRows};
 use crate::capture::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
-use crate::report::Finding;
+use crate::report::{Finding, Report};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{Decoded, Decoder, Segment};
 
@@ -89,6 +89,16 @@ impl Trace {
         let mut analyzer = Analyzer::new(AnalysisOptions::default());
         self.each(|frame| analyzer.frame(frame));
         analyzer.findings()
+    }
+
+    /// The whole report, with a row for each connection.
+    pub fn report(&self) -> Report {
+        let mut analyzer = Analyzer::new(AnalysisOptions {
+            connections: ConnectionRows::All,
+            ..AnalysisOptions::default()
+        });
+        self.each(|frame| analyzer.frame(frame));
+        analyzer.report(Vec::new())
     }
 
     /// The one finding.
