@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 
 use whyrst::analysis::{AnalysisOptions, Analyzer, Event};
 use whyrst::capture::{Captures, Input};
+use whyrst::flow::Limits;
 use whyrst::report::Finding;
 use whyrst::{Interval, Timestamp};
 
 const TICK: Interval = Interval::from_millis(100);
 
 /// Reads a capture as if it came in now; every event goes to `told`.
-fn replay(path: &Path, mut told: impl FnMut(Timestamp, Event)) -> Analyzer {
-    let mut analyzer = Analyzer::new(AnalysisOptions::default());
+fn replay(path: &Path, limits: Limits, mut told: impl FnMut(Timestamp, Event)) -> Analyzer {
+    let mut analyzer = Analyzer::new(AnalysisOptions {
+        limits,
+        ..AnalysisOptions::default()
+    });
     analyzer.watch();
     let mut captures = Captures::open(&[Input::File(path.to_path_buf())]).unwrap();
     let mut next: Option<Timestamp> = None;
@@ -63,7 +67,7 @@ fn gist(finding: &Finding) -> (String, u32, String, Option<String>, String) {
 fn the_last_word_told_is_the_report() {
     for path in captures() {
         let mut standing: BTreeMap<String, Finding> = BTreeMap::new();
-        let analyzer = replay(&path, |_, event| match event {
+        let analyzer = replay(&path, Limits::default(), |_, event| match event {
             Event::New(finding) => {
                 let known = standing.insert(finding.id.clone(), *finding);
                 assert!(known.is_none(), "{}: an id twice", path.display());
@@ -89,7 +93,7 @@ fn the_last_word_told_is_the_report() {
 fn a_reset_is_told_within_a_second() {
     let mut resets = 0;
     for path in captures() {
-        replay(&path, |now, event| {
+        replay(&path, Limits::default(), |now, event| {
             if let Event::New(finding) = event
                 && finding.form.is_some()
                 && finding.connections.is_none()
@@ -106,4 +110,31 @@ fn a_reset_is_told_within_a_second() {
         });
     }
     assert!(resets > 10);
+}
+
+/// In a run of weeks connections are forgotten; what was told of them is in the report.
+#[test]
+fn findings_outlive_their_connections() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/keepalive-race.pcap");
+    let limits = Limits {
+        reset_connections: 1,
+        ..Limits::default()
+    };
+    let mut told = Vec::new();
+    let analyzer = replay(&path, limits, |_, event| {
+        if let Event::New(finding) = event {
+            told.push(finding.id.clone());
+        }
+    });
+    let report = analyzer.report(Vec::new());
+    let resets = report.resets.len();
+    assert!(resets > 1, "{resets} {told:?}");
+    assert!(analyzer.connections_evicted() > 0);
+    let mut reported: Vec<_> = report
+        .findings()
+        .map(|finding| finding.id.clone())
+        .collect();
+    told.sort();
+    reported.sort();
+    assert_eq!(told, reported);
 }

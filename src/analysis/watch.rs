@@ -1,7 +1,7 @@
 //! Findings as they come: judges connections again when their packets or neighbours may have changed a verdict, tells what is new,
 //! and keeps what was told for the report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use ahash::RandomState;
@@ -80,6 +80,8 @@ pub struct Watch {
     waiting: HashMap<u32, Timestamp, RandomState>,
     /// Findings told, by stream and in the order of the connection.
     shown: BTreeMap<u32, Vec<Shown>>,
+    /// Findings of connections that were forgotten, and whose numbers later packets brought back. Counted with the shown ones.
+    archived: VecDeque<Finding>,
     shown_count: usize,
     most_shown: usize,
     /// Folded entries told: id and count.
@@ -101,8 +103,9 @@ impl Watch {
             due: BTreeSet::new(),
             waiting: HashMap::default(),
             shown: BTreeMap::new(),
+            archived: VecDeque::new(),
             shown_count: 0,
-            most_shown: (limits.connections / 10).clamp(100, SHOWN),
+            most_shown: (limits.connections / 5).clamp(100, SHOWN),
             groups: BTreeMap::new(),
             numbers: Numbers::default(),
             forgotten: 0,
@@ -159,8 +162,20 @@ impl Watch {
     }
 
     /// Compares with what was told, and remembers.
-    fn compare(&mut self, stream: u32, findings: Vec<(Finding, Option<KernelSays>)>) -> Vec<Event> {
-        let before = self.shown.remove(&stream).unwrap_or_default();
+    fn compare(&mut self, judged: Judged) -> Vec<Event> {
+        let Judged {
+            stream,
+            opened,
+            findings,
+        } = judged;
+        let mut before = self.shown.remove(&stream).unwrap_or_default();
+        if before
+            .first()
+            .is_some_and(|old| old.finding.connection.opened != opened)
+        {
+            self.archived
+                .extend(before.drain(..).map(|old| old.finding));
+        }
         self.shown_count -= before.len();
         let mut before = before.into_iter();
         let mut events = Vec::new();
@@ -203,6 +218,11 @@ impl Watch {
 
     fn forget(&mut self) {
         while self.shown_count > self.most_shown {
+            if self.archived.pop_front().is_some() {
+                self.shown_count -= 1;
+                self.forgotten += 1;
+                continue;
+            }
             let Some((_, oldest)) = self.shown.pop_first() else {
                 return;
             };
@@ -240,8 +260,10 @@ impl Watch {
             return;
         };
         for (finding, shown) in findings.iter_mut().zip(shown) {
-            if finding.form.is_some() == shown.finding.form.is_some() {
-                finding.id.clone_from(&shown.finding.id);
+            let told = &shown.finding;
+            let same_kind = finding.form.is_some() == told.form.is_some();
+            if same_kind && finding.connection.opened == told.connection.opened {
+                finding.id.clone_from(&told.id);
             }
         }
     }
@@ -267,15 +289,19 @@ impl Watch {
 
     /// Findings whose connections had to be forgotten since.
     pub(super) fn outlived(&self, connections: &[&Tracked]) -> Vec<Finding> {
-        let held = |stream: u32| {
+        let held = |stream: u32, finding: &Finding| {
             connections
                 .binary_search_by_key(&stream, |connection| connection.first_stream())
-                .is_ok()
+                .ok()
+                .and_then(|index| connections.get(index))
+                .is_some_and(|connection| connection.opened == finding.connection.opened)
         };
         self.shown
             .iter()
-            .filter(|(stream, _)| !held(**stream))
-            .flat_map(|(_, shown)| shown.iter().map(|shown| &shown.finding))
+            .flat_map(|(stream, shown)| shown.iter().map(|shown| (*stream, &shown.finding)))
+            .filter(|(stream, finding)| !held(*stream, finding))
+            .map(|(_, finding)| finding)
+            .chain(&self.archived)
             // A refused connection that is gone was folded into an entry for many.
             .filter(|finding| finding.cause != Cause::ConnectionRefused || self.groups.is_empty())
             .cloned()
@@ -321,16 +347,19 @@ pub(super) fn tick(analyzer: &mut Analyzer, now: Timestamp) -> Vec<Event> {
             }
             judged
         };
-        for (stream, findings, first_look) in judged {
-            if first_look && !findings.is_empty() {
-                watch.look_again(stream, now);
+        for judged in judged {
+            if !judged.findings.is_empty() && !watch.shown.contains_key(&judged.stream) {
+                watch.look_again(judged.stream, now);
             }
-            events.extend(watch.compare(stream, findings));
+            events.extend(watch.compare(judged));
         }
     }
     for group in refused(analyzer) {
         events.extend(watch.compare_group(group));
     }
+    analyzer
+        .table
+        .forget_resets(|stream| !watch.waiting.contains_key(&stream));
     analyzer.watch = Some(watch);
     events.retain(|event| analyzer.shows(event.finding()));
     events
@@ -347,7 +376,13 @@ impl Event {
     }
 }
 
-type Judged = (u32, Vec<(Finding, Option<KernelSays>)>, bool);
+/// A connection as it was judged now.
+struct Judged {
+    stream: u32,
+    /// A number may be given again to a connection that was forgotten and goes on.
+    opened: Timestamp,
+    findings: Vec<(Finding, Option<KernelSays>)>,
+}
 
 fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
     let connections = analyzer.table.connections();
@@ -359,21 +394,21 @@ fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
                 .ok()?;
             let connection = connections.get(index)?;
             let (findings, _) = judges.findings(index, connection, &connection.dialogue());
-            let known = analyzer
-                .watch
-                .as_ref()
-                .is_some_and(|watch| watch.shown.contains_key(&stream));
-            let findings = findings
-                .into_iter()
-                .map(|finding| {
-                    let says = analyzer
-                        .witness
-                        .as_ref()
-                        .map(|witness| witness.says(&finding));
-                    (finding, says)
-                })
-                .collect();
-            Some((stream, findings, !known))
+            let says = |finding: &Finding| {
+                let witness = analyzer.witness.as_ref()?;
+                Some(witness.says(finding))
+            };
+            Some(Judged {
+                stream,
+                opened: connection.opened,
+                findings: findings
+                    .into_iter()
+                    .map(|finding| {
+                        let says = says(&finding);
+                        (finding, says)
+                    })
+                    .collect(),
+            })
         })
         .collect()
 }

@@ -22,6 +22,9 @@ pub struct Limits {
     /// Connections held at once. When there are more, the ones that closed quietly are forgotten first, oldest first, then the
     /// ones that were silent longest; each is counted.
     pub connections: usize,
+    /// Connections with a reset to be held, and as many whose 4-tuple was used again: a reset keeps the packets before and after it.
+    /// [`Table::forget_resets`] forgets and counts those beyond it. A live view keeps their findings; offline there is no such limit.
+    pub reset_connections: usize,
     /// Refused connections of one client address to one server address and port that are kept apart; beyond that they are one entry.
     pub refused_apart: u64,
     /// Refused connections kept apart in all; beyond that all of them are folded into entries.
@@ -35,6 +38,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 400_000,
+            reset_connections: usize::MAX,
             refused_apart: 1000,
             refused_apart_in_all: 10_000,
             // The table of 4-tuples then stays below 2^22 slots.
@@ -119,6 +123,8 @@ pub struct Table<R: StreamReader> {
     #[allow(clippy::vec_box)]
     replaced: Vec<Box<Connection<R>>>,
     closed: VecDeque<u32>,
+    /// Slot and stream of connections that were reset, oldest first; empty where they are not limited.
+    reset: VecDeque<(u32, u32)>,
     /// Memory of histories that were shrunk.
     spare_histories: Vec<Vec<Packet>>,
     refusals: Refusals,
@@ -142,6 +148,7 @@ impl<R: StreamReader> Table<R> {
             next_stream: Vec::new(),
             replaced: Vec::new(),
             closed: VecDeque::new(),
+            reset: VecDeque::new(),
             spare_histories: Vec::new(),
             refusals: Refusals::new(
                 limits.refused_apart,
@@ -239,6 +246,37 @@ impl<R: StreamReader> Table<R> {
         all
     }
 
+    /// Forgets connections that were reset, oldest first, while there are more than the limit; `may_go` says of which streams nothing more
+    /// is to be learnt.
+    pub fn forget_resets(&mut self, may_go: impl Fn(u32) -> bool) {
+        while self.reset.len() > self.limits.reset_connections {
+            let Some((index, stream)) = self.reset.front().copied() else {
+                break;
+            };
+            if !may_go(stream) {
+                break;
+            }
+            self.reset.pop_front();
+            // Otherwise its 4-tuple was used again, or it was forgotten before.
+            if self
+                .whole_ref(index)
+                .is_some_and(|connection| connection.first_stream() == stream)
+            {
+                self.forget(index);
+            }
+        }
+        if self.replaced.len() > self.limits.reset_connections {
+            let older = self.replaced.len().div_ceil(2);
+            let before = self.replaced.len();
+            let mut place = 0;
+            self.replaced.retain(|old| {
+                place += 1;
+                place > older || !may_go(old.first_stream())
+            });
+            self.evicted += (before - self.replaced.len()) as u64;
+        }
+    }
+
     /// Refused connections beyond the number kept apart, in order of their first RST.
     pub fn refused_groups(&self) -> impl Iterator<Item = &RefusedGroup> {
         self.refusals.groups()
@@ -281,6 +319,7 @@ impl<R: StreamReader> Table<R> {
         }
         let from = sender(connection, segment);
         let was_closed = connection.is_quietly_closed();
+        let was_reset = !connection.episodes.is_empty();
         if connection.take(from, flags, segment) == Taken::Duplicate {
             let slot = usize::from(capture.0);
             if self.duplicates.len() <= slot {
@@ -297,6 +336,10 @@ impl<R: StreamReader> Table<R> {
             self.closed.push_back(index);
         } else if flags.rst() && is_plain_refusal(connection) {
             self.note_refused(index);
+        } else if !was_reset && !connection.episodes.is_empty() {
+            if self.limits.reset_connections < usize::MAX {
+                self.reset.push_back((index, connection.first_stream()));
+            }
         }
         self.whole_ref(index)
     }
@@ -504,6 +547,14 @@ impl<R: StreamReader> Table<R> {
         self.numbers_forgotten += oldest as u64;
     }
 
+    fn forget(&mut self, index: u32) {
+        if let Some(connection) = self.whole.get_mut(index as usize).and_then(Option::take) {
+            self.free.push(index);
+            self.evicted += 1;
+            self.leave_remnant(&connection, Refused::No);
+        }
+    }
+
     /// Forgets connections while there are too many: quietly closed ones first, then the one that was silent longest.
     fn make_room(&mut self, newest: u32) {
         while self.whole.len() - self.free.len() + self.replaced.len() > self.limits.connections {
@@ -527,11 +578,7 @@ impl<R: StreamReader> Table<R> {
             let Some(index) = victim.or_else(|| self.longest_silent(newest)) else {
                 return;
             };
-            if let Some(connection) = self.whole.get_mut(index as usize).and_then(Option::take) {
-                self.free.push(index);
-                self.evicted += 1;
-                self.leave_remnant(&connection, Refused::No);
-            }
+            self.forget(index);
         }
     }
 
@@ -550,11 +597,7 @@ impl<R: StreamReader> Table<R> {
             open.truncate(wanted);
         }
         for &(_, index) in &open {
-            if let Some(connection) = self.whole.get_mut(index as usize).and_then(Option::take) {
-                self.free.push(index);
-                self.evicted += 1;
-                self.leave_remnant(&connection, Refused::No);
-            }
+            self.forget(index);
         }
         None
     }

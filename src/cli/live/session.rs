@@ -36,6 +36,17 @@ const REFUSED_APART: u64 = 20;
 /// The same in all.
 const REFUSED_APART_IN_ALL: u64 = 1_000;
 
+/// Half of the memory for connections in general: those that were reset are about four times as large, and findings are kept beyond them.
+fn limits(memory: u64) -> Limits {
+    let limits = Limits::within(memory / 2);
+    Limits {
+        reset_connections: (limits.connections / 8).max(500),
+        refused_apart: REFUSED_APART,
+        refused_apart_in_all: REFUSED_APART_IN_ALL,
+        ..limits
+    }
+}
+
 /// When periodic work is due next.
 struct Schedule {
     housekeeping: Instant,
@@ -72,11 +83,7 @@ impl<'a> Session<'a> {
         mut kernel: Option<Kernel>,
         endpoint: Endpoint,
     ) -> anyhow::Result<Self> {
-        let limits = Limits {
-            refused_apart: REFUSED_APART,
-            refused_apart_in_all: REFUSED_APART_IN_ALL,
-            ..Limits::within(args.max_memory)
-        };
+        let limits = limits(args.max_memory);
         let mut analyzer = Analyzer::new(AnalysisOptions {
             connections: args.report.rows(),
             heading: args.report.heading(),
