@@ -29,7 +29,8 @@ pub(super) struct Tls {
     version_13: Option<bool>,
     client_finished: bool,
     server_records: u32,
-    first_server_record: Option<u64>,
+    /// Length of the server's first record behind the handshake, and what had been asked then.
+    first_server_record: Option<(u64, Option<ExchangeId>)>,
     speaker: Option<Peer>,
     exchange: Option<ExchangeId>,
     answered: bool,
@@ -135,12 +136,16 @@ impl Tls {
             return Role::Handshake;
         }
         self.server_records = self.server_records.saturating_add(1);
-        let first = *self.first_server_record.get_or_insert(length);
+        let asked = self.exchange;
+        let first = *self.first_server_record.get_or_insert((length, asked));
         let unasked = self.exchange.is_none();
         match length {
             ALERT_13 => Role::Alert,
             _ if unasked => Role::Ticket,
-            _ if self.server_records == 2 && first == length && TICKET.contains(&length) => {
+            _ if self.server_records == 2
+                && first == (length, asked)
+                && TICKET.contains(&length) =>
+            {
                 Role::Ticket
             }
             _ => Role::Payload,

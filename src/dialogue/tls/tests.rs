@@ -121,6 +121,23 @@ fn tickets_answer_nothing() {
 }
 
 #[test]
+fn answers_of_one_size_to_two_requests_are_no_tickets() {
+    let dialogue = opened_13()
+        .client(data(200))
+        .server(data(234))
+        .client(data(200))
+        .server(data(234))
+        .dialogue();
+    assert_eq!(dialogue.requests, 2);
+    assert!(
+        dialogue
+            .recent
+            .iter()
+            .all(|exchange| exchange.response.is_some())
+    );
+}
+
+#[test]
 fn close_notify_is_housekeeping_in_both_versions() {
     let new = opened_13()
         .client(data(200))
