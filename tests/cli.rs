@@ -447,3 +447,25 @@ fn a_chain_given_by_hand_is_checked() {
         "{line}"
     );
 }
+
+/// A capture that is read as if it came in now ends in the report that reading it at once gives.
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[test]
+fn live_says_of_a_capture_what_analyze_says() {
+    for name in [
+        "keepalive-race.pcap",
+        "hang-up.pcap",
+        "injected-keyword.pcap",
+    ] {
+        let report = |arguments: &[&str]| -> serde_json::Value {
+            let mut command = whyrst();
+            command.args(arguments).arg(capture(name));
+            serde_json::from_str(&stdout(command.args(["--format", "json"]))).unwrap()
+        };
+        let live = report(&["live", "-q", "-r"]);
+        let offline = report(&["analyze", "-r"]);
+        for list in ["resets", "hang_ups", "idle_timeouts"] {
+            assert_eq!(live[list], offline[list], "{list} of {name}");
+        }
+    }
+}

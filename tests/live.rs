@@ -502,6 +502,26 @@ fn nothing_is_lost_at_the_end() {
     assert_eq!(report["summary"]["refused"], 20);
 }
 
+#[test]
+fn usr1_prints_statistics_and_a_count_ends_the_run() {
+    let Some(net) = Net::new("count") else { return };
+    let mut command = net.command(At::Server, env!("CARGO_BIN_EXE_whyrst"));
+    command.args(["live", "-i", net::WIRE, "--kernel", "off", "-Z", "root"]);
+    command.args(["-c", "4", "--format", "csv", "tcp port 3000"]);
+    let mut whyrst = net::Program::start(command);
+    whyrst.error_with("watching");
+    whyrst.signal("-USR1");
+    whyrst.error_with("0 packets, 0 connections, no finding yet, 0 dropped");
+    whyrst.error_with("0 packets received by filter, 0 dropped by kernel");
+    let client = net.python(
+        At::Client,
+        "for i in range(2):\n try: connect(3000)\n except ConnectionRefusedError: pass\nsay('refused')",
+    );
+    client.expect("refused");
+    assert_eq!(whyrst.wait(), 0, "four packets came, nobody interrupted");
+    whyrst.error_with("4 packets, 2 connections, 2 connection-refused, 0 dropped");
+}
+
 /// `tcpdump -w - | whyrst live -r -`
 #[test]
 fn a_growing_pipe_is_as_good_as_an_interface() {

@@ -120,6 +120,12 @@ impl OutputArgs {
         self.format.is_some() || self.output.is_empty()
     }
 
+    /// Whether standard output is for a program: other lines there would break it.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    pub(crate) fn prints_for_programs(&self) -> bool {
+        self.format.is_some_and(|format| format != Format::Text)
+    }
+
     /// Files that are to hold packets.
     pub(crate) fn evidence(&self) -> impl Iterator<Item = &PathBuf> {
         self.output.iter().filter(|path| is_evidence(path))

@@ -21,32 +21,61 @@ enum Form {
     JsonLines,
 }
 
+/// Where they are told.
+#[derive(Clone, Copy, Debug)]
+enum Stream {
+    Output,
+    Error,
+}
+
 /// Tells findings.
-pub(super) struct Teller(Form);
+pub(super) struct Teller {
+    form: Form,
+    stream: Stream,
+}
 
 impl Teller {
     pub(super) fn new(args: &LiveArgs) -> Self {
-        Self(if args.json_lines {
+        let form = if args.json_lines {
             Form::JsonLines
         } else {
             Form::Text {
                 width: screen::width(),
                 color: args.screen.color.color(),
             }
-        })
+        };
+        let stream = if args.output.prints_for_programs() && !args.json_lines {
+            Stream::Error
+        } else {
+            Stream::Output
+        };
+        Self { form, stream }
     }
 
     /// Writes events and flushes: whoever reads a pipe wants them now.
     pub(super) fn tell(&self, events: &[Event]) -> anyhow::Result<()> {
-        let mut out = io::stdout().lock();
-        events
-            .iter()
-            .try_for_each(|event| match self.0 {
-                Form::JsonLines => json(event, &mut out),
-                Form::Text { width, color } => out.write_all(text(event, width, color).as_bytes()),
-            })
-            .and_then(|()| out.flush())
-            .context("cannot write to standard output")
+        match self.stream {
+            Stream::Output => self
+                .write(events, io::stdout().lock())
+                .context("cannot write to standard output"),
+            Stream::Error => {
+                // Nobody is left to tell if that fails.
+                let _ = self.write(events, io::stderr().lock());
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&self, events: &[Event], mut out: impl Write) -> io::Result<()> {
+        for event in events {
+            match self.form {
+                Form::JsonLines => json(event, &mut out)?,
+                Form::Text { width, color } => {
+                    out.write_all(text(event, width, color).as_bytes())?
+                }
+            }
+        }
+        out.flush()
     }
 }
 
