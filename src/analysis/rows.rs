@@ -187,4 +187,59 @@ mod tests {
             .payload("hello");
         assert_eq!(states(&ladder), ["S1", "OTH"]);
     }
+
+    fn histories(ladder: &Ladder) -> Vec<String> {
+        let rows = ladder.trace().report().connections.unwrap();
+        rows.into_iter().map(|row| row.history).collect()
+    }
+
+    #[test]
+    fn an_acknowledgement_that_carries_data_is_data_alone() {
+        let ladder = Ladder::to(110)
+            .handshake(0)
+            .server(50, "P.")
+            .payload("+OK\r\n")
+            .client(60, "P.")
+            .payload("QUIT\r\n")
+            .server(100, ".")
+            .server(110, "PF.")
+            .payload("+OK bye\r\n")
+            .client(111, "F.");
+        assert_eq!(histories(&ladder), ["ShAdDafF"]);
+    }
+
+    #[test]
+    fn who_speaks_first_from_the_server_s_port_is_the_server() {
+        let ladder = Ladder::to(80)
+            .handshake(0)
+            .captured_from_here()
+            .server(1_000, "F.")
+            .client(1_001, ".");
+        assert_eq!(histories(&ladder), ["^fA"]);
+    }
+
+    #[test]
+    fn retransmissions_and_closed_windows_are_told_the_first_and_the_tenth_time() {
+        let mut ladder = Ladder::to(80)
+            .handshake(0)
+            .client(500, "P.")
+            .payload("GET / HTTP/1.1\r\n\r\n");
+        for again in 1..=10 {
+            ladder = ladder.again(500 + 200 * again);
+        }
+        let ladder = ladder.server(2_700, ".").window(0);
+        assert_eq!(histories(&ladder), ["ShADTTaw"]);
+    }
+
+    #[test]
+    fn what_comes_after_both_sides_closed_does_not_count_towards_the_duration() {
+        let ladder = Ladder::to(80)
+            .handshake(0)
+            .client(100, "F.")
+            .server(150, "F.")
+            .client(400, ".");
+        let rows = ladder.trace().report().connections.unwrap();
+        assert_eq!(rows.len(), 1);
+        assert!(rows[0].duration_s < 0.2, "{}", rows[0].duration_s);
+    }
 }

@@ -44,6 +44,11 @@ impl EndState {
     pub const fn never_opened(self) -> bool {
         matches!(self, Self::Inactive | Self::Partial)
     }
+
+    /// It sent FIN or RST.
+    const fn has_ended(self) -> bool {
+        matches!(self, Self::Closed | Self::Reset)
+    }
 }
 
 /// One row.
@@ -51,7 +56,7 @@ impl EndState {
 pub struct Sitting {
     /// First packet.
     pub opened: Timestamp,
-    /// Newest packet.
+    /// Newest packet until both ends had closed: what comes after that is no part of it to Zeek.
     pub last: Timestamp,
     /// State of both ends.
     pub ends: Both<EndState>,
@@ -113,7 +118,9 @@ impl Sitting {
     }
 
     fn observe(&mut self, packet: &Packet, directions: &Both<Direction>) {
-        self.last = packet.time;
+        if !(self.ends.client.has_ended() && self.ends.server.has_ended()) {
+            self.last = packet.time;
+        }
         *self.packets.of_mut(packet.from) += 1;
         for peer in [Peer::Client, Peer::Server] {
             *self.bytes.of_mut(peer) = directions
@@ -121,7 +128,7 @@ impl Sitting {
                 .new_bytes
                 .saturating_sub(*self.before.of(peer));
         }
-        self.letters.observe(packet, directions.of(packet.from));
+        self.letters.observe(packet, &self.ends);
         let ends = (self.ends.client, self.ends.server);
         self.step(packet.from, packet.flags);
         let nothing_to_end = packet.flags.rst() && ends == (EndState::Inactive, EndState::Inactive);

@@ -664,11 +664,13 @@ pub struct ConnectionRow {
     pub server: Endpoint,
     /// When it was first seen.
     pub opened: Timestamp,
-    /// Seconds to its last packet.
+    /// Seconds to its last packet; as with Zeek, what comes after both sides had closed does not count.
     pub duration_s: f64,
     /// Zeek's `conn_state`.
     pub conn_state: String,
-    /// Zeek's `history`.
+    /// Zeek's `history`: `s` SYN, `h` SYN,ACK, `a` ACK, `d` data, `f` FIN, `r` RST, `t` retransmission, `w` window of zero,
+    /// `q` and `i` flags that don't go together; upper case by the client. `^`: by its ports the side that spoke first is the
+    /// server. Zeek's `c` (checksum) and `g` (gap) are not told.
     pub history: String,
     /// Packets by the client.
     pub client_packets: u64,
