@@ -6,8 +6,8 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every ending that `-o` knows.
-const ENDINGS: [&str; 8] = [
-    "txt", "json", "jsonl", "csv", "ndjson", "md", "html", "pcapng",
+const ENDINGS: [&str; 10] = [
+    "txt", "json", "jsonl", "csv", "ndjson", "md", "html", "pcapng", "conn.csv", "log",
 ];
 
 /// Runs whyrst over a capture and returns the bytes of each file.
@@ -106,7 +106,11 @@ fn all_outputs_of_a_run_name_the_same_findings() {
             .lines()
             .map(|l| serde_json::from_str(l).unwrap())
             .collect();
-        assert_eq!(ecs.len(), ids.len(), "{name}: ECS");
+        let ecs_ids: Vec<&str> = ecs
+            .iter()
+            .filter_map(|line| line["event"]["id"].as_str())
+            .collect();
+        assert_eq!(ecs_ids, ids, "{name}: ECS");
         let mut csv = csv::Reader::from_reader(text(&outputs, "csv").as_bytes());
         let rows: Vec<String> = csv.records().map(|r| r.unwrap()[0].to_owned()).collect();
         assert_eq!(rows, ids, "{name}: CSV");
@@ -202,6 +206,79 @@ fn a_stream_gives_the_same_evidence_as_its_file() {
     );
     assert!(file.len() > 1_000);
     assert_eq!(packets(&file), packets(&stream));
+}
+
+#[test]
+fn all_outputs_of_a_run_list_the_same_connections() {
+    for capture in own_captures() {
+        let outputs = outputs(&capture, &[]);
+        let name = capture.display();
+        let report = json(&outputs);
+        let rows = report["connections"].as_array().unwrap();
+        let told = |row: &Value| {
+            let [state, history] = ["conn_state", "history"].map(|name| row[name].as_str());
+            format!("{} {}", state.unwrap(), history.unwrap())
+        };
+        let expected: Vec<String> = rows.iter().map(told).collect();
+
+        let lines = |ending| -> Vec<Value> {
+            text(&outputs, ending)
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect()
+        };
+        let jsonl: Vec<String> = lines("jsonl")
+            .iter()
+            .filter(|line| line["type"] == "connection")
+            .map(told)
+            .collect();
+        assert_eq!(jsonl, expected, "{name}: JSON Lines");
+        let ecs: Vec<String> = lines("ndjson")
+            .iter()
+            .filter(|line| line["event"]["dataset"] == "whyrst.connection")
+            .map(|line| told(&line["whyrst"]))
+            .collect();
+        assert_eq!(ecs, expected, "{name}: ECS");
+        let mut csv = csv::Reader::from_reader(text(&outputs, "conn.csv").as_bytes());
+        let csv: Vec<String> = csv
+            .records()
+            .map(|row| row.unwrap())
+            .map(|row| format!("{} {}", &row[8], &row[9]))
+            .collect();
+        assert_eq!(csv, expected, "{name}: CSV");
+        let log: Vec<String> = text(&outputs, "log")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| line.split('\t').collect::<Vec<_>>())
+            .map(|cells| format!("{} {}", cells[11], cells[13]))
+            .collect();
+        assert_eq!(log, expected, "{name}: Zeek");
+        // The views for people show as many as they have room for.
+        for (view, most) in [("txt", usize::MAX), ("html", 2_000), ("md", 20)] {
+            for row in rows.iter().take(most) {
+                let history = row["history"].as_str().unwrap();
+                assert!(text(&outputs, view).contains(history), "{name}: {view}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_of_connections_needs_no_option() {
+    let capture = own_captures().remove(0);
+    let rows = |options: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_whyrst"))
+            .arg(&capture)
+            .args(options)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().count()
+    };
+    assert!(rows(&["--format", "conn-csv"]) > 1);
+    assert_eq!(
+        rows(&["--format", "zeek"]),
+        rows(&["--format", "zeek", "--connections"])
+    );
 }
 
 /// Whatever the unredacted outputs tell of who and where.

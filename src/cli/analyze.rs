@@ -35,7 +35,7 @@ pub(super) struct ReportArgs {
     /// Draw the packets that matter below each group
     #[arg(long, help_heading = "Report")]
     ladder: bool,
-    /// List every connection, with Zeek's conn_state and history
+    /// List every connection with Zeek's conn_state and history, in every output but the CSV of findings
     #[arg(long, help_heading = "Report")]
     connections: bool,
     /// Exit with status 1 if the report has such a finding: harmful, any, or a cause; may be repeated
@@ -101,9 +101,9 @@ impl ReportArgs {
         }
     }
 
-    /// Whether connections are listed.
-    pub(super) fn rows(&self) -> ConnectionRows {
-        if self.connections {
+    /// Whether connections are listed: asked for, or needed for an output.
+    pub(super) fn rows(&self, output: &OutputArgs) -> ConnectionRows {
+        if self.connections || output.lists_connections() {
             ConnectionRows::All
         } else {
             ConnectionRows::None
@@ -137,7 +137,7 @@ impl ReportArgs {
 impl AnalyzeArgs {
     fn request(&self) -> Request<'_> {
         Request {
-            rows: self.report.rows(),
+            rows: self.report.rows(&self.output),
             vantage: self.report.vantage(),
             verbosity: self.screen.verbosity(),
             spooling: match self.output.evidence().next() {

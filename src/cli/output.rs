@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use whyrst::report::headline::headline;
 use whyrst::report::terminal::{self, TerminalOptions};
-use whyrst::report::{Report, csv, ecs, html, json, markdown};
+use whyrst::report::{Report, csv, ecs, html, json, markdown, zeek};
 
 use super::evidence::is_evidence;
 use super::screen::{self, Verbosity};
@@ -24,6 +24,10 @@ pub(crate) enum Format {
     Jsonl,
     /// One row per finding, for spreadsheets
     Csv,
+    /// One row per connection, for spreadsheets
+    ConnCsv,
+    /// One row per connection, as Zeek's conn.log
+    Zeek,
     /// One finding per line, in the words of the Elastic Common Schema
     Ecs,
     /// For a ticket in GitHub, GitLab or Jira
@@ -32,7 +36,7 @@ pub(crate) enum Format {
     Html,
 }
 
-/// Endings of `-o FILE` and the formats they stand for.
+/// Endings of `-o FILE` and the formats they stand for; the longest one counts.
 const ENDINGS: &[(&str, Format)] = &[
     ("txt", Format::Text),
     ("json", Format::Json),
@@ -41,17 +45,25 @@ const ENDINGS: &[(&str, Format)] = &[
     ("ndjson", Format::Ecs),
     ("md", Format::Markdown),
     ("html", Format::Html),
+    ("conn.csv", Format::ConnCsv),
+    ("log", Format::Zeek),
 ];
 
 impl Format {
     /// The format that a file's ending stands for.
     pub(crate) fn of_file(path: &Path) -> anyhow::Result<Self> {
-        let ending = path
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        match ENDINGS.iter().find(|(name, _)| *name == ending) {
+        let file = path
+            .file_name()
+            .map(|name| name.to_string_lossy().to_ascii_lowercase())
+            .unwrap_or_default();
+        let has = |ending: &str| {
+            let name = file.strip_suffix(ending);
+            name.is_some_and(|name| {
+                name.ends_with('.') || (name.is_empty() && ending.contains('.'))
+            })
+        };
+        let endings = ENDINGS.iter().filter(|(ending, _)| has(ending));
+        match endings.max_by_key(|(ending, _)| ending.len()) {
             Some((_, format)) => Ok(*format),
             None => {
                 let known: Vec<_> = ENDINGS.iter().map(|(name, _)| format!(".{name}")).collect();
@@ -62,6 +74,11 @@ impl Format {
                 )
             }
         }
+    }
+
+    /// It has a row for every connection.
+    const fn lists_connections(self) -> bool {
+        matches!(self, Self::ConnCsv | Self::Zeek)
     }
 
     /// Writes the report in this format.
@@ -76,6 +93,8 @@ impl Format {
             Self::Json => json::write_json(report, to),
             Self::Jsonl => json::write_json_lines(report, to),
             Self::Csv => csv::write_csv(report, to),
+            Self::ConnCsv => csv::write_connections_csv(report, to),
+            Self::Zeek => zeek::write_conn_log(report, to),
             Self::Ecs => ecs::write_ecs(report, to),
             Self::Markdown => to.write_all(markdown::markdown(report).as_bytes()),
             Self::Html => {
@@ -92,7 +111,7 @@ pub(crate) struct OutputArgs {
     /// Format of standard output [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
     format: Option<Format>,
-    /// Write a file, its format by its ending (.txt .json .jsonl .csv .md .html, .ndjson for ecs, .pcapng for the packets); may be repeated
+    /// Write a file, its format by its ending (.txt .json .jsonl .csv .md .html, .ndjson for ecs, .pcapng for the packets, .conn.csv and .log for all connections); may be repeated
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Vec<PathBuf>,
 }
@@ -106,6 +125,15 @@ impl OutputArgs {
 
     fn views(&self) -> impl Iterator<Item = &PathBuf> {
         self.output.iter().filter(|path| !is_evidence(path))
+    }
+
+    /// Something is to be written that has a row for every connection.
+    pub(crate) fn lists_connections(&self) -> bool {
+        let files = self.views().filter_map(|path| Format::of_file(path).ok());
+        self.format
+            .into_iter()
+            .chain(files)
+            .any(Format::lists_connections)
     }
 
     /// All files that are to be written.

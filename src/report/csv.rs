@@ -1,9 +1,11 @@
-//! CSV (RFC 4180): one row per finding, safe to open in a spreadsheet.
+//! CSV (RFC 4180), safe to open in a spreadsheet: one row per finding, or one row per connection.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{Finding, Report};
+use super::{ConnectionRow, Finding, Report};
+use crate::verdict::Cause;
 
 const COLUMNS: [&str; 36] = [
     "id",
@@ -46,12 +48,77 @@ const COLUMNS: [&str; 36] = [
 
 /// Writes the header and one row per reset and hang-up, in the report's order.
 pub fn write_csv(report: &Report, to: impl Write) -> io::Result<()> {
+    let rows = report.findings().map(|finding| row(report, finding));
+    write_table(COLUMNS, rows, to)
+}
+
+const CONNECTION_COLUMNS: [&str; 16] = [
+    "opened",
+    "duration_s",
+    "capture",
+    "stream",
+    "client_addr",
+    "client_port",
+    "server_addr",
+    "server_port",
+    "conn_state",
+    "history",
+    "client_packets",
+    "server_packets",
+    "client_bytes",
+    "server_bytes",
+    "finding",
+    "cause",
+];
+
+/// Writes the header and one row per connection, in the report's order.
+pub fn write_connections_csv(report: &Report, to: impl Write) -> io::Result<()> {
+    let causes: BTreeMap<&str, Cause> = report
+        .findings()
+        .map(|finding| (finding.id.as_str(), finding.cause))
+        .collect();
+    let connections = report.connections.iter().flatten();
+    let rows = connections.map(|c| connection_row(report, c, &causes));
+    write_table(CONNECTION_COLUMNS, rows, to)
+}
+
+fn connection_row(
+    report: &Report,
+    c: &ConnectionRow,
+    causes: &BTreeMap<&str, Cause>,
+) -> [String; CONNECTION_COLUMNS.len()] {
+    let capture = report.captures.get(usize::from(c.capture));
+    let finding = c.finding.as_deref();
+    [
+        c.opened.to_rfc3339(),
+        c.duration_s.to_string(),
+        capture.map(|c| c.path.clone()).unwrap_or_default(),
+        c.stream.to_string(),
+        c.client.addr.to_string(),
+        c.client.port.to_string(),
+        c.server.addr.to_string(),
+        c.server.port.to_string(),
+        c.conn_state.clone(),
+        c.history.clone(),
+        c.client_packets.to_string(),
+        c.server_packets.to_string(),
+        c.client_bytes.to_string(),
+        c.server_bytes.to_string(),
+        or_empty(finding),
+        or_empty(finding.and_then(|id| causes.get(id))),
+    ]
+}
+
+fn write_table<const N: usize>(
+    columns: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    to: impl Write,
+) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .from_writer(to);
-    writer.write_record(COLUMNS).map_err(io_error)?;
-    for finding in report.findings() {
-        let row = row(report, finding);
+    writer.write_record(columns).map_err(io_error)?;
+    for row in rows {
         let cells = row.iter().map(|cell| guarded(cell).into_owned());
         writer.write_record(cells).map_err(io_error)?;
     }
@@ -142,6 +209,13 @@ mod tests {
         let report = sample::report();
         assert_eq!(text(&report).lines().count(), 1 + 4 + 1);
         insta::assert_snapshot!(text(&report).replace('\r', ""));
+    }
+
+    #[test]
+    fn a_row_per_connection_names_what_was_found_on_it() {
+        let mut bytes = Vec::new();
+        write_connections_csv(&sample::with_connections(), &mut bytes).unwrap();
+        insta::assert_snapshot!(String::from_utf8(bytes).unwrap().replace('\r', ""));
     }
 
     #[test]

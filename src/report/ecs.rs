@@ -7,16 +7,19 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::{Endpoint, Finding, Report};
+use super::{ConnectionRow, Endpoint, Finding, Report};
+use crate::time::Interval;
 use crate::verdict::Harm;
 
 /// The schema's version that the fields are taken from.
 const ECS_VERSION: &str = "9.0.0";
 
-/// Writes one line per finding: resets, then hang-ups.
+/// Writes one line per finding: resets, then hang-ups; then one per connection, where they were asked for.
 pub fn write_ecs(report: &Report, mut to: impl Write) -> io::Result<()> {
-    for finding in report.findings() {
-        serde_json::to_writer(&mut to, &event(report, finding))?;
+    let findings = report.findings().map(|finding| event(report, finding));
+    let connections = report.connections.iter().flatten();
+    for line in findings.chain(connections.map(|row| connection(report, row))) {
+        serde_json::to_writer(&mut to, &line)?;
         to.write_all(b"\n")?;
     }
     Ok(())
@@ -24,7 +27,6 @@ pub fn write_ecs(report: &Report, mut to: impl Write) -> io::Result<()> {
 
 fn event(report: &Report, finding: &Finding) -> Value {
     let id = &finding.connection;
-    let capture = report.captures.get(usize::from(finding.capture));
     let mut event = json!({
         "@timestamp": finding.at,
         "ecs": { "version": ECS_VERSION },
@@ -36,22 +38,75 @@ fn event(report: &Report, finding: &Finding) -> Value {
         "server": end(&id.server),
         "network": network(finding),
         "related": { "ip": [id.client.addr, id.server.addr] },
-        "observer": {
-            "vendor": "whyrst",
-            "product": report.tool.name,
-            "version": report.tool.version,
-            "type": "sensor",
-        },
         "whyrst": own(finding),
     });
-    if let Some(capture) = capture {
+    add_observer(&mut event, report, finding.capture);
+    add_request(&mut event, finding);
+    event
+}
+
+/// A connection; Zeek's words for it stand under `whyrst`.
+fn connection(report: &Report, row: &ConnectionRow) -> Value {
+    let nanos = (row.duration_s.max(0.0) * 1e9).round() as i64;
+    let end_of = |endpoint, packets, bytes| {
+        let mut end = end(endpoint);
+        end["packets"] = json!(packets);
+        end["bytes"] = json!(bytes);
+        end
+    };
+    let client = end_of(&row.client, row.client_packets, row.client_bytes);
+    let server = end_of(&row.server, row.server_packets, row.server_bytes);
+    let mut own = json!({
+        "stream": row.stream,
+        "conn_state": row.conn_state,
+        "history": row.history,
+    });
+    if let Some(finding) = &row.finding {
+        own["finding"] = json!(finding);
+    }
+    let mut event = json!({
+        "@timestamp": row.opened,
+        "ecs": { "version": ECS_VERSION },
+        "event": {
+            "kind": "event",
+            "category": ["network"],
+            "type": ["connection", "info"],
+            "module": "whyrst",
+            "dataset": "whyrst.connection",
+            "start": row.opened,
+            "end": row.opened + Interval::from_nanos(nanos),
+            "duration": nanos,
+        },
+        "source": client,
+        "destination": server,
+        "client": client,
+        "server": server,
+        "network": {
+            "transport": "tcp",
+            "type": family(&row.server),
+            "packets": row.client_packets.saturating_add(row.server_packets),
+            "bytes": row.client_bytes.saturating_add(row.server_bytes),
+        },
+        "related": { "ip": [row.client.addr, row.server.addr] },
+        "whyrst": own,
+    });
+    add_observer(&mut event, report, row.capture);
+    event
+}
+
+fn add_observer(event: &mut Value, report: &Report, capture: u16) {
+    event["observer"] = json!({
+        "vendor": "whyrst",
+        "product": report.tool.name,
+        "version": report.tool.version,
+        "type": "sensor",
+    });
+    if let Some(capture) = report.captures.get(usize::from(capture)) {
         event["log"] = json!({ "file": { "path": capture.path } });
         if let Some(vantage) = &capture.vantage {
             event["observer"]["name"] = json!(vantage);
         }
     }
-    add_request(&mut event, finding);
-    event
 }
 
 /// `event.*`: allowed values of kind, category, type and outcome are the schema's.
@@ -92,14 +147,20 @@ fn end(endpoint: &Endpoint) -> Value {
     json!({ "address": endpoint.addr, "ip": endpoint.addr, "port": endpoint.port })
 }
 
-fn network(finding: &Finding) -> Value {
-    let id = &finding.connection;
-    let family = match id.server.addr {
+fn family(endpoint: &Endpoint) -> &'static str {
+    match endpoint.addr {
         IpAddr::V4(_) => "ipv4",
         IpAddr::V6(_) => "ipv6",
-    };
-    let mut network =
-        json!({ "transport": "tcp", "type": family, "community_id": id.community_id });
+    }
+}
+
+fn network(finding: &Finding) -> Value {
+    let id = &finding.connection;
+    let mut network = json!({
+        "transport": "tcp",
+        "type": family(&id.server),
+        "community_id": id.community_id,
+    });
     if let Some(request) = &finding.request
         && let Ok(Value::String(protocol)) = serde_json::to_value(request.protocol)
         && protocol != "unknown"
@@ -174,13 +235,26 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
-    fn lines() -> Vec<Value> {
+    fn lines_of(report: &Report) -> Vec<Value> {
         let mut bytes = Vec::new();
-        write_ecs(&sample::report(), &mut bytes).unwrap();
+        write_ecs(report, &mut bytes).unwrap();
         let text = String::from_utf8(bytes).unwrap();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
+    }
+
+    fn lines() -> Vec<Value> {
+        lines_of(&sample::report())
+    }
+
+    #[test]
+    fn connections_come_after_the_findings() {
+        let report = sample::with_connections();
+        let lines = lines_of(&report);
+        let rows = report.connections.as_ref().map_or(0, Vec::len);
+        assert_eq!(lines.len(), 5 + rows);
+        insta::assert_json_snapshot!(lines[5]);
     }
 
     #[test]

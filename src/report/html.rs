@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::headline::{endings, headline};
 use super::text::{about, count, grouped, seconds};
-use super::{Advice, CaptureSummary, Finding, Report, commands, telling};
+use super::{Advice, CaptureSummary, ConnectionRow, Finding, Report, commands, telling};
 use crate::verdict::Harm;
 use detail::Detail;
 use diagram::Line;
@@ -34,6 +34,9 @@ const HISTOGRAMS: usize = 40;
 
 /// Rows of the smaller tables; the rest is counted.
 const ROWS: usize = 200;
+
+/// Connections that are listed; the rest is counted.
+const CONNECTIONS: usize = 2_000;
 
 /// The report as one page.
 pub fn html(report: &Report) -> Result<String, askama::Error> {
@@ -57,6 +60,8 @@ struct Page<'a> {
     histograms_left_out: u64,
     examples: Vec<Example<'a>>,
     table: Table<'a>,
+    connections: Vec<&'a ConnectionRow>,
+    connections_left_out: u64,
     commands: String,
 }
 
@@ -106,8 +111,12 @@ impl<'a> Page<'a> {
             .take(HISTOGRAMS)
             .map(Histogram::of)
             .collect();
+        let rows = report.connections.as_deref().unwrap_or_default();
+        let connections = telling::connections(rows, CONNECTIONS);
         Self {
             report,
+            connections_left_out: (rows.len() - connections.len()) as u64,
+            connections,
             policy: policy(),
             style: STYLE,
             script: SCRIPT,
@@ -251,6 +260,14 @@ impl Grouped for usize {
     fn grouped(&self) -> String {
         grouped(*self as u64)
     }
+}
+
+fn milli(at: &crate::Timestamp) -> String {
+    telling::milli(*at)
+}
+
+fn lasted(s: &f64) -> String {
+    seconds(*s)
 }
 
 fn keeps(s: &Option<f64>) -> String {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Report};
+use super::{ConnectionRow, Finding, Report};
 
 /// The report as one indented document with a final newline.
 pub fn write_json(report: &Report, mut to: impl Write) -> io::Result<()> {
@@ -13,7 +13,7 @@ pub fn write_json(report: &Report, mut to: impl Write) -> io::Result<()> {
     to.write_all(b"\n")
 }
 
-/// One line of the JSON Lines form: a finding, with a `type` that says of which list it is.
+/// One line of the JSON Lines form: a finding or a connection, with a `type` that says of which list it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum JsonLine {
@@ -21,6 +21,8 @@ pub enum JsonLine {
     Reset(Box<Finding>),
     /// A bad ending without a RST.
     HangUp(Box<Finding>),
+    /// A connection, where all of them were asked for.
+    Connection(Box<ConnectionRow>),
 }
 
 impl JsonLine {
@@ -31,7 +33,8 @@ impl JsonLine {
     }
 }
 
-/// The findings as JSON Lines: resets, then hang-ups, in order of time. What is true of the whole stands in the document form.
+/// The findings as JSON Lines: resets, then hang-ups, in order of time, then the connections where they were asked for. What is
+/// true of the whole stands in the document form.
 pub fn write_json_lines(report: &Report, mut to: impl Write) -> io::Result<()> {
     let resets = report
         .resets
@@ -45,8 +48,11 @@ pub fn write_json_lines(report: &Report, mut to: impl Write) -> io::Result<()> {
         .cloned()
         .map(Box::new)
         .map(JsonLine::HangUp);
+    let rows = report.connections.iter().flatten();
+    let connections = rows.cloned().map(Box::new).map(JsonLine::Connection);
     resets
         .chain(hang_ups)
+        .chain(connections)
         .try_for_each(|line| line.write(&mut to))
 }
 
@@ -90,8 +96,9 @@ mod tests {
             .collect();
         let findings: Vec<_> = lines
             .iter()
-            .map(|line| match line {
-                JsonLine::Reset(f) | JsonLine::HangUp(f) => (**f).clone(),
+            .filter_map(|line| match line {
+                JsonLine::Reset(f) | JsonLine::HangUp(f) => Some((**f).clone()),
+                JsonLine::Connection(_) => None,
             })
             .collect();
         let expected: Vec<_> = report
@@ -101,6 +108,22 @@ mod tests {
             .cloned()
             .collect();
         assert_eq!(findings, expected);
+    }
+
+    #[test]
+    fn connections_are_lines_of_their_own() {
+        let report = sample::with_connections();
+        let mut bytes = Vec::new();
+        write_json_lines(&report, &mut bytes).unwrap();
+        let rows: Vec<ConnectionRow> = String::from_utf8(bytes)
+            .unwrap()
+            .lines()
+            .filter_map(|line| match serde_json::from_str(line).unwrap() {
+                JsonLine::Connection(row) => Some(*row),
+                JsonLine::Reset(_) | JsonLine::HangUp(_) => None,
+            })
+            .collect();
+        assert_eq!(Some(rows), report.connections);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! become markup. The text stays under [`LIMIT`] whatever the report holds: each section has a share, the most telling items
 //! come first and what does not fit is counted.
 
+mod connections;
 mod escape;
 mod examples;
 mod lost;
@@ -23,6 +24,8 @@ mod share {
     pub const ALIGNMENT: usize = 3_000;
     pub const ADVICE: usize = 8_000;
     pub const LADDERS: usize = 14_000;
+    /// Of the ladders' share, where connections are listed.
+    pub const CONNECTIONS: usize = 6_000;
     pub const REPRODUCE: usize = 2_500;
     pub const CAPTURES: usize = 4_000;
     pub const BENIGN: usize = 1_500;
@@ -30,14 +33,20 @@ mod share {
 
 /// The report as Markdown.
 pub fn markdown(report: &Report) -> String {
+    let connections = connections::connections(report, share::CONNECTIONS);
+    let ladders = match connections.as_str() {
+        "" => share::LADDERS,
+        _ => share::LADDERS - share::CONNECTIONS,
+    };
     let sections = [
         sections::head(report, share::HEAD),
         lost::findings(report, share::FINDINGS),
         sections::advice(report, share::ADVICE),
         timers::timeouts(report, share::TIMEOUTS),
         timers::alignment(report, share::ALIGNMENT),
-        examples::ladders(report, share::LADDERS),
+        examples::ladders(report, ladders),
         sections::benign(report, share::BENIGN),
+        connections,
         sections::reproduce(report, share::REPRODUCE),
         sections::captures(report, share::CAPTURES),
     ];

@@ -18,5 +18,6 @@ pub mod select;
 mod telling;
 pub mod terminal;
 mod text;
+pub mod zeek;
 
 pub use model::*;

@@ -417,3 +417,40 @@ pub fn empty() -> Report {
         caveats: vec![],
     }
 }
+
+fn row(client_port: u16, server_port: u16, stream: u32, finding: Option<&str>) -> ConnectionRow {
+    let (conn_state, history) = match finding {
+        Some(_) => ("RSTO", "ShADadfR"),
+        None => ("SHR", "^fA"),
+    };
+    ConnectionRow {
+        stream,
+        capture: 0,
+        client: endpoint(2, client_port),
+        server: endpoint(3, server_port),
+        opened: at(f64::from(stream)),
+        duration_s: 2.401_5,
+        conn_state: conn_state.to_owned(),
+        history: history.to_owned(),
+        client_packets: 6,
+        server_packets: 4,
+        client_bytes: 790,
+        server_bytes: 171_000,
+        finding: finding.map(str::to_owned),
+    }
+}
+
+/// The same with rows of connections: most of them went well, some have findings.
+pub fn with_connections() -> Report {
+    let report = report();
+    let quiet = (0..3).map(|i| row(40_000 + i, 8030, u32::from(i), None));
+    let told = report.findings().map(|finding| {
+        let id = &finding.connection;
+        row(id.client.port, id.server.port, id.stream, Some(&finding.id))
+    });
+    let connections = Some(quiet.chain(told).collect());
+    Report {
+        connections,
+        ..report
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::SecondsFormat;
 
-use super::{Endpoint, Finding, IdleEndpoint, Report};
+use super::{ConnectionRow, Endpoint, Finding, IdleEndpoint, Report};
 use crate::time::Timestamp;
 use crate::verdict::{Cause, Harm};
 
@@ -99,4 +99,23 @@ pub(super) fn second(at: Timestamp) -> String {
 pub(super) fn milli(at: Timestamp) -> String {
     at.to_datetime()
         .to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Of `rows` at most so many, those with findings before all others, in their own order.
+pub(super) fn connections(rows: &[ConnectionRow], most: usize) -> Vec<&ConnectionRow> {
+    let told = rows.iter().filter(|row| row.finding.is_some()).count();
+    let (mut told, mut quiet) = (told.min(most), most.saturating_sub(told));
+    let mut chosen = Vec::with_capacity(rows.len().min(most));
+    for row in rows {
+        let room = if row.finding.is_some() {
+            &mut told
+        } else {
+            &mut quiet
+        };
+        if let Some(less) = room.checked_sub(1) {
+            *room = less;
+            chosen.push(row);
+        }
+    }
+    chosen
 }

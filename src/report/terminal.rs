@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::headline::{endings, headline, lost};
 use super::ladder::{self, Columns, FrameColumn, LadderOptions};
 use super::text::{Tone, clean, count, grouped, hanging, seconds, wrapped};
-use super::{Finding, Report};
+use super::{Finding, Report, telling};
 use crate::verdict::{Cause, Confidence, Harm};
 
 pub use super::text::Color;
@@ -110,10 +110,10 @@ pub fn render(report: &Report, options: &TerminalOptions) -> String {
     out.push_str(&insight::advice_section(report, options));
     if let Some(connections) = &report.connections {
         out.push_str(&options.heading("Connections"));
-        let (listed, rest) =
-            connections.split_at(options.listing.shown(connections.len(), CONNECTIONS));
-        out.push_str(&table::connections(listed, options));
-        out.push_str(&and_more(rest.len(), options));
+        let shown = options.listing.shown(connections.len(), CONNECTIONS);
+        let listed = telling::connections(connections, shown);
+        out.push_str(&table::connections(&listed, options));
+        out.push_str(&and_more(connections.len() - listed.len(), options));
     }
     out.push_str(&caveats(report, options));
     out.push_str(&pointers(report, options));

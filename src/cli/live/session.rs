@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
     ) -> anyhow::Result<Self> {
         let limits = limits(args.max_memory);
         let mut analyzer = Analyzer::new(AnalysisOptions {
-            connections: args.report.rows(),
+            connections: args.report.rows(&args.output),
             heading: args.report.heading(),
             limits,
             ..options

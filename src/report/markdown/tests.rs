@@ -1,5 +1,5 @@
 use super::*;
-use crate::report::{Finding, Heading, sample};
+use crate::report::{ConnectionRow, Finding, Heading, sample};
 
 #[test]
 fn a_ticket_tells_the_story_from_the_headline_down() {
@@ -10,6 +10,14 @@ fn a_ticket_tells_the_story_from_the_headline_down() {
         note: Some("Seen since <yesterday>.\nAsk @oncall.".to_owned()),
     };
     insta::assert_snapshot!(markdown(&report));
+}
+
+#[test]
+fn connections_that_were_asked_for_are_a_table() {
+    let text = markdown(&sample::with_connections());
+    let begin = text.find("## Connections").unwrap();
+    let end = text.find("## How to reproduce").unwrap();
+    insta::assert_snapshot!(&text[begin..end]);
 }
 
 #[test]
@@ -55,6 +63,14 @@ fn a_ticket_fits_whatever_the_report_holds() {
         advice.settings[0].line = nasty.clone();
         advice.because = (0..5_000).map(|i| format!("r{i}")).collect();
     }
+    report.connections = Some(
+        (0..50_000)
+            .map(|i| ConnectionRow {
+                finding: (i % 7 == 0).then(|| nasty.clone()),
+                ..sample::with_connections().connections.unwrap()[0].clone()
+            })
+            .collect(),
+    );
     report.caveats = vec![nasty.clone(); 500];
     report.heading = Heading {
         title: Some(nasty.clone()),

@@ -267,7 +267,7 @@ fn place(report: &Report, finding: &Finding) -> String {
 }
 
 /// One row per connection, in Zeek's words.
-pub(super) fn connections(rows: &[ConnectionRow], options: &TerminalOptions) -> String {
+pub(super) fn connections(rows: &[&ConnectionRow], options: &TerminalOptions) -> String {
     let rows = rows
         .iter()
         .map(|c| {
