@@ -66,6 +66,7 @@ impl Ledger {
 
     /// A response begins at `start` whose request was not captured.
     pub(super) fn begin_unasked(&mut self, start: Mark) -> ExchangeId {
+        self.requests = self.requests.saturating_add(1);
         self.push(Message {
             start,
             end: start,
@@ -177,6 +178,11 @@ impl Ledger {
         if let Ok(index) = self.entries.binary_search_by_key(&id, |e| e.id) {
             self.entries.remove(index);
         }
+    }
+
+    /// Exchanges begun.
+    pub(super) const fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// A peer said that it is going away.

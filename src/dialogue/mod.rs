@@ -8,19 +8,19 @@ mod fingerprint;
 mod frames;
 mod guess;
 mod http1;
-mod http1_head;
 mod http2;
 mod ledger;
 mod mysql;
 mod opaque;
 mod postgresql;
+#[cfg(test)]
+mod properties;
 mod protocol;
 mod reader;
 mod redis;
 #[cfg(test)]
 mod script;
 mod tls;
-mod tls_hello;
 mod websocket;
 
 pub use exchange::{

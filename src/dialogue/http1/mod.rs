@@ -1,0 +1,141 @@
+//! HTTP/1.0 and 1.1 in clear text (RFC 9112).
+
+mod chunked;
+mod head;
+#[cfg(test)]
+mod ladders;
+mod loss;
+mod request;
+mod response;
+mod side;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+pub(super) use self::head::printable;
+
+use self::head::{Method, RequestHead, Upgrade};
+use self::side::{Phase, Side};
+use super::fingerprint::Fingerprint;
+use super::ledger::{ExchangeId, Ledger};
+use super::protocol::{Handover, ProtocolReader, Step, either, mark_at};
+use crate::flow::{Activity, Mark, Peer, StreamBytes};
+
+/// Requests that wait for their responses; more pipelined ones than this are forgotten, oldest first.
+const PENDING: usize = 1024;
+
+/// Reads both directions of an HTTP/1.x connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Http1 {
+    requests: Side,
+    responses: Side,
+    fingerprint: Fingerprint,
+    /// Every byte of the current request was captured.
+    hashed_whole: bool,
+    /// The current request was answered before its body began, and waited for leave to send it: the body may never come.
+    body_refused: bool,
+    pending: VecDeque<Pending>,
+}
+
+/// A request whose response has not ended.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    id: ExchangeId,
+    method: Method,
+    upgrade: Upgrade,
+    /// It waits for `100 Continue` before it sends its body, none of which has been seen.
+    expects_continue: bool,
+}
+
+/// Which of the two messages of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Request,
+    Response,
+}
+
+impl ProtocolReader for Http1 {
+    fn data(&mut self, data: StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+        let role = role(data.from, ledger);
+        if !data.bytes.is_empty() {
+            self.resynchronise(role, data.bytes, ledger);
+        }
+        let mut activity = Activity::Housekeeping;
+        let mut used = 0;
+        while let Some(rest) = data.bytes.get(used..).filter(|r| !r.is_empty()) {
+            let at = mark_at(data.at, used);
+            let (n, step) = match role {
+                Role::Request => self.request_bytes(at, rest, ledger),
+                Role::Response => self.response_bytes(at, rest, ledger),
+            };
+            used += n;
+            activity = either(activity, step.activity);
+            if let Some(handover) = step.handover {
+                return Step {
+                    activity,
+                    handover: Some(Handover {
+                        consumed: used,
+                        ..handover
+                    }),
+                };
+            }
+        }
+        if data.cut > 0 {
+            let end = mark_at(data.at, data.bytes.len().saturating_add(data.cut as usize));
+            self.skip(role, end, u64::from(data.cut), ledger);
+            activity = Activity::Application;
+        }
+        activity.into()
+    }
+
+    fn gap(&mut self, from: Peer, at: Mark, missing: u64, ledger: &mut Ledger) {
+        self.skip(role(from, ledger), at, missing, ledger);
+    }
+
+    fn fin(&mut self, from: Peer, _at: Mark, ledger: &mut Ledger) {
+        // The end of a close-delimited body (RFC 9112 section 6.3, last rule).
+        if role(from, ledger) == Role::Response && self.responses.phase == Phase::UntilClose {
+            self.end_response(ledger);
+        }
+    }
+
+    fn note_pending(&self, ledger: &mut Ledger) {
+        if let (Some(id), Phase::Head) = (self.requests.message, self.requests.phase)
+            && let Some(head) = head::partial_request(&self.requests.head)
+        {
+            note_request(id, &head, ledger);
+        }
+        if let (Some(id), Phase::Head) = (self.responses.message, self.responses.phase)
+            && let Some(head) = head::partial_response(&self.responses.head)
+            && let Some(exchange) = ledger.exchange(id)
+        {
+            exchange.status = Some(head.status);
+        }
+    }
+}
+
+impl Http1 {
+    fn side(&mut self, role: Role) -> &mut Side {
+        match role {
+            Role::Request => &mut self.requests,
+            Role::Response => &mut self.responses,
+        }
+    }
+}
+
+fn role(from: Peer, ledger: &Ledger) -> Role {
+    match from == ledger.requester {
+        true => Role::Request,
+        false => Role::Response,
+    }
+}
+
+fn note_request(id: ExchangeId, head: &RequestHead, ledger: &mut Ledger) {
+    if let Some(exchange) = ledger.exchange(id) {
+        exchange.what.summary = Some(head.summary.clone());
+        exchange.what.idempotence = Some(head.idempotence);
+        exchange.what.fingerprint = head.fingerprint.value();
+        exchange.what.bytes = head.fingerprint.bytes();
+    }
+}

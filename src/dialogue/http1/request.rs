@@ -1,0 +1,192 @@
+//! What the requester sends.
+
+use super::chunked::Chunked;
+use super::head::{self, Framing, HEAD_LIMIT, Method, RequestHead, Upgrade};
+use super::side::{Phase, Taken};
+use super::{Http1, PENDING, Pending, Role, note_request};
+use crate::dialogue::exchange::Completeness;
+use crate::dialogue::fingerprint::Fingerprint;
+use crate::dialogue::guess::{self, Guess};
+use crate::dialogue::ledger::{ExchangeId, Ledger};
+use crate::dialogue::protocol::{Step, mark_at};
+use crate::flow::{Activity, Mark};
+
+impl Http1 {
+    pub(super) fn request_bytes(
+        &mut self,
+        at: Mark,
+        rest: &[u8],
+        ledger: &mut Ledger,
+    ) -> (usize, Step) {
+        let taken = match self.requests.phase {
+            Phase::Head => {
+                return (
+                    self.request_head(at, rest, ledger),
+                    Activity::Application.into(),
+                );
+            }
+            _ => self.requests.body(rest),
+        };
+        if let Taken::Lost = taken {
+            self.lose(Role::Request, ledger);
+            return (0, Activity::Application.into());
+        }
+        if let Phase::Lost = self.requests.phase {
+            self.take_turn(at, ledger);
+        }
+        if let Taken::Content(n) = taken {
+            self.fingerprint.update(rest.get(..n).unwrap_or(rest));
+        }
+        let n = taken.len();
+        self.extend_request(mark_at(at, n), ledger);
+        if let Taken::Last(_, content) = taken {
+            self.fingerprint
+                .update(rest.get(..content).unwrap_or_default());
+            self.end_request(mark_at(at, n), ledger);
+        }
+        (n, Activity::Application.into())
+    }
+
+    /// Bytes of a head; gives how many were read.
+    fn request_head(&mut self, at: Mark, rest: &[u8], ledger: &mut Ledger) -> usize {
+        if self.requests.message.is_none() {
+            // An empty line before a request line is no request (RFC 9112 section 2.2).
+            let empty = rest
+                .iter()
+                .take_while(|b| matches!(b, b'\r' | b'\n'))
+                .count();
+            if empty > 0 {
+                return empty;
+            }
+            self.begin_request(at, ledger);
+        }
+        let (used, end) = self.requests.head_bytes(rest);
+        self.extend_request(mark_at(at, used), ledger);
+        if guess::request_line(self.requests.head_start(rest)) == Guess::Nothing {
+            self.lose(Role::Request, ledger);
+            return used;
+        }
+        match end {
+            false if self.requests.head.len() < HEAD_LIMIT => {}
+            false => self.lose(Role::Request, ledger),
+            true => {
+                let fresh = rest.get(..used).unwrap_or(rest);
+                match head::request(self.requests.whole_head(fresh)) {
+                    Ok(head) => {
+                        self.requests.head.clear();
+                        self.requested(mark_at(at, used), head, ledger);
+                    }
+                    Err(head::NotHttp) => {
+                        self.requests.keep_head(fresh);
+                        self.lose(Role::Request, ledger);
+                    }
+                }
+            }
+        }
+        used
+    }
+
+    fn begin_request(&mut self, at: Mark, ledger: &mut Ledger) {
+        self.body_refused = false;
+        // A response whose end was not seen is over when the next request follows it.
+        if let (Phase::Lost, Some(id)) = (&self.responses.phase, self.responses.message) {
+            ledger.settle(id);
+            self.pending.retain(|p| p.id != id);
+            self.responses.message = None;
+        }
+        let id = ledger.begin(at);
+        if let Some(exchange) = ledger.exchange(id) {
+            exchange.request.complete = Completeness::HeadIncomplete;
+        }
+        self.requests.message = Some(id);
+        self.fingerprint = Fingerprint::default();
+        self.hashed_whole = true;
+        if self.pending.len() >= PENDING {
+            self.pending.pop_front();
+            ledger.incomplete = true;
+        }
+        self.pending.push_back(Pending {
+            id,
+            method: Method::Other,
+            upgrade: Upgrade::None,
+            expects_continue: false,
+        });
+    }
+
+    pub(super) fn extend_request(&mut self, end: Mark, ledger: &mut Ledger) {
+        let Some(exchange) = self.requests.message.and_then(|id| ledger.exchange(id)) else {
+            return;
+        };
+        exchange.request.end = end;
+        if let (false, Some(id)) = (self.requests.phase == Phase::Head, self.requests.message) {
+            self.note_fingerprint(id, ledger);
+        }
+        if let Some(pending) = self.pending.back_mut() {
+            pending.expects_continue = false;
+        }
+    }
+
+    pub(super) fn note_fingerprint(&self, id: ExchangeId, ledger: &mut Ledger) {
+        if let Some(exchange) = ledger.exchange(id) {
+            exchange.what.fingerprint = self.fingerprint.value();
+            exchange.what.bytes = self.fingerprint.bytes();
+        }
+    }
+
+    fn requested(&mut self, end: Mark, head: RequestHead, ledger: &mut Ledger) {
+        let Some(id) = self.requests.message else {
+            return;
+        };
+        note_request(id, &head, ledger);
+        self.fingerprint = head.fingerprint;
+        self.requests.phase = match head.framing {
+            Framing::Absent | Framing::Length(0) => Phase::Head,
+            Framing::Length(left) => Phase::Length { left },
+            Framing::Chunked => Phase::Chunked(Chunked::START),
+            Framing::Unclear => Phase::Lost,
+        };
+        if let Some(pending) = self.pending.back_mut().filter(|p| p.id == id) {
+            pending.method = head.method;
+            pending.upgrade = head.fields.upgrade;
+            pending.expects_continue = head.fields.expects_continue;
+        }
+        if let Some(exchange) = ledger.exchange(id) {
+            exchange.request.complete = Completeness::Incomplete;
+            if let Phase::Length { left } = self.requests.phase {
+                exchange.request.expected_end = Some(end.offset.saturating_add(left));
+            }
+        }
+        let from = ledger.requester;
+        head.fields.hint(from, ledger.hints());
+        match self.requests.phase {
+            Phase::Head => self.end_request(end, ledger),
+            Phase::Lost => self.lose(Role::Request, ledger),
+            _ => {}
+        }
+    }
+
+    pub(super) fn end_request(&mut self, end: Mark, ledger: &mut Ledger) {
+        let id = self.requests.message.take();
+        self.requests.phase = Phase::Head;
+        if let Some(exchange) = id.and_then(|id| ledger.exchange(id)) {
+            exchange.request.end = end;
+            exchange.request.complete = Completeness::Complete;
+            exchange.request.expected_end = None;
+            exchange.what.fingerprint = self.fingerprint.value();
+            exchange.what.bytes = self.fingerprint.bytes();
+            exchange.what.fingerprint_whole = self.hashed_whole;
+        }
+    }
+
+    /// Without framing, what the requester says after an answer is a new request.
+    pub(super) fn take_turn(&mut self, at: Mark, ledger: &mut Ledger) {
+        let answered = match self.requests.message {
+            Some(id) => ledger.exchange(id).is_some_and(|e| e.response.is_some()),
+            None => true,
+        };
+        if answered {
+            self.begin_request(at, ledger);
+            self.unknown_end(Role::Request, ledger);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What comes back.
+
+use super::chunked::Chunked;
+use super::head::{self, Framing, HEAD_LIMIT, Method, ResponseHead, Upgrade};
+use super::side::{Phase, Taken};
+use super::{Http1, Role};
+use crate::dialogue::exchange::{Completeness, Message, Protocol};
+use crate::dialogue::guess::{self, Guess};
+use crate::dialogue::ledger::Ledger;
+use crate::dialogue::protocol::{Handover, Step, Successor, mark_at};
+use crate::flow::{Activity, Mark};
+
+impl Http1 {
+    pub(super) fn response_bytes(
+        &mut self,
+        at: Mark,
+        rest: &[u8],
+        ledger: &mut Ledger,
+    ) -> (usize, Step) {
+        if self.responses.phase == Phase::Head {
+            return self.response_head(at, rest, ledger);
+        }
+        let taken = self.responses.body(rest);
+        if let Taken::Lost = taken {
+            self.lose(Role::Response, ledger);
+            return (0, Activity::Application.into());
+        }
+        if let Phase::Lost = self.responses.phase {
+            self.begin_response(at, ledger);
+        }
+        let n = taken.len();
+        self.extend_response(mark_at(at, n), ledger);
+        if let Taken::Last(..) = taken {
+            self.end_response(ledger);
+        }
+        let activity = match self.responses.farewell {
+            true => Activity::Housekeeping,
+            false => Activity::Application,
+        };
+        (n, activity.into())
+    }
+
+    pub(super) fn begin_response(&mut self, at: Mark, ledger: &mut Ledger) {
+        if self.responses.message.is_some() {
+            return;
+        }
+        let Some(pending) = self.pending.front() else {
+            return;
+        };
+        self.responses.message = Some(pending.id);
+        if let Some(exchange) = ledger.exchange(pending.id) {
+            exchange.response = Some(Message {
+                start: at,
+                end: at,
+                complete: match self.responses.phase {
+                    Phase::Lost => Completeness::Unknown,
+                    _ => Completeness::HeadIncomplete,
+                },
+                expected_end: None,
+            });
+        }
+    }
+
+    pub(super) fn extend_response(&mut self, end: Mark, ledger: &mut Ledger) {
+        let exchange = self.responses.message.and_then(|id| ledger.exchange(id));
+        if let Some(response) = exchange.and_then(|e| e.response.as_mut()) {
+            response.end = end;
+        }
+    }
+
+    fn response_head(&mut self, at: Mark, rest: &[u8], ledger: &mut Ledger) -> (usize, Step) {
+        if self.responses.head.is_empty() {
+            let empty = rest
+                .iter()
+                .take_while(|b| matches!(b, b'\r' | b'\n'))
+                .count();
+            if empty > 0 {
+                return (empty, Activity::Application.into());
+            }
+            self.responses.start = at;
+            self.responses.farewell = false;
+        }
+        self.begin_response(at, ledger);
+        let (used, end) = self.responses.head_bytes(rest);
+        self.extend_response(mark_at(at, used), ledger);
+        let start = self.responses.head_start(rest);
+        if guess::literal(start, b"HTTP/1.", Protocol::Http1) == Guess::Nothing {
+            self.lose(Role::Response, ledger);
+            return (used, Activity::Application.into());
+        }
+        if !end {
+            if self.responses.head.len() >= HEAD_LIMIT {
+                self.lose(Role::Response, ledger);
+            }
+            return (used, Activity::Application.into());
+        }
+        let fresh = rest.get(..used).unwrap_or(rest);
+        let step = match head::response(self.responses.whole_head(fresh)) {
+            Ok(head) => {
+                self.responses.head.clear();
+                self.responded(mark_at(at, used), head, ledger)
+            }
+            Err(head::NotHttp) => {
+                self.responses.keep_head(fresh);
+                self.lose(Role::Response, ledger);
+                Activity::Application.into()
+            }
+        };
+        (used, step)
+    }
+
+    fn responded(&mut self, end: Mark, head: ResponseHead, ledger: &mut Ledger) -> Step {
+        if (100..200).contains(&head.status) && head.status != 101 {
+            // Interim: the response is still to come (RFC 9110 section 15.2).
+            if let Some(id) = self.responses.message.take() {
+                ledger.revoke_response(id);
+            }
+            return Activity::Application.into();
+        }
+        let status = head.status;
+        let from = ledger.requester.other();
+        self.unasked(status, ledger);
+        let pending = self.pending.front().copied();
+        let method = pending.map_or(Method::Other, |p| p.method);
+        let upgrade = pending
+            .map(|p| p.upgrade)
+            .filter(|upgrade| *upgrade != Upgrade::None)
+            .unwrap_or(head.fields.upgrade);
+        self.responses.phase = match (status, method, head.framing) {
+            // RFC 9112 section 6.3, rules 1 and 2.
+            (101 | 204 | 304, _, _) | (_, Method::Head, _) => Phase::Head,
+            (200..300, Method::Connect, _) | (_, _, Framing::Length(0)) => Phase::Head,
+            (_, _, Framing::Length(left)) => Phase::Length { left },
+            (_, _, Framing::Chunked) => Phase::Chunked(Chunked::START),
+            (_, _, Framing::Absent | Framing::Unclear) => Phase::UntilClose,
+        };
+        if let Some(exchange) = self.responses.message.and_then(|id| ledger.exchange(id)) {
+            exchange.status = Some(status);
+            if let Some(response) = &mut exchange.response {
+                response.complete = Completeness::Incomplete;
+                match self.responses.phase {
+                    Phase::Length { left } => {
+                        response.expected_end = Some(end.offset.saturating_add(left));
+                    }
+                    Phase::UntilClose => response.complete = Completeness::UntilClose,
+                    _ => {}
+                }
+            }
+        }
+        head.fields.hint(from, ledger.hints());
+        if self.responses.phase == Phase::Head {
+            self.end_response(ledger);
+        }
+        let activity = match self.responses.farewell {
+            true => Activity::Housekeeping,
+            false => Activity::Application,
+        };
+        let to = match (status, method, upgrade) {
+            (101, _, Upgrade::WebSocket) => Successor::Protocol(Protocol::WebSocket),
+            (101, _, Upgrade::Http2) => Successor::Protocol(Protocol::Http2),
+            (101, _, Upgrade::None | Upgrade::Other) | (200..300, Method::Connect, _) => {
+                Successor::Guess
+            }
+            _ => return activity.into(),
+        };
+        Step {
+            activity,
+            handover: Some(Handover { to, consumed: 0 }),
+        }
+    }
+
+    /// A response to nothing seen: a server's goodbye to an idle connection (HAProxy and nginx say 408), or the answer to a request
+    /// that the capture lacks.
+    pub(super) fn unasked(&mut self, status: u16, ledger: &mut Ledger) {
+        if status == 408 {
+            self.disown_answer(ledger);
+        }
+        if self.responses.message.is_some() {
+            return;
+        }
+        let start = self.responses.start;
+        let all_seen = ledger.requests() > 0 && !ledger.incomplete;
+        if status == 408 || all_seen {
+            self.responses.farewell = true;
+            ledger.farewell(ledger.requester.other(), start, status.to_string());
+            return;
+        }
+        ledger.incomplete = true;
+        let id = ledger.begin_unasked(start);
+        self.responses.message = Some(id);
+        if let Some(exchange) = ledger.exchange(id) {
+            exchange.response = Some(Message {
+                start,
+                end: start,
+                complete: Completeness::Incomplete,
+                expected_end: None,
+            });
+        }
+    }
+
+    /// 408 to a request without a whole head is the server's timer speaking, and no answer (RFC 9110 section 15.5.9).
+    fn disown_answer(&mut self, ledger: &mut Ledger) {
+        let half = |id| {
+            let exchange = ledger.exchange(id)?;
+            (exchange.request.complete == Completeness::HeadIncomplete).then_some(id)
+        };
+        if let Some(id) = self.responses.message.and_then(half) {
+            self.responses.message = None;
+            ledger.revoke_response(id);
+        }
+    }
+
+    pub(super) fn end_response(&mut self, ledger: &mut Ledger) {
+        self.responses.phase = Phase::Head;
+        let Some(id) = self.responses.message.take() else {
+            return;
+        };
+        if let Some(response) = ledger.exchange(id).and_then(|e| e.response.as_mut()) {
+            response.complete = Completeness::Complete;
+            response.expected_end = None;
+        }
+        ledger.settle(id);
+        if let Some(pending) = self.pending.front().copied().filter(|p| p.id == id) {
+            self.pending.pop_front();
+            // A final answer instead of `100 Continue` (RFC 9110 section 10.1.1).
+            self.body_refused = pending.expects_continue && self.requests.message == Some(id);
+        }
+    }
+}

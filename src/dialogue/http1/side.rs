@@ -1,0 +1,137 @@
+//! One direction's framing: where heads and bodies begin and end, without a word on what they say.
+
+use super::chunked::{Chunked, Progress};
+use super::head::HEAD_LIMIT;
+use crate::dialogue::ledger::ExchangeId;
+use crate::flow::Mark;
+
+/// What the next bytes of a direction are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A head, or its continuation.
+    #[default]
+    Head,
+    /// A body of known length.
+    Length { left: u64 },
+    /// A chunked body.
+    Chunked(Chunked),
+    /// A body that ends with the connection.
+    UntilClose,
+    /// Not known.
+    Lost,
+}
+
+/// What was taken of some body bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Content.
+    Content(usize),
+    /// Framing between contents.
+    Framing(usize),
+    /// The body's last bytes; the second number says how many of them are content.
+    Last(usize, usize),
+    /// They are no such body.
+    Lost,
+}
+
+impl Taken {
+    pub(super) const fn len(self) -> usize {
+        match self {
+            Self::Content(n) | Self::Framing(n) | Self::Last(n, _) => n,
+            Self::Lost => 0,
+        }
+    }
+}
+
+/// One direction.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Side {
+    pub(super) phase: Phase,
+    /// The exchange of the current message.
+    pub(super) message: Option<ExchangeId>,
+    /// The part of the current head that came in earlier segments; at most [`HEAD_LIMIT`].
+    pub(super) head: Vec<u8>,
+    /// Bytes in the head's current line, CR not counted (saturating).
+    pub(super) line: u8,
+    /// Where the current head began.
+    pub(super) start: Mark,
+    /// The current message is a goodbye and answers nothing.
+    pub(super) farewell: bool,
+}
+
+impl Side {
+    /// Takes bytes of a head up to its empty line. Unless that is among them they are kept for later. Gives how many, and whether
+    /// the head is whole.
+    pub(super) fn head_bytes(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let room = HEAD_LIMIT.saturating_sub(self.head.len());
+        let bytes = bytes.get(..room).unwrap_or(bytes);
+        let mut line = self.line;
+        let end = bytes.iter().position(|byte| {
+            let empty = line == 0;
+            line = match byte {
+                b'\n' => 0,
+                b'\r' => line,
+                _ => line.saturating_add(1),
+            };
+            *byte == b'\n' && empty
+        });
+        match end {
+            Some(index) => {
+                self.line = 0;
+                (index + 1, true)
+            }
+            None => {
+                self.line = line;
+                self.head.extend_from_slice(bytes);
+                (bytes.len(), false)
+            }
+        }
+    }
+
+    /// The first bytes of the current head, for a look at what it is.
+    pub(super) fn head_start<'a>(&'a self, fresh: &'a [u8]) -> &'a [u8] {
+        match self.head.is_empty() {
+            true => fresh,
+            false => &self.head,
+        }
+    }
+
+    /// The head, now that `fresh` ended it. Nearly always it came in one piece and is read where it lies.
+    pub(super) fn whole_head<'a>(&'a mut self, fresh: &'a [u8]) -> &'a [u8] {
+        if self.head.is_empty() {
+            return fresh;
+        }
+        self.head.extend_from_slice(fresh);
+        &self.head
+    }
+
+    /// Keeps a head that could not be read, for a look at its beginning.
+    pub(super) fn keep_head(&mut self, fresh: &[u8]) {
+        if self.head.is_empty() {
+            self.head.extend_from_slice(fresh);
+        }
+    }
+
+    /// Takes bytes of a body; `bytes` is not empty.
+    pub(super) fn body(&mut self, bytes: &[u8]) -> Taken {
+        match &mut self.phase {
+            Phase::Length { left } => {
+                let n = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
+                *left -= n as u64;
+                match *left {
+                    0 => Taken::Last(n, n),
+                    _ => Taken::Content(n),
+                }
+            }
+            Phase::Chunked(chunked) => match chunked.read(bytes) {
+                Progress::Going { used, data: true } => Taken::Content(used),
+                Progress::Going { used, data: false } => Taken::Framing(used),
+                Progress::Over { used } => Taken::Last(used, 0),
+                Progress::Invalid => Taken::Lost,
+            },
+            Phase::Head | Phase::UntilClose | Phase::Lost => Taken::Content(bytes.len()),
+        }
+    }
+}
