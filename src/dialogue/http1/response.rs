@@ -169,8 +169,8 @@ impl Http1 {
         }
     }
 
-    /// A response to nothing seen: a server's goodbye to an idle connection (HAProxy and nginx say 408), or the answer to a request
-    /// that the capture lacks.
+    /// A response to nothing seen: a server's goodbye to an idle connection (HAProxy and nginx say 408; an error that nobody asked
+    /// for is one, too), or the answer to a request that the capture lacks.
     pub(super) fn unasked(&mut self, status: u16, ledger: &mut Ledger) {
         if status == 408 {
             self.disown_answer(ledger);
@@ -180,12 +180,12 @@ impl Http1 {
         }
         let start = self.responses.start;
         let all_seen = ledger.requests() > 0 && !ledger.incomplete;
-        if status == 408 || all_seen {
+        if status == 408 || (all_seen && status >= 400) {
             self.responses.farewell = true;
             ledger.farewell(ledger.requester.other(), start, status.to_string());
             return;
         }
-        ledger.incomplete = true;
+        ledger.incomplete |= !all_seen;
         let id = ledger.begin_unasked(start);
         self.responses.message = Some(id);
         if let Some(exchange) = ledger.exchange(id) {
