@@ -4,10 +4,11 @@ CARGO ?= cargo
 CAPTURE ?= captures/keepalive-race.pcap
 PREFIX ?= $(HOME)/.local
 FUZZ_SECONDS ?= 600
+MINUTES ?= 2
 FUZZ_TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
 
 .DEFAULT_GOAL := help
-.PHONY: help libpcap demo test test-offline lint readme bench fuzz fuzz-seeds install
+.PHONY: help libpcap demo test test-offline lint readme bench soak fuzz fuzz-seeds install
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -43,6 +44,10 @@ readme: ## show in the README what its commands print now
 bench: libpcap ## time and memory beside tcpdump, tcptrace and tshark (needs root or a capturing tcpdump)
 	$(CARGO) build --release --locked
 	python3 benches/compare.py
+
+soak: libpcap ## resident memory of `whyrst live` under churning connections, for MINUTES (2); needs root or user namespaces
+	$(CARGO) build --release --locked
+	python3 benches/soak.py --minutes $(MINUTES)
 
 fuzz-seeds: ## the fuzzers' first inputs, from captures/
 	sh scripts/fuzz-seeds.sh

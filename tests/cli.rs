@@ -469,3 +469,117 @@ fn live_says_of_a_capture_what_analyze_says() {
         }
     }
 }
+
+/// Everything below a directory, and what was printed.
+#[cfg(all(feature = "live", target_os = "linux"))]
+fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            all.push((path, bytes));
+        }
+    }
+    all
+}
+
+/// With `--redact-key`, nothing that live prints or writes says who and where, and it says the same as offline.
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[test]
+fn live_redacts_whatever_it_prints_or_writes() {
+    let scratch = tempfile::tempdir().unwrap();
+    let at = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("key"), "a secret of more than sixteen bytes").unwrap();
+    let name = "keepalive-race.pcap";
+    for format in [&["--json-lines"][..], &[]] {
+        let printed = stdout(
+            whyrst()
+                .args(["live", "-Z", "root", "-r"])
+                .arg(capture(name))
+                .args([
+                    "--redact-key",
+                    &at("key"),
+                    "--ladder",
+                    "-w",
+                    &at("evidence"),
+                ])
+                .args(["-o", &at("live.json"), "-o", &at("live.html")])
+                .args(["-o", &at("live.pcapng"), "-o", &at("live.md")])
+                .args(["--metrics-file", &at("live.prom")])
+                .args(format),
+        );
+        assert_eq!(
+            printed.matches("keepalive-race").count() % 8,
+            0,
+            "{printed}"
+        );
+        std::fs::write(at("printed"), printed).unwrap();
+        let written = contents(scratch.path());
+        assert!(written.len() >= 6 + 8, "eight findings have a file each");
+        for (path, bytes) in written {
+            for name in [&b"10.77."[..], b"/orders", &[10, 77, 1, 2], &[10, 77, 1, 3]] {
+                let shows = bytes.windows(name.len()).any(|part| part == name);
+                assert!(!shows, "{} shows {name:?}", path.display());
+            }
+        }
+    }
+    whyrst()
+        .arg(capture(name))
+        .args(["--redact-key", &at("key"), "-q"])
+        .args(["-o", &at("offline.json"), "-o", &at("offline.pcapng")])
+        .assert()
+        .success();
+    let report = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(at(name)).unwrap()).unwrap()
+    };
+    let (live, offline) = (report("live.json"), report("offline.json"));
+    for list in ["resets", "hang_ups", "idle_timeouts", "alignment", "advice"] {
+        assert_eq!(live[list], offline[list], "{list}");
+    }
+    let packets = |name: &str| std::fs::read(at(name)).unwrap();
+    assert!(packets("live.pcapng") == packets("offline.pcapng"));
+}
+
+/// Without a key file the pseudonyms are another's in each run: there is no capture yet to make a key of.
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[test]
+fn live_makes_a_key_by_chance() {
+    let run = || {
+        let mut command = whyrst();
+        command.args(["live", "-q", "--redact", "--json-lines", "-r"]);
+        stdout(
+            command
+                .arg(capture("hang-up.pcap"))
+                .args(["--format", "csv"]),
+        )
+    };
+    let (one, other) = (run(), run());
+    assert!(!one.contains("10.77."), "{one}");
+    assert_ne!(one, other);
+}
+
+/// What `-w` writes is the packets of one finding each, with the options of evidence as offline.
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[test]
+fn live_cuts_or_keeps_payload_as_asked() {
+    let scratch = tempfile::tempdir().unwrap();
+    for (what, shown) in [("cut", false), ("keep", true)] {
+        let directory = scratch.path().join(what);
+        whyrst()
+            .args(["live", "-q", "-Z", "root", "--payload", what, "-w"])
+            .arg(&directory)
+            .args(["--evidence-files", "3", "-r"])
+            .arg(capture("keepalive-race.pcap"))
+            .assert()
+            .success();
+        let files = contents(&directory);
+        assert_eq!(files.len(), 3, "of eight the newest three stay");
+        for (path, bytes) in files {
+            let has = bytes.windows(7).any(|part| part == b"/orders");
+            assert_eq!(has, shown, "{}", path.display());
+        }
+    }
+}

@@ -20,7 +20,7 @@ use crate::insight::{
 };
 use crate::report::{
     CaptureSummary, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, HandshakeSeen, Idle,
-    Report, SCHEMA_VERSION, Summary, Tool, Trigger,
+    IdleTimeout, Report, SCHEMA_VERSION, Summary, Tool, Trigger,
 };
 use crate::time::Timestamp;
 use crate::verdict::{
@@ -205,6 +205,27 @@ pub fn judge_all(
     (findings, observations, stories)
 }
 
+/// Idle timeouts alone, without the findings and stories that a report holds at once.
+pub fn idle_timeouts(analyzer: &Analyzer) -> Vec<IdleTimeout> {
+    let connections = analyzer.table.connections();
+    let judges = Judges::new(analyzer, &connections, analyzer.quality);
+    let observations: Vec<_> = connections
+        .iter()
+        .enumerate()
+        .map(|(index, connection)| {
+            let dialogue = connection.dialogue();
+            let (_, verdict) = judges.findings(index, connection, &dialogue);
+            observation(connection, &dialogue, verdict.as_ref(), judges.capture_end)
+        })
+        .collect();
+    infer(&observations, known(analyzer))
+}
+
+fn known(analyzer: &Analyzer) -> &KnownTimeouts {
+    let own = analyzer.options.known_timeouts.as_ref();
+    own.unwrap_or_else(|| KnownTimeouts::built_in())
+}
+
 /// Entries that stand for many refused connections.
 pub fn refused(analyzer: &Analyzer) -> Vec<Finding> {
     analyzer.table.refused_groups().map(refused_group).collect()
@@ -230,11 +251,7 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         caveats: caveats(analyzer, &captures),
         captures,
     };
-    let known = analyzer
-        .options
-        .known_timeouts
-        .as_ref()
-        .unwrap_or_else(|| KnownTimeouts::built_in());
+    let known = known(analyzer);
     report.idle_timeouts = infer(&observations, known);
     report.alignment = align(&observations, &report.idle_timeouts);
     (report.hang_ups, report.resets) = findings
@@ -515,7 +532,8 @@ fn reset_text(bytes: &[u8]) -> Option<String> {
 }
 
 /// Refusals beyond the number kept apart: one entry for all.
-fn refused_group(group: &RefusedGroup) -> Finding {
+/// An entry that stands for many.
+pub fn refused_group(group: &RefusedGroup) -> Finding {
     let (first, frame, client_port, stream) = group.first;
     let client = (group.client, client_port);
     Finding {

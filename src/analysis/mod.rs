@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use crate::capture::{CaptureId, Frame};
 use crate::dialogue::DialogueReader;
 use crate::flow::{Limits, Table};
-use crate::report::{CaptureSummary, Finding, Heading, Report};
+use crate::report::{CaptureSummary, Finding, Heading, IdleTimeout, Report};
 use crate::time::Timestamp;
 use crate::wire::{Decoded, Decoder};
 
@@ -171,6 +171,30 @@ impl Analyzer {
     /// Connections forgotten because there were too many.
     pub fn connections_evicted(&self) -> u64 {
         self.table.evicted()
+    }
+
+    /// Connections held.
+    pub fn connections_held(&self) -> usize {
+        self.table.held()
+    }
+
+    /// Memory is short: from now on an eighth fewer connections are held than now, and as much fewer of everything else that a live view
+    /// keeps, down to `least` connections. What is forgotten is counted.
+    pub fn hold_less(&mut self, least: usize) {
+        let limits = &mut self.options.limits;
+        let less = |many: usize| many - many / 8;
+        limits.connections = less(self.table.held().min(limits.connections)).max(least);
+        limits.reset_connections = less(limits.reset_connections).max(least / 8);
+        self.table
+            .hold(limits.connections, limits.reset_connections);
+        if let Some(watch) = &mut self.watch {
+            watch.keep_within(limits);
+        }
+    }
+
+    /// Idle timeouts inferred so far: the part of the [`report`](Self::report) that a live view shows while it runs.
+    pub fn idle_timeouts(&self) -> Vec<IdleTimeout> {
+        findings::idle_timeouts(self)
     }
 
     /// The report on what was seen so far. `captures` is what the reader knows of the files; counts that only the analysis knows are filled in.

@@ -8,9 +8,9 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::analysis::Analyzer;
-use crate::analysis::findings::{Judges, refused};
+use crate::analysis::findings::{Judges, refused_group};
 use crate::dialogue::DialogueReader;
-use crate::flow::{Connection, Limits};
+use crate::flow::{Connection, Limits, RefusedGroup};
 use crate::kernel::KernelSays;
 use crate::report::Finding;
 use crate::time::{Interval, Timestamp};
@@ -97,6 +97,15 @@ fn group_key(finding: &Finding) -> GroupKey {
     (client.addr, server.addr, server.port, finding.frame)
 }
 
+fn key_of(group: &RefusedGroup) -> GroupKey {
+    let (_, frame, ..) = group.first;
+    (group.client, group.server.0, group.server.1, frame.number.0)
+}
+
+fn most_shown(limits: &Limits) -> usize {
+    (limits.connections / 5).clamp(100, SHOWN)
+}
+
 impl Watch {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
@@ -105,11 +114,17 @@ impl Watch {
             shown: BTreeMap::new(),
             archived: VecDeque::new(),
             shown_count: 0,
-            most_shown: (limits.connections / 5).clamp(100, SHOWN),
+            most_shown: most_shown(limits),
             groups: BTreeMap::new(),
             numbers: Numbers::default(),
             forgotten: 0,
         }
+    }
+
+    /// Keeps as many findings as go with these limits.
+    pub(super) fn keep_within(&mut self, limits: &Limits) {
+        self.most_shown = most_shown(limits);
+        self.forget();
     }
 
     /// A packet of this connection was seen.
@@ -231,16 +246,22 @@ impl Watch {
         }
     }
 
-    fn compare_group(&mut self, mut finding: Finding) -> Option<Event> {
-        let key = group_key(&finding);
-        let count = finding.connections.unwrap_or(1);
+    fn compare_group(&mut self, group: &RefusedGroup) -> Option<Event> {
+        let key = key_of(group);
+        let count = group.connections;
+        // Most have not grown: a finding is made only of those that have.
+        let told = self.groups.get(&key).map(|(_, told)| *told);
+        if told.is_some_and(|told| count < told.saturating_mul(GROWTH)) {
+            return None;
+        }
+        let mut finding = refused_group(group);
         match self.groups.get_mut(&key) {
             None => {
                 finding.id = self.numbers.next(&finding);
                 self.groups.insert(key, (finding.id.clone(), count));
                 Some(Event::New(Box::new(finding)))
             }
-            Some((id, told)) if count >= told.saturating_mul(GROWTH) => {
+            Some((id, told)) => {
                 finding.id.clone_from(id);
                 let mut before = finding.clone();
                 before.connections = Some(*told);
@@ -250,7 +271,6 @@ impl Watch {
                     now: Box::new(finding),
                 })
             }
-            Some(_) => None,
         }
     }
 
@@ -354,7 +374,7 @@ pub(super) fn tick(analyzer: &mut Analyzer, now: Timestamp) -> Vec<Event> {
             events.extend(watch.compare(judged));
         }
     }
-    for group in refused(analyzer) {
+    for group in analyzer.table.refused_groups() {
         events.extend(watch.compare_group(group));
     }
     analyzer

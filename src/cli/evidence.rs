@@ -9,7 +9,7 @@ use whyrst::report::Report;
 use whyrst::report::evidence::{Context, EvidenceOptions, EvidenceWriter, Payload, Selector};
 use whyrst::report::redact::{RedactionKey, Redactor};
 
-use super::packets::Packets;
+use super::packets::Replay;
 use super::screen::{self, Verbosity};
 
 /// Options of evidence and redaction.
@@ -26,10 +26,10 @@ pub(super) struct EvidenceArgs {
         help_heading = "Output"
     )]
     payload: PayloadChoice,
-    /// Replace addresses, host names, paths and file names by pseudonyms in everything that is written
+    /// Replace addresses, host names, paths and file names by pseudonyms in everything that is written or printed
     #[arg(long, help_heading = "Output")]
     redact: bool,
-    /// File with a secret that makes the pseudonyms the same in every run; implies --redact. Without it they depend on the captures
+    /// File with a secret that makes the pseudonyms the same in every run; implies --redact. Without it they depend on the captures; live they are new in each run
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     redact_key: Option<PathBuf>,
 }
@@ -95,13 +95,13 @@ impl EvidenceArgs {
         path: &Path,
         report: &Report,
         redactor: Option<&Redactor>,
-        packets: &mut Packets,
+        packets: &mut impl Replay,
         verbosity: Verbosity,
     ) -> anyhow::Result<()> {
         let doing = || format!("cannot write {}", path.display());
         let mut selector =
             Selector::new(report, self.context.map_or(Context::Whole, Context::Around));
-        packets.replay(|frame| selector.frame(frame))?;
+        packets.replay(&mut |frame| selector.frame(frame))?;
         let payload = match self.payload {
             PayloadChoice::Cut => Payload::Cut,
             PayloadChoice::Keep => Payload::Keep,
@@ -111,7 +111,7 @@ impl EvidenceArgs {
         let mut writer =
             EvidenceWriter::new(report, selector.finish(), options, file).with_context(doing)?;
         let mut result: io::Result<()> = Ok(());
-        packets.replay(|frame| {
+        packets.replay(&mut |frame| {
             if result.is_ok() {
                 result = writer.frame(frame);
             }

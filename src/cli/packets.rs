@@ -29,9 +29,14 @@ pub(crate) enum Packets {
     None,
 }
 
-impl Packets {
-    /// Shows every frame of the analysis again, in the same order.
-    pub(crate) fn replay(&mut self, take: impl FnMut(&Frame<'_>)) -> anyhow::Result<()> {
+/// Frames that can be shown again, in the same order each time.
+pub(crate) trait Replay {
+    /// Shows them.
+    fn replay(&mut self, take: &mut dyn FnMut(&Frame<'_>)) -> anyhow::Result<()>;
+}
+
+impl Replay for Packets {
+    fn replay(&mut self, take: &mut dyn FnMut(&Frame<'_>)) -> anyhow::Result<()> {
         match self {
             Self::Files {
                 inputs,

@@ -7,7 +7,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::capture::FrameId;
-use crate::flow::{Connection, StreamReader};
+use crate::flow::{Connection, Limits, StreamReader};
 use crate::time::Timestamp;
 
 /// Frames of RSTs kept for one group.
@@ -16,9 +16,6 @@ const FRAMES_PER_GROUP: usize = 10_000;
 const FRAMES_IN_ALL: usize = 1_000_000;
 /// Ports of one server that are told apart for one client; a client that was refused at more is scanning.
 const PORTS_APART: u32 = 1_000;
-/// Groups of each scope. Beyond it a refusal joins the group of the next wider scope.
-const GROUPS_APART: usize = 20_000;
-
 /// What the refused connections of a [`RefusedGroup`] have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusedScope {
@@ -88,6 +85,8 @@ pub(super) enum Fold {
 pub(super) struct Refusals {
     apart: u64,
     apart_in_all: u64,
+    /// Groups of each scope. Beyond it a refusal joins the group of the next wider scope.
+    groups_apart: usize,
     kept: u64,
     names: HashMap<Name, u32, RandomState>,
     entries: Vec<Entry>,
@@ -96,10 +95,11 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    pub fn new(apart: u64, apart_in_all: u64, hasher: RandomState) -> Self {
+    pub fn new(limits: &Limits, hasher: RandomState) -> Self {
         Self {
-            apart,
-            apart_in_all,
+            apart: limits.refused_apart,
+            apart_in_all: limits.refused_apart_in_all,
+            groups_apart: limits.refused_groups,
             kept: 0,
             names: HashMap::with_hasher(hasher),
             entries: Vec::new(),
@@ -243,7 +243,7 @@ impl Refusals {
 
     fn make(&mut self, name: Name, scope: RefusedScope) -> Option<usize> {
         let count = self.scopes.get_mut(scope as usize)?;
-        if *count >= GROUPS_APART {
+        if *count >= self.groups_apart {
             return None;
         }
         *count += 1;
@@ -271,7 +271,13 @@ mod tests {
     }
 
     fn refusals(apart: u64, apart_in_all: u64) -> Refusals {
-        Refusals::new(apart, apart_in_all, RandomState::with_seeds(1, 2, 3, 4))
+        let limits = Limits {
+            refused_apart: apart,
+            refused_apart_in_all: apart_in_all,
+            refused_groups: 20_000,
+            ..Limits::default()
+        };
+        Refusals::new(&limits, RandomState::with_seeds(1, 2, 3, 4))
     }
 
     #[test]
@@ -316,7 +322,7 @@ mod tests {
         for number in 0..70_000 {
             refusals.note(address(number), (address(number + 1), 80));
         }
-        assert_eq!(refusals.entries.len(), 3 * GROUPS_APART + 1);
+        assert_eq!(refusals.entries.len(), 3 * 20_000 + 1);
         assert_eq!(
             refusals.scope_of(address(69_999), (address(70_000), 80)),
             RefusedScope::Anyone

@@ -29,6 +29,8 @@ pub struct Limits {
     pub refused_apart: u64,
     /// Refused connections kept apart in all; beyond that all of them are folded into entries.
     pub refused_apart_in_all: u64,
+    /// Entries for refused connections, of each scope (a service, a host, a client). Beyond that they join a wider one.
+    pub refused_groups: usize,
     /// Connections that were folded or forgotten of which the number is still known, for packets that come late. When there are
     /// more, the older half is forgotten wholly.
     pub numbers: usize,
@@ -41,6 +43,7 @@ impl Default for Limits {
             reset_connections: usize::MAX,
             refused_apart: 1000,
             refused_apart_in_all: 10_000,
+            refused_groups: 20_000,
             // The table of 4-tuples then stays below 2^22 slots.
             numbers: 3_200_000,
         }
@@ -150,11 +153,7 @@ impl<R: StreamReader> Table<R> {
             closed: VecDeque::new(),
             reset: VecDeque::new(),
             spare_histories: Vec::new(),
-            refusals: Refusals::new(
-                limits.refused_apart,
-                limits.refused_apart_in_all,
-                hasher.clone(),
-            ),
+            refusals: Refusals::new(&limits, hasher.clone()),
             hasher,
             connections_seen: 0,
             evicted: 0,
@@ -275,6 +274,18 @@ impl<R: StreamReader> Table<R> {
             });
             self.evicted += (before - self.replaced.len()) as u64;
         }
+    }
+
+    /// From now on holds at most so many, also of those that were reset, which [`forget_resets`](Self::forget_resets) forgets.
+    pub fn hold(&mut self, connections: usize, reset_connections: usize) {
+        self.limits.connections = connections;
+        self.limits.reset_connections = reset_connections;
+        self.make_room(u32::MAX);
+    }
+
+    /// Connections held.
+    pub fn held(&self) -> usize {
+        self.whole.len() - self.free.len() + self.replaced.len()
     }
 
     /// Refused connections beyond the number kept apart, in order of their first RST.
@@ -558,7 +569,7 @@ impl<R: StreamReader> Table<R> {
 
     /// Forgets connections while there are too many: quietly closed ones first, then the one that was silent longest.
     fn make_room(&mut self, newest: u32) {
-        while self.whole.len() - self.free.len() + self.replaced.len() > self.limits.connections {
+        while self.held() > self.limits.connections {
             let victim = match self.closed.pop_front() {
                 Some(index)
                     if self

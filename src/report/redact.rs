@@ -145,9 +145,20 @@ impl Redactor {
         format!("02:{}", rest.join(":"))
     }
 
+    /// One finding, as it is told while capturing. It names nothing that it does not hold in a field.
+    pub fn finding(&self, finding: &Finding) -> Finding {
+        let pass = Pass {
+            redactor: self,
+            names: Names::of(&[], std::iter::once(finding), self),
+        };
+        let mut redacted = finding.clone();
+        pass.finding(&mut redacted);
+        redacted
+    }
+
     /// The report without anything that tells who and where.
     pub fn report(&self, report: &Report) -> Report {
-        let names = Names::of(report, self);
+        let names = Names::of(&report.captures, report.findings(), self);
         let pass = Pass {
             redactor: self,
             names,

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use whyrst::capture::live::{LiveOptions, Promiscuity};
 
 use crate::cli::analyze::ReportArgs;
+use crate::cli::evidence::EvidenceArgs;
 use crate::cli::input::{KnowledgeArgs, bytes};
 use crate::cli::output::OutputArgs;
 use crate::cli::screen::ScreenArgs;
@@ -63,9 +64,9 @@ pub(in crate::cli) struct LiveArgs {
         help_heading = "Capture"
     )]
     snaplen: u32,
-    /// The kernel's buffer for each interface, in KiB
-    #[arg(short = 'B', long, value_name = "KIB", default_value_t = 32_768, value_parser = clap::value_parser!(u32).range(64..2_000_000), help_heading = "Capture")]
-    buffer_size: u32,
+    /// The kernel's buffer for each interface, in KiB [default: 32768, or what a quarter of --max-memory gives each]
+    #[arg(short = 'B', long, value_name = "KIB", value_parser = clap::value_parser!(u32).range(64..2_000_000), help_heading = "Capture")]
+    buffer_size: Option<u32>,
     /// Take packets that are not for this host, too
     #[arg(long, help_heading = "Capture")]
     promiscuous: bool,
@@ -75,9 +76,9 @@ pub(in crate::cli) struct LiveArgs {
     /// Stop after that time: 90, 90s, 10m, 2h
     #[arg(short = 'a', long, value_name = "TIME", value_parser = duration, help_heading = "Capture")]
     pub(super) duration: Option<Duration>,
-    /// Memory to stay within, roughly; connections that closed quietly are forgotten first, and counted
+    /// Resident memory to stay within, buffers and evidence included; connections that closed quietly are forgotten first, and counted
     #[arg(long, value_name = "SIZE", value_parser = bytes, default_value = "512M", help_heading = "Capture")]
-    pub(super) max_memory: u64,
+    max_memory: u64,
     /// Ask the Linux kernel why it sent a RST (needs root and Linux 6.10)
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = KernelWord::Auto, help_heading = "Capture")]
     pub(super) kernel: KernelWord,
@@ -87,15 +88,20 @@ pub(in crate::cli) struct LiveArgs {
     /// One finding per line as JSON, as they come, instead of text
     #[arg(long, help_heading = "Output")]
     pub(super) json_lines: bool,
-    /// Write the packets of each finding to DIR, one .pcapng each
+    /// Write the packets of each finding to DIR when it is told, one .pcapng each
     #[arg(short = 'w', long, value_name = "DIR", help_heading = "Output")]
     pub(super) write_evidence: Option<PathBuf>,
-    /// Memory for packets that may become evidence
-    #[arg(long, value_name = "SIZE", value_parser = bytes, default_value = "64M", requires = "write_evidence", help_heading = "Output")]
-    pub(super) evidence_memory: u64,
-    /// Cut packets in evidence to their headers
-    #[arg(long, requires = "write_evidence", help_heading = "Output")]
-    pub(super) evidence_headers_only: bool,
+    /// Files kept in DIR: of more than that the oldest of this run go
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 10_000,
+        help_heading = "Output"
+    )]
+    pub(super) evidence_files: usize,
+    /// Memory for packets that may become evidence [default: an eighth of --max-memory]
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Output")]
+    evidence_memory: Option<u64>,
     /// Serve metrics in Prometheus' text format on this address and port
     #[arg(long, value_name = "ADDRESS", help_heading = "Output")]
     pub(super) metrics: Option<SocketAddr>,
@@ -104,6 +110,8 @@ pub(in crate::cli) struct LiveArgs {
     pub(super) metrics_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) evidence: EvidenceArgs,
     #[command(flatten)]
     pub(super) knowledge: KnowledgeArgs,
     #[command(flatten)]
@@ -119,10 +127,56 @@ impl LiveArgs {
     /// Fails before anything is opened.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         self.output.check()?;
-        if self.output.evidence().next().is_some() {
-            bail!("live writes packets with -w DIR, a file for each finding");
+        self.evidence.check()?;
+        if self.evidence_memory.is_some() && !self.keeps_packets() {
+            bail!("--evidence-memory needs -w DIR or -o FILE.pcapng");
+        }
+        let set_aside = self.buffers() + self.evidence_memory();
+        if set_aside > self.max_memory / 4 * 3 {
+            bail!(
+                "capture buffers and evidence take {} MiB of the {} MiB of --max-memory: too little is left for connections",
+                set_aside >> 20,
+                self.max_memory >> 20
+            );
         }
         Ok(())
+    }
+
+    /// Resident memory to stay within.
+    pub(super) fn max_memory(&self) -> u64 {
+        self.max_memory
+    }
+
+    /// What of it is for connections, findings and the program itself.
+    pub(super) fn memory_for_analysis(&self) -> u64 {
+        let set_aside = self.buffers() + self.evidence_memory();
+        self.max_memory.saturating_sub(set_aside)
+    }
+
+    /// Bytes of packets that may become evidence.
+    pub(super) fn evidence_memory(&self) -> u64 {
+        if self.keeps_packets() {
+            self.evidence_memory.unwrap_or(self.max_memory / 8)
+        } else {
+            0
+        }
+    }
+
+    /// Whether packets are to become evidence.
+    pub(super) fn keeps_packets(&self) -> bool {
+        self.write_evidence.is_some() || self.output.evidence().next().is_some()
+    }
+
+    /// Bytes of each interface's buffer, which the kernel shares with this process.
+    fn buffer(&self) -> u32 {
+        let share = self.max_memory / 4 / (self.interfaces.len() as u64).max(1);
+        let default = u64::from(LiveOptions::default().buffer).min(share);
+        let asked = self.buffer_size.map(|kib| u64::from(kib) << 10);
+        u32::try_from(asked.unwrap_or(default)).unwrap_or(u32::MAX)
+    }
+
+    fn buffers(&self) -> u64 {
+        u64::from(self.buffer()) * self.interfaces.len() as u64
     }
 
     /// The filter, from `-f` or from the words at the end.
@@ -140,7 +194,7 @@ impl LiveArgs {
             } else {
                 self.snaplen
             },
-            buffer: self.buffer_size.saturating_mul(1024),
+            buffer: self.buffer(),
             promiscuity: if self.promiscuous {
                 Promiscuity::All
             } else {

@@ -1,22 +1,29 @@
-//! `-w DIR`: the newest packets are kept in memory; those of a finding are written once they are complete.
+//! `-w DIR` and `-o FILE.pcapng`: the newest packets are kept in memory; those of a finding are written once they are complete, or at the end.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{self, BufWriter};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use whyrst::analysis::Event;
 use whyrst::capture::{Frame, FrameId, LinkType};
-use whyrst::report::evidence::{Context, EvidenceOptions, EvidenceWriter, Payload, Selector};
+use whyrst::report::redact::Redactor;
 use whyrst::report::{CaptureSummary, Finding, Report, SCHEMA_VERSION, Summary, Tool};
 use whyrst::{Interval, Timestamp};
 
 use super::arguments::LiveArgs;
+use crate::cli::packets::Replay;
+use crate::cli::screen::{self, Verbosity};
 
 /// What comes so long after a finding belongs to it: echoes, retries, the other end's reaction.
 const AFTERMATH: Interval = Interval::from_millis(2_000);
-/// Findings that wait for that; more are written at once.
+/// Findings that wait for that; beyond it the oldest are given up, and counted.
 const WAITING: usize = 1_000;
+/// Time for writing between two looks at the packets: they are a tenth of a second apart.
+const AT_ONCE: Duration = Duration::from_millis(20);
+/// Interfaces may be out of step.
+const BEFORE: Interval = Interval::from_millis(1_000);
 
 struct Kept {
     id: FrameId,
@@ -37,6 +44,17 @@ struct Ring {
 impl Ring {
     /// Of what a frame costs beside its bytes.
     const OVERHEAD: usize = std::mem::size_of::<Kept>();
+
+    fn new(most: usize) -> Self {
+        let mut bytes = VecDeque::new();
+        // Growing step by step, it would end with room for up to twice as much. Where that much can't be had, it does all the same.
+        let _ = bytes.try_reserve_exact(most);
+        Self {
+            bytes,
+            frames: VecDeque::new(),
+            most,
+        }
+    }
 
     fn push(&mut self, frame: &Frame<'_>) {
         let len = frame.data.len();
@@ -59,48 +77,70 @@ impl Ring {
         });
     }
 
-    fn replay(&mut self, mut take: impl FnMut(&Frame<'_>)) {
-        let bytes = self.bytes.make_contiguous();
+    /// The number of the oldest frame.
+    fn oldest(&self) -> Option<u32> {
+        self.frames.front().map(|kept| kept.id.number.0)
+    }
+}
+
+/// The frames of a ring from a time on.
+struct Since<'a>(&'a Ring, Timestamp);
+
+impl Replay for Since<'_> {
+    fn replay(&mut self, take: &mut dyn FnMut(&Frame<'_>)) -> anyhow::Result<()> {
+        let Self(ring, since) = *self;
+        let (front, back) = ring.bytes.as_slices();
         let mut start = 0;
-        for kept in &self.frames {
-            let data = bytes.get(start..start + kept.len).unwrap_or_default();
-            start += kept.len;
-            take(&Frame {
-                id: kept.id,
-                time: kept.time,
-                link: kept.link,
-                interface: kept.interface,
-                data,
-                original_len: kept.original_len,
-            });
+        let mut joined = Vec::new();
+        for kept in &ring.frames {
+            let end = start + kept.len;
+            if kept.time >= since {
+                let data = match front.get(start..end) {
+                    Some(data) => data,
+                    None if start >= front.len() => back
+                        .get(start - front.len()..end - front.len())
+                        .unwrap_or_default(),
+                    // It lies across the seam.
+                    None => {
+                        joined.clear();
+                        joined.extend_from_slice(front.get(start..).unwrap_or_default());
+                        joined.extend_from_slice(back.get(..end - front.len()).unwrap_or_default());
+                        &joined
+                    }
+                };
+                take(&Frame {
+                    id: kept.id,
+                    time: kept.time,
+                    link: kept.link,
+                    interface: kept.interface,
+                    data,
+                    original_len: kept.original_len,
+                });
+            }
+            start = end;
         }
+        Ok(())
     }
 }
 
 /// Writes evidence.
-pub(super) struct Keeper {
-    directory: PathBuf,
-    payload: Payload,
+pub(super) struct Keeper<'a> {
+    args: &'a LiveArgs,
     ring: Ring,
     waiting: VecDeque<(Timestamp, Finding)>,
+    given_up: u64,
+    /// Files of this run, oldest first.
+    written: VecDeque<PathBuf>,
 }
 
-impl Keeper {
-    pub(super) fn new(args: &LiveArgs) -> Option<Self> {
-        let directory = args.write_evidence.clone()?;
-        Some(Self {
-            directory,
-            payload: if args.evidence_headers_only {
-                Payload::Cut
-            } else {
-                Payload::Keep
-            },
-            ring: Ring {
-                bytes: VecDeque::new(),
-                frames: VecDeque::new(),
-                most: usize::try_from(args.evidence_memory).unwrap_or(usize::MAX),
-            },
+impl<'a> Keeper<'a> {
+    pub(super) fn new(args: &'a LiveArgs) -> Option<Self> {
+        args.keeps_packets().then(|| Self {
+            args,
+            ring: Ring::new(usize::try_from(args.evidence_memory()).unwrap_or(usize::MAX)),
             waiting: VecDeque::new(),
+            given_up: 0,
+            written: VecDeque::new(),
         })
     }
 
@@ -110,6 +150,9 @@ impl Keeper {
 
     /// A finding is written once; an amendment that comes while it waits is in it.
     pub(super) fn event(&mut self, event: &Event, now: Timestamp) {
+        if self.args.write_evidence.is_none() {
+            return;
+        }
         let finding = event.finding();
         match event {
             Event::New(_) => self.waiting.push_back((now + AFTERMATH, finding.clone())),
@@ -123,46 +166,104 @@ impl Keeper {
         }
     }
 
-    /// Writes what is complete at `now`; everything, where that is the end.
-    pub(super) fn write_due(&mut self, now: Timestamp) -> io::Result<()> {
-        while let Some((due, _)) = self.waiting.front() {
-            if *due > now && self.waiting.len() <= WAITING {
-                break;
-            }
-            if let Some((_, finding)) = self.waiting.pop_front() {
-                self.write(finding)?;
-            }
+    /// Writes what is complete at `now`, as far as there is time.
+    pub(super) fn write_due(
+        &mut self,
+        now: Timestamp,
+        redactor: Option<&Redactor>,
+    ) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while self.waiting.front().is_some_and(|(due, _)| *due <= now) && begun.elapsed() < AT_ONCE
+        {
+            self.write_next(redactor)?;
+        }
+        while self.waiting.len() > WAITING {
+            self.waiting.pop_front();
+            self.given_up += 1;
         }
         Ok(())
     }
 
-    fn write(&mut self, finding: Finding) -> io::Result<()> {
-        let path = self.directory.join(file_name(&finding));
-        let report = about(finding);
-        let mut selector = Selector::new(&report, Context::Whole);
-        self.ring.replay(|frame| selector.frame(frame));
-        let options = EvidenceOptions {
-            payload: self.payload,
-            redactor: None,
+    /// Writes what waits, at the end.
+    pub(super) fn write_rest(&mut self, redactor: Option<&Redactor>) -> anyhow::Result<()> {
+        while !self.waiting.is_empty() {
+            self.write_next(redactor)?;
+        }
+        if self.given_up > 0 {
+            screen::warn(
+                &format!(
+                    "{} findings came faster than their packets could be written",
+                    self.given_up
+                ),
+                self.args.screen.verbosity(),
+            );
+        }
+        Ok(())
+    }
+
+    fn write_next(&mut self, redactor: Option<&Redactor>) -> anyhow::Result<()> {
+        let (Some((_, finding)), Some(directory)) =
+            (self.waiting.pop_front(), &self.args.write_evidence)
+        else {
+            return Ok(());
         };
+        let path = directory.join(file_name(&finding));
         // Whoever watches the directory sees whole files only.
         let unfinished = path.with_extension("part");
-        let file = BufWriter::new(File::create(&unfinished)?);
-        let mut writer = EvidenceWriter::new(&report, selector.finish(), options, file)?;
-        let mut result = Ok(());
-        self.ring.replay(|frame| {
-            if result.is_ok() {
-                result = writer.frame(frame);
-            }
-        });
-        result?;
-        writer.finish()?;
-        rename(&unfinished, &path)
+        let opened = finding.connection.opened;
+        let mut packets = Since(&self.ring, opened.min(finding.at) - BEFORE);
+        // That packets were left out is said once, in the manual, and not a thousand times.
+        self.args.evidence.write(
+            &unfinished,
+            &about(finding),
+            redactor,
+            &mut packets,
+            Verbosity::Quiet,
+        )?;
+        fs::rename(&unfinished, &path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        self.written.push_back(path);
+        if self.written.len() > self.args.evidence_files
+            && let Some(oldest) = self.written.pop_front()
+        {
+            // Somebody may have moved it away.
+            let _ = fs::remove_file(oldest);
+        }
+        Ok(())
     }
-}
 
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)
+    /// `-o FILE.pcapng`: what is still kept of all that the report tells. The report is the one with the real addresses.
+    pub(super) fn write_all(
+        &mut self,
+        report: &Report,
+        redactor: Option<&Redactor>,
+    ) -> anyhow::Result<()> {
+        let verbosity = self.args.screen.verbosity();
+        for path in self.args.output.evidence() {
+            self.args.evidence.write(
+                path,
+                report,
+                redactor,
+                &mut Since(&self.ring, Timestamp::from_nanos(i64::MIN)),
+                verbosity,
+            )?;
+            let oldest = self.ring.oldest();
+            let gone = report
+                .findings()
+                .filter(|finding| oldest.is_none_or(|oldest| finding.frame < oldest))
+                .count();
+            if gone > 0 {
+                screen::warn(
+                    &format!(
+                        "{}: the packets of {gone} findings were no longer kept; --evidence-memory keeps more",
+                        path.display()
+                    ),
+                    verbosity,
+                );
+            }
+        }
+        Ok(())
+    }
 }
 
 /// `20261121T052501-r3-keepalive-race.pcapng`

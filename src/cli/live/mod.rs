@@ -3,6 +3,7 @@
 mod arguments;
 mod evidence;
 mod helper;
+mod memory;
 mod metrics;
 mod privileges;
 mod session;
@@ -10,15 +11,18 @@ mod source;
 mod status;
 mod telling;
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use whyrst::capture::live::{LiveError, interfaces};
+use whyrst::report::redact::RedactionKey;
 
 use super::Outcome;
+use super::evidence::KeyOfCaptures;
 use super::screen;
 
 pub(super) use arguments::LiveArgs;
@@ -70,15 +74,28 @@ pub(super) fn run(args: &LiveArgs) -> anyhow::Result<Outcome> {
     args.check()?;
     let signals = Signals::watch()?;
     let options = args.knowledge.options()?;
+    let redactor = args.evidence.redactor(key_by_chance(args)?)?;
     // Whatever needs rights comes first: the kernel's word, the interfaces, the port of the metrics.
     let starting = Kernel::start(args)?;
     let mut source = Source::open(args, &signals.stop).map_err(advise)?;
     let endpoint = metrics::Endpoint::bind(args)?;
     Privileges::drop(args)?;
     let kernel = starting.listen(args)?;
-    let mut session = Session::new(args, options, kernel, endpoint)?;
+    let mut session = Session::new(args, options, kernel, endpoint, redactor)?;
     session.watch(&mut source, &signals)?;
     session.finish(source)
+}
+
+/// A key for pseudonyms that no later run can make again: it is wanted before anything was captured.
+fn key_by_chance(args: &LiveArgs) -> anyhow::Result<Option<RedactionKey>> {
+    if args.evidence.key_of_captures() == KeyOfCaptures::NotNeeded {
+        return Ok(None);
+    }
+    let mut secret = [0; 32];
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut secret))
+        .context("cannot read /dev/urandom")?;
+    Ok(Some(RedactionKey::from_secret(&secret)))
 }
 
 /// The one line that helps.

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use whyrst::analysis::{AnalysisOptions, Analyzer, Event};
 use whyrst::capture::Frame;
-use whyrst::flow::Limits;
+use whyrst::report::Finding;
+use whyrst::report::redact::Redactor;
 use whyrst::{Interval, Timestamp};
 
 use super::arguments::LiveArgs;
 use super::evidence::Keeper;
 use super::helper::Kernel;
-use super::metrics::{Endpoint, Shared};
+use super::memory::{self, Governor, LEAST_CONNECTIONS};
+use super::metrics::{self, Endpoint, Shared};
 use super::source::{Brought, Drops, Seen, Source};
 use super::status::{self, StatusLine, Tally};
 use super::telling::Teller;
@@ -31,22 +33,6 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 const FILE_EVERY: Duration = Duration::from_secs(15);
 /// Idle timeouts are inferred again for the metrics; less often where that takes long.
 const INFER_EVERY: Duration = Duration::from_secs(60);
-/// Refused connections of one client and service that are told one by one.
-const REFUSED_APART: u64 = 20;
-/// The same in all.
-const REFUSED_APART_IN_ALL: u64 = 1_000;
-
-/// Half of the memory for connections in general: those that were reset are about four times as large, and findings are kept beyond them.
-fn limits(memory: u64) -> Limits {
-    let limits = Limits::within(memory / 2);
-    Limits {
-        reset_connections: (limits.connections / 8).max(500),
-        refused_apart: REFUSED_APART,
-        refused_apart_in_all: REFUSED_APART_IN_ALL,
-        ..limits
-    }
-}
-
 /// When periodic work is due next.
 struct Schedule {
     housekeeping: Instant,
@@ -61,8 +47,11 @@ pub(super) struct Session<'a> {
     kernel: Option<Kernel>,
     teller: Teller,
     tally: Tally,
-    keeper: Option<Keeper>,
+    /// Who replaces names, where that was asked for.
+    redactor: Option<Redactor>,
+    keeper: Option<Keeper<'a>>,
     metrics: Option<Shared>,
+    governor: Governor,
     line: StatusLine,
     seen: Seen,
     drops: Drops,
@@ -82,12 +71,12 @@ impl<'a> Session<'a> {
         options: AnalysisOptions,
         mut kernel: Option<Kernel>,
         endpoint: Endpoint,
+        redactor: Option<Redactor>,
     ) -> anyhow::Result<Self> {
-        let limits = limits(args.max_memory);
         let mut analyzer = Analyzer::new(AnalysisOptions {
             connections: args.report.rows(&args.output),
             heading: args.report.heading(),
-            limits,
+            limits: memory::limits(args.memory_for_analysis()),
             ..options
         });
         analyzer.watch();
@@ -101,8 +90,10 @@ impl<'a> Session<'a> {
             kernel,
             teller: Teller::new(args),
             tally: Tally::default(),
+            redactor,
             keeper: Keeper::new(args),
             metrics: endpoint.serve()?,
+            governor: Governor::new(args.max_memory()),
             line: StatusLine::new(has_status_line(args).then_some(now)),
             seen: Seen::default(),
             drops: Drops::default(),
@@ -192,7 +183,7 @@ impl<'a> Session<'a> {
             kernel.lines(witness);
         }
         let events = self.analyzer.tick(now);
-        let result = self.tell(&events, now);
+        let result = self.tell(events, now);
         if let (Err(error), None) = (result, &self.error) {
             self.error = Some(error);
         }
@@ -201,22 +192,29 @@ impl<'a> Session<'a> {
         self.next_tick = Some(now + self.tick);
     }
 
-    fn tell(&mut self, events: &[Event], now: Timestamp) -> anyhow::Result<()> {
-        if !events.is_empty() {
-            self.line.clear();
-            self.teller.tell(events)?;
+    fn tell(&mut self, events: Vec<Event>, now: Timestamp) -> anyhow::Result<()> {
+        if let Some(keeper) = &mut self.keeper {
+            // Packets are found by their real addresses.
+            events.iter().for_each(|event| keeper.event(event, now));
+            keeper.write_due(now, self.redactor.as_ref())?;
         }
-        for event in events {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let events = match &self.redactor {
+            Some(redactor) => events
+                .iter()
+                .map(|event| redacted(event, redactor))
+                .collect(),
+            None => events,
+        };
+        self.line.clear();
+        self.teller.tell(&events)?;
+        for event in &events {
             self.tally.count(event);
             if let Some(metrics) = &self.metrics {
                 metrics.update(|metrics| metrics.count(event));
             }
-            if let Some(keeper) = &mut self.keeper {
-                keeper.event(event, now);
-            }
-        }
-        if let Some(keeper) = &mut self.keeper {
-            keeper.write_due(now).context("cannot write evidence")?;
         }
         Ok(())
     }
@@ -226,6 +224,7 @@ impl<'a> Session<'a> {
         if now >= self.schedule.housekeeping {
             self.schedule.housekeeping = now + HOUSEKEEPING;
             self.set_drops(source.drops());
+            self.govern_memory();
             self.set_metrics();
         }
         if now >= self.schedule.inference {
@@ -269,11 +268,30 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Idle timeouts for the metrics: that is a whole report.
+    fn govern_memory(&mut self) {
+        let is_short = metrics::resident().is_some_and(|resident| self.governor.is_short(resident));
+        if is_short && self.analyzer.connections_held() > LEAST_CONNECTIONS {
+            self.analyzer.hold_less(LEAST_CONNECTIONS);
+            if self.args.screen.verbosity() == Verbosity::Verbose {
+                self.line.clear();
+                let held = self.analyzer.connections_held();
+                screen::complain(&format!(
+                    "memory is short: {held} connections are held from now on"
+                ));
+            }
+        }
+    }
+
+    /// Idle timeouts for the metrics.
     fn infer(&mut self, now: Instant) {
         if let Some(metrics) = &self.metrics {
-            let report = self.analyzer.report(Vec::new());
-            metrics.update(|metrics| metrics.set_timeouts(&report.idle_timeouts));
+            let mut timeouts = self.analyzer.idle_timeouts();
+            if let Some(redactor) = &self.redactor {
+                for timeout in &mut timeouts {
+                    timeout.endpoint.addr = redactor.address(timeout.endpoint.addr);
+                }
+            }
+            metrics.update(|metrics| metrics.set_timeouts(&timeouts));
         }
         self.schedule.inference = now + INFER_EVERY.max(now.elapsed() * 50);
     }
@@ -308,12 +326,16 @@ impl<'a> Session<'a> {
         if let Some(kernel) = &mut self.kernel {
             kernel.end();
         }
-        if let Some(keeper) = &mut self.keeper {
-            let end = Timestamp::from_nanos(i64::MAX);
-            keeper.write_due(end).context("cannot write evidence")?;
-        }
         let summaries = source.summaries(&self.seen, self.args.report.vantage());
-        let report = self.analyzer.report(summaries);
+        let mut report = self.analyzer.report(summaries);
+        let redactor = self.redactor.as_ref();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.write_rest(redactor)?;
+            keeper.write_all(&report, redactor)?;
+        }
+        if let Some(redactor) = redactor {
+            report = redactor.report(&report);
+        }
         self.set_metrics();
         if let (Some(metrics), Some(path)) = (&self.metrics, &self.args.metrics_file) {
             metrics.update(|metrics| metrics.set_timeouts(&report.idle_timeouts));
@@ -330,5 +352,18 @@ impl<'a> Session<'a> {
             self.args.output.write(&report, &view, verbosity)?;
         }
         Ok(self.args.report.outcome(&report))
+    }
+}
+
+/// What may be seen of an event.
+fn redacted(event: &Event, redactor: &Redactor) -> Event {
+    let hide = |finding: &Finding| Box::new(redactor.finding(finding));
+    match event {
+        Event::New(finding) => Event::New(hide(finding)),
+        Event::Amended { before, now } => Event::Amended {
+            before: hide(before),
+            now: hide(now),
+        },
+        Event::Withdrawn(finding) => Event::Withdrawn(hide(finding)),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aho_corasick::AhoCorasick;
 
 use super::Redactor;
-use crate::report::Report;
+use crate::report::{CaptureSummary, Finding};
 
 /// A name shorter than this is not searched for in text: it would be found in words. Its own field is replaced all the same.
 const SHORTEST: usize = 3;
@@ -18,16 +18,20 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn of(report: &Report, redactor: &Redactor) -> Self {
+    pub(super) fn of<'a>(
+        captures: &[CaptureSummary],
+        findings: impl Iterator<Item = &'a Finding>,
+        redactor: &Redactor,
+    ) -> Self {
         let mut names = Vec::new();
-        for capture in report.captures.iter().filter(|c| c.path != "-") {
+        for capture in captures.iter().filter(|c| c.path != "-") {
             let pseudonym = redactor.file(&capture.path);
             if let Some(base) = capture.path.rsplit(['/', '\\']).next() {
                 names.push((base.to_owned(), pseudonym.clone()));
             }
             names.push((capture.path.clone(), pseudonym));
         }
-        for request in report.findings().filter_map(|f| f.request.as_ref()) {
+        for request in findings.filter_map(|f| f.request.as_ref()) {
             if let Some(name) = &request.server_name {
                 names.push((name.clone(), redactor.host(name)));
             }
