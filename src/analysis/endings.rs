@@ -36,6 +36,10 @@ pub fn of_episode(
             .ack
             .and_then(|ack| connection.offset_of(peer, ack))
     };
+    let newest = episode
+        .before
+        .last()
+        .map_or(first.time, |packet| packet.time.max(first.time));
     Some(Ending {
         kind: EndingKind::Reset,
         client: connection.client,
@@ -43,7 +47,7 @@ pub fn of_episode(
         orientation: connection.orientation,
         opened: connection.opened,
         last: connection.last,
-        established: connection.established.filter(|at| *at <= first.time),
+        established: connection.established.filter(|at| *at <= newest),
         before: episode.before.clone(),
         before_skipped: episode.before_skipped,
         resets: episode.resets.clone(),

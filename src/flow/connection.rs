@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::assembler::{Assembler, Novelty};
 use crate::flow::direction::{Both, Direction, FinSeen};
+use crate::flow::episode::Rejoined;
 use crate::flow::{
     Activity, Episode, History, LastActivity, Mark, Orientation, Packet, PacketKind, Peer,
     Sittings, StreamReader,
@@ -207,11 +208,7 @@ impl<R: StreamReader> Connection<R> {
             self.take_fin(&packet);
             self.take_acknowledgement(&packet);
             self.count(&packet, segment);
-            if let Some(episode) = self.episodes.last_mut() {
-                episode.observe_later(&packet);
-                episode.observe_acknowledged_fin(from, self.directions.of(from).fin);
-            }
-            self.take_overtaken(&packet);
+            self.follow_reset(&packet);
         }
         self.sittings.observe(&packet, &self.directions);
         self.history.push(packet);
@@ -362,23 +359,26 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    /// Payload that its sender's RST overtook within the capture was sent before it, and is part of what the RST ended.
-    fn take_overtaken(&mut self, packet: &Packet) {
-        let overtaken = self.episodes.last().is_some_and(|episode| {
-            episode.overtook(packet)
-                && episode.first().is_some_and(|reset| {
-                    packet.time - reset.time <= Interval::from_millis(1) && packet.is_new_data()
-                })
-        });
-        if !overtaken {
+    /// A packet after a RST: either it was captured a little late, or it tells what the RST did.
+    fn follow_reset(&mut self, packet: &Packet) {
+        let Some(episode) = self.episodes.last() else {
             return;
-        }
-        let dialogue = self.dialogue();
-        let mut direction = self.directions.of(packet.from).clone();
-        if let Some(episode) = self.episodes.last_mut() {
-            direction.resets = episode.state.of(packet.from).resets;
-            *episode.state.of_mut(packet.from) = direction;
-            episode.dialogue = dialogue;
+        };
+        let dialogue = episode.follows(packet).then(|| self.dialogue());
+        let fin = self.directions.of(packet.from).fin;
+        let Some(episode) = self.episodes.last_mut() else {
+            return;
+        };
+        if let Some(dialogue) = dialogue {
+            let now = Rejoined {
+                directions: &self.directions,
+                dialogue,
+                last_activity: self.last_activity,
+            };
+            episode.rejoin(packet, now);
+        } else {
+            episode.observe_later(packet);
+            episode.observe_acknowledged_fin(packet.from, fin);
         }
     }
 
@@ -582,9 +582,7 @@ impl<R: StreamReader> Connection<R> {
                 && self.directions.client.iss.is_some()
                 && self.directions.client.new_bytes == 0;
             if bytes < (1 << 30) && !foreign {
-                let direction = self.directions.of_mut(peer);
-                direction.missed_bytes += u64::from(bytes.unsigned_abs());
-                direction.snd_nxt = Some(packet.ack);
+                self.directions.of_mut(peer).miss_until(packet.ack);
             }
         }
         if let Some((end, sent)) = *self.pending_acks.of(peer)
@@ -641,6 +639,10 @@ impl<R: StreamReader> Connection<R> {
         }
         direction.zero_windows += u32::from(packet.window == 0);
         let end = packet.end();
+        let first_fin = direction.fin.is_some_and(|fin| fin.frame == packet.frame);
+        if packet.is_new_data() || first_fin {
+            direction.find_missed(packet.seq, end);
+        }
         match direction.snd_nxt {
             Some(next) if !end.is_after(next) => {
                 direction.out_of_order += u32::from(packet.kind == PacketKind::Data);

@@ -157,6 +157,8 @@ pub struct Direction {
     pub zero_windows: u32,
     /// Bytes that it sent and the capture missed.
     pub missed_bytes: u64,
+    /// The newest of them: an acknowledgement is captured before its data now and then.
+    pub(super) missing: Option<(SeqNumber, SeqNumber)>,
     /// Highest right edge of a SACK block that it sent.
     pub sack_edge: Option<SeqNumber>,
     /// RST packets.
@@ -183,6 +185,30 @@ impl Direction {
                 line.last = (timestamps.value, time);
                 line.samples = line.samples.saturating_add(1);
             }
+        }
+    }
+
+    /// It was acknowledged up to `ack`, beyond all that was seen.
+    pub(super) fn miss_until(&mut self, ack: SeqNumber) {
+        let Some(next) = self.snd_nxt else { return };
+        self.missed_bytes += u64::from(ack.offset_from(next).unsigned_abs());
+        let start = match self.missing {
+            Some((start, end)) if end == next => start,
+            _ => next,
+        };
+        self.missing = Some((start, ack));
+        self.snd_nxt = Some(ack);
+    }
+
+    /// New payload, or a FIN: perhaps some of what was missing.
+    pub(super) fn find_missed(&mut self, from: SeqNumber, end: SeqNumber) {
+        let Some((start, ack)) = self.missing else {
+            return;
+        };
+        let end = if end.is_after(ack) { ack } else { end };
+        let found = end.offset_from(from.later(start));
+        if let Ok(found) = u64::try_from(found) {
+            self.missed_bytes = self.missed_bytes.saturating_sub(found);
         }
     }
 

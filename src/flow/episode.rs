@@ -2,9 +2,19 @@
 
 use crate::capture::FrameId;
 use crate::flow::direction::{Both, FinSeen};
-use crate::flow::{Direction, Packet, PacketKind, Peer};
-use crate::time::Timestamp;
+use crate::flow::{Direction, LastActivity, Packet, PacketKind, Peer};
+use crate::time::{Interval, Timestamp};
 use crate::wire::SeqNumber;
+
+/// Captures exchange neighbours that are less than this apart.
+const REORDERING: Interval = Interval::from_millis(1);
+
+/// A connection's facts once a packet has rejoined those before the RST.
+pub(super) struct Rejoined<'a, S> {
+    pub directions: &'a Both<Direction>,
+    pub dialogue: S,
+    pub last_activity: Option<LastActivity>,
+}
 
 /// One reset event of a connection: the first RST, its echoes, and the state of both ends when the first one came.
 #[derive(Clone, Debug)]
@@ -64,12 +74,13 @@ impl<S> Episode<S> {
         }
     }
 
-    /// Watches what comes after the RST.
+    /// Watches what is captured after the RST and was not sent before it.
     pub(super) fn observe_later(&mut self, packet: &Packet) {
         if self.after.len() < Self::AFTER_KEPT {
             self.after.push(*packet);
         }
-        if !self.overtook(packet) && (packet.is_new_data() || packet.kind == PacketKind::SynAck) {
+        if !self.is_overtaken(packet) && (packet.is_new_data() || packet.kind == PacketKind::SynAck)
+        {
             *self.later_data.of_mut(packet.from) = Some(packet.end());
         }
         let acknowledged = packet.flags.ack()
@@ -81,10 +92,34 @@ impl<S> Episode<S> {
     }
 
     /// Payload below the RST's number: it was sent before the RST and only delivered later.
-    pub(super) fn overtook(&self, packet: &Packet) -> bool {
+    fn is_overtaken(&self, packet: &Packet) -> bool {
         self.first().is_some_and(|reset| {
             reset.from == packet.from && packet.len > 0 && !packet.end().is_after(reset.seq)
         })
+    }
+
+    /// The numbers say that a packet captured just after the RST was sent before it: captures on several queues or interfaces
+    /// exchange neighbours.
+    pub(super) fn follows(&self, packet: &Packet) -> bool {
+        self.first().is_some_and(|reset| {
+            let near = packet.time - reset.time <= REORDERING;
+            near && !self.resumed && precedes(packet, reset)
+        })
+    }
+
+    /// Gives a packet that the RST follows its place before it.
+    pub(super) fn rejoin(&mut self, packet: &Packet, now: Rejoined<'_, S>) {
+        for peer in [Peer::Client, Peer::Server] {
+            let mut direction = now.directions.of(peer).clone();
+            direction.resets = self.state.of(peer).resets;
+            *self.state.of_mut(peer) = direction;
+        }
+        self.dialogue = now.dialogue;
+        self.before.push(*packet);
+        for reset in &mut self.resets {
+            reset.last_activity = now.last_activity;
+            reset.previous_packet = Some(packet.time.min(reset.time));
+        }
     }
 
     /// A FIN that was captured after the RST that acknowledges it had come before.
@@ -107,5 +142,25 @@ impl<S> Episode<S> {
     /// RSTs that bear one peer's address.
     pub fn resets_from(&self, peer: Peer) -> impl Iterator<Item = &Packet> {
         self.resets.iter().filter(move |packet| packet.from == peer)
+    }
+}
+
+/// What the numbers of a RST say was there when it was sent.
+fn precedes(packet: &Packet, reset: &Packet) -> bool {
+    let occupies = packet.end() != packet.seq;
+    match (packet.from == reset.from, occupies) {
+        // A FIN at the very number of a RST without ACK: what drew that one had not acknowledged the FIN.
+        (true, true) => {
+            !packet.end().is_after(reset.seq)
+                || packet.flags.fin() && !reset.flags.ack() && packet.seq == reset.seq
+        }
+        // A socket that is gone acknowledges nothing.
+        (true, false) => {
+            !packet.seq.is_after(reset.seq)
+                && (!reset.flags.ack() || !packet.ack.is_after(reset.ack))
+        }
+        (false, true) if reset.flags.ack() => !packet.end().is_after(reset.ack),
+        // What draws a RST without ACK gives it its number (RFC 9293 section 3.5.2).
+        (false, _) => !reset.flags.ack() && packet.flags.ack() && packet.ack == reset.seq,
     }
 }

@@ -183,6 +183,13 @@ impl Ending {
             })
     }
 
+    /// Up to when facts were frozen: at the RST, or a little later where what it follows was captured after it.
+    pub fn frozen_at(&self, reset: &Packet) -> Timestamp {
+        self.before
+            .last()
+            .map_or(reset.time, |packet| packet.time.max(reset.time))
+    }
+
     /// One side's packets before the RST, newest first.
     pub fn newest_before(&self, from: Peer) -> impl Iterator<Item = &Packet> {
         self.before

@@ -109,7 +109,7 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     let newest = candidates().next_back()?;
     let response = ending.response_of(reset.from).unwrap_or(Interval::ZERO);
     let (earliest, latest) = (
-        Interval::from_nanos(response.as_nanos() / 2),
+        earliest_reply(response),
         Interval::from_nanos(response.as_nanos().saturating_mul(3) / 2) + REPLY_SLACK,
     );
     let fitting = candidates()
@@ -126,6 +126,17 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     // A stack answers at once. Only where nothing else is known may an older packet stand for the one that drew it.
     let near = reset.time - newest.time <= OLDEST_TRIGGER + response.times(2);
     fitting.or_else(recent).or(near.then_some(newest))
+}
+
+/// How soon a reply may be captured after what it answers; where both are near, in whatever order.
+fn earliest_reply(response: Interval) -> Interval {
+    const REORDERING: Interval = Interval::from_millis(1);
+    let soon = Interval::from_nanos(response.as_nanos() / 2);
+    if soon < REORDERING {
+        Interval::ZERO - REORDERING
+    } else {
+        soon
+    }
 }
 
 fn rank(packet: &Packet) -> u8 {

@@ -48,6 +48,10 @@ impl<'a> Situation<'a> {
                     (exchange, Progress::Unanswered)
                 }
                 _ if is_told(ending, exchange) => (exchange, Progress::Told),
+                // In whatever order they were captured.
+                Some(packet) if acknowledges_response(ending, exchange, packet) => {
+                    (exchange, progress(exchange))
+                }
                 _ => (exchange, progress_at(exchange, moment)),
             })
             .find(|(_, progress)| !matches!(progress, Progress::Answered | Progress::Told));
@@ -88,6 +92,18 @@ fn begins_response(exchange: &Exchange, packet: &Packet) -> bool {
         .is_some_and(|response| response.start.frame == packet.frame)
 }
 
+/// The packet acknowledges part of the response: that had come before it.
+fn acknowledges_response(ending: &Ending, exchange: &Exchange, packet: &Packet) -> bool {
+    let newest = ending.state.of(packet.from).ack == Some(packet.ack);
+    newest
+        && exchange.response.is_some_and(|response| {
+            ending
+                .acked_offset
+                .of(packet.from.other())
+                .is_some_and(|acknowledged| acknowledged > response.start.offset)
+        })
+}
+
 /// How far an exchange had come at one moment: a response that began later was not there.
 pub fn progress_at(exchange: &Exchange, moment: Timestamp) -> Progress {
     match (progress(exchange), exchange.response) {
@@ -122,10 +138,10 @@ impl Silence {
                 .last_activity
                 .map(|activity| activity.time)
                 .or(packet.previous_packet)
-                .map(|since| packet.time - since),
+                .map(|since| (packet.time - since).max(Interval::ZERO)),
             wire: packet
                 .previous_packet
-                .map(|previous| packet.time - previous),
+                .map(|previous| (packet.time - previous).max(Interval::ZERO)),
             since: packet.last_activity,
             probes: packet.probes_since_activity,
         }

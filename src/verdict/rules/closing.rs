@@ -438,7 +438,7 @@ fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>) -> Ruling 
 
 /// RST from a live socket after its own FIN: FIN-WAIT-2 that timed out, a process that exits, linger.
 fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
-    let situation = case.situation_at(case.reset.time);
+    let situation = case.situation_at(case.ending.frozen_at(case.reset));
     let harm = harm_of(case.ending, &situation);
     if harm != Harm::None && case.claimed() == situation.responder() && !closed_quietly(case) {
         return unread_or_abort(case, &situation);
@@ -457,7 +457,7 @@ fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
             .detail("early-answer")
             .harm(Harm::ResponseTruncated, situation.requester);
     }
-    let waited = case.reset.time - fin.time;
+    let waited = (case.reset.time - fin.time).max(Interval::ZERO);
     Ruling::new(
         Cause::TeardownNoise,
         Confidence::Likely,
@@ -481,7 +481,7 @@ fn unread_or_abort(case: &Case<'_>, situation: &Situation<'_>) -> Ruling {
 
 /// The other side had closed first.
 fn after_the_others_fin(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
-    let situation = case.situation_at(case.reset.time);
+    let situation = case.situation_at(case.ending.frozen_at(case.reset));
     let open_elsewhere = situation.open.filter(|(exchange, state)| {
         !(*state == Progress::Answering
             && exchange.response.is_some_and(ends_with_fin)
@@ -531,7 +531,7 @@ fn after_the_others_fin(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
     {
         return None;
     }
-    let waited = case.reset.time - fin.time;
+    let waited = (case.reset.time - fin.time).max(Interval::ZERO);
     trigger_is_closing.then(|| {
         Ruling::new(
             Cause::TeardownNoise,

@@ -86,7 +86,7 @@ pub fn injected(case: &Case<'_>) -> Option<Ruling> {
         return None;
     }
     // It cut whatever was open when it came, not only what it answers.
-    let cut = case.situation_at(case.reset.time);
+    let cut = case.situation_at(case.ending.frozen_at(case.reset));
     let harm = match cut.at_stake() {
         Some((exchange, progress)) => {
             match harm_of_exchange(case.ending, &cut, exchange, progress) {

@@ -58,7 +58,9 @@ impl<'a> Case<'a> {
     ) -> Self {
         let unseen = in_flight(ending, reset, &shape);
         let first = shape.trigger.or(unseen);
-        let moment = shape.trigger.map_or(reset.time, |packet| packet.time);
+        let moment = shape
+            .trigger
+            .map_or_else(|| ending.frozen_at(reset), |packet| packet.time);
         let mut silence = Silence::before(first.unwrap_or(reset));
         if let Some(activity) = unseen.and(silence.since) {
             silence.application = Some(reset.time - activity.time);
@@ -113,9 +115,9 @@ impl<'a> Case<'a> {
     pub fn answered_while_asking(&self) -> bool {
         self.ending.dialogue.recent.iter().any(|exchange| {
             exchange.request.complete == Completeness::Incomplete
-                && exchange
-                    .response
-                    .is_some_and(|response| response.start.time <= self.reset.time)
+                && exchange.response.is_some_and(|response| {
+                    response.start.time <= self.ending.frozen_at(self.reset)
+                })
         })
     }
 
