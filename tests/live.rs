@@ -163,8 +163,7 @@ fn a_keepalive_race_with_node() {
     node.args(["-e", NODE_SERVER]);
     let node = net::Program::start(node);
     node.expect("ready");
-    let rules = "table inet t { chain c { type filter hook input priority 0; tcp sport 3000 tcp flags & fin == fin drop; }; }";
-    net.run(At::Client, "nft", &[rules]);
+    hold_back_fins(&net);
     let mut client = net.python(
         At::Client,
         "s = connect(3000); s.sendall(GET); s.recv(999); say('answered'); wait(); s.sendall(GET)\ntry: s.recv(1)\nexcept ConnectionResetError: say('reset')",
@@ -181,6 +180,12 @@ fn a_keepalive_race_with_node() {
     agree(&finding, watch);
 }
 
+/// The server's FINs do not reach the client's stack.
+fn hold_back_fins(net: &Net) {
+    let rules = "table inet t { chain c { type filter hook input priority 0; tcp sport 3000 tcp flags & fin == fin drop; }; }";
+    net.run(At::Client, "nft", &[rules]);
+}
+
 const NODE_SERVER: &str = "
 const server = require('http').createServer((request, response) => response.end('ok'));
 server.keepAliveTimeout = 1000;
@@ -188,6 +193,84 @@ if ('keepAliveTimeoutBuffer' in server) server.keepAliveTimeoutBuffer = 0;
 server.on('connection', socket => socket.on('close', () => console.log('closed')));
 server.listen(3000, '10.66.0.2', () => console.log('ready'));
 ";
+
+/// nginx in the server's namespace, with these directives.
+fn nginx(net: &Net, directives: &str) -> Option<net::Program> {
+    if !has("nginx") || !has("nft") {
+        skip("needs nginx and nft");
+        return None;
+    }
+    let directory = net.directory.path().display();
+    let config = net.path("nginx.conf");
+    let text = format!(
+        "daemon off; master_process off; pid {directory}/nginx.pid; error_log stderr notice;
+         events {{}}
+         http {{
+             access_log off;
+             client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy; fastcgi_temp_path {directory}/fastcgi;
+             uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi;
+             {directives}
+             server {{ listen 10.66.0.2:3000; location / {{ return 200 ok; }} }}
+         }}"
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut command = net.command(At::Server, "nginx");
+    command
+        .arg("-c")
+        .arg(&config)
+        .arg("-p")
+        .arg(net.directory.path());
+    let nginx = net::Program::start(command);
+    nginx.error_with("getrlimit");
+    Some(nginx)
+}
+
+/// As with Node.js: the FIN after a second of silence is still on its way when the client asks again.
+#[test]
+fn a_keepalive_race_with_nginx() {
+    let Some(net) = Net::new("nginx") else { return };
+    let Some(_nginx) = nginx(&net, "keepalive_timeout 1s;") else {
+        return;
+    };
+    let watch = Watch::start(&net, At::Server, &[]);
+    let mut client = net.python(
+        At::Client,
+        "s = connect(3000); s.sendall(GET); s.recv(999); say('answered'); wait(); s.sendall(GET)\ntry: s.recv(1)\nexcept ConnectionResetError: say('reset')",
+    );
+    client.expect("answered");
+    hold_back_fins(&net);
+    std::thread::sleep(Duration::from_millis(1_300));
+    client.tell("again");
+    client.expect("reset");
+    let finding = watch.finding();
+    says(&finding, "keepalive-race", "server");
+    assert_eq!(finding["harm"], "request-lost");
+    kernel_says(&finding, "TCP_ABORT_ON_DATA");
+    agree(&finding, watch);
+}
+
+/// `reset_timedout_connection`: a client that never finishes its request is got rid of with SO_LINGER 0.
+#[test]
+fn a_timeout_that_resets_with_nginx() {
+    let Some(net) = Net::new("slow") else { return };
+    let directives = "reset_timedout_connection on; client_header_timeout 1s;";
+    let Some(_nginx) = nginx(&net, directives) else {
+        return;
+    };
+    let watch = Watch::start(&net, At::Server, &[]);
+    let client = net.python(
+        At::Client,
+        "s = connect(3000); s.sendall(GET[:20])\ntry: s.recv(1)\nexcept ConnectionResetError: say('reset')",
+    );
+    client.expect("reset");
+    let finding = watch.finding();
+    if kernel_speaks() {
+        says(&finding, "abortive-close", "server");
+        assert_eq!(finding["confidence"], "certain");
+    }
+    kernel_says(&finding, "TCP_STATE");
+    agree(&finding, watch);
+}
 
 #[test]
 fn a_firewall_rejects_on_this_host() {
