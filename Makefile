@@ -8,7 +8,7 @@ MINUTES ?= 2
 FUZZ_TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
 
 .DEFAULT_GOAL := help
-.PHONY: help libpcap demo test test-offline lint readme bench soak fuzz fuzz-seeds install
+.PHONY: help libpcap demo test test-offline lint readme bench soak live-rate fuzz fuzz-seeds install
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -48,6 +48,10 @@ bench: libpcap ## time and memory beside tcpdump, tcptrace and tshark (needs roo
 soak: libpcap ## resident memory of `whyrst live` under churning connections, for MINUTES (2); needs root or user namespaces
 	$(CARGO) build --release --locked
 	python3 benches/soak.py --minutes $(MINUTES)
+
+live-rate: libpcap ## packets lost by `whyrst live` at half of what tcpdump sustains, over a veth pair (needs root and tcpreplay)
+	$(CARGO) build --release --locked
+	python3 benches/live_rate.py
 
 fuzz-seeds: ## the fuzzers' first inputs, from captures/
 	sh scripts/fuzz-seeds.sh

@@ -105,7 +105,7 @@ fn advise(error: anyhow::Error) -> anyhow::Error {
             let program = std::env::current_exe()
                 .map_or_else(|_| "whyrst".to_owned(), |path| path.display().to_string());
             error.context(format!(
-                "capturing needs rights: run it with sudo, or once: sudo setcap cap_net_raw,cap_net_admin=eip {program}"
+                "capturing needs rights: run it with sudo, or once: sudo setcap cap_net_raw=ep {program}"
             ))
         }
         _ => error,

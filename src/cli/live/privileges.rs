@@ -167,7 +167,12 @@ fn root_like() -> User {
 }
 
 fn become_user(user: &User) -> anyhow::Result<()> {
-    let doing = || format!("cannot become {}", user.name);
+    let doing = || {
+        format!(
+            "cannot become {} (that takes CAP_SETUID and CAP_SETGID; -Z root stays root without capabilities)",
+            user.name
+        )
+    };
     setgroups(&[user.gid]).with_context(doing)?;
     setresgid(user.gid, user.gid, user.gid).with_context(doing)?;
     setresuid(user.uid, user.uid, user.uid).with_context(doing)?;

@@ -51,9 +51,14 @@ impl Tally {
 
 /// What the line and SIGUSR1 say.
 pub(super) fn describe(seen: &Seen, connections: u64, tally: &Tally, drops: Drops) -> String {
+    let counted = |count: u64, what: &str| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    };
     format!(
-        "{} packets, {connections} connections, {}, {} dropped",
-        seen.frames,
+        "{}, {}, {}, {} dropped",
+        counted(seen.frames, "packet"),
+        counted(connections, "connection"),
         tally.describe(),
         drops.by_kernel + drops.by_interface
     )
