@@ -638,3 +638,16 @@ fn a_growing_pipe_is_as_good_as_an_interface() {
     tcpdump.wait().unwrap();
     assert!(live.wait().unwrap().success());
 }
+
+/// A service manager has to know that nothing is watched any more; the report is written all the same.
+#[test]
+fn an_interface_that_goes_ends_the_run_with_an_error() {
+    let Some(net) = Net::new("gone") else { return };
+    let mut watch = Watch::start(&net, At::Server, &["--kernel", "off"]);
+    net.run(At::Server, "ip", &["link", "delete", net::WIRE]);
+    watch.whyrst.error_with("nothing is left to watch: wire: ");
+    assert_eq!(watch.whyrst.wait(), 2);
+    let report = std::fs::read_to_string(&watch.report).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["summary"]["connections"], 0);
+}

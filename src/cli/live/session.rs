@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use whyrst::analysis::{AnalysisOptions, Analyzer, Event};
 use whyrst::capture::Frame;
 use whyrst::report::Finding;
@@ -60,6 +60,8 @@ pub(super) struct Session<'a> {
     tick: Interval,
     /// When the newest frame was read.
     read_at: Instant,
+    /// Interfaces that are known to have failed.
+    failed: Vec<String>,
     schedule: Schedule,
     /// The first thing that went wrong inside a callback.
     error: Option<anyhow::Error>,
@@ -100,6 +102,7 @@ impl<'a> Session<'a> {
             next_tick: None,
             tick: TICK,
             read_at: now,
+            failed: Vec::new(),
             schedule: Schedule {
                 housekeeping: now,
                 file: now,
@@ -224,6 +227,7 @@ impl<'a> Session<'a> {
         if now >= self.schedule.housekeeping {
             self.schedule.housekeeping = now + HOUSEKEEPING;
             self.set_drops(source.drops());
+            self.say_failures(source);
             self.govern_memory();
             self.set_metrics();
         }
@@ -266,6 +270,18 @@ impl<'a> Session<'a> {
             );
             metrics.update(|metrics| metrics.set(&self.seen, connections, evicted, self.drops));
         }
+    }
+
+    /// Others may go on without it: said at once, not at the end of a week.
+    fn say_failures(&mut self, source: &Source) {
+        let failures = source.failures();
+        for failure in &failures {
+            if !self.failed.contains(failure) {
+                self.line.clear();
+                screen::complain(failure);
+            }
+        }
+        self.failed = failures;
     }
 
     fn govern_memory(&mut self) {
@@ -350,6 +366,11 @@ impl<'a> Session<'a> {
         if !(self.args.json_lines && self.args.output.prints()) {
             let view = self.args.report.view(&self.args.screen);
             self.args.output.write(&report, &view, verbosity)?;
+        }
+        let failures = source.failures();
+        if !failures.is_empty() && source.is_over() {
+            // Whoever started it, systemd perhaps, has to start it again.
+            bail!("nothing is left to watch: {}", failures.join("; "));
         }
         Ok(self.args.report.outcome(&report))
     }

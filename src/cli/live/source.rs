@@ -127,6 +127,22 @@ impl Source {
             })
     }
 
+    /// Every interface has failed.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Self::Interfaces(live) if live.is_over())
+    }
+
+    /// Interfaces that give no more packets, and why.
+    pub(super) fn failures(&self) -> Vec<String> {
+        let Self::Interfaces(live) = self else {
+            return Vec::new();
+        };
+        live.interfaces()
+            .iter()
+            .filter_map(|interface| Some(format!("{}: {}", interface.name(), interface.failure()?)))
+            .collect()
+    }
+
     /// A line for each interface: its link type and counts.
     pub(super) fn describe(&self) -> Vec<String> {
         match self {
