@@ -1,7 +1,9 @@
 //! Takes a direction apart into frames: a short header that tells a length, then that many bytes.
 
+use super::exchange::{Completeness, Message};
+use super::ledger::{ExchangeId, Ledger};
 use super::protocol::mark_at;
-use crate::flow::{Mark, StreamBytes};
+use crate::flow::{Mark, Peer, StreamBytes};
 
 /// What a header's first bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +116,11 @@ impl Framer {
         }
     }
 
+    /// The framing was lost, and a frame begins here after all: segments begin with one more often than not.
+    pub(super) fn resume(&mut self) {
+        *self = Self::default();
+    }
+
     /// Bytes that were never captured.
     pub(super) fn skip(&mut self, at: Mark, missing: u64, mut take: impl FnMut(Event<'_>)) {
         if !self.in_body || self.left < missing {
@@ -134,4 +141,44 @@ impl Framer {
             left: self.left,
         });
     }
+}
+
+/// Bytes whose frames are not known take their turn: the one who asks begins a question where the last one has an answer, what
+/// the other one says is (part of) the answer. Whether either is whole is not known.
+pub(super) fn take_turn(
+    current: &mut Option<ExchangeId>,
+    from: Peer,
+    (start, end): (Mark, Mark),
+    ledger: &mut Ledger,
+) {
+    ledger.unframe();
+    if from == ledger.requester {
+        let id = match *current {
+            Some(id) if !is_answered(id, ledger) => id,
+            answered => {
+                if let Some(answered) = answered {
+                    ledger.settle(answered);
+                }
+                ledger.begin(start)
+            }
+        };
+        *current = Some(id);
+        if let Some(exchange) = ledger.exchange(id) {
+            exchange.request.end = end;
+            exchange.request.complete = Completeness::Unknown;
+        }
+    } else if let Some(exchange) = current.and_then(|id| ledger.exchange(id)) {
+        let response = exchange.response.get_or_insert(Message {
+            start,
+            ..Message::default()
+        });
+        response.end = end;
+        response.complete = Completeness::Unknown;
+    }
+}
+
+fn is_answered(id: ExchangeId, ledger: &mut Ledger) -> bool {
+    ledger
+        .exchange(id)
+        .is_none_or(|exchange| exchange.response.is_some())
 }

@@ -2,9 +2,9 @@
 //! and a sequence number. A packet numbered 0 from the client begins a command; the answer ends by turn-taking.
 
 use super::exchange::{Completeness, Message};
-use super::frames::{Event, Framer, Header};
+use super::frames::{Event, Framer, Header, take_turn};
 use super::ledger::{ExchangeId, Ledger};
-use super::protocol::{Handover, ProtocolReader, Step, Successor, either};
+use super::protocol::{Handover, ProtocolReader, Step, Successor, either, mark_at};
 use crate::flow::{Activity, Mark, Peer, StreamBytes};
 
 const QUIT: u8 = 1;
@@ -146,6 +146,30 @@ impl MySql {
     }
 }
 
+impl MySql {
+    fn lose(&mut self, from: Peer, range: (Mark, Mark), ledger: &mut Ledger) {
+        if self.ready {
+            take_turn(&mut self.query, from, range, ledger);
+        } else {
+            ledger.unframe();
+        }
+    }
+}
+
+/// A segment begins with a packet: a command, the first of an answer, or a goodbye, that is as long as the segment at most.
+fn begins_packet(bytes: &[u8], whole: usize, asks: bool) -> bool {
+    let Some(([a, b, c, sequence], rest)) = bytes.split_first_chunk::<4>() else {
+        return false;
+    };
+    let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
+    let numbered = match sequence {
+        0 => asks || rest.first() == Some(&ERROR),
+        1 => !asks,
+        _ => false,
+    };
+    numbered && length > 0 && length.saturating_add(4) <= whole
+}
+
 /// Command bytes.
 const fn name(command: Option<u8>) -> &'static str {
     match command {
@@ -164,6 +188,10 @@ impl ProtocolReader for MySql {
         let mut activity = Activity::Housekeeping;
         let mut framer = std::mem::take(&mut self.sides[data.from as usize & 1]);
         let mut encrypted = false;
+        let whole = data.bytes.len().saturating_add(data.cut as usize);
+        if framer.lost && begins_packet(data.bytes, whole, data.from == ledger.requester) {
+            framer.resume();
+        }
         framer.read(&data, parse, |event| {
             let ends = matches!(event, Event::Body { left: 0, .. });
             activity = either(activity, self.event(data.from, event, ledger));
@@ -174,12 +202,10 @@ impl ProtocolReader for MySql {
                 && packet.sequence == 1
                 && packet.length == SSL_REQUEST;
         });
-        if framer.lost {
-            activity = Activity::Application;
-        }
         ledger.incomplete |= data.cut > 0;
         if framer.lost {
-            ledger.unframe();
+            activity = Activity::Application;
+            self.lose(data.from, (data.at, mark_at(data.at, whole)), ledger);
         }
         self.sides[data.from as usize & 1] = framer;
         let handover = encrypted.then_some(Handover {
@@ -200,7 +226,7 @@ impl ProtocolReader for MySql {
             self.event(from, event, ledger);
         });
         if framer.lost {
-            ledger.unframe();
+            self.lose(from, (start, at), ledger);
         }
         self.sides[from as usize & 1] = framer;
     }
@@ -247,6 +273,26 @@ mod tests {
             .server(packet(0, b"\xff\xbf\x0f#08S01gone"));
         assert_eq!(*script.activities().last().unwrap(), Housekeeping);
         assert_eq!(script.dialogue().farewells[0].what, "4031");
+    }
+
+    #[test]
+    fn answers_cut_short_by_the_capture_are_answers() {
+        let rows = [
+            packet(1, b"\x01"),
+            packet(2, &[b'x'; 80]),
+            packet(3, b"end"),
+        ]
+        .concat();
+        let dialogue = opened()
+            .client(packet(0, b"\x03one"))
+            .server_cut(&rows[..30], (rows.len() - 30) as u32)
+            .client(packet(0, b"\x03two"))
+            .server_cut(&rows[..30], (rows.len() - 30) as u32)
+            .client(packet(0, b"\x03three"))
+            .dialogue();
+        assert_eq!((dialogue.requests, dialogue.answered), (3, 2));
+        assert!(dialogue.recent[1].response.is_some());
+        assert!(dialogue.recent[2].response.is_none());
     }
 
     proptest::proptest! {

@@ -2,9 +2,9 @@
 //! lengths, the SQLSTATE of a fatal error; never a statement.
 
 use super::exchange::{Completeness, Message};
-use super::frames::{Event, Framer, Header};
+use super::frames::{Event, Framer, Header, take_turn};
 use super::ledger::{ExchangeId, Ledger};
-use super::protocol::{Handover, ProtocolReader, Step, Successor, either};
+use super::protocol::{Handover, ProtocolReader, Step, Successor, either, mark_at};
 use crate::flow::{Activity, Mark, Peer, StreamBytes};
 
 /// Codes in the place of a version number.
@@ -124,7 +124,7 @@ impl PostgreSql {
             ledger.farewell(ledger.requester, at, "terminate");
             return Activity::Housekeeping;
         }
-        if is_question(kind) && self.query.is_none() {
+        if is_question(kind) && !self.is_asking(ledger) {
             let id = ledger.begin(at);
             if let Some(exchange) = ledger.exchange(id) {
                 let summary = match kind {
@@ -138,6 +138,31 @@ impl PostgreSql {
             self.query = Some(id);
         }
         Activity::Application
+    }
+
+    /// A question is open. One whose answer lost its framing ends with the next question.
+    fn is_asking(&mut self, ledger: &mut Ledger) -> bool {
+        let Some(id) = self.query else { return false };
+        let unframed = ledger.exchange(id).is_some_and(|exchange| {
+            exchange
+                .response
+                .is_some_and(|response| response.complete == Completeness::Unknown)
+        });
+        if unframed {
+            ledger.settle(id);
+            self.query = None;
+        }
+        !unframed
+    }
+
+    fn lose(&mut self, from: Peer, range: (Mark, Mark), ledger: &mut Ledger) {
+        if self.started || from != ledger.requester {
+            take_turn(&mut self.query, from, range, ledger);
+        } else {
+            // What was lost was the login.
+            self.started = true;
+            ledger.unframe();
+        }
     }
 
     fn answer(&mut self, bytes: &[u8], end: Mark, left: u64, ledger: &mut Ledger) -> Activity {
@@ -160,8 +185,12 @@ impl PostgreSql {
                     Activity::Application
                 };
             }
-            if self.query.is_none() {
-                return Activity::Housekeeping;
+            // Whether it is fatal, and so no answer, the rest of it tells.
+            if self.query.is_none() || left > 0 {
+                return match self.query {
+                    None => Activity::Housekeeping,
+                    Some(_) => Activity::Application,
+                };
             }
         }
         if let Some(id) = self.query {
@@ -193,6 +222,19 @@ const fn is_question(kind: u8) -> bool {
         kind,
         b'Q' | b'P' | b'B' | b'E' | b'D' | b'F' | b'S' | b'd' | b'c' | b'C'
     )
+}
+
+/// A segment begins with a message that its sender may send.
+fn begins_message(bytes: &[u8], asks: bool) -> bool {
+    let types: &[u8] = if asks {
+        b"QPBEDFSHCXdcfp"
+    } else {
+        b"123ACDEGHIKNRSTVWZcdnstv"
+    };
+    bytes.first().is_some_and(|kind| types.contains(kind))
+        && bytes
+            .get(..5)
+            .is_some_and(|header| matches!(parse(header), Header::Whole(_)))
 }
 
 /// SQLSTATE of an error whose severity is FATAL or PANIC: fields of one letter and a string each.
@@ -227,9 +269,12 @@ impl ProtocolReader for PostgreSql {
             };
         }
         let mut activity = Activity::Housekeeping;
+        let asks = data.from == ledger.requester;
         let mut framer = std::mem::take(&mut self.sides[data.from as usize & 1]);
-        let opening = !self.started && data.from == ledger.requester;
-        let mut startup_done = !opening;
+        let opening = !self.started && asks;
+        if framer.lost && !opening && begins_message(data.bytes, asks) {
+            framer.resume();
+        }
         let parse = |header: &[u8]| {
             if opening {
                 parse_startup(header)
@@ -238,16 +283,13 @@ impl ProtocolReader for PostgreSql {
             }
         };
         framer.read(&data, parse, |event| {
-            startup_done = true;
             activity = either(activity, self.event(data.from, event, ledger));
         });
-        let _ = startup_done;
-        if framer.lost {
-            activity = Activity::Application;
-        }
         ledger.incomplete |= data.cut > 0;
         if framer.lost {
-            ledger.unframe();
+            activity = Activity::Application;
+            let end = mark_at(data.at, data.bytes.len().saturating_add(data.cut as usize));
+            self.lose(data.from, (data.at, end), ledger);
         }
         self.sides[data.from as usize & 1] = framer;
         activity.into()
@@ -264,7 +306,7 @@ impl ProtocolReader for PostgreSql {
             self.event(from, event, ledger);
         });
         if framer.lost {
-            ledger.unframe();
+            self.lose(from, (start, at), ledger);
         }
         self.sides[from as usize & 1] = framer;
     }
@@ -338,6 +380,49 @@ mod tests {
             .dialogue();
         assert_eq!(dialogue.answered, 1);
         assert!(dialogue.farewells.is_empty());
+    }
+
+    #[test]
+    fn answers_cut_short_by_the_capture_are_answers() {
+        let rows = [message(b'D', &[b'x'; 80]), message(b'Z', b"I")].concat();
+        let dialogue = opened()
+            .client(message(b'Q', b"one\0"))
+            .server_cut(&rows[..30], (rows.len() - 30) as u32)
+            .client(message(b'Q', b"two\0"))
+            .server_cut(&rows[..30], (rows.len() - 30) as u32)
+            .client(message(b'Q', b"three\0"))
+            .dialogue();
+        assert_eq!((dialogue.requests, dialogue.answered), (3, 2));
+        assert!(dialogue.recent[1].response.is_some());
+        assert!(dialogue.recent[2].response.is_none());
+    }
+
+    #[test]
+    fn questions_cut_short_by_the_capture_are_questions() {
+        let question = [message(b'P', &[b'x'; 80]), message(b'S', b"")].concat();
+        let dialogue = opened()
+            .client_cut(&question[..30], (question.len() - 30) as u32)
+            .server([message(b'C', b"x\0"), message(b'Z', b"I")].concat())
+            .client(message(b'Q', b"two\0"))
+            .dialogue();
+        assert_eq!((dialogue.requests, dialogue.answered), (2, 1));
+        assert!(dialogue.recent[1].response.is_none());
+        let quiet = opened()
+            .client_cut(&question[..30], (question.len() - 30) as u32)
+            .server([message(b'C', b"x\0"), message(b'Z', b"I")].concat())
+            .client(message(b'X', b""))
+            .dialogue();
+        assert_eq!((quiet.requests, quiet.answered), (1, 1));
+    }
+
+    #[test]
+    fn an_answer_that_was_not_captured_is_one() {
+        let dialogue = opened()
+            .client(message(b'Q', b"one\0"))
+            .gap(crate::flow::Peer::Server, 200)
+            .client(message(b'Q', b"two\0"))
+            .dialogue();
+        assert_eq!((dialogue.requests, dialogue.answered), (2, 1));
     }
 
     proptest::proptest! {

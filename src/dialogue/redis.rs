@@ -172,18 +172,37 @@ impl Redis {
             if ended {
                 ledger.settle(id);
                 self.waiting.pop_front();
+                // A command that lost its framing ends where it is answered.
+                self.asking = self.asking.filter(|asking| *asking != id);
             }
         }
     }
 
-    fn lose(&mut self, from: Peer, end: Mark, ledger: &mut Ledger) {
-        ledger.incomplete = true;
-        self.sides[from as usize & 1].lost = true;
-        // Replies can't be told apart any more: a turn answers all that waits.
+    /// Values can't be told apart any more: what the one who asks says until it is answered is a command, a turn of the other one
+    /// answers all that waits.
+    fn lose(&mut self, from: Peer, (start, end): (Mark, Mark), ledger: &mut Ledger) {
+        ledger.unframe();
+        let side = &mut self.sides[from as usize & 1];
+        side.lost = true;
         if from != ledger.requester {
-            while !self.waiting.is_empty() {
+            while let Some(id) = self.waiting.front().copied() {
                 self.note(from, end, true, ledger);
+                if let Some(response) = ledger.exchange(id).and_then(|e| e.response.as_mut()) {
+                    response.complete = Completeness::Unknown;
+                }
             }
+            return;
+        }
+        let start = side.start.take().unwrap_or(start);
+        let name = command(&side.name).filter(|_| side.element > 0);
+        let id = *self.asking.get_or_insert_with(|| ledger.begin(start));
+        if let Some(exchange) = ledger.exchange(id) {
+            exchange.request.end = end;
+            exchange.request.complete = Completeness::Unknown;
+            exchange.what.summary = exchange.what.summary.take().or(name);
+        }
+        if self.waiting.back() != Some(&id) && self.waiting.len() < PIPELINED {
+            self.waiting.push_back(id);
         }
     }
 }
@@ -206,6 +225,9 @@ impl ProtocolReader for Redis {
             && matches!(data.bytes.first(), Some(b'*' | b'$' | b'+' | b'-' | b':'))
         {
             self.sides[side] = Side::default();
+            if data.from == ledger.requester {
+                self.asking = None;
+            }
         }
         let mut offset = 0;
         while offset < data.bytes.len() && !self.sides[side].lost {
@@ -224,7 +246,7 @@ impl ProtocolReader for Redis {
             if !self.sides[side].lost && self.sides[side].bulk > cut {
                 self.sides[side].bulk -= cut;
             } else {
-                self.lose(data.from, end, ledger);
+                self.lose(data.from, (data.at, end), ledger);
             }
         }
         // Whether a value is a push shows once its first line is whole.
@@ -236,8 +258,12 @@ impl ProtocolReader for Redis {
         Activity::Application.into()
     }
 
-    fn gap(&mut self, from: Peer, at: Mark, _missing: u64, ledger: &mut Ledger) {
-        self.lose(from, at, ledger);
+    fn gap(&mut self, from: Peer, at: Mark, missing: u64, ledger: &mut Ledger) {
+        let start = Mark {
+            offset: at.offset.saturating_sub(missing),
+            ..at
+        };
+        self.lose(from, (start, at), ledger);
     }
 
     fn fin(&mut self, _from: Peer, _at: Mark, _ledger: &mut Ledger) {}
@@ -274,6 +300,22 @@ mod tests {
             dialogue.recent[0].response.unwrap().complete,
             Completeness::Incomplete
         );
+    }
+
+    #[test]
+    fn commands_cut_short_by_the_capture_are_commands() {
+        let set = "*3\r\n$3\r\nset\r\n$3\r\nkey\r\n$90\r\nthe first of";
+        let dialogue = Script::to(6379)
+            .client_cut(set, 80)
+            .server("+OK\r\n")
+            .client_cut(set, 80)
+            .server("+OK\r\n")
+            .client_cut(set, 80)
+            .client("the rest")
+            .dialogue();
+        assert_eq!((dialogue.requests, dialogue.answered), (3, 2));
+        assert_eq!(dialogue.recent[2].what.summary.as_deref(), Some("SET"));
+        assert!(dialogue.recent[2].response.is_none());
     }
 
     #[test]

@@ -168,6 +168,21 @@ impl Ending {
         by_segments.max(by_reset)
     }
 
+    /// Stream offset of a sequence number of one side, where its peer acknowledged anything.
+    pub fn offset_of(&self, peer: Peer, seq: SeqNumber) -> Option<u64> {
+        let acknowledged = self.state.of(peer.other()).ack?;
+        let offset = (*self.acked_offset.of(peer))?;
+        offset.checked_add_signed(i64::from(seq.offset_from(acknowledged)))
+    }
+
+    /// Messages of this protocol tell their own end, where all of their bytes were captured.
+    pub fn is_framed(&self) -> bool {
+        !matches!(
+            self.dialogue.protocol,
+            Protocol::Opaque | Protocol::Tls | Protocol::WebSocket
+        )
+    }
+
     /// Nothing was ever answered in a protocol that nobody knows, and the one who spoke went on after pauses of its own: it waited
     /// for no answer.
     pub fn is_one_way(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What the dialogue was doing when the connection ended.
 
-use crate::dialogue::{Exchange, Message};
+use crate::dialogue::{Completeness, Exchange, Message};
 use crate::flow::{Packet, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::IdleKind;
@@ -17,6 +17,8 @@ pub struct Situation<'a> {
     pub open: Option<(&'a Exchange, Progress)>,
     /// The newest exchange before the moment; `begun` excluded.
     pub newest: Option<&'a Exchange>,
+    /// What looks like a new exchange goes on with one whose answer its sender had not seen yet.
+    pub continues: bool,
 }
 
 impl<'a> Situation<'a> {
@@ -31,6 +33,13 @@ impl<'a> Situation<'a> {
                         && packet.len > 0)
             })
         };
+        let continues = trigger.is_some_and(|packet| {
+            dialogue
+                .recent
+                .iter()
+                .find(begins)
+                .is_some_and(|exchange| continues(ending, exchange, packet))
+        });
         let earlier = || {
             dialogue
                 .recent
@@ -57,9 +66,10 @@ impl<'a> Situation<'a> {
             .find(|(_, progress)| !matches!(progress, Progress::Answered | Progress::Told));
         Self {
             requester: dialogue.requester,
-            begun: dialogue.recent.iter().find(begins),
+            begun: dialogue.recent.iter().find(begins).filter(|_| !continues),
             open,
             newest: earlier().next_back(),
+            continues,
         }
     }
 
@@ -94,13 +104,28 @@ fn begins_response(exchange: &Exchange, packet: &Packet) -> bool {
 
 /// The packet acknowledges part of the response: that had come before it.
 fn acknowledges_response(ending: &Ending, exchange: &Exchange, packet: &Packet) -> bool {
-    let newest = ending.state.of(packet.from).ack == Some(packet.ack);
-    newest
-        && exchange.response.is_some_and(|response| {
-            ending
-                .acked_offset
-                .of(packet.from.other())
-                .is_some_and(|acknowledged| acknowledged > response.start.offset)
+    exchange.response.is_some_and(|response| {
+        ending
+            .offset_of(packet.from.other(), packet.ack)
+            .is_some_and(|acknowledged| acknowledged > response.start.offset)
+    })
+}
+
+/// Without framing a new turn looks like a new request. Its sender had acknowledged no byte of the answer to the one before: it
+/// had not seen that answer and went on with what it was sending.
+fn continues(ending: &Ending, begun: &Exchange, packet: &Packet) -> bool {
+    let before = ending
+        .dialogue
+        .recent
+        .iter()
+        .rev()
+        .find(|exchange| exchange.request.start.offset < begun.request.start.offset);
+    begun.request.complete == Completeness::Unknown
+        && before.is_some_and(|exchange| {
+            exchange.request.complete == Completeness::Unknown
+                && exchange.response.is_some()
+                && !acknowledges_response(ending, exchange, packet)
+                && ending.offset_of(packet.from.other(), packet.ack).is_some()
         })
 }
 
@@ -167,6 +192,8 @@ impl Silence {
 
 /// A message was whole, or at least nothing says that it was not.
 pub fn is_over(message: &Message) -> bool {
-    use crate::dialogue::Completeness::{Complete, Unknown};
-    matches!(message.complete, Complete | Unknown)
+    matches!(
+        message.complete,
+        Completeness::Complete | Completeness::Unknown
+    )
 }

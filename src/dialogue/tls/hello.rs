@@ -8,13 +8,16 @@ const NAME_LEN: usize = 253;
 /// How many protocols of ALPN are kept.
 const PROTOCOLS: usize = 8;
 
+const TLS_1_2: u16 = 0x0303;
+
 /// What a hello says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Hello {
     pub(super) sni: Option<String>,
     pub(super) alpn: Vec<String>,
-    /// Of a ServerHello: the version chosen. Of a ClientHello: its legacy version.
-    pub(super) version: u16,
+    /// Of a ServerHello: the version chosen, unless bytes are missing that could have named another one. Of a ClientHello: its legacy
+    /// version.
+    pub(super) version: Option<u16>,
     /// Of a ServerHello: the cipher suite.
     pub(super) cipher_suite: u16,
 }
@@ -38,7 +41,7 @@ pub(super) fn read(message: &[u8]) -> Option<First> {
     let kind = fields.byte()?;
     fields.take(3)?;
     let mut hello = Hello {
-        version: fields.number()?,
+        version: Some(fields.number()?),
         ..Hello::default()
     };
     // What follows may be cut anywhere.
@@ -49,6 +52,11 @@ pub(super) fn read(message: &[u8]) -> Option<First> {
         }
         2 => {
             let _ = server(&mut hello, &mut fields);
+            // TLS 1.3 bears the number of TLS 1.2 here and its own in an extension (RFC 8446 section 4.1.3).
+            let whole = message_len(message).is_some_and(|len| message.len() >= len);
+            if !whole && hello.version == Some(TLS_1_2) {
+                hello.version = None;
+            }
             Some(First::Server(hello))
         }
         _ => None,
@@ -93,7 +101,7 @@ fn extensions(hello: &mut Hello, fields: &mut Fields<'_>) -> Option<()> {
                     .collect();
             }
             // supported_versions: in a ServerHello the one chosen (RFC 8446 section 4.2.1).
-            43 if body.0.len() == 2 => hello.version = body.number()?,
+            43 if body.0.len() == 2 => hello.version = body.number(),
             _ => {}
         }
     }

@@ -261,8 +261,9 @@ impl Tls {
         if let First::Server(hello) = first {
             self.cipher_suite = hello.cipher_suite;
             self.version = match hello.version {
-                ..=0x0303 => Version::Typed,
-                _ => Version::Hidden,
+                Some(..=0x0303) => Version::Typed,
+                Some(_) => Version::Hidden,
+                None => self.version,
             };
         }
     }
@@ -288,7 +289,7 @@ fn note_hello(from: Peer, first: &First, ledger: &mut Ledger) {
         }
         First::Server(hello) => {
             let tls = ledger.tls();
-            tls.version = Some(hello::version_name(hello.version));
+            tls.version = hello.version.map(hello::version_name);
             if !hello.alpn.is_empty() {
                 tls.alpn.clone_from(&hello.alpn);
             }

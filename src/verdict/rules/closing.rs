@@ -5,6 +5,7 @@ use crate::flow::{FinSeen, Packet, PacketKind};
 use crate::time::Interval;
 use crate::verdict::ending::{Progress, progress};
 use crate::verdict::harm::{Taken, harm_of, harm_of_exchange, taken};
+use crate::verdict::rules::race::{goodbye, race, says_goodbye, stale_reuse};
 use crate::verdict::rules::requester::{own_window_full, stopped_reading};
 use crate::verdict::rules::{Case, carries_payload};
 use crate::verdict::ruling::Ruling;
@@ -12,7 +13,7 @@ use crate::verdict::situation::{Silence, Situation};
 use crate::verdict::{Cause, Confidence, Harm, IdleKind};
 
 /// A FIN that its receiver had this long before it wrote was there to be seen; anything shorter is the event loop's own race.
-const EVENT_LOOP: Interval = Interval::from_millis(5);
+pub(super) const EVENT_LOOP: Interval = Interval::from_millis(5);
 
 /// The rules of closing connections.
 pub fn rule(case: &Case<'_>) -> Option<Ruling> {
@@ -43,7 +44,9 @@ fn responder_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<
     if case.triggered_by_request() && (case.situation.is_quiet() || fin_ended_open_response(case)) {
         let idle = Silence::before(trigger);
         if idle.is_idle(case.ending) || fin_was_idle(case, fin) {
-            return Some(if knew {
+            return Some(if knew && says_goodbye(case, trigger) {
+                goodbye(case, fin, trigger)
+            } else if knew {
                 stale_reuse(case, fin, trigger)
             } else {
                 race(case, fin, trigger)
@@ -113,93 +116,6 @@ fn fin_ended_open_response(case: &Case<'_>) -> bool {
 fn fin_was_idle(case: &Case<'_>, fin: &FinSeen) -> bool {
     fin.last_activity
         .is_some_and(|activity| fin.time - activity.time >= case.ending.idle_threshold())
-}
-
-fn race(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
-    let silence = Silence::before(trigger);
-    let both = case.ending.handshake_seen() && !case.ending.is_incomplete();
-    let confidence = if both && !case.by_box() {
-        Confidence::Certain
-    } else {
-        Confidence::Likely
-    };
-    let ruling = Ruling::new(
-        Cause::KeepaliveRace,
-        confidence,
-        format!(
-            "The {} closed the idle connection while the {}'s next request was already on its way; the request met a closed socket and was reset.",
-            case.claimed(),
-            case.receiver()
-        ),
-    )
-    .because(
-        format!("the request acknowledges {} bytes, not the FIN: it left before the FIN arrived", case.ending.relative(case.claimed(), trigger.ack)),
-        &[trigger],
-    )
-    .because(format!("the {} had closed with FIN in frame {}", case.claimed(), fin.frame.number), &[])
-    .because("the RST has no ACK and repeats the request's acknowledgement: a closed socket answers", &[case.reset])
-    .or(
-        Cause::DataAfterClose,
-        "whether the connection was really idle for the application (its own log of the last response)",
-    );
-    lost(case, ruling).idle(IdleKind::BetweenRequests, silence)
-}
-
-fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
-    let silence = Silence::before(trigger);
-    let known_for = trigger.time - fin.time;
-    if known_for < EVENT_LOOP {
-        let mut ruling = race(case, fin, trigger)
-            .detail("event-loop")
-            .at_most(Confidence::Likely);
-        ruling.cause = Cause::StaleReuse;
-        ruling.alternatives.clear();
-        ruling.evidence.clear();
-        ruling.explanation = format!(
-            "The FIN reached the {} only {known_for} before it wrote its next request: its application had not seen it yet. A race inside the client's event loop.",
-            case.receiver()
-        );
-        return ruling
-            .because(
-                format!("the request acknowledges the FIN, {known_for} after it"),
-                &[trigger],
-            )
-            .because("the RST answers the request", &[case.reset])
-            .or(
-                Cause::StaleReuse,
-                "whether the pool looks for a FIN before it hands out a connection",
-            );
-    }
-    let confidence = if case.by_box() {
-        Confidence::Likely
-    } else {
-        Confidence::Certain
-    };
-    let ruling = Ruling::new(
-        Cause::StaleReuse,
-        confidence,
-        format!(
-            "The {} had closed {known_for} earlier and the {}'s kernel had acknowledged it, but its pool used the connection again.",
-            case.claimed(),
-            case.receiver()
-        ),
-    )
-    .because(format!("the request acknowledges the FIN of frame {}, {known_for} after it", fin.frame.number), &[trigger])
-    .because("the RST answers the request", &[case.reset])
-    .or(Cause::DataAfterClose, "the client's pool: whether this was a new request or the rest of an old one");
-    lost(case, ruling).idle(IdleKind::BetweenRequests, silence)
-}
-
-/// The request that the trigger began is what is at stake.
-fn lost(case: &Case<'_>, ruling: Ruling) -> Ruling {
-    let Some(exchange) = case.situation.begun else {
-        return ruling;
-    };
-    let harm = match taken(case.ending, &case.situation, exchange) {
-        Taken::Nothing => Harm::RequestLost,
-        Taken::Part | Taken::All => Harm::RequestOutcomeUnknown,
-    };
-    ruling.harm(harm, case.situation.requester)
 }
 
 /// Close_notify, an ACK or a FIN after the close: nothing was to be read any more. With a request still open, the close itself

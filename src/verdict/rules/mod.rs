@@ -5,6 +5,7 @@ mod established;
 mod forgotten;
 mod handshake;
 mod no_reset;
+mod race;
 mod requester;
 mod responder;
 
@@ -16,7 +17,7 @@ use crate::verdict::form::{Obedience, Shape};
 use crate::verdict::origin::Origin;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation};
-use crate::verdict::{Cause, Confidence, Form, ResetSender};
+use crate::verdict::{Cause, Confidence, Form, Harm, ResetSender};
 
 pub use no_reset::rule_no_reset;
 
@@ -113,12 +114,23 @@ impl<'a> Case<'a> {
 
     /// A response had begun while its request was still being sent, and the request never ended.
     pub fn answered_while_asking(&self) -> bool {
-        self.ending.dialogue.recent.iter().any(|exchange| {
-            exchange.request.complete == Completeness::Incomplete
-                && exchange.response.is_some_and(|response| {
-                    response.start.time <= self.ending.frozen_at(self.reset)
-                })
-        })
+        self.situation.continues
+            || self.ending.dialogue.recent.iter().any(|exchange| {
+                exchange.request.complete == Completeness::Incomplete
+                    && exchange.response.is_some_and(|response| {
+                        response.start.time <= self.ending.frozen_at(self.reset)
+                    })
+            })
+    }
+
+    /// The newest answer lost its framing with bytes that were not captured: whether it was whole is not known.
+    fn may_be_answering(&self) -> bool {
+        self.ending.is_framed()
+            && self.situation.newest.is_some_and(|exchange| {
+                exchange
+                    .response
+                    .is_some_and(|response| response.complete == Completeness::Unknown)
+            })
     }
 
     /// A verdict that an incomplete capture can't bear is taken down.
@@ -132,7 +144,10 @@ impl<'a> Case<'a> {
                 | Cause::IgnoredRst
         );
         let few = !self.ending.handshake_seen() && self.ending.before.len() < 3;
-        if self.ending.is_incomplete() || few && !proved_by_few {
+        if self.ending.is_incomplete()
+            || few && !proved_by_few
+            || ruling.harm == Harm::None && self.may_be_answering()
+        {
             ruling.at_most(Confidence::Possible)
         } else {
             ruling

@@ -1,0 +1,148 @@
+//! The next request met a socket that had been closed in silence.
+
+use crate::dialogue::Completeness;
+use crate::flow::{FinSeen, Packet};
+use crate::verdict::harm::{Taken, taken};
+use crate::verdict::rules::Case;
+use crate::verdict::rules::closing::EVENT_LOOP;
+use crate::verdict::ruling::Ruling;
+use crate::verdict::situation::Silence;
+use crate::verdict::{Cause, Confidence, Harm, IdleKind};
+
+/// Behind its words their sender closed at once, and they are shorter than all that it had asked before: in a protocol that can't
+/// be read, the last words of a client that found its connection closed (SMTP's QUIT, a Terminate under TLS) look like that.
+pub(super) fn says_goodbye(case: &Case<'_>, trigger: &Packet) -> bool {
+    let ending = case.ending;
+    let closes = |packet: &Packet| {
+        packet.from == trigger.from
+            && packet.flags.fin()
+            && packet.time - trigger.time < EVENT_LOOP
+            && packet.time >= trigger.time
+    };
+    let shorter = ending
+        .dialogue
+        .recent
+        .iter()
+        .filter(|exchange| exchange.response.is_some())
+        .map(|exchange| {
+            let request = &exchange.request;
+            request.end.offset.saturating_sub(request.start.offset)
+        })
+        .min()
+        .is_some_and(|shortest| u64::from(trigger.len) < shortest);
+    !ending.is_framed() && shorter && ending.before.iter().chain(&ending.after).any(closes)
+}
+
+pub(super) fn goodbye(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
+    Ruling::new(
+        Cause::TeardownNoise,
+        Confidence::Possible,
+        format!(
+            "The {} had closed; a few last words of the {}, which closed right behind them, drew the RST.",
+            case.claimed(),
+            case.receiver()
+        ),
+    )
+    .because(format!("the {} had closed with FIN in frame {}", case.claimed(), fin.frame.number), &[])
+    .because("what drew the RST is shorter than any request before, and its sender closed right behind it", &[trigger, case.reset])
+    .or(Cause::StaleReuse, "the client's log: whether this was a request")
+}
+
+/// What drew the RST is a request for sure: its bytes say so, or at least nothing of them is missing and this protocol that nobody
+/// knows has answered such words before.
+fn is_surely_request(case: &Case<'_>) -> bool {
+    let ending = case.ending;
+    let readable = ending.is_framed()
+        && case
+            .situation
+            .begun
+            .is_some_and(|exchange| exchange.request.complete != Completeness::Unknown);
+    readable || !ending.cut_payload && ending.dialogue.answered > 0
+}
+
+pub(super) fn race(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
+    let silence = Silence::before(trigger);
+    let both = case.ending.handshake_seen() && !case.ending.is_incomplete();
+    let confidence = if both && !case.by_box() && is_surely_request(case) {
+        Confidence::Certain
+    } else {
+        Confidence::Likely
+    };
+    let ruling = Ruling::new(
+        Cause::KeepaliveRace,
+        confidence,
+        format!(
+            "The {} closed the idle connection while the {}'s next request was already on its way; the request met a closed socket and was reset.",
+            case.claimed(),
+            case.receiver()
+        ),
+    )
+    .because(
+        format!("the request acknowledges {} bytes, not the FIN: it left before the FIN arrived", case.ending.relative(case.claimed(), trigger.ack)),
+        &[trigger],
+    )
+    .because(format!("the {} had closed with FIN in frame {}", case.claimed(), fin.frame.number), &[])
+    .because("the RST has no ACK and repeats the request's acknowledgement: a closed socket answers", &[case.reset])
+    .or(
+        Cause::DataAfterClose,
+        "whether the connection was really idle for the application (its own log of the last response)",
+    );
+    lost(case, ruling).idle(IdleKind::BetweenRequests, silence)
+}
+
+pub(super) fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
+    let silence = Silence::before(trigger);
+    let known_for = trigger.time - fin.time;
+    if known_for < EVENT_LOOP {
+        let mut ruling = race(case, fin, trigger)
+            .detail("event-loop")
+            .at_most(Confidence::Likely);
+        ruling.cause = Cause::StaleReuse;
+        ruling.alternatives.clear();
+        ruling.evidence.clear();
+        ruling.explanation = format!(
+            "The FIN reached the {} only {known_for} before it wrote its next request: its application had not seen it yet. A race inside the client's event loop.",
+            case.receiver()
+        );
+        return ruling
+            .because(
+                format!("the request acknowledges the FIN, {known_for} after it"),
+                &[trigger],
+            )
+            .because("the RST answers the request", &[case.reset])
+            .or(
+                Cause::StaleReuse,
+                "whether the pool looks for a FIN before it hands out a connection",
+            );
+    }
+    let confidence = if case.by_box() || !is_surely_request(case) {
+        Confidence::Likely
+    } else {
+        Confidence::Certain
+    };
+    let ruling = Ruling::new(
+        Cause::StaleReuse,
+        confidence,
+        format!(
+            "The {} had closed {known_for} earlier and the {}'s kernel had acknowledged it, but its pool used the connection again.",
+            case.claimed(),
+            case.receiver()
+        ),
+    )
+    .because(format!("the request acknowledges the FIN of frame {}, {known_for} after it", fin.frame.number), &[trigger])
+    .because("the RST answers the request", &[case.reset])
+    .or(Cause::DataAfterClose, "the client's pool: whether this was a new request or the rest of an old one");
+    lost(case, ruling).idle(IdleKind::BetweenRequests, silence)
+}
+
+/// The request that the trigger began is what is at stake.
+fn lost(case: &Case<'_>, ruling: Ruling) -> Ruling {
+    let Some(exchange) = case.situation.begun else {
+        return ruling;
+    };
+    let harm = match taken(case.ending, &case.situation, exchange) {
+        Taken::Nothing => Harm::RequestLost,
+        Taken::Part | Taken::All => Harm::RequestOutcomeUnknown,
+    };
+    ruling.harm(harm, case.situation.requester)
+}
