@@ -123,7 +123,7 @@ pub fn without_reset(
         reset_packets: 0,
         after: Vec::new(),
         resumed: false,
-        state: connection.directions.clone(),
+        state: connection.frozen_directions(),
         dialogue: connection.dialogue(),
         acked_offset: Both {
             client: acked(Peer::Client),

@@ -62,6 +62,15 @@ impl Assembler {
         }
     }
 
+    /// Bytes before `end` that were not seen (so far).
+    pub fn hole_before(&self, end: SeqNumber) -> u64 {
+        let (Some((_, next)), Some(end)) = (self.next, self.offset_of(end)) else {
+            return 0;
+        };
+        let held = self.early.as_ref().map_or(0, |early| early.length());
+        end.saturating_sub(next).saturating_sub(held)
+    }
+
     /// Takes a segment's payload.
     pub fn take<R: StreamReader>(
         &mut self,

@@ -162,6 +162,18 @@ impl<R: StreamReader> Connection<R> {
         self.assemblers.of(peer).missed
     }
 
+    /// Both directions as they are now; what lies below the newest payload or FIN and was not seen counts as missed.
+    pub fn frozen_directions(&self) -> Both<Direction> {
+        let mut directions = self.directions.clone();
+        for peer in [Peer::Client, Peer::Server] {
+            let direction = directions.of_mut(peer);
+            let end = direction.fin.map(|fin| fin.seq).or(direction.snd_nxt);
+            direction.missed_bytes +=
+                end.map_or(0, |end| self.assemblers.of(peer).hole_before(end));
+        }
+        directions
+    }
+
     /// The stream's number in one capture.
     pub fn stream_in(&self, capture: CaptureId) -> Option<u32> {
         self.streams
@@ -337,13 +349,15 @@ impl<R: StreamReader> Connection<R> {
         match self.episodes.last_mut() {
             Some(episode) if full || !episode.resumed => episode.add(packet),
             _ => {
+                let mut state = self.frozen_directions();
+                state.of_mut(packet.from.other()).miss_before_reset(&packet);
                 let mut episode = Episode {
                     resets: Vec::with_capacity(1),
                     frames: Vec::with_capacity(1),
                     packets: 0,
                     before: self.history.to_vec(),
                     before_skipped: self.history.skipped(),
-                    state: self.directions.clone(),
+                    state,
                     after: Vec::new(),
                     dialogue: self.dialogue(),
                     text: segment.payload.iter().copied().take(128).collect(),
@@ -364,17 +378,16 @@ impl<R: StreamReader> Connection<R> {
         let Some(episode) = self.episodes.last() else {
             return;
         };
-        let dialogue = episode.follows(packet).then(|| self.dialogue());
+        let rejoined = episode.follows(packet).then(|| Rejoined {
+            directions: self.frozen_directions(),
+            dialogue: self.dialogue(),
+            last_activity: self.last_activity,
+        });
         let fin = self.directions.of(packet.from).fin;
         let Some(episode) = self.episodes.last_mut() else {
             return;
         };
-        if let Some(dialogue) = dialogue {
-            let now = Rejoined {
-                directions: &self.directions,
-                dialogue,
-                last_activity: self.last_activity,
-            };
+        if let Some(now) = rejoined {
             episode.rejoin(packet, now);
         } else {
             episode.observe_later(packet);

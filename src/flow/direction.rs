@@ -1,7 +1,7 @@
 //! One direction of a connection: the sequence space that its sender used, as far as seen.
 
 use crate::capture::FrameId;
-use crate::flow::{LastActivity, Peer};
+use crate::flow::{LastActivity, Packet, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{MacAddress, SeqNumber, Timestamps, Ttl};
 
@@ -198,6 +198,19 @@ impl Direction {
         };
         self.missing = Some((start, ack));
         self.snd_nxt = Some(ack);
+    }
+
+    /// A RST of its peer acknowledges more than was seen: at least a FIN is missing. A number beyond any window is a forger's, or
+    /// that of another connection.
+    pub(super) fn miss_before_reset(&mut self, reset: &Packet) {
+        const FAR: i32 = 1 << 20;
+        let missed = self
+            .snd_nxt
+            .filter(|_| reset.flags.ack() && self.packets > 0)
+            .map_or(0, |next| reset.ack.offset_from(next));
+        if (1..FAR).contains(&missed) {
+            self.missed_bytes += u64::from(missed.unsigned_abs());
+        }
     }
 
     /// New payload, or a FIN: perhaps some of what was missing.

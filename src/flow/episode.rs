@@ -10,8 +10,8 @@ use crate::wire::SeqNumber;
 const REORDERING: Interval = Interval::from_millis(1);
 
 /// A connection's facts once a packet has rejoined those before the RST.
-pub(super) struct Rejoined<'a, S> {
-    pub directions: &'a Both<Direction>,
+pub(super) struct Rejoined<S> {
+    pub directions: Both<Direction>,
     pub dialogue: S,
     pub last_activity: Option<LastActivity>,
 }
@@ -108,11 +108,14 @@ impl<S> Episode<S> {
     }
 
     /// Gives a packet that the RST follows its place before it.
-    pub(super) fn rejoin(&mut self, packet: &Packet, now: Rejoined<'_, S>) {
-        for peer in [Peer::Client, Peer::Server] {
-            let mut direction = now.directions.of(peer).clone();
-            direction.resets = self.state.of(peer).resets;
-            *self.state.of_mut(peer) = direction;
+    pub(super) fn rejoin(&mut self, packet: &Packet, now: Rejoined<S>) {
+        let resets = (self.state.client.resets, self.state.server.resets);
+        self.state = now.directions;
+        (self.state.client.resets, self.state.server.resets) = resets;
+        if let Some(reset) = self.resets.first() {
+            self.state
+                .of_mut(reset.from.other())
+                .miss_before_reset(reset);
         }
         self.dialogue = now.dialogue;
         self.before.push(*packet);

@@ -85,6 +85,11 @@ impl Reassembly {
         self.early.keys().next().copied()
     }
 
+    /// Bytes held, those that were cut included.
+    pub fn length(&self) -> u64 {
+        self.early.values().map(Early::len).sum()
+    }
+
     /// Takes the next piece if it begins at or before `next`; drops what is old.
     pub fn take_ready(&mut self, next: u64) -> Option<Piece> {
         loop {

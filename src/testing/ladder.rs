@@ -368,6 +368,7 @@ impl Ladder {
             (!step.lost).then_some(TraceFrame {
                 time: self.begins + step.at,
                 interface: step.interface,
+                original_len: bytes.len() as u32,
                 bytes,
             })
         });

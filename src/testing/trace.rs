@@ -17,6 +17,8 @@ pub struct TraceFrame {
     pub interface: u32,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// How many it had on the wire.
+    pub original_len: u32,
 }
 
 /// A capture in memory.
@@ -43,7 +45,7 @@ impl Trace {
         let second = self.frames.iter().map(|frame| TraceFrame {
             time: frame.time + Interval::from_nanos(micros * 1000),
             interface: frame.interface + 1,
-            bytes: frame.bytes.clone(),
+            ..frame.clone()
         });
         let frames = self.frames.iter().cloned().chain(second).collect();
         Self::of(frames)
@@ -55,6 +57,24 @@ impl Trace {
             frame.time = frame.time + Interval::from_nanos(late * 1000);
         }
         Self::of(self.frames)
+    }
+
+    /// Captured with a snap length.
+    pub fn cut_at(mut self, length: usize) -> Self {
+        for frame in &mut self.frames {
+            frame.bytes.truncate(length);
+        }
+        self
+    }
+
+    /// Only the frames that `keep` wants; it is told their place, counted from 0.
+    pub fn only(mut self, mut keep: impl FnMut(usize, &TraceFrame) -> bool) -> Self {
+        let mut place = 0;
+        self.frames.retain(|frame| {
+            place += 1;
+            keep(place - 1, frame)
+        });
+        self
     }
 
     /// Hands every frame to `take`, with numbers from 1.
@@ -69,7 +89,7 @@ impl Trace {
                 link: ETHERNET,
                 interface: frame.interface,
                 data: &frame.bytes,
-                original_len: frame.bytes.len() as u32,
+                original_len: frame.original_len,
             });
         }
     }
@@ -121,12 +141,12 @@ impl Trace {
         }
         for frame in &self.frames {
             let nanos = frame.time.as_nanos();
-            let length = frame.bytes.len() as u32;
+            let (length, original) = (frame.bytes.len() as u32, frame.original_len);
             let (seconds, rest) = (
                 nanos.div_euclid(1_000_000_000),
                 nanos.rem_euclid(1_000_000_000),
             );
-            for word in [seconds as u32, rest as u32, length, length] {
+            for word in [seconds as u32, rest as u32, length, original] {
                 file.extend(word.to_le_bytes());
             }
             file.extend(&frame.bytes);

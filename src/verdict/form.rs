@@ -69,7 +69,10 @@ pub fn shape<'a>(ending: &'a Ending, reset: &Packet) -> Shape<'a> {
 
 /// The SYN that a RST,ACK acknowledges (RFC 9293 section 3.10.7.1 and .2).
 fn answered_syn<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
-    if ending.state.of(reset.from).iss.is_some() {
+    // Who acknowledges something has got a SYN-ACK, captured or not.
+    if ending.state.of(reset.from).iss.is_some()
+        || ending.state.of(reset.from.other()).ack.is_some()
+    {
         return None;
     }
     ending.newest_before(reset.from.other()).find(|packet| {

@@ -1,6 +1,8 @@
 //! What an ending cost, from acknowledgements and framing alone. That a kernel took a request never proves that an application read it.
 
 use crate::dialogue::{Answer, Completeness, Exchange};
+use crate::flow::PacketKind;
+use crate::time::Interval;
 use crate::verdict::Harm;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::situation::Situation;
@@ -55,8 +57,12 @@ pub enum Taken {
 /// then threw away, Linux `__tcp_close`).
 pub fn taken(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) -> Taken {
     let acknowledged = ending.acknowledged_of(situation.requester).unwrap_or(0);
-    if acknowledged <= exchange.request.start.offset && unheard(ending, situation) {
-        // Its acknowledgements were not captured: that there were none can't be said.
+    // Acknowledgements that were not captured, or a request whose beginning was not: that nothing was taken can't be said.
+    if acknowledged <= exchange.request.start.offset
+        && (unheard(ending, situation)
+            || begun_before_capture(ending, exchange)
+            || never_repeated(ending, situation, exchange))
+    {
         return Taken::Part;
     }
     if acknowledged >= exchange.request.end.offset
@@ -78,4 +84,34 @@ fn unheard(ending: &Ending, situation: &Situation<'_>) -> bool {
             .resets
             .first()
             .is_none_or(|reset| reset.from == situation.requester)
+}
+
+/// The first bytes seen of a connection that was there before the capture, and they are no beginning of anything known.
+fn begun_before_capture(ending: &Ending, exchange: &Exchange) -> bool {
+    exchange.request.start.offset == 0
+        && !ending.handshake_seen()
+        && exchange.what.summary.is_none()
+        && exchange.request.complete == Completeness::Unknown
+}
+
+/// What is not acknowledged is sent again after a second at the latest, or three where the round trip is not known (RFC 6298
+/// sections 2.1 and 2.4, RFC 1122 section 4.2.3.1). This was not: its acknowledgement was missed.
+fn never_repeated(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) -> bool {
+    let patience = ending
+        .round_trip()
+        .map_or(Interval::from_millis(3_000), |round_trip| {
+            Interval::from_millis(1_000) + round_trip.times(2)
+        });
+    let end = ending
+        .resets
+        .first()
+        .map_or(ending.last, |reset| reset.time);
+    let alive = ending
+        .resets
+        .first()
+        .is_none_or(|reset| reset.from == situation.requester);
+    let repeated = ending.newest_before(situation.requester).any(|packet| {
+        packet.kind == PacketKind::Retransmission && packet.time >= exchange.request.start.time
+    });
+    alive && !repeated && end - exchange.request.end.time >= patience
 }

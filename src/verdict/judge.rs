@@ -269,6 +269,10 @@ fn retry(
             RetrySafety::Yes,
             "No byte of the request was acknowledged: no application can have read it, whatever its method.",
         ),
+        (_, Some(Idempotence::Idempotent)) if ending.is_incomplete() => (
+            RetrySafety::Unknown,
+            "The capture misses packets: which request was open is not sure.",
+        ),
         (_, Some(Idempotence::Idempotent)) => (
             RetrySafety::Yes,
             "The first copy may have been executed, but the method is idempotent (RFC 9110 section 9.2.2).",

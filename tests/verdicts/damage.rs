@@ -1,0 +1,102 @@
+//! What a damaged capture may do to a verdict: make it less sure. What is still called certain is what the whole capture shows, and
+//! harm that the whole capture does not show is at most possible.
+
+use whyrst::report::Finding;
+use whyrst::testing::{Ladder, Trace, TraceFrame};
+use whyrst::verdict::{Confidence, Harm, RetrySafety};
+
+use crate::{every_ladder, line};
+
+/// The source address as it stands in the frame.
+fn source(frame: &TraceFrame) -> Option<&[u8]> {
+    match frame.bytes.get(14)? >> 4 {
+        4 => frame.bytes.get(26..30),
+        _ => frame.bytes.get(22..38),
+    }
+}
+
+/// A capture, and what it lacks.
+fn damaged(ladder: &Ladder) -> Vec<(String, Trace)> {
+    let whole = ladder.trace();
+    let frames = whole.frames.len();
+    let first = whole.frames.first().cloned();
+    let one_way = |same: bool| {
+        whole
+            .clone()
+            .only(|_, frame| (source(frame) == first.as_ref().and_then(source)) == same)
+    };
+    let mut all = vec![
+        ("the first side's packets".to_owned(), one_way(true)),
+        ("the other side's packets".to_owned(), one_way(false)),
+    ];
+    for length in [68, 80, 96, 128] {
+        all.push((
+            format!("snap length {length}"),
+            whole.clone().cut_at(length),
+        ));
+    }
+    for gone in 0..frames {
+        all.push((
+            format!("without packet {}", gone + 1),
+            whole.clone().only(|place, _| place != gone),
+        ));
+        all.push((
+            format!("from packet {} on", gone + 1),
+            whole.clone().only(|place, _| place >= gone),
+        ));
+        all.push((
+            format!("until packet {}", gone + 1),
+            whole.clone().only(|place, _| place <= gone),
+        ));
+    }
+    all
+}
+
+fn hurts(finding: &Finding) -> bool {
+    !matches!(finding.harm, Harm::None | Harm::Refused)
+}
+
+/// What is wrong with a finding of a damaged capture, given those of the whole one.
+fn complaint(whole: &[Finding], found: &Finding) -> Option<&'static str> {
+    let same = |other: &&Finding| other.connection.client.port == found.connection.client.port;
+    let of_it = || whole.iter().filter(same);
+    if found.confidence == Confidence::Certain
+        && !of_it().any(|other| other.cause == found.cause && other.sender == found.sender)
+    {
+        return Some("certain, and not what happened");
+    }
+    if found.confidence < Confidence::Possible && hurts(found) && !of_it().any(hurts) {
+        return Some("harm that nobody suffered");
+    }
+    let safe = |finding: &Finding, safety| {
+        finding
+            .retry
+            .as_ref()
+            .is_some_and(|retry| retry.safe == safety)
+    };
+    if safe(found, RetrySafety::Yes) && of_it().any(|other| safe(other, RetrySafety::No)) {
+        return Some("a retry that is not safe");
+    }
+    None
+}
+
+#[test]
+fn damage_makes_less_sure_and_no_more() {
+    let mut complaints = Vec::new();
+    for (name, ladder) in every_ladder() {
+        let whole = ladder.findings();
+        for (what, trace) in damaged(&ladder) {
+            for finding in trace.findings() {
+                if let Some(complaint) = complaint(&whole, &finding) {
+                    complaints.push(format!("{name}, {what}: {complaint}: {}", line(&finding)));
+                }
+            }
+        }
+    }
+    assert!(
+        complaints.is_empty(),
+        "{} complaints:\n{}",
+        complaints.len(),
+        complaints.join("\n")
+    );
+}
