@@ -84,8 +84,8 @@ def tcpdump(*arguments):
     return lost(["tcpdump", "-i", FAR, "-n", "-Z", "root", "-w", "/dev/null"], "listening on", *arguments)
 
 
-def whyrst(program, *arguments):
-    return lost([program, "live", "-i", FAR, "-Z", "root", "--kernel", "off", "--json-lines"], f"watching {FAR}", *arguments)
+def whyrst(program, further, *arguments):
+    return lost([program, "live", "-i", FAR, "-Z", "root", "--json-lines", *further], f"watching {FAR}", *arguments)
 
 
 def sustained(capture, packets, runs):
@@ -114,6 +114,7 @@ def main():
     parser.add_argument("--packets", type=int, default=2_000_000, help="packets of each run (2000000)")
     parser.add_argument("--rate", type=int, help="half of this, instead of what tcpdump is found to sustain")
     parser.add_argument("--whyrst", default=str(ROOT / "target/release/whyrst"), help="another build of whyrst")
+    parser.add_argument("arguments", nargs="*", help="further arguments of `whyrst live`, after --")
     options = parser.parse_args()
     for tool in ("tcpreplay", "tcpdump", "ip"):
         if not shutil.which(tool):
@@ -132,7 +133,7 @@ def main():
         print(f"{'program':<8} {'packets/s':>10} {'sent':>10} {'lost':>8} {'of a core':>10}")
         total = 0
         for _ in range(options.runs):
-            for name, program in (("tcpdump", tcpdump), ("whyrst", lambda *rest: whyrst(options.whyrst, *rest))):
+            for name, program in (("tcpdump", tcpdump), ("whyrst", lambda *rest: whyrst(options.whyrst, options.arguments, *rest))):
                 sent, missing, came_to, share = program(capture, options.packets, round(rate / 2))
                 print(f"{name:<8} {came_to:>10,.0f} {sent:>10,} {missing:>8,} {share:>10.0%}", flush=True)
                 total += missing if name == "whyrst" else 0

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 
 use crate::capture::{CaptureId, Frame};
 use crate::dialogue::DialogueReader;
-use crate::flow::{Limits, Table};
+use crate::flow::{Connection, Limits, Table};
 use crate::report::{CaptureSummary, Finding, Heading, IdleTimeout, Report};
 use crate::time::Timestamp;
 use crate::wire::{Decoded, Decoder};
@@ -133,6 +133,11 @@ impl Analyzer {
 
     /// Takes one frame.
     pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.place(frame);
+    }
+
+    /// Takes one frame. Returns the stream that it belongs to, as findings number it, where that connection is still held.
+    pub fn place(&mut self, frame: &Frame<'_>) -> Option<u32> {
         self.first.get_or_insert(frame.time);
         self.last = self.last.max(Some(frame.time));
         let slot = usize::from(frame.id.capture.0);
@@ -147,6 +152,7 @@ impl Analyzer {
                 if let (Some(watch), Some(connection)) = (&mut self.watch, connection) {
                     watch.seen(connection, frame.time);
                 }
+                return connection.map(Connection::first_stream);
             }
             Decoded::Icmp(quote) => self.table.take_quote(&quote),
             Decoded::CutTcp => {
@@ -156,6 +162,7 @@ impl Analyzer {
             Decoded::Undecoded => counted.undecoded += 1,
             Decoded::Other => {}
         }
+        None
     }
 
     /// The time of the newest frame.

@@ -26,6 +26,7 @@ const AT_ONCE: Duration = Duration::from_millis(20);
 const BEFORE: Interval = Interval::from_millis(1_000);
 
 struct Kept {
+    stream: Option<u32>,
     id: FrameId,
     time: Timestamp,
     link: LinkType,
@@ -56,7 +57,7 @@ impl Ring {
         }
     }
 
-    fn push(&mut self, frame: &Frame<'_>) {
+    fn push(&mut self, frame: &Frame<'_>, stream: Option<u32>) {
         let len = frame.data.len();
         while !self.frames.is_empty()
             && self.bytes.len() + self.frames.len() * Self::OVERHEAD + len + Self::OVERHEAD
@@ -68,6 +69,7 @@ impl Ring {
         }
         self.bytes.extend(frame.data);
         self.frames.push_back(Kept {
+            stream,
             id: frame.id,
             time: frame.time,
             link: frame.link,
@@ -83,18 +85,46 @@ impl Ring {
     }
 }
 
-/// The frames of a ring from a time on.
-struct Since<'a>(&'a Ring, Timestamp);
+/// Which frames of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    All,
+    /// Of one connection.
+    Stream(u32),
+    /// From a time on.
+    Since(Timestamp),
+}
 
-impl Replay for Since<'_> {
+impl Wanted {
+    fn of(finding: &Finding) -> Self {
+        match finding.connections {
+            None => Self::Stream(finding.connection.stream),
+            // An entry for many.
+            Some(_) => Self::Since(finding.first.unwrap_or(finding.at) - BEFORE),
+        }
+    }
+
+    fn has(self, kept: &Kept) -> bool {
+        match self {
+            Self::All => true,
+            Self::Stream(stream) => kept.stream == Some(stream),
+            Self::Since(time) => kept.time >= time,
+        }
+    }
+}
+
+/// Some frames of a ring.
+struct Part<'a>(&'a Ring, Wanted);
+
+impl Replay for Part<'_> {
     fn replay(&mut self, take: &mut dyn FnMut(&Frame<'_>)) -> anyhow::Result<()> {
-        let Self(ring, since) = *self;
+        let Self(ring, wanted) = *self;
         let (front, back) = ring.bytes.as_slices();
         let mut start = 0;
         let mut joined = Vec::new();
         for kept in &ring.frames {
             let end = start + kept.len;
-            if kept.time >= since {
+            if wanted.has(kept) {
                 let data = match front.get(start..end) {
                     Some(data) => data,
                     None if start >= front.len() => back
@@ -144,8 +174,9 @@ impl<'a> Keeper<'a> {
         })
     }
 
-    pub(super) fn frame(&mut self, frame: &Frame<'_>) {
-        self.ring.push(frame);
+    /// `stream`: which connection's it is.
+    pub(super) fn frame(&mut self, frame: &Frame<'_>, stream: Option<u32>) {
+        self.ring.push(frame, stream);
     }
 
     /// A finding is written once; an amendment that comes while it waits is in it.
@@ -210,8 +241,7 @@ impl<'a> Keeper<'a> {
         let path = directory.join(file_name(&finding));
         // Whoever watches the directory sees whole files only.
         let unfinished = path.with_extension("part");
-        let opened = finding.connection.opened;
-        let mut packets = Since(&self.ring, opened.min(finding.at) - BEFORE);
+        let mut packets = Part(&self.ring, Wanted::of(&finding));
         // That packets were left out is said once, in the manual, and not a thousand times.
         self.args.evidence.write(
             &unfinished,
@@ -244,7 +274,7 @@ impl<'a> Keeper<'a> {
                 path,
                 report,
                 redactor,
-                &mut Since(&self.ring, Timestamp::from_nanos(i64::MIN)),
+                &mut Part(&self.ring, Wanted::All),
                 verbosity,
             )?;
             let oldest = self.ring.oldest();

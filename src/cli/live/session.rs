@@ -160,9 +160,9 @@ impl<'a> Session<'a> {
             Some(_) => {}
         }
         self.seen.count(frame);
-        self.analyzer.frame(frame);
+        let stream = self.analyzer.place(frame);
         if let Some(keeper) = &mut self.keeper {
-            keeper.frame(frame);
+            keeper.frame(frame, stream);
         }
         self.read_at = Instant::now();
     }
