@@ -101,6 +101,9 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
         Reason::IdleReset(server) => plain(
             "server",
             format!(
+                "close idle connections to {server} in the client, before something else resets them"
+            ),
+            format!(
                 "Something closes idle connections to {server} with a RST. Let the client close them earlier, or let the closer send a FIN: a RST may meet a request that is on its way."
             ),
             Some(
@@ -116,6 +119,9 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
             ..plain(
                 "server",
                 format!(
+                    "raise the listen backlog of {server}, and find what keeps it from accepting"
+                ),
+                format!(
                     "{server} did not accept() fast enough and its queue was full. Raise the listen backlog and net.core.somaxconn together (the smaller one counts), and look for what keeps it from accepting. `nstat -az TcpExtListenOverflows TcpExtListenDrops` on the server confirms it."
                 ),
                 Some(
@@ -125,6 +131,7 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
         },
         Reason::SuddenClose(server) => plain(
             "server",
+            format!("let {server} say Connection: close in its last answer"),
             format!(
                 "{server} closes connections right after an answer without having announced it (a limit on requests or age, or a drain). Let its last answer carry Connection: close, then no client sends another request there; or raise the limit."
             ),
@@ -132,6 +139,7 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
         ),
         Reason::Upload(server) => plain(
             "server",
+            format!("let {server} read the whole request before it closes"),
             format!(
                 "{server} closes before it has read the whole request. Let it read (or discard) the rest before it closes, or let clients ask first with Expect: 100-continue; then its answer arrives instead of a reset."
             ),
@@ -139,6 +147,7 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
         ),
         Reason::Restart(server) => plain(
             "server",
+            format!("find in the log of {server} why it ended connections with work open"),
             format!(
                 "{server} ended connections that had work open: look in its log at these times for a crash, a kill, a deploy or a limit. On a deploy, stop accepting, answer what is open, then exit."
             ),
@@ -146,6 +155,7 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
         ),
         Reason::Filter(server) => plain(
             "path",
+            format!("find the device on the path to {server} that resets in somebody else's name"),
             format!(
                 "A device on the path to {server} resets connections in somebody else's name. A capture at both ends proves it to whoever runs the device: the RST that arrives was never sent."
             ),
@@ -153,6 +163,7 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
         ),
         Reason::Refused(server) => plain(
             "server",
+            format!("start the service on {server}, or correct the address, port or firewall rule"),
             format!(
                 "Nothing accepted connections on {server} at these times: start the service, or correct the address, port or firewall rule."
             ),
@@ -161,10 +172,11 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
     }
 }
 
-fn plain(change: &str, text: String, will_not_help: Option<&str>) -> Advice {
+fn plain(change: &str, action: String, text: String, will_not_help: Option<&str>) -> Advice {
     Advice {
         id: String::new(),
         change: change.to_owned(),
+        action,
         text,
         settings: Vec::new(),
         will_not_help: will_not_help.map(str::to_owned),
@@ -212,11 +224,21 @@ fn idle_reuse(
         .find(|pair| pair.client == client.to_string() && pair.server == server.to_string());
     let keeps = timer.and_then(|timer| timer.estimate_s);
     let client_keeps = pair.and_then(|pair| pair.client_keeps_s);
+    let spread = timer.and_then(|timer| timer.spread_s).unwrap_or(0.0);
     let mut advice = plain(
         "client",
         match keeps {
+            Some(keeps) => format!(
+                "let {client} drop idle connections to {server} after {} s or less",
+                below(keeps, spread)
+            ),
+            None => {
+                format!("let {client} drop idle connections to {server} before the server does")
+            }
+        },
+        match keeps {
             Some(keeps) => {
-                let below = below(keeps, timer.and_then(|timer| timer.spread_s).unwrap_or(0.0));
+                let below = below(keeps, spread);
                 format!(
                     "{server} closes idle connections after {keeps:.2} s; the client {client} keeps and reuses them longer{}. The side that sends requests must close first: let the client drop idle connections after {below} s or less, or raise the server's idle timeout above the client's (then the client's must be finite).",
                     client_keeps
@@ -233,8 +255,7 @@ fn idle_reuse(
         advice.will_not_help = Some("TCP keepalive (its probes are no activity for an application's idle timer), and blind retries of POST.".to_owned());
     }
     if let Some(keeps) = keeps {
-        let client_value = below(keeps, timer.and_then(|timer| timer.spread_s).unwrap_or(0.0));
-        advice.settings = idle_settings(timer, client_value, client_keeps, grounds);
+        advice.settings = idle_settings(timer, below(keeps, spread), client_keeps, grounds);
     }
     advice
 }
@@ -291,8 +312,14 @@ fn idle_settings(
             }
         }
     }
+    // The client has to change: its lines come first.
+    lines.sort_by_key(|line| !line.product.ends_with(CLIENT));
     lines
 }
+
+/// How a setting's product is marked where the line goes into a client, and into a server.
+const CLIENT: &str = "(client)";
+const SERVER: &str = "(server)";
 
 fn push(lines: &mut Vec<SettingLine>, entry: &KnownTimeout, value: f64) {
     let Some(text) = entry.setting_line(value) else {
@@ -300,12 +327,12 @@ fn push(lines: &mut Vec<SettingLine>, entry: &KnownTimeout, value: f64) {
     };
     if lines.len() < 8 && !lines.iter().any(|known| known.line == text) {
         let side = if entry.role.ends_as_client() {
-            "client"
+            CLIENT
         } else {
-            "server"
+            SERVER
         };
         lines.push(SettingLine {
-            product: format!("{} ({side})", entry.product),
+            product: format!("{} {side}", entry.product),
             line: text,
         });
     }
@@ -328,6 +355,13 @@ fn silent_expiry(server: SocketAddr, cited: &[&Finding], grounds: &Grounds<'_>) 
     let known = limit < f64::MAX;
     let mut advice = plain(
         "path",
+        if known {
+            format!(
+                "send TCP keepalive probes after {probe:.0} s of silence on connections to {server}"
+            )
+        } else {
+            format!("send TCP keepalive probes more often on connections to {server}")
+        },
         if known {
             format!(
                 "Something on the way to {server} (a NAT, firewall, balancer, or the host itself) forgets silent connections: the shortest silence lost here was {shortest:.2} s. Send TCP keepalive probes after {probe:.0} s of silence, or drop idle connections in the client before that."
@@ -363,6 +397,7 @@ fn waiting(server: SocketAddr, cited: &[&Finding]) -> Advice {
         .fold(0.0, f64::max);
     plain(
         "server",
+        format!("answer faster on {server}, or let its callers wait longer than {waited:.2} s"),
         format!(
             "{server} took longer than its caller was ready to wait (up to {waited:.2} s here). Make the answer faster, or raise the caller's response timeout above the slowest honest answer; each hop's timeout has to be longer than the next hop's."
         ),

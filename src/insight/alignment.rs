@@ -35,12 +35,15 @@ pub fn align(observations: &[IdleObservation], timeouts: &[IdleTimeout]) -> Vec<
         .into_iter()
         .filter(|(_, pair)| pair.requests > 0)
         .filter_map(|((client, server), pair)| {
-            let timer = timeouts.iter().find(|timeout| {
-                timeout.role == "server"
-                    && timeout.endpoint.addr == server.ip()
-                    && timeout.endpoint.port == Some(server.port())
-            });
-            judge(client, server, &pair, timer)
+            let timer = |role: &str, addr: IpAddr| {
+                timeouts.iter().find(|timeout| {
+                    timeout.role == role
+                        && timeout.endpoint.addr == addr
+                        && timeout.endpoint.port == Some(server.port())
+                })
+            };
+            let case = Case::of(&pair, timer("server", server.ip()), timer("client", client));
+            case.judge(client, server)
         })
         .collect()
 }
@@ -91,123 +94,287 @@ impl Pair {
         }
     }
 
-    /// The client's own timer, where its closes repeat.
-    fn client_timer(&self) -> Option<f64> {
+    /// The longest that the client was seen to keep a connection.
+    fn kept(&self) -> f64 {
+        self.reused_after.max(self.held)
+    }
+
+    /// The client's own timer: the middle of its closes.
+    fn client_timer(&self) -> Option<Timer> {
         let mut closes = self.client_closed.clone();
         closes.retain(|idle| *idle >= 0.15);
         closes.sort_by(f64::total_cmp);
-        closes
-            .get(closes.len() / 2)
-            .copied()
-            .filter(|_| !closes.is_empty())
+        closes.get(closes.len() / 2).map(|after| Timer {
+            after: *after,
+            closes: closes.len() as u64,
+        })
     }
+}
+
+/// One side's timer, and on how many closes it rests.
+#[derive(Clone, Copy, Debug)]
+struct Timer {
+    after: f64,
+    closes: u64,
+}
+
+impl Timer {
+    /// `4.00 s`; a number from one connection says so.
+    fn shown(self) -> String {
+        let once = if self.closes == 1 { " (seen once)" } else { "" };
+        format!("{}{once}", shown(self.after))
+    }
+}
+
+fn shown(seconds: f64) -> String {
+    format!("{seconds:.2} s")
 }
 
 const RULE: &str = "the side that sends requests must be the one that closes idle connections";
 
-fn judge(
-    client: IpAddr,
-    server: SocketAddr,
-    pair: &Pair,
-    timer: Option<&IdleTimeout>,
-) -> Option<Alignment> {
-    let keeps = timer.and_then(|timer| timer.estimate_s);
-    let margin_needed =
-        pair.round_trip + timer.and_then(|timer| timer.spread_s).unwrap_or(0.0) + 0.010;
-    let longest_close = pair.client_closed.iter().copied().fold(0.0, f64::max);
-    let client_keeps = pair.reused_after.max(pair.held).max(longest_close);
-    let shown = |value: f64| format!("{value:.2} s");
-    let (verdict, why) = match (keeps, pair.server_closed, pair.client_timer()) {
-        (Some(server_keeps), 1.., _) if pair.lost > 0 || pair.server_closed >= 2 => {
-            let lost = if pair.lost > 0 {
-                format!(
-                    ", and {} met a closed connection",
-                    if pair.lost == 1 {
-                        "1 request".to_owned()
-                    } else {
-                        format!("{} requests", pair.lost)
-                    }
-                )
-            } else {
-                String::new()
-            };
-            (
+/// What a verdict on one pair is drawn from.
+struct Case<'a> {
+    pair: &'a Pair,
+    /// The server's timer.
+    server: Option<Timer>,
+    /// The client's own timer.
+    client: Option<Timer>,
+    /// The client ended its idle connections at one moment: an exit or a drain, which says nothing of a timer.
+    client_left: bool,
+    /// How far apart two timers have to be.
+    apart: f64,
+}
+
+/// A verdict and its reason.
+type Judgement = (&'static str, String);
+
+impl<'a> Case<'a> {
+    fn of(pair: &'a Pair, server: Option<&IdleTimeout>, client: Option<&IdleTimeout>) -> Self {
+        let spread = server.and_then(|timer| timer.spread_s).unwrap_or(0.0);
+        let apart = pair.round_trip + spread + 0.010;
+        let client_left = client.is_some_and(|timer| timer.no_timer.as_deref() == Some("restart"));
+        let inferred = |timer: &IdleTimeout| {
+            Some(Timer {
+                after: timer.estimate_s?,
+                closes: timer.closes,
+            })
+        };
+        // Where it kept a connection for longer than it takes to close one, that was no timer.
+        let closes = || {
+            let own = pair.client_timer()?;
+            (!client_left && pair.kept() <= own.after + apart).then_some(own)
+        };
+        Self {
+            pair,
+            server: server.and_then(inferred),
+            client: client.and_then(inferred).or_else(closes),
+            client_left,
+            apart,
+        }
+    }
+
+    fn judge(&self, client: IpAddr, server: SocketAddr) -> Option<Alignment> {
+        let longest_close = self.pair.client_closed.iter().copied().fold(0.0, f64::max);
+        let client_keeps = self.pair.kept().max(longest_close);
+        let (verdict, why) = self
+            .server_closed()
+            .or_else(|| self.client_closes())
+            .unwrap_or_else(|| self.nobody());
+        // A client that hangs up right after use has nothing to align.
+        let one_sided = self.server.is_none() && self.pair.announced.is_none();
+        if client_keeps < 1.0 && (verdict == "unknown" || (verdict == "ok" && one_sided)) {
+            return None;
+        }
+        Some(Alignment {
+            client: client.to_string(),
+            server: server.to_string(),
+            client_keeps_s: (client_keeps > 0.0).then_some((client_keeps * 1e6).round() / 1e6),
+            server_keeps_s: self.server.map(|server| server.after),
+            verdict: verdict.to_owned(),
+            why,
+        })
+    }
+
+    /// The server closed what the client still held.
+    fn server_closed(&self) -> Option<Judgement> {
+        let pair = self.pair;
+        let lost = match pair.lost {
+            0 => String::new(),
+            1 => ", and 1 request met a closed connection".to_owned(),
+            n => format!(", and {n} requests met a closed connection"),
+        };
+        match (self.server, pair.server_closed) {
+            (_, 0) => None,
+            (Some(server), closed) if pair.lost > 0 || closed >= 2 => Some((
                 "broken",
                 format!(
                     "{RULE}; here the server gives up after {} connections that the client still holds{lost}",
-                    shown(server_keeps)
+                    server.shown()
                 ),
-            )
-        }
-        (None, 1.., _) if pair.lost > 0 => (
-            "broken",
-            format!("{RULE}; here the server closed connections that the client then used again"),
-        ),
-        (Some(server_keeps), 1.., _) => (
-            "at-risk",
-            format!(
-                "{RULE}; the server closed one connection after {} that the client still held",
-                shown(server_keeps)
-            ),
-        ),
-        (Some(server_keeps), 0, Some(own)) if server_keeps - own < margin_needed => (
-            "at-risk",
-            format!(
-                "the client closes after {} and the server after {}: less than a round trip and the timers' jitter ({}) apart",
-                shown(own),
-                shown(server_keeps),
-                shown(margin_needed)
-            ),
-        ),
-        (Some(server_keeps), 0, Some(own)) => (
-            "ok",
-            format!(
-                "the client closes after {}, before the server's {}",
-                shown(own),
-                shown(server_keeps)
-            ),
-        ),
-        (None, 0, Some(own)) => match pair.announced {
-            Some(announced) if announced - own < margin_needed => (
+            )),
+            (Some(server), _) => Some((
                 "at-risk",
                 format!(
-                    "the client closes after {} and the server announces {}: less than {} apart",
-                    shown(own),
-                    shown(announced),
-                    shown(margin_needed)
+                    "{RULE}; the server closed one connection after {} that the client still held",
+                    shown(server.after)
                 ),
-            ),
-            Some(announced) => (
-                "ok",
+            )),
+            (None, _) if pair.lost > 0 => Some((
+                "broken",
                 format!(
-                    "the client closes after {}, before the {} that the server announces",
-                    shown(own),
-                    shown(announced)
+                    "{RULE}; here the server closed connections that the client then used again"
                 ),
-            ),
-            None => (
-                "ok",
-                format!(
-                    "the client closes first, after {}; the server was not seen to close an idle connection",
-                    shown(own)
-                ),
-            ),
-        },
-        _ => (
-            "unknown",
-            "no idle connection was seen to end: capture for longer than the longest timer"
-                .to_owned(),
-        ),
-    };
-    if verdict == "unknown" && client_keeps < 1.0 {
-        return None;
+            )),
+            (None, _) => None,
+        }
     }
-    Some(Alignment {
-        client: client.to_string(),
-        server: server.to_string(),
-        client_keeps_s: (client_keeps > 0.0).then_some((client_keeps * 1e6).round() / 1e6),
-        server_keeps_s: keeps,
-        verdict: verdict.to_owned(),
-        why,
-    })
+
+    /// The client closes by its own timer: before the server would?
+    fn client_closes(&self) -> Option<Judgement> {
+        let own = self.client.filter(|_| self.pair.server_closed == 0)?;
+        let (limit, theirs) = match (self.server, self.pair.announced) {
+            (Some(server), _) => (server.after, format!("the server's {}", server.shown())),
+            (None, Some(announced)) => (
+                announced,
+                format!("the {} that the server announces", shown(announced)),
+            ),
+            (None, None) => {
+                return Some((
+                    "ok",
+                    format!(
+                        "the client closes first, after {}; the server was not seen to close an idle connection",
+                        own.shown()
+                    ),
+                ));
+            }
+        };
+        Some(if limit - own.after < self.apart {
+            (
+                "at-risk",
+                format!(
+                    "the client closes after {}, too near to {theirs}: they have to be a round trip and the timers' jitter ({}) apart",
+                    own.shown(),
+                    shown(self.apart)
+                ),
+            )
+        } else {
+            (
+                "ok",
+                format!("the client closes after {}, before {theirs}", own.shown()),
+            )
+        })
+    }
+
+    fn nobody(&self) -> Judgement {
+        let why = if self.client_left {
+            "the client ended its idle connections all at one moment, and the server none: neither side's timer was seen"
+        } else {
+            "no idle connection was seen to end by a timer: capture for longer than the longest one"
+        };
+        ("unknown", why.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Confidence;
+
+    fn timer(role: &str, after: Option<f64>, closes: u64) -> IdleTimeout {
+        let json = serde_json::json!({
+            "endpoint": { "addr": "10.0.0.1", "port": 80 },
+            "role": role, "closes_by": "fin", "clock": "application",
+            "closes": closes, "confidence": Confidence::Likely, "text": "",
+        });
+        let mut timer: IdleTimeout = serde_json::from_value(json).unwrap();
+        timer.estimate_s = after;
+        timer.no_timer = after.is_none().then(|| "restart".to_owned());
+        timer
+    }
+
+    fn judge(
+        pair: &Pair,
+        server: Option<&IdleTimeout>,
+        client: Option<&IdleTimeout>,
+    ) -> Option<Alignment> {
+        Case::of(pair, server, client)
+            .judge("10.0.0.1".parse().unwrap(), "10.0.0.2:80".parse().unwrap())
+    }
+
+    fn verdict(
+        pair: &Pair,
+        server: Option<&IdleTimeout>,
+        client: Option<&IdleTimeout>,
+    ) -> (String, String) {
+        let row = judge(pair, server, client).expect("a row");
+        (row.verdict, row.why)
+    }
+
+    #[test]
+    fn a_client_that_closes_first_is_ok_and_one_close_says_so() {
+        let pair = Pair {
+            held: 3.9,
+            client_closed: vec![4.0],
+            requests: 9,
+            ..Pair::default()
+        };
+        let server = timer("server", Some(6.0), 3);
+        let (verdict, why) = verdict(&pair, Some(&server), Some(&timer("client", Some(4.0), 1)));
+        assert_eq!(verdict, "ok");
+        assert!(
+            why.contains("4.00 s (seen once), before the server's 6.00 s"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn timers_too_near_to_each_other_are_a_risk() {
+        let pair = Pair {
+            client_closed: vec![5.95; 4],
+            round_trip: 0.080,
+            requests: 9,
+            ..Pair::default()
+        };
+        let server = timer("server", Some(6.0), 3);
+        let client = timer("client", Some(5.95), 4);
+        assert_eq!(verdict(&pair, Some(&server), Some(&client)).0, "at-risk");
+    }
+
+    #[test]
+    fn what_the_server_closed_first_is_broken() {
+        let pair = Pair {
+            held: 6.0,
+            server_closed: 3,
+            lost: 1,
+            requests: 9,
+            ..Pair::default()
+        };
+        let (verdict, why) = verdict(&pair, Some(&timer("server", Some(6.0), 3)), None);
+        assert_eq!(verdict, "broken");
+        assert!(why.contains("1 request met a closed connection"), "{why}");
+    }
+
+    #[test]
+    fn an_exit_is_no_timer_and_a_pause_longer_than_a_close_neither() {
+        let exit = Pair {
+            reused_after: 3.1,
+            client_closed: vec![0.4, 0.9, 1.2],
+            requests: 9,
+            ..Pair::default()
+        };
+        let (left, why) = verdict(&exit, None, Some(&timer("client", None, 3)));
+        assert_eq!(left, "unknown");
+        assert!(why.contains("all at one moment"), "{why}");
+        assert_eq!(verdict(&exit, None, None).0, "unknown");
+    }
+
+    #[test]
+    fn a_client_that_hangs_up_after_use_is_no_row() {
+        let pair = Pair {
+            client_closed: vec![0.4; 3],
+            requests: 3,
+            ..Pair::default()
+        };
+        assert_eq!(judge(&pair, None, None), None);
+    }
 }

@@ -48,6 +48,8 @@ struct Sample {
 #[derive(Debug, Default)]
 struct Group<'a> {
     samples: Vec<Sample>,
+    /// Closes that came at one moment after different silences, beside others: an exit or a drain, not the timer.
+    departures: u64,
     survived: Vec<(f64, f64)>,
     observations: Vec<&'a IdleObservation>,
     round_trip: f64,
@@ -72,7 +74,10 @@ pub fn infer(observations: &[IdleObservation], known: &KnownTimeouts) -> Vec<Idl
     groups
         .into_iter()
         .filter(|(_, group)| !group.samples.is_empty())
-        .map(|(owner, group)| timeout(owner, group, known))
+        .map(|(owner, mut group)| {
+            group.set_departures_apart();
+            timeout(owner, group, known)
+        })
         .collect()
 }
 
@@ -199,6 +204,32 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
+impl Group<'_> {
+    /// Closes within this time of each other came at one moment.
+    const MOMENT: f64 = 0.25;
+
+    /// A process that exits closes all its idle connections at once, however long each was silent: that would hide the timer by
+    /// which it closed others before.
+    fn set_departures_apart(&mut self) {
+        let times = sorted(self.samples.iter().map(|sample| sample.at));
+        let moment = densest(&times, |_| Self::MOMENT);
+        let leaving = |sample: &Sample| (moment.low()..=moment.high()).contains(&sample.at);
+        let silences = |leave: bool| {
+            let samples = self.samples.iter().filter(move |s| leaving(s) == leave);
+            sorted(samples.map(|sample| sample.application))
+        };
+        let (left, stayed) = (silences(true), silences(false));
+        let regular = |values: &[f64]| {
+            let tight = densest(values, |low| TIGHT.max(low * TIGHT_FRACTION));
+            tight.values.len() * 2 > values.len()
+        };
+        if left.len() >= 3 && stayed.len() >= 3 && !regular(&left) && regular(&stayed) {
+            self.departures = left.len() as u64;
+            self.samples.retain(|sample| !leaving(sample));
+        }
+    }
+}
+
 /// What explains the closes of a group.
 enum Explanation {
     Timer { cluster: Cluster, polled: bool },
@@ -215,7 +246,7 @@ fn explain(group: &Group<'_>, values: &[f64], longest_survival: f64) -> Explanat
         times
             .last()
             .zip(times.first())
-            .is_some_and(|(last, first)| last - first < 0.25)
+            .is_some_and(|(last, first)| last - first < Group::MOMENT)
     };
     if most(&tight) && !contradicted(&tight) && !(together && tight.values.len() < values.len()) {
         return Explanation::Timer {
@@ -326,12 +357,14 @@ fn clock_of(group: &Group<'_>) -> Clock {
     {
         return wire;
     }
+    // A FIN comes from a socket; what closes it counts what it reads, and keepalive probes don't reach that.
+    let by_socket = closes_by(group) == "fin";
     let meaningful = median(&wire.values) >= SHORTEST.as_secs_f64();
     match (
         application.explains(group),
         meaningful && wire.explains(group),
     ) {
-        (true, true) if wire.spread() + 0.001 < application.spread() => wire,
+        (true, true) if !by_socket && wire.spread() + 0.001 < application.spread() => wire,
         (false, true) => wire,
         _ => application,
     }
@@ -468,11 +501,17 @@ fn timed(timeout: &mut IdleTimeout, group: &Group<'_>, values: &[f64], longest: 
                 format!("; {closes} within {}", seconds(cluster.spread()))
             };
             let others = values.len() - cluster.values.len();
-            let more = if others > 0 {
+            let mut more = if others > 0 {
                 format!("; {} for other reasons", counted(others, "close"))
             } else {
                 String::new()
             };
+            if group.departures > 0 {
+                more.push_str(&format!(
+                    "; {} more came at one moment after different silences, an exit or a drain",
+                    group.departures
+                ));
+            }
             let coarse = if polled {
                 ", looked at about once a second"
             } else {

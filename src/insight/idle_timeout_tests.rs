@@ -92,6 +92,36 @@ fn a_restart_is_no_timer() {
 }
 
 #[test]
+fn an_exit_does_not_hide_the_timer_before_it() {
+    let timed = (0..4).map(|n| closed(f64::from(n) * 0.1, 4.0 + f64::from(n) * 0.002, &[]));
+    let left = [0.3, 0.7, 1.2, 1.9, 2.4].map(|idle| closed(8.0 - idle, idle, &[]));
+    let observations: Vec<_> = timed.chain(left).collect();
+    let timer = server_timer(&observations);
+    assert!((timer.estimate_s.unwrap() - 4.003).abs() < 0.001);
+    assert_eq!(timer.closes, 4);
+    assert!(
+        timer.text.contains("5 more came at one moment"),
+        "{}",
+        timer.text
+    );
+}
+
+#[test]
+fn keepalive_probes_do_not_reset_the_timer_of_a_socket() {
+    // A probe a second: the wire is never silent for long, and by chance more regular than the application.
+    let observations: Vec<_> = (0..6)
+        .map(|n| {
+            let mut observation = closed(f64::from(n), 4.0 + f64::from(n) * 0.008, &[]);
+            observation.end.as_mut().unwrap().wire = Interval::from_millis(750);
+            observation
+        })
+        .collect();
+    let timer = server_timer(&observations);
+    assert_eq!(timer.clock, "application");
+    assert!(timer.estimate_s.unwrap() > 4.0);
+}
+
+#[test]
 fn a_maximum_age_is_no_idle_timer() {
     let observations: Vec<_> = [2.0, 7.0, 11.0, 20.0]
         .iter()

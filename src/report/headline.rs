@@ -62,7 +62,7 @@ fn harmful(report: &Report) -> String {
     let others: u64 = groups.iter().skip(1).map(|g| g.findings.len() as u64).sum();
     if others > 0 {
         text.push_str(&format!(
-            " {} for other reasons or elsewhere.",
+            " {} elsewhere or for another reason.",
             count(others, "more loss", "more losses")
         ));
     }
@@ -73,8 +73,13 @@ fn harmful(report: &Report) -> String {
 fn losses(report: &Report) -> Vec<Losses<'_>> {
     let mut groups: BTreeMap<(Cause, Endpoint), Vec<&Finding>> = BTreeMap::new();
     for finding in report.findings().filter(|f| f.is_harmful()) {
+        // One reason, whichever came first, and one sentence.
+        let cause = match finding.cause {
+            Cause::StaleReuse => Cause::KeepaliveRace,
+            cause => cause,
+        };
         groups
-            .entry((finding.cause, finding.connection.server))
+            .entry((cause, finding.connection.server))
             .or_default()
             .push(finding);
     }

@@ -629,7 +629,10 @@ pub struct Advice {
     pub id: String,
     /// Which side has to change: `client`, `server`, `path`, `none`.
     pub change: String,
-    /// What to do, with numbers.
+    /// What to do, in one clause that names the endpoint.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub action: String,
+    /// Why, and what to do, with numbers.
     pub text: String,
     /// The very lines.
     #[serde(default)]

@@ -330,6 +330,7 @@ impl Pass<'_> {
     }
 
     fn advice(&self, advice: &mut Advice) {
+        self.words(&mut advice.action);
         self.words(&mut advice.text);
         for setting in &mut advice.settings {
             self.words(&mut setting.line);

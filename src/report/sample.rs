@@ -381,6 +381,7 @@ fn advice() -> Advice {
     Advice {
         id: "a1".to_owned(),
         change: "client".to_owned(),
+        action: "let 10.77.1.2 drop idle connections to 10.77.1.3:8030 after 1.9 s or less".to_owned(),
         text: "Let the client drop idle connections before 2.4 s, or raise the server's timeout above 29.8 s.".to_owned(),
         settings: vec![SettingLine {
             product: "agentkeepalive".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::SecondsFormat;
 
-use super::{ConnectionRow, Endpoint, Finding, IdleEndpoint, Report};
+use super::{Alternative, ConnectionRow, Endpoint, Finding, IdleEndpoint, IdleTimeout, Report};
 use crate::time::Timestamp;
 use crate::verdict::{Cause, Harm};
 
@@ -78,16 +78,36 @@ pub(super) fn causes(report: &Report) -> Vec<(Cause, u64)> {
     causes
 }
 
-/// `10.0.0.1:80`, `[::1]:80`, or the address alone.
-pub(super) fn idle_endpoint(endpoint: &IdleEndpoint) -> String {
-    match endpoint.port {
-        Some(port) => Endpoint {
-            addr: endpoint.addr,
-            port,
-        }
-        .to_string(),
-        None => endpoint.addr.to_string(),
+/// Whose timer: `10.0.0.1:80`; of a client, whose port is the one that it connects to, `10.0.0.2 to port 80`.
+pub(super) fn timer_of(timeout: &IdleTimeout) -> String {
+    let IdleEndpoint { addr, port } = timeout.endpoint;
+    match (port, timeout.role.as_str()) {
+        (None, _) => addr.to_string(),
+        (Some(port), "client") => format!("{addr} to port {port}"),
+        (Some(port), _) => Endpoint { addr, port }.to_string(),
     }
+}
+
+/// Why no fixed timer fits, in words.
+pub(super) fn no_timer(reason: &str) -> &str {
+    match reason {
+        "restart" => "all at one moment, a restart or a drain",
+        "max-age" => "after a fixed age",
+        "max-requests" => "after a fixed number of requests",
+        "irregular" => "after irregular silences",
+        other => other,
+    }
+}
+
+/// A cause that fits as well, and what would tell.
+pub(super) fn rival(finding: &Finding, rival: &Alternative) -> String {
+    // The same cause without the detail.
+    let plain = if rival.cause == finding.cause {
+        "plain "
+    } else {
+        ""
+    };
+    format!("{plain}{}, decided by {}", rival.cause, rival.decided_by)
 }
 
 /// RFC 3339 to the second.

@@ -202,7 +202,7 @@ fn rivals(finding: &Finding) -> Option<String> {
         .alternatives
         .iter()
         .take(3)
-        .map(|a| format!("{}, decided by {}", a.cause, a.decided_by))
+        .map(|a| telling::rival(finding, a))
         .collect();
     (!rivals.is_empty()).then(|| rivals.join("; "))
 }

@@ -86,7 +86,7 @@ impl<'a> Histogram<'a> {
         };
         Self {
             timeout,
-            endpoint: telling::idle_endpoint(&timeout.endpoint),
+            endpoint: telling::timer_of(timeout),
             estimate: timeout.estimate_s.map(about),
             bounds: band(timeout, scale),
             ticks: scale

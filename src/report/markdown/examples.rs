@@ -60,17 +60,14 @@ fn example(report: &Report, finding: &Finding) -> String {
     }
     for rival in finding.alternatives.iter().take(3) {
         points.push_str(&format!(
-            "- It could be {} instead; that is decided by {}\n",
-            rival.cause,
-            text(&rival.decided_by)
+            "- Also possible: {}\n",
+            text(&telling::rival(finding, rival))
         ));
-    }
-    for (runtime, error) in finding.victim_errors.iter().take(6) {
-        points.push_str(&format!("- {} says {}\n", text(runtime), code(error)));
     }
     if !points.is_empty() {
         out.push_str(&format!("{points}\n"));
     }
+    out.push_str(&errors(finding));
     if !finding.ladder.is_empty() {
         let options = LadderOptions {
             width: 110,
@@ -82,14 +79,32 @@ fn example(report: &Report, finding: &Finding) -> String {
             .get(finding.ladder.len().saturating_sub(STEPS)..)
             .unwrap_or_default();
         let drawn = ladder::render(steps, &Columns::of(finding), options);
-        out.push_str(&format!("\n{}", block("text", &drawn)));
+        out.push_str(&format!("{}\n", block("text", &drawn)));
     }
     out.push_str(&format!(
-        "\nIn Wireshark: {}\n\n",
+        "In Wireshark: {}\n\n",
         code(&finding.wireshark_filter)
     ));
     out
 }
+
+/// What somebody finds in a log and searches for.
+fn errors(finding: &Finding) -> String {
+    let errors: Vec<String> = finding
+        .victim_errors
+        .iter()
+        .take(ERRORS)
+        .map(|(runtime, error)| format!("{} {}", text(runtime), code(error)))
+        .collect();
+    if errors.is_empty() {
+        return String::new();
+    }
+    let who = finding.victim.map_or("victim", |peer| peer.as_str());
+    format!("In the {who}'s log: {}.\n\n", errors.join(", "))
+}
+
+/// Runtimes whose messages are told.
+const ERRORS: usize = 16;
 
 fn frames(frames: &[u32]) -> String {
     match frames {

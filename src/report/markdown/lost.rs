@@ -122,15 +122,20 @@ fn request(finding: &Finding) -> String {
 
 /// What was lost, and what the proxy's client got of it.
 fn lost(finding: &Finding) -> String {
+    let harm = finding.harm.to_string().replace('-', " ");
     match &finding.hop {
-        Some(hop) if hop.side == "back" => format!(
-            "{}; in front: {} (stream {})",
-            finding.harm,
-            cell(&hop.outcome),
-            hop.stream
-        ),
-        Some(hop) => format!("{}; behind: stream {}", finding.harm, hop.stream),
-        None => finding.harm.to_string(),
+        Some(hop) if hop.side == "back" => {
+            let outcome = match hop.outcome.as_str() {
+                "retried" => "the proxy asked again".to_owned(),
+                "reset" => "the proxy's client was reset".to_owned(),
+                "closed" => "the proxy's client was hung up on".to_owned(),
+                "truncated" => "the proxy's client got half an answer".to_owned(),
+                status => format!("the proxy's client got {}", cell(status)),
+            };
+            format!("{harm}; {outcome} (stream {})", hop.stream)
+        }
+        Some(hop) => format!("{harm}; because of stream {} behind the proxy", hop.stream),
+        None => harm,
     }
 }
 

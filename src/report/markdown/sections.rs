@@ -57,11 +57,14 @@ pub(super) fn head(report: &Report, share: usize) -> String {
             .map(|s| format!(", {s}"))
             .unwrap_or_default(),
     ));
+    let refused = match summary.refused {
+        0 => String::new(),
+        n => format!(", {} refused", count(n, "connection", "connections")),
+    };
     out.push_str(&format!(
-        "- **Cost:** {} harmful, {} benign, {} refused\n",
+        "- **Cost:** {} harmful, {} benign{refused}\n",
         grouped(summary.harmful),
         grouped(summary.benign),
-        count(summary.refused, "connection", "connections"),
     ));
     if !summary.by_cause.is_empty() {
         let causes = telling::causes(report);
@@ -74,10 +77,14 @@ pub(super) fn head(report: &Report, share: usize) -> String {
         ));
     }
     let advice = report.advice.iter().map(|advice| {
+        let what = match advice.action.as_str() {
+            "" => &advice.text,
+            action => action,
+        };
         format!(
             "- **{}:** {} ({})\n",
             who_changes(advice),
-            text(&advice.text),
+            text(what),
             text(&advice.id)
         )
     });
@@ -138,6 +145,9 @@ pub(super) fn advice(report: &Report, share: usize) -> String {
                 Some((_, lines)) => lines.push(&setting.line),
                 None => products.push((&setting.product, vec![&setting.line])),
             }
+        }
+        if products.len() > 1 {
+            item.push_str("One of these lines, for the product that is there:\n\n");
         }
         for (product, lines) in products {
             item.push_str(&format!(

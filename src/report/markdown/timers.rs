@@ -41,7 +41,7 @@ fn timeout_row(timeout: &IdleTimeout) -> String {
                 timeout.confidence
             )
         }
-        (None, Some(why)) => format!("no fixed timer: {}", text(why)),
+        (None, Some(why)) => format!("no fixed timer: {}", text(telling::no_timer(why))),
         (None, None) => NOTHING.to_owned(),
     };
     let fits = timeout.matches.iter().take(2).map(|m| {
@@ -56,7 +56,7 @@ fn timeout_row(timeout: &IdleTimeout) -> String {
         fits.insert(0, format!("announced {}", about(s)));
     }
     let cells = [
-        cell(&telling::idle_endpoint(&timeout.endpoint)),
+        cell(&telling::timer_of(timeout)),
         text(&timeout.role),
         estimate,
         text(&timeout.closes_by),

@@ -5,7 +5,7 @@ use super::insight::advice_lines;
 use crate::flow::Orientation;
 use crate::report::ladder::{self, Columns};
 use crate::report::text::{Tone, clean, count, hanging, seconds, wrapped};
-use crate::report::{Evidence, Finding, HandshakeSeen, Report};
+use crate::report::{Evidence, Finding, HandshakeSeen, Report, telling};
 use crate::verdict::{Effect, Harm, IdleKind, ResetSender, RetrySafety, TriggerKind};
 
 /// Draws one finding with all that the report knows of it.
@@ -337,7 +337,7 @@ fn judgement(finding: &Finding, options: &TerminalOptions) -> String {
     if !finding.alternatives.is_empty() {
         out.push_str(&options.heading("What else it could be, and what would tell"));
         for other in &finding.alternatives {
-            let text = format!("{}: {}", other.cause, other.decided_by);
+            let text = telling::rival(finding, other);
             out.push_str(&hanging(&text, options.width, "  ", "    "));
         }
     }

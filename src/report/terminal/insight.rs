@@ -3,7 +3,7 @@
 use super::table::table;
 use super::{Listing, ROWS, TerminalOptions, and_more};
 use crate::report::text::{Tone, clean, count, hanging, seconds, to_the_millisecond, wrapped};
-use crate::report::{Advice, Alignment, IdleTimeout, Report};
+use crate::report::{Advice, Alignment, IdleTimeout, Report, telling};
 
 /// The section on idle timeouts; empty without any.
 pub(super) fn timeouts_section(report: &Report, options: &TerminalOptions) -> String {
@@ -56,16 +56,17 @@ fn timeouts(report: &Report, options: &TerminalOptions) -> String {
 }
 
 fn endpoint(timeout: &IdleTimeout) -> String {
-    let name = match timeout.endpoint.port {
-        Some(port) => std::net::SocketAddr::new(timeout.endpoint.addr, port).to_string(),
-        None => timeout.endpoint.addr.to_string(),
-    };
-    format!("{name} ({})", timeout.role)
+    format!("{} ({})", telling::timer_of(timeout), timeout.role)
 }
 
 fn timeout_row(timeout: &IdleTimeout) -> Vec<String> {
     let mut estimate = match (&timeout.no_timer, timeout.estimate_s) {
-        (Some(reason), _) => format!("no fixed timer ({reason})"),
+        (Some(reason), _) => {
+            format!(
+                "no fixed timer:\n{}",
+                telling::no_timer(reason).replace(", ", ",\n")
+            )
+        }
         (None, Some(s)) => seconds(s),
         (None, None) => timeout.lower_s.map_or_else(
             || "unknown".to_owned(),

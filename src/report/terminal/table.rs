@@ -58,7 +58,13 @@ fn clean_lines(cell: &str) -> String {
 fn list(header: &[&str], rows: &[Vec<String>], options: &TerminalOptions) -> String {
     let mut out = String::new();
     for row in rows {
-        let on_one_line = |cell: &String| cell.replace("\n→", " →").replace('\n', ", ");
+        let on_one_line = |cell: &String| {
+            // An arrow, a remark in brackets and what follows a colon go on; other lines are an enumeration.
+            let cell = cell.replace("\n→", " →").replace("\n(", " (");
+            cell.replace(":\n", ": ")
+                .replace(",\n", ", ")
+                .replace('\n', ", ")
+        };
         let (title, rest) = row.split_at(row.len().min(2));
         let title = title.iter().map(on_one_line).collect::<Vec<_>>().join("  ");
         for line in hanging(&title, options.width, INDENT, "      ").lines() {
