@@ -9,10 +9,13 @@ const REFUSED_APART_IN_ALL: u64 = 1_000;
 /// So many connections are held, however short memory is.
 pub(super) const LEAST_CONNECTIONS: usize = 500;
 
-/// The plan for what capture buffers and evidence leave of the memory. Half of it is for connections in general: those that were reset
-/// are about four times as large, findings are kept beyond them, and the report at the end is made beside them.
+/// What the program needs before it has seen a packet, with room.
+const PROGRAM: u64 = 24 << 20;
+
+/// The plan for what capture buffers and evidence leave of the memory. A third of it is for connections in general: those that were reset
+/// are about four times as large, findings are kept beyond them, and the report at the end is made beside them and takes as much as they.
 pub(super) fn limits(memory: u64) -> Limits {
-    let limits = Limits::within(memory / 2);
+    let limits = Limits::within(PROGRAM + memory.saturating_sub(PROGRAM) / 3);
     Limits {
         reset_connections: (limits.connections / 8).max(LEAST_CONNECTIONS),
         refused_apart: REFUSED_APART,
@@ -29,28 +32,27 @@ pub(super) fn limits(memory: u64) -> Limits {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Governor {
     most: u64,
-    /// Above this, less is to be held.
+    /// Above this, less is to be held: at first.
+    first_mark: u64,
+    /// And since then.
     mark: u64,
 }
 
 impl Governor {
-    pub(super) fn new(most: u64) -> Self {
+    /// `for_analysis` is what buffers and evidence leave of `most`. A third of it is room for the report, and for what comes within a second.
+    pub(super) fn new(most: u64, for_analysis: u64) -> Self {
+        let first_mark = most.saturating_sub(for_analysis / 3);
         Self {
             most,
-            mark: Self::first_mark(most),
+            first_mark,
+            mark: first_mark,
         }
-    }
-
-    /// The rest is room for what comes within a second, and for the report.
-    const fn first_mark(most: u64) -> u64 {
-        most - most / 8
     }
 
     /// Whether less is to be held from now on.
     pub(super) fn is_short(&mut self, resident: u64) -> bool {
-        let first = Self::first_mark(self.most);
-        if resident <= first {
-            self.mark = first;
+        if resident <= self.first_mark {
+            self.mark = self.first_mark;
             return false;
         }
         let is_short = resident > self.mark;
@@ -67,7 +69,7 @@ mod tests {
 
     #[test]
     fn each_step_follows_further_growth() {
-        let mut governor = Governor::new(1_000);
+        let mut governor = Governor::new(1_000, 375);
         assert!(!governor.is_short(875));
         assert!(governor.is_short(880));
         assert!(!governor.is_short(880), "what was freed is used again");

@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
             redactor,
             keeper: Keeper::new(args),
             metrics: endpoint.serve()?,
-            governor: Governor::new(args.max_memory()),
+            governor: Governor::new(args.max_memory(), args.memory_for_analysis()),
             line: StatusLine::new(has_status_line(args).then_some(now)),
             seen: Seen::default(),
             drops: Drops::default(),
