@@ -269,6 +269,7 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         alignment: &report.alignment,
         known,
         stack: &analyzer.options.stack,
+        observations: &observations,
     };
     report.advice = advise(&mut all, &grounds);
     report.summary = summary(analyzer, &report);

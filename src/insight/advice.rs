@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::insight::{KnownTimeout, KnownTimeouts};
+use crate::insight::{IdleObservation, KnownTimeout, KnownTimeouts};
 use crate::report::{Advice, Alignment, Finding, IdleTimeout, SettingLine};
 use crate::verdict::{Cause, Harm, RetrySafety};
 
@@ -17,6 +17,36 @@ pub struct Grounds<'a> {
     pub known: &'a KnownTimeouts,
     /// Products that the user named (`--stack`).
     pub stack: &'a [String],
+    /// Where clients name themselves.
+    pub observations: &'a [IdleObservation],
+}
+
+impl<'a> Grounds<'a> {
+    fn timer(&self, role: &str, addr: IpAddr, port: u16) -> Option<&'a IdleTimeout> {
+        self.timeouts.iter().find(|timeout| {
+            timeout.role == role
+                && timeout.endpoint.addr == addr
+                && timeout.endpoint.port == Some(port)
+        })
+    }
+
+    /// The products of a client, by its `User-Agent`.
+    fn clients(&self, client: IpAddr, server: SocketAddr) -> Vec<&'a KnownTimeout> {
+        let known = self.known;
+        let agent = self
+            .observations
+            .iter()
+            .filter(|observation| observation.client == client && observation.server == server)
+            .find_map(|observation| observation.hints.user_agent.as_ref());
+        let Some(agent) = agent.map(|agent| agent.to_lowercase()) else {
+            return Vec::new();
+        };
+        let names = |entry: &&KnownTimeout| {
+            let mut words = entry.user_agent.iter();
+            entry.role.ends_as_client() && words.any(|word| agent.contains(&word.to_lowercase()))
+        };
+        known.iter().filter(names).collect()
+    }
 }
 
 /// The reason that findings share.
@@ -213,11 +243,7 @@ fn idle_reuse(
     cited: &[&Finding],
     grounds: &Grounds<'_>,
 ) -> Advice {
-    let timer = grounds.timeouts.iter().find(|timeout| {
-        timeout.role == "server"
-            && timeout.endpoint.addr == server.ip()
-            && timeout.endpoint.port == Some(server.port())
-    });
+    let timer = grounds.timer("server", server.ip(), server.port());
     let pair = grounds
         .alignment
         .iter()
@@ -255,7 +281,8 @@ fn idle_reuse(
         advice.will_not_help = Some("TCP keepalive (its probes are no activity for an application's idle timer), and blind retries of POST.".to_owned());
     }
     if let Some(keeps) = keeps {
-        advice.settings = idle_settings(timer, below(keeps, spread), client_keeps, grounds);
+        let value = below(keeps, spread);
+        advice.settings = idle_settings((client, server), timer, value, client_keeps, grounds);
     }
     advice
 }
@@ -271,8 +298,10 @@ fn below(keeps: f64, spread: f64) -> f64 {
     }
 }
 
-/// Lines for the products that the user named, else for what was recognised, else for the commonest clients.
+/// Lines for the products that the user named and those that name themselves; where none is a client, for the commonest ones. A
+/// product that only the number speaks for is no ground for a line.
 fn idle_settings(
+    (client, server): (IpAddr, SocketAddr),
     timer: Option<&IdleTimeout>,
     client_value: f64,
     client_keeps: Option<f64>,
@@ -281,35 +310,28 @@ fn idle_settings(
     let mut lines = Vec::new();
     let recognised = timer
         .and_then(|timer| timer.matches.first())
+        .filter(|first| !first.named_by.is_empty())
         .and_then(|first| grounds.known.get(&first.id));
     let server_value = (client_keeps.unwrap_or(60.0).max(60.0) + 5.0).ceil();
-    let named: Vec<&KnownTimeout> = grounds
+    let named = grounds
         .stack
         .iter()
-        .flat_map(|word| grounds.known.named(word))
+        .flat_map(|word| grounds.known.named(word));
+    let mut entries: Vec<&KnownTimeout> = named
+        .chain(grounds.clients(client, server))
+        .chain(recognised)
         .collect();
-    for entry in named.iter().copied().chain(recognised) {
-        let value = if entry.role.ends_as_client() {
-            client_value
-        } else if entry.role.ends_as_server() {
-            server_value
-        } else {
-            continue;
-        };
-        push(&mut lines, entry, value);
-    }
-    let has_client = named.iter().any(|entry| entry.role.ends_as_client());
-    if !has_client {
+    if !entries.iter().any(|entry| entry.role.ends_as_client()) {
         for word in ["node", "go", "httpx"] {
-            for entry in grounds
-                .known
-                .named(word)
-                .into_iter()
-                .filter(|entry| entry.role.ends_as_client())
-                .take(1)
-            {
-                push(&mut lines, entry, client_value);
-            }
+            let known = grounds.known.named(word).into_iter();
+            entries.extend(known.filter(|entry| entry.role.ends_as_client()).take(1));
+        }
+    }
+    for entry in entries {
+        if entry.role.ends_as_client() {
+            push(&mut lines, entry, client_value);
+        } else if entry.role.ends_as_server() {
+            push(&mut lines, entry, server_value);
         }
     }
     // The client has to change: its lines come first.
@@ -339,11 +361,7 @@ fn push(lines: &mut Vec<SettingLine>, entry: &KnownTimeout, value: f64) {
 }
 
 fn silent_expiry(server: SocketAddr, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
-    let path = grounds.timeouts.iter().find(|timeout| {
-        timeout.role == "path"
-            && timeout.endpoint.addr == server.ip()
-            && timeout.endpoint.port == Some(server.port())
-    });
+    let path = grounds.timer("path", server.ip(), server.port());
     let shortest = cited
         .iter()
         .filter_map(|finding| finding.idle.wire_s)
@@ -403,4 +421,93 @@ fn waiting(server: SocketAddr, cited: &[&Finding]) -> Advice {
         ),
         retries_of_writes(cited),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialogue::{Hints, Protocol};
+    use crate::report::{TimeoutMatch, sample};
+
+    /// The settings that a keepalive race at a server with this timer is advised.
+    fn lines(named_by: &[&str], agent: Option<&str>, stack: &[&str]) -> Vec<String> {
+        let mut finding = sample::keepalive_race();
+        let (client, server) = (finding.connection.client, finding.connection.server);
+        let known = KnownTimeouts::built_in();
+        let mut timer = sample::report().idle_timeouts.remove(0);
+        timer.matches = vec![TimeoutMatch {
+            id: "node-http-keepalive-6s".to_owned(),
+            named_by: named_by.iter().map(|&by| by.to_owned()).collect(),
+            ..timer.matches.remove(0)
+        }];
+        assert!(known.get(&timer.matches[0].id).is_some());
+        let observation = IdleObservation {
+            stream: 0,
+            client: client.addr,
+            client_port: client.port,
+            server: SocketAddr::new(server.addr, server.port),
+            opened: finding.at,
+            last: finding.at,
+            handshake_seen: true,
+            round_trip: None,
+            requests: 2,
+            survived: Vec::new(),
+            end: None,
+            open_idle: None,
+            protocol: Protocol::Http1,
+            hints: Hints {
+                user_agent: agent.map(str::to_owned),
+                ..Hints::default()
+            },
+        };
+        let stack: Vec<String> = stack.iter().map(|&word| word.to_owned()).collect();
+        let grounds = Grounds {
+            timeouts: &[timer],
+            alignment: &[],
+            known,
+            stack: &stack,
+            observations: &[observation],
+        };
+        let advice = advise(&mut [&mut finding], &grounds);
+        assert!(finding.advice.contains(&advice[0].id));
+        assert!(advice[0].action.starts_with("let 10.77.1.2 drop idle"));
+        advice[0]
+            .settings
+            .iter()
+            .map(|setting| setting.product.clone())
+            .collect()
+    }
+
+    #[test]
+    fn a_number_alone_names_no_product() {
+        assert!(
+            lines(&[], None, &[])
+                .iter()
+                .all(|line| line.ends_with(CLIENT))
+        );
+        assert_eq!(
+            lines(&["announced"], None, &[]).last().map(String::as_str),
+            Some("Node.js (server)")
+        );
+    }
+
+    #[test]
+    fn a_client_that_names_itself_needs_no_guesses() {
+        let lines = lines(&[], Some("Go-http-client"), &[]);
+        assert!(!lines.is_empty());
+        assert!(
+            lines.iter().all(|line| line.starts_with("Go ")),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn products_that_the_user_names_come_first() {
+        let lines = lines(&[], None, &["nginx", "node"]);
+        assert!(lines[0].ends_with(CLIENT), "{lines:?}");
+        assert!(
+            lines.iter().any(|line| line == "nginx (server)"),
+            "{lines:?}"
+        );
+    }
 }

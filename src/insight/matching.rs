@@ -71,15 +71,23 @@ impl Measured {
 }
 
 /// Points and reasons.
+#[derive(Default)]
 struct Score {
     points: i32,
     reasons: Vec<String>,
+    /// What names the product besides the number.
+    named_by: Vec<&'static str>,
 }
 
 impl Score {
     fn add(&mut self, points: i32, reason: impl Into<String>) {
         self.points += points;
         self.reasons.push(reason.into());
+    }
+
+    fn name(&mut self, points: i32, by: &'static str, reason: impl Into<String>) {
+        self.named_by.push(by);
+        self.add(points, reason);
     }
 }
 
@@ -98,6 +106,7 @@ pub fn matches(measured: &Measured, known: &KnownTimeouts) -> Vec<TimeoutMatch> 
                     product: entry.product.clone(),
                     setting: entry.setting.clone(),
                     default_s: entry.default_s,
+                    named_by: score.named_by.iter().map(|&by| by.to_owned()).collect(),
                     why: score.reasons.join("; "),
                     source: entry.source.clone(),
                 },
@@ -144,10 +153,7 @@ fn score(measured: &Measured, entry: &KnownTimeout) -> Option<(Score, f64)> {
     if entry.speaks_protocol(measured.protocol, Some(measured.port)) == Some(false) {
         return None;
     }
-    let mut score = Score {
-        points: 0,
-        reasons: Vec::new(),
-    };
+    let mut score = Score::default();
     let named = names(measured, entry, &mut score);
     let (fits, distance) = number(measured, entry);
     if fits {
@@ -156,8 +162,9 @@ fn score(measured: &Measured, entry: &KnownTimeout) -> Option<(Score, f64)> {
             format!("{:.2} s fits its {}", measured.estimate, figure(entry)),
         );
     } else if buffered(measured, entry) {
-        score.add(
+        score.name(
             4,
+            "announced",
             format!(
                 "closes {:.0} s after what it announces, as this product does",
                 entry.buffer_s.unwrap_or_default()
@@ -181,7 +188,11 @@ fn score(measured: &Measured, entry: &KnownTimeout) -> Option<(Score, f64)> {
         score.points -= 1;
     }
     if entry.ports.contains(&measured.port) {
-        score.add(2, format!("port {} is its usual one", measured.port));
+        score.name(
+            2,
+            "port",
+            format!("port {} is its usual one", measured.port),
+        );
     }
     if let Owner::Client(..) = measured.owner
         && let Some(agent) = &measured.hints.user_agent
@@ -192,7 +203,7 @@ fn score(measured: &Measured, entry: &KnownTimeout) -> Option<(Score, f64)> {
             .iter()
             .any(|word| lower.contains(&word.to_lowercase()))
         {
-            score.add(5, format!("User-Agent: {agent} names it"));
+            score.name(5, "user-agent", format!("User-Agent: {agent} names it"));
         } else if !entry.user_agent.is_empty() {
             score.add(-3, format!("User-Agent: {agent} names another"));
         }
@@ -266,8 +277,13 @@ fn names(measured: &Measured, entry: &KnownTimeout, score: &mut Score) -> bool {
         })
     };
     if has(&measured.hints.server, &entry.server) {
-        score.add(
-            6,
+        // What is built on a product bears its header as well; the product itself is the nearer guess.
+        let word = measured.hints.server.as_deref().unwrap_or_default();
+        let word = word.split(['/', ' ', '(']).next().unwrap_or_default();
+        let itself = i32::from(entry.product.eq_ignore_ascii_case(word));
+        score.name(
+            6 + itself,
+            "server",
             format!(
                 "Server: {} names it",
                 measured.hints.server.as_deref().unwrap_or_default()
@@ -276,8 +292,9 @@ fn names(measured: &Measured, entry: &KnownTimeout, score: &mut Score) -> bool {
         return true;
     }
     if has(&measured.hints.via, &entry.via) {
-        score.add(
+        score.name(
             5,
+            "via",
             format!(
                 "Via: {} names it",
                 measured.hints.via.as_deref().unwrap_or_default()
@@ -303,7 +320,11 @@ fn announces(measured: &Measured, entry: &KnownTimeout, score: &mut Score) {
     }
     match (measured.hints.keep_alive_timeout_s, entry.announces_s) {
         (Some(said), Some(usual)) if (f64::from(said) - usual).abs() < 0.5 => {
-            score.add(3, format!("Keep-Alive: timeout={said}, as it announces"));
+            score.name(
+                3,
+                "announced",
+                format!("Keep-Alive: timeout={said}, as it announces"),
+            );
         }
         (Some(said), None) if measured.protocol == Protocol::Http1 => {
             score.add(

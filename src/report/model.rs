@@ -597,6 +597,10 @@ pub struct TimeoutMatch {
     /// Documented default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_s: Option<f64>,
+    /// What names it besides the number: `server`, `via` or `user-agent` (a header), `announced` (its `Keep-Alive: timeout`),
+    /// `port`. With none of them, other products with the same default are as likely.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named_by: Vec<String>,
     /// What speaks for it and against it.
     pub why: String,
     /// Where the figure comes from.

@@ -371,6 +371,7 @@ fn idle_timeout() -> IdleTimeout {
             product: "Example server".to_owned(),
             setting: "idle_timeout".to_owned(),
             default_s: Some(2.4),
+            named_by: vec![],
             why: "the default fits".to_owned(),
             source: "https://example.com/timeouts".to_owned(),
         }],

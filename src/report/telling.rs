@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::SecondsFormat;
 
-use super::{Alternative, ConnectionRow, Endpoint, Finding, IdleEndpoint, IdleTimeout, Report};
+use super::text::seconds;
+use super::{
+    Alternative, ConnectionRow, Endpoint, Finding, IdleEndpoint, IdleTimeout, Report, RetrySeen,
+};
 use crate::time::Timestamp;
 use crate::verdict::{Cause, Harm};
 
@@ -96,6 +99,15 @@ pub(super) fn no_timer(reason: &str) -> &str {
         "max-requests" => "after a fixed number of requests",
         "irregular" => "after irregular silences",
         other => other,
+    }
+}
+
+/// When a request was sent again: a client that notices the FIN need not wait for the RST.
+pub(super) fn again(seen: &RetrySeen) -> String {
+    if seen.after_s < 0.0 {
+        format!("{} before the end was seen", seconds(-seen.after_s))
+    } else {
+        format!("{} later", seconds(seen.after_s))
     }
 }
 

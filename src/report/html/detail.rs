@@ -182,8 +182,8 @@ fn retry(finding: &Finding) -> Option<String> {
     let mut out = format!("safe: {}; {}", retry.safe, retry.why);
     if let Some(seen) = &retry.seen {
         out.push_str(&format!(
-            "; seen {} later in stream {} (frame {})",
-            seconds(seen.after_s),
+            "; sent again {} in stream {} (frame {})",
+            telling::again(seen),
             seen.stream,
             seen.frame
         ));

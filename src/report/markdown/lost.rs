@@ -150,7 +150,7 @@ fn retry(finding: &Finding) -> String {
     }
     .to_owned();
     if let Some(seen) = &retry.seen {
-        out.push_str(&format!(", retried after {}", seconds(seen.after_s)));
+        out.push_str(&format!(", sent again {}", telling::again(seen)));
         if seen.may_have_run_twice {
             out.push_str(": may have run twice");
         }

@@ -42,7 +42,19 @@ fn timeout_row(timeout: &IdleTimeout) -> String {
             )
         }
         (None, Some(why)) => format!("no fixed timer: {}", text(telling::no_timer(why))),
-        (None, None) => NOTHING.to_owned(),
+        (None, None) => match (timeout.lower_s, timeout.upper_s) {
+            (Some(low), Some(high)) => {
+                format!(
+                    "between {} and {}, {}",
+                    seconds(low),
+                    seconds(high),
+                    timeout.confidence
+                )
+            }
+            (None, Some(high)) => format!("at most {}, {}", seconds(high), timeout.confidence),
+            (Some(low), None) => format!("more than {}", seconds(low)),
+            (None, None) => NOTHING.to_owned(),
+        },
     };
     let fits = timeout.matches.iter().take(2).map(|m| {
         let default = m

@@ -270,8 +270,8 @@ fn retry(finding: &Finding) -> Option<String> {
             "not answered"
         };
         text.push_str(&format!(
-            "; sent again {} later on stream {} (frame {}), {outcome}",
-            seconds(seen.after_s),
+            "; sent again {} on stream {} (frame {}), {outcome}",
+            telling::again(seen),
             seen.stream,
             seen.frame
         ));

@@ -68,10 +68,12 @@ fn timeout_row(timeout: &IdleTimeout) -> Vec<String> {
             )
         }
         (None, Some(s)) => seconds(s),
-        (None, None) => timeout.lower_s.map_or_else(
-            || "unknown".to_owned(),
-            |s| format!("more than {}", seconds(s)),
-        ),
+        (None, None) => match (timeout.lower_s, timeout.upper_s) {
+            (Some(low), Some(high)) => format!("{} to {}", seconds(low), seconds(high)),
+            (None, Some(high)) => format!("at most {}", seconds(high)),
+            (Some(low), None) => format!("more than {}", seconds(low)),
+            (None, None) => "unknown".to_owned(),
+        },
     };
     if let (None, Some(_), Some(lower), Some(upper)) = (
         &timeout.no_timer,
