@@ -651,3 +651,36 @@ fn an_interface_that_goes_ends_the_run_with_an_error() {
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["summary"]["connections"], 0);
 }
+
+/// Evidence that can't be written (a full disk, a directory that went) does not end the watch, and is no silent loss either.
+#[test]
+fn evidence_that_cannot_be_written_is_said_and_the_watch_goes_on() {
+    let Some(net) = Net::new("disk") else { return };
+    let evidence = net.path("evidence");
+    let mut watch = Watch::start(
+        &net,
+        At::Server,
+        &["--kernel", "off", "-w", evidence.to_str().unwrap()],
+    );
+    std::fs::remove_dir(&evidence).unwrap();
+    let refused = || {
+        let client = net.python(
+            At::Client,
+            "try: connect(3000)\nexcept ConnectionRefusedError: say('refused')",
+        );
+        client.expect("refused");
+    };
+    refused();
+    says(&watch.finding(), "connection-refused", "server");
+    watch.whyrst.error_with("cannot write ");
+    refused();
+    says(&watch.finding(), "connection-refused", "server");
+    let (status, _) = watch.whyrst.end();
+    assert_eq!(status, 2);
+    watch
+        .whyrst
+        .error_with("2 files of evidence could not be written");
+    let report = std::fs::read_to_string(&watch.report).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["summary"]["connections"], 2);
+}

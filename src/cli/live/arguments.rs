@@ -85,8 +85,8 @@ pub(in crate::cli) struct LiveArgs {
     /// User to become once everything is open [default: the user of sudo, else nobody; `root` stays root without capabilities]
     #[arg(short = 'Z', long, value_name = "NAME", help_heading = "Capture")]
     pub(super) user: Option<String>,
-    /// One finding per line as JSON, as they come, instead of text
-    #[arg(long, help_heading = "Output")]
+    /// One finding per line as JSON, as they come, instead of text; the report then goes only to files
+    #[arg(long, conflicts_with = "format", help_heading = "Output")]
     pub(super) json_lines: bool,
     /// Write the packets of each finding to DIR when it is told, one .pcapng each
     #[arg(short = 'w', long, value_name = "DIR", help_heading = "Output")]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -159,6 +159,8 @@ pub(super) struct Keeper<'a> {
     ring: Ring,
     waiting: VecDeque<(Timestamp, Finding)>,
     given_up: u64,
+    /// How many could not be written, and why the first could not.
+    failed: Option<(u64, anyhow::Error)>,
     /// Files of this run, oldest first.
     written: VecDeque<PathBuf>,
 }
@@ -170,6 +172,7 @@ impl<'a> Keeper<'a> {
             ring: Ring::new(usize::try_from(args.evidence_memory()).unwrap_or(usize::MAX)),
             waiting: VecDeque::new(),
             given_up: 0,
+            failed: None,
             written: VecDeque::new(),
         })
     }
@@ -198,27 +201,22 @@ impl<'a> Keeper<'a> {
     }
 
     /// Writes what is complete at `now`, as far as there is time.
-    pub(super) fn write_due(
-        &mut self,
-        now: Timestamp,
-        redactor: Option<&Redactor>,
-    ) -> anyhow::Result<()> {
+    pub(super) fn write_due(&mut self, now: Timestamp, redactor: Option<&Redactor>) {
         let begun = Instant::now();
         while self.waiting.front().is_some_and(|(due, _)| *due <= now) && begun.elapsed() < AT_ONCE
         {
-            self.write_next(redactor)?;
+            self.write_next(redactor);
         }
         while self.waiting.len() > WAITING {
             self.waiting.pop_front();
             self.given_up += 1;
         }
-        Ok(())
     }
 
     /// Writes what waits, at the end.
-    pub(super) fn write_rest(&mut self, redactor: Option<&Redactor>) -> anyhow::Result<()> {
+    pub(super) fn write_rest(&mut self, redactor: Option<&Redactor>) {
         while !self.waiting.is_empty() {
-            self.write_next(redactor)?;
+            self.write_next(redactor);
         }
         if self.given_up > 0 {
             screen::warn(
@@ -229,15 +227,42 @@ impl<'a> Keeper<'a> {
                 self.args.screen.verbosity(),
             );
         }
-        Ok(())
     }
 
-    fn write_next(&mut self, redactor: Option<&Redactor>) -> anyhow::Result<()> {
+    /// What became of it, at the end.
+    pub(super) fn outcome(self) -> anyhow::Result<()> {
+        match self.failed {
+            None => Ok(()),
+            Some((count, error)) => {
+                Err(error.context(format!("{count} files of evidence could not be written")))
+            }
+        }
+    }
+
+    /// A full disk is no reason to stop watching: the first failure is said at once, and all of them at the end.
+    fn write_next(&mut self, redactor: Option<&Redactor>) {
         let (Some((_, finding)), Some(directory)) =
-            (self.waiting.pop_front(), &self.args.write_evidence)
+            (self.waiting.pop_front(), self.args.write_evidence.as_ref())
         else {
-            return Ok(());
+            return;
         };
+        if let Err(error) = self.write(finding, directory, redactor) {
+            match &mut self.failed {
+                Some((count, _)) => *count += 1,
+                None => {
+                    screen::complain(&format!("{error:#}"));
+                    self.failed = Some((1, error));
+                }
+            }
+        }
+    }
+
+    fn write(
+        &mut self,
+        finding: Finding,
+        directory: &Path,
+        redactor: Option<&Redactor>,
+    ) -> anyhow::Result<()> {
         let path = directory.join(file_name(&finding));
         // Whoever watches the directory sees whole files only.
         let unfinished = path.with_extension("part");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use whyrst::analysis::{AnalysisOptions, Analyzer, Event};
 use whyrst::capture::Frame;
 use whyrst::report::Finding;
@@ -199,7 +199,7 @@ impl<'a> Session<'a> {
         if let Some(keeper) = &mut self.keeper {
             // Packets are found by their real addresses.
             events.iter().for_each(|event| keeper.event(event, now));
-            keeper.write_due(now, self.redactor.as_ref())?;
+            keeper.write_due(now, self.redactor.as_ref());
         }
         if events.is_empty() {
             return Ok(());
@@ -234,13 +234,9 @@ impl<'a> Session<'a> {
         if now >= self.schedule.inference {
             self.infer(now);
         }
-        if let (Some(metrics), Some(path)) = (&self.metrics, &self.args.metrics_file)
-            && now >= self.schedule.file
-        {
+        if now >= self.schedule.file {
             self.schedule.file = now + FILE_EVERY;
-            metrics
-                .write(path)
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            self.write_metrics();
         }
         if signals.statistics_are_asked_for() {
             self.set_drops(source.drops());
@@ -298,6 +294,16 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// A full disk is no reason to stop watching.
+    fn write_metrics(&mut self) {
+        if let (Some(metrics), Some(path)) = (&self.metrics, &self.args.metrics_file)
+            && let Err(error) = metrics.write(path)
+        {
+            self.line.clear();
+            screen::complain(&format!("cannot write {}: {error}", path.display()));
+        }
+    }
+
     /// Idle timeouts for the metrics.
     fn infer(&mut self, now: Instant) {
         if let Some(metrics) = &self.metrics {
@@ -346,19 +352,17 @@ impl<'a> Session<'a> {
         let mut report = self.analyzer.report(summaries);
         let redactor = self.redactor.as_ref();
         if let Some(keeper) = &mut self.keeper {
-            keeper.write_rest(redactor)?;
+            keeper.write_rest(redactor);
             keeper.write_all(&report, redactor)?;
         }
         if let Some(redactor) = redactor {
             report = redactor.report(&report);
         }
         self.set_metrics();
-        if let (Some(metrics), Some(path)) = (&self.metrics, &self.args.metrics_file) {
+        if let Some(metrics) = &self.metrics {
             metrics.update(|metrics| metrics.set_timeouts(&report.idle_timeouts));
-            metrics
-                .write(path)
-                .with_context(|| format!("cannot write {}", path.display()))?;
         }
+        self.write_metrics();
         let verbosity = self.args.screen.verbosity();
         if verbosity != Verbosity::Quiet {
             self.say_statistics(&source);
@@ -367,6 +371,7 @@ impl<'a> Session<'a> {
             let view = self.args.report.view(&self.args.screen);
             self.args.output.write(&report, &view, verbosity)?;
         }
+        self.keeper.map_or(Ok(()), Keeper::outcome)?;
         let failures = source.failures();
         if !failures.is_empty() && source.is_over() {
             // Whoever started it, systemd perhaps, has to start it again.
