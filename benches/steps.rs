@@ -188,7 +188,7 @@ fn frames(file: &NamedTempFile) -> Vec<Kept> {
 }
 
 /// Hears nothing of what is said.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Deaf;
 
 impl StreamReader for Deaf {

@@ -13,7 +13,7 @@ use whyrst::wire::{Decoded, Decoder};
 const RAW: LinkType = LinkType(101);
 
 /// Checks what it is told: offsets go forward, and nothing comes behind a FIN's offset unseen.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Listener {
     next: [u64; 2],
 }

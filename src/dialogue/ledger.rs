@@ -180,6 +180,17 @@ impl Ledger {
         }
     }
 
+    /// Takes a question without answer back: another reader begins it anew.
+    pub(super) fn withdraw_unanswered(&mut self, id: ExchangeId) {
+        let unanswered = self
+            .exchange(id)
+            .is_some_and(|exchange| exchange.response.is_none());
+        if unanswered {
+            self.withdraw(id);
+            self.requests = self.requests.saturating_sub(1);
+        }
+    }
+
     /// Exchanges begun.
     pub(super) const fn requests(&self) -> u64 {
         self.requests

@@ -33,19 +33,25 @@ impl Opaque {
     }
 
     /// A known protocol may begin at any turn: a capture that began late, STARTTLS.
-    fn recognise(&mut self, data: &StreamBytes<'_>) -> Option<Step> {
+    fn recognise(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Option<Step> {
         if self.speaker == Some(data.from) || self.turns >= TURNS_LOOKED_AT {
             return None;
         }
         self.turns += 1;
         match guess::midway(data.bytes) {
-            Guess::Protocol(protocol) => Some(Step {
-                activity: Activity::Housekeeping,
-                handover: Some(Handover {
-                    to: Successor::Protocol(protocol),
-                    consumed: 0,
-                }),
-            }),
+            Guess::Protocol(protocol) => {
+                // The next reader knows an answer whose question was not captured when it sees one.
+                if let Some(asked) = self.exchange.filter(|_| data.from != ledger.requester) {
+                    ledger.withdraw_unanswered(asked);
+                }
+                Some(Step {
+                    activity: Activity::Housekeeping,
+                    handover: Some(Handover {
+                        to: Successor::Protocol(protocol),
+                        consumed: 0,
+                    }),
+                })
+            }
             Guess::Undecided | Guess::Nothing => None,
         }
     }
@@ -105,7 +111,7 @@ impl Opaque {
 
 impl ProtocolReader for Opaque {
     fn data(&mut self, data: StreamBytes<'_>, ledger: &mut Ledger) -> Step {
-        if let Some(step) = self.recognise(&data) {
+        if let Some(step) = self.recognise(&data, ledger) {
             return step;
         }
         ledger.incomplete |= data.cut > 0;

@@ -2,13 +2,18 @@
 
 use crate::capture::FrameId;
 use crate::flow::reassembly::{Piece, Reassembly};
+use crate::flow::talk::HELD;
 use crate::flow::{Activity, Mark, Peer, StreamBytes, StreamReader};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{Segment, SeqNumber};
 
 /// How long a hole may last after its receiver acknowledged beyond it, before the capture is said to have missed it.
-/// Captures on several queues or interfaces show an ACK a little before the data that it acknowledges.
-const HOLE_PATIENCE: Interval = Interval::from_millis(5);
+/// Captures on several queues or interfaces show an ACK a little before the data that it acknowledges; taps with clocks of their own
+/// some milliseconds.
+pub(super) const HOLE_PATIENCE: Interval = Interval::from_millis(50);
+
+/// An acknowledgement further ahead than any window is of something else.
+const FAR: i32 = 1 << 30;
 
 /// Whether payload was new to the observer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +24,24 @@ pub(super) enum Novelty {
     Old,
 }
 
+/// Acknowledged payload that was not seen.
+#[derive(Clone, Copy, Debug)]
+struct Hole {
+    since: (Timestamp, FrameId),
+    target: u64,
+}
+
 /// One direction's place in its stream.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Assembler {
     next: Option<(SeqNumber, u64)>,
     early: Option<Box<Reassembly>>,
     /// The receiver acknowledged up to this offset while bytes before it were missing.
-    acked_hole: Option<(Timestamp, u64)>,
+    acked_hole: Option<Hole>,
+    /// What came early waits for this offset of the other direction, which it acknowledges.
+    awaits: Option<u64>,
+    /// Its FIN, while payload before it is to come.
+    fin: Option<Mark>,
     /// Bytes given up.
     pub missed: u64,
 }
@@ -92,15 +108,8 @@ impl Assembler {
         if end <= next || len == 0 {
             return Novelty::Old;
         }
-        let at = Mark {
-            time: segment.time,
-            frame: segment.frame,
-            offset: start,
-        };
-        let cut = segment
-            .payload_len
-            .saturating_sub(u32::try_from(segment.payload.len()).unwrap_or(u32::MAX));
-        if start > next {
+        let (at, cut) = place(segment, start);
+        if start > next || self.awaits.is_some() {
             return self.take_early(from, at, segment.payload, cut, reader);
         }
         let old = next - start;
@@ -115,8 +124,88 @@ impl Assembler {
             cut: cut.saturating_sub(cut_old),
         });
         self.advance(end);
-        self.drain(from, reader);
+        if self.early.is_some() || self.fin.is_some() {
+            self.drain(from, reader);
+        }
         Novelty::New(activity)
+    }
+
+    /// Takes payload that acknowledges the other direction up to `offset`, where that was not seen yet.
+    pub fn hold<R: StreamReader>(
+        &mut self,
+        from: Peer,
+        segment: &Segment<'_>,
+        offset: u64,
+        reader: &mut R,
+    ) -> Novelty {
+        let (_, next) = *self.next.get_or_insert((segment.seq, 0));
+        let end = self
+            .offset_of(segment.seq)
+            .map(|start| (start, start.saturating_add(u64::from(segment.payload_len))));
+        let Some((start, _)) = end.filter(|(_, end)| *end > next) else {
+            return Novelty::Old;
+        };
+        let (at, cut) = place(segment, start);
+        self.awaits = Some(self.awaits.map_or(offset, |known| known.max(offset)));
+        self.take_early(from, at, segment.payload, cut, reader)
+    }
+
+    /// Everything up to this offset was seen or given up.
+    pub fn seen(&self) -> u64 {
+        self.next.map_or(0, |(_, offset)| offset)
+    }
+
+    /// The offset of an acknowledgement that covers payload which was not seen; one number beyond it may be that of a FIN.
+    pub fn beyond_seen(&self, ack: SeqNumber) -> Option<u64> {
+        let (next_seq, _) = self.next?;
+        ack.is_after(next_seq + 1)
+            .then(|| self.offset_of(ack))
+            .flatten()
+            .filter(|_| ack.offset_from(next_seq) < FAR)
+    }
+
+    /// The other direction was seen up to `other`.
+    pub fn release<R: StreamReader>(&mut self, from: Peer, other: u64, reader: &mut R) {
+        // One number beyond may be that of a FIN.
+        if self
+            .awaits
+            .is_some_and(|offset| offset <= other.saturating_add(1))
+        {
+            self.awaits = None;
+            self.drain(from, reader);
+        }
+    }
+
+    /// Something was held back.
+    pub fn is_waiting(&self) -> bool {
+        self.acked_hole.is_some() || self.awaits.is_some() || self.fin.is_some()
+    }
+
+    /// What was acknowledged and not seen is not waited for any longer.
+    pub fn give_up_acknowledged<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
+        if let Some(hole) = self.acked_hole.take() {
+            self.awaits = None;
+            self.drain(from, reader);
+            self.give_up_until(from, hole.target, hole.since, reader);
+        }
+    }
+
+    /// Hands on whatever can be.
+    pub fn stop_waiting<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
+        self.awaits = None;
+        self.drain(from, reader);
+        if let Some(at) = self.fin.take() {
+            reader.fin(from, at);
+        }
+    }
+
+    /// The direction ends at `at`, once all before it is there.
+    pub fn fin<R: StreamReader>(&mut self, from: Peer, at: Mark, reader: &mut R) {
+        if self.next.is_some_and(|(_, next)| next < at.offset) {
+            self.fin = Some(at);
+        } else {
+            reader.fin(from, at);
+        }
     }
 
     fn take_early<R: StreamReader>(
@@ -133,9 +222,10 @@ impl Assembler {
         }
         early.keep(at, bytes, cut);
         if early.is_full() {
+            self.awaits = None;
             self.give_up_hole(from, reader);
         }
-        Novelty::New(Activity::Application)
+        HELD
     }
 
     /// The receiver acknowledged `ack`: a hole before it will not be filled any more.
@@ -156,12 +246,14 @@ impl Assembler {
             return;
         };
         let Some((_, next)) = self.next else { return };
-        let (since, target) = *self.acked_hole.get_or_insert((now.0, acked));
-        if next >= target {
+        let hole = *self.acked_hole.get_or_insert(Hole {
+            since: now,
+            target: acked,
+        });
+        if next >= hole.target {
             self.acked_hole = None;
-        } else if now.0 - since >= HOLE_PATIENCE {
-            self.acked_hole = None;
-            self.give_up_until(from, target, now, reader);
+        } else if now.0 - hole.since.0 >= HOLE_PATIENCE {
+            self.give_up_acknowledged(from, reader);
         }
     }
 
@@ -178,7 +270,7 @@ impl Assembler {
                 return;
             }
             let held = self.early.as_ref().and_then(|early| early.first_offset());
-            if held.is_some_and(|first| first < target) {
+            if held.is_some_and(|first| next < first && first < target) {
                 self.give_up_hole(from, reader);
             } else if target - next == 1 {
                 // Most likely a FIN that was not captured.
@@ -211,6 +303,9 @@ impl Assembler {
     }
 
     fn drain<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
+        if self.awaits.is_some() {
+            return;
+        }
         while let Some((_, next)) = self.next {
             let Some(early) = self.early.as_mut() else {
                 return;
@@ -229,6 +324,9 @@ impl Assembler {
         if self.early.as_ref().is_some_and(|early| early.is_empty()) {
             self.early = None;
         }
+        if let Some(at) = self.fin.take() {
+            self.fin(from, at, reader);
+        }
     }
 
     fn advance(&mut self, to: u64) {
@@ -238,4 +336,15 @@ impl Assembler {
             self.next = Some((seq + (to - offset) as u32, to));
         }
     }
+}
+
+/// Where a segment's payload begins, and how much of it was not captured.
+fn place(segment: &Segment<'_>, offset: u64) -> (Mark, u32) {
+    let at = Mark {
+        time: segment.time,
+        frame: segment.frame,
+        offset,
+    };
+    let captured = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+    (at, segment.payload_len.saturating_sub(captured))
 }

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use crate::capture::{CaptureId, FrameId};
-use crate::flow::assembler::{Assembler, Novelty};
+use crate::flow::assembler::Novelty;
 use crate::flow::direction::{Both, Direction, FinSeen};
 use crate::flow::episode::Rejoined;
+use crate::flow::talk::Talk;
 use crate::flow::{
     Activity, Episode, History, LastActivity, Mark, Orientation, Packet, PacketKind, Peer,
     Sittings, StreamReader,
@@ -90,8 +91,7 @@ pub struct Connection<R: StreamReader> {
     pub established: Option<Timestamp>,
     /// Time of the closing ACK of the second FIN.
     pub closed: Option<Timestamp>,
-    assemblers: Both<Assembler>,
-    reader: Option<Box<R>>,
+    talk: Talk<R>,
     pending_survival: Option<SurvivedIdle>,
     pending_acks: Both<Option<(SeqNumber, Timestamp)>>,
     wireshark_base: Both<Option<SeqNumber>>,
@@ -136,8 +136,7 @@ impl<R: StreamReader> Connection<R> {
             predecessor: None,
             established: None,
             closed: None,
-            assemblers: Both::default(),
-            reader: None,
+            talk: Talk::default(),
             pending_survival: None,
             pending_acks: Both::default(),
             wireshark_base: Both::default(),
@@ -146,20 +145,17 @@ impl<R: StreamReader> Connection<R> {
 
     /// What was said, as far as it was read.
     pub fn dialogue(&self) -> R::Snapshot {
-        self.reader
-            .as_ref()
-            .map(|reader| reader.snapshot())
-            .unwrap_or_default()
+        self.talk.snapshot()
     }
 
     /// Stream offset of a sequence number of one side; `None` where nothing of that side was seen, or before its start.
     pub fn offset_of(&self, peer: Peer, seq: SeqNumber) -> Option<u64> {
-        self.assemblers.of(peer).offset_of(seq)
+        self.talk.of(peer).offset_of(seq)
     }
 
     /// Bytes of one side that were acknowledged and never captured.
     pub fn missed_bytes(&self, peer: Peer) -> u64 {
-        self.assemblers.of(peer).missed
+        self.talk.of(peer).missed
     }
 
     /// Both directions as they are now; what lies below the newest payload or FIN and was not seen counts as missed.
@@ -168,8 +164,7 @@ impl<R: StreamReader> Connection<R> {
         for peer in [Peer::Client, Peer::Server] {
             let direction = directions.of_mut(peer);
             let end = direction.fin.map(|fin| fin.seq).or(direction.snd_nxt);
-            direction.missed_bytes +=
-                end.map_or(0, |end| self.assemblers.of(peer).hole_before(end));
+            direction.missed_bytes += end.map_or(0, |end| self.talk.of(peer).hole_before(end));
         }
         directions
     }
@@ -215,6 +210,7 @@ impl<R: StreamReader> Connection<R> {
         if flags.rst() {
             self.take_reset(packet, segment);
         } else {
+            self.hear_acknowledgement(&packet);
             packet.housekeeping = self.take_payload(&packet, segment);
             self.take_handshake(&packet, segment);
             self.take_fin(&packet);
@@ -299,7 +295,7 @@ impl<R: StreamReader> Connection<R> {
             };
         }
         if self
-            .assemblers
+            .talk
             .of(from)
             .has_seen(segment.seq, segment.payload_len)
         {
@@ -405,7 +401,7 @@ impl<R: StreamReader> Connection<R> {
             self.probes_since_activity = self.probes_since_activity.saturating_add(1);
         }
         if packet.flags.syn() {
-            self.assemblers.of_mut(packet.from).begin(packet.seq + 1);
+            self.talk.begin(packet.from, packet.seq + 1);
         }
         if segment.payload_len == 0 || probe {
             return false;
@@ -413,14 +409,7 @@ impl<R: StreamReader> Connection<R> {
         self.cut_payload |= (segment.payload.len() as u64) < u64::from(segment.payload_len);
         self.first_to_speak.get_or_insert(packet.from);
         let server_port = self.server.1;
-        let reader = self
-            .reader
-            .get_or_insert_with(|| Box::new(R::new(server_port)));
-        match self
-            .assemblers
-            .of_mut(packet.from)
-            .take(packet.from, segment, reader.as_mut())
-        {
+        match self.talk.take(packet.from, segment, server_port) {
             Novelty::New(Activity::Application) => {
                 self.note_activity(packet);
                 false
@@ -518,20 +507,14 @@ impl<R: StreamReader> Connection<R> {
             .last_activity
             .filter(|activity| activity.frame != packet.frame);
         let last_activity = activity.or(packet.last_activity);
-        let offset = self
-            .assemblers
-            .of(packet.from)
-            .offset_of(seq)
-            .unwrap_or_default();
+        let offset = self.talk.of(packet.from).offset_of(seq).unwrap_or_default();
         let at = Mark {
             time: packet.time,
             frame: packet.frame,
             offset,
         };
         let server_port = self.server.1;
-        self.reader
-            .get_or_insert_with(|| Box::new(R::new(server_port)))
-            .fin(packet.from, at);
+        self.talk.fin(packet.from, at, server_port);
         self.directions.of_mut(packet.from).fin = Some(FinSeen {
             time: packet.time,
             frame: packet.frame,
@@ -549,22 +532,27 @@ impl<R: StreamReader> Connection<R> {
         });
     }
 
+    /// What a packet acknowledges was said before what it carries.
+    fn hear_acknowledgement(&mut self, packet: &Packet) {
+        if !packet.flags.ack() {
+            return;
+        }
+        let peer = packet.from.other();
+        // A FIN takes a number and no place in the stream.
+        let fin = self.directions.of(peer).fin.map(|fin| fin.seq);
+        let ack = fin
+            .filter(|fin| packet.ack.is_after(*fin))
+            .unwrap_or(packet.ack);
+        self.talk.begin(peer, ack);
+        let now = (packet.time, packet.frame);
+        self.talk.acknowledged(peer, ack, now, self.server.1);
+    }
+
     fn take_acknowledgement(&mut self, packet: &Packet) {
         if !packet.flags.ack() {
             return;
         }
         let peer = packet.from.other();
-        if let Some(reader) = self.reader.as_mut() {
-            let now = (packet.time, packet.frame);
-            // A FIN takes a number and no place in the stream.
-            let fin = self.directions.of(peer).fin.map(|fin| fin.seq);
-            let ack = fin
-                .filter(|fin| packet.ack.is_after(*fin))
-                .unwrap_or(packet.ack);
-            self.assemblers
-                .of_mut(peer)
-                .acknowledged(peer, ack, now, reader.as_mut());
-        }
         let acknowledged = self.directions.of_mut(peer);
         if let Some(fin) = &mut acknowledged.fin
             && fin.acked_at.is_none()
@@ -684,9 +672,7 @@ impl<R: StreamReader> Connection<R> {
 
     /// Nothing waits for an answer.
     pub(super) fn is_settled(&self) -> bool {
-        self.reader
-            .as_ref()
-            .is_none_or(|reader| reader.is_settled())
+        self.talk.is_settled()
     }
 
     /// Both FINs were acknowledged and no RST was seen: memory can be given back.

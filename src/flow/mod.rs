@@ -14,6 +14,7 @@ mod refused;
 mod sitting;
 mod stream;
 mod table;
+mod talk;
 
 pub use connection::{Connection, IcmpSeen, SurvivedIdle};
 pub use direction::{Both, Direction, FinSeen, TimestampLine, TtlProfile};

@@ -39,7 +39,7 @@ pub enum Activity {
 }
 
 /// Reads a connection's bytes as they become whole. One value per connection; must bound its own memory.
-pub trait StreamReader: Send + std::fmt::Debug {
+pub trait StreamReader: Clone + Send + std::fmt::Debug {
     /// What was read so far, frozen.
     type Snapshot: Clone + Default + std::fmt::Debug;
 

@@ -1,0 +1,142 @@
+//! Both directions' payload, handed to the reader in the order in which it was said.
+//!
+//! Captures on several queues, taps or interfaces show an answer before its question now and then. What acknowledges payload that
+//! was not seen yet waits for it, up to [`HOLE_PATIENCE`](super::assembler::HOLE_PATIENCE).
+
+use crate::capture::FrameId;
+use crate::flow::assembler::{Assembler, Novelty};
+use crate::flow::{Activity, Both, Mark, Peer, StreamReader};
+use crate::time::Timestamp;
+use crate::wire::{Segment, SeqNumber};
+
+const PEERS: [Peer; 2] = [Peer::Client, Peer::Server];
+
+/// Both directions and their reader.
+#[derive(Clone, Debug)]
+pub(super) struct Talk<R> {
+    directions: Both<Assembler>,
+    reader: Option<Box<R>>,
+}
+
+impl<R> Default for Talk<R> {
+    fn default() -> Self {
+        Self {
+            directions: Both::default(),
+            reader: None,
+        }
+    }
+}
+
+impl<R: StreamReader> Talk<R> {
+    /// One direction.
+    pub fn of(&self, peer: Peer) -> &Assembler {
+        self.directions.of(peer)
+    }
+
+    /// A direction begins here (one past its SYN, or with what its peer acknowledges first).
+    pub fn begin(&mut self, peer: Peer, first: SeqNumber) {
+        self.directions.of_mut(peer).begin(first);
+    }
+
+    /// What `from` acknowledges was said before what it says now.
+    pub fn acknowledged(
+        &mut self,
+        peer: Peer,
+        ack: SeqNumber,
+        now: (Timestamp, FrameId),
+        server_port: u16,
+    ) {
+        if self.reader.is_none() && self.of(peer).beyond_seen(ack).is_some() {
+            self.reader = Some(Box::new(R::new(server_port)));
+        }
+        if let Some(reader) = self.reader.as_mut() {
+            self.directions
+                .of_mut(peer)
+                .acknowledged(peer, ack, now, reader.as_mut());
+            self.release();
+        }
+    }
+
+    /// Takes a segment's payload.
+    pub fn take(&mut self, from: Peer, segment: &Segment<'_>, server_port: u16) -> Novelty {
+        let waits_for = segment
+            .flags
+            .filter(|flags| flags.ack())
+            .and_then(|_| self.directions.of(from.other()).beyond_seen(segment.ack));
+        let reader = self
+            .reader
+            .get_or_insert_with(|| Box::new(R::new(server_port)));
+        let own = self.directions.of_mut(from);
+        let novelty = match waits_for {
+            Some(offset) => own.hold(from, segment, offset, reader.as_mut()),
+            None => own.take(from, segment, reader.as_mut()),
+        };
+        self.release();
+        novelty
+    }
+
+    /// A direction ended with FIN.
+    pub fn fin(&mut self, from: Peer, at: Mark, server_port: u16) {
+        let reader = self
+            .reader
+            .get_or_insert_with(|| Box::new(R::new(server_port)));
+        self.directions.of_mut(from).fin(from, at, reader.as_mut());
+    }
+
+    /// Hands on what waited for payload that has come meanwhile.
+    fn release(&mut self) {
+        let Some(reader) = self.reader.as_mut() else {
+            return;
+        };
+        for peer in [Peer::Server, Peer::Client, Peer::Server] {
+            let other = self.directions.of(peer.other()).seen();
+            self.directions
+                .of_mut(peer)
+                .release(peer, other, reader.as_mut());
+        }
+    }
+
+    /// Nothing waits for an answer.
+    pub fn is_settled(&self) -> bool {
+        self.reader
+            .as_ref()
+            .is_none_or(|reader| reader.is_settled())
+    }
+
+    /// What was said. What still waits is not waited for any longer.
+    pub fn snapshot(&self) -> R::Snapshot {
+        let Some(reader) = self.reader.as_ref() else {
+            return R::Snapshot::default();
+        };
+        if !PEERS.iter().any(|peer| self.of(*peer).is_waiting()) {
+            return reader.snapshot();
+        }
+        let mut now = self.clone();
+        now.stop_waiting();
+        now.reader
+            .as_ref()
+            .map(|reader| reader.snapshot())
+            .unwrap_or_default()
+    }
+
+    fn stop_waiting(&mut self) {
+        for peer in [Peer::Client, Peer::Server, Peer::Client] {
+            if let Some(reader) = self.reader.as_mut() {
+                self.directions
+                    .of_mut(peer)
+                    .give_up_acknowledged(peer, reader.as_mut());
+            }
+            self.release();
+        }
+        for peer in PEERS {
+            if let Some(reader) = self.reader.as_mut() {
+                self.directions
+                    .of_mut(peer)
+                    .stop_waiting(peer, reader.as_mut());
+            }
+        }
+    }
+}
+
+/// Payload whose reader's opinion has to wait counts as the application's.
+pub(super) const HELD: Novelty = Novelty::New(Activity::Application);
