@@ -27,8 +27,8 @@ const TICK: Interval = Interval::from_millis(100);
 const SHARE: i32 = 4;
 /// How long the source is waited for.
 const WAIT: Duration = Duration::from_millis(50);
-/// Drops are asked for, metrics are set.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// Drops are asked for (before a finding has settled: it may rest on what was not seen), memory is looked at, metrics are set.
+const HOUSEKEEPING: Duration = Duration::from_millis(250);
 /// The metrics' file is written.
 const FILE_EVERY: Duration = Duration::from_secs(15);
 /// Idle timeouts are inferred again for the metrics; less often where that takes long.
