@@ -138,3 +138,49 @@ fn findings_outlive_their_connections() {
     reported.sort();
     assert_eq!(told, reported);
 }
+
+/// Memory is short: less is held from then on, what went is counted, and what was told stays told.
+#[test]
+fn holding_less_forgets_connections_and_keeps_findings() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("captures/keepalive-race.pcap");
+    let mut told = 0;
+    let mut analyzer = replay(&path, Limits::default(), |_, event| {
+        told += usize::from(matches!(event, Event::New(_)));
+    });
+    let held = analyzer.connections_held();
+    assert!(held > 10, "{held}");
+    analyzer.hold_less(8);
+    assert!(analyzer.connections_held() <= held - held / 8);
+    for _ in 0..40 {
+        analyzer.hold_less(8);
+    }
+    assert!(analyzer.connections_held() <= 8);
+    let gone = held - analyzer.connections_held();
+    assert_eq!(analyzer.connections_evicted(), gone as u64);
+    let report = analyzer.report(Vec::new());
+    assert_eq!(report.findings().count(), told, "they outlive connections");
+    let caveat = format!("{gone} connections were forgotten early");
+    assert!(
+        report.caveats.iter().any(|text| text.starts_with(&caveat)),
+        "{:?}",
+        report.caveats
+    );
+}
+
+/// What is served as metrics is what the report says.
+#[test]
+fn idle_timeouts_alone_are_those_of_the_report() {
+    let mut some = 0;
+    for path in captures() {
+        let analyzer = replay(&path, Limits::default(), |_, _| {});
+        let report = analyzer.report(Vec::new());
+        assert_eq!(
+            analyzer.idle_timeouts(),
+            report.idle_timeouts,
+            "{}",
+            path.display()
+        );
+        some += report.idle_timeouts.len();
+    }
+    assert!(some > 0);
+}
