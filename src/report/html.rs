@@ -82,7 +82,7 @@ struct Example<'a> {
 
 impl<'a> Page<'a> {
     fn of(report: &'a Report) -> Self {
-        let headline = headline(report);
+        let headline = unbroken(&headline(report));
         let title = report
             .heading
             .title
@@ -260,6 +260,22 @@ impl Grouped for usize {
     fn grouped(&self) -> String {
         grouped(*self as u64)
     }
+}
+
+/// Text in which no line breaks between a number and its unit.
+fn unbroken(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut after_number = false;
+    for word in text.split(' ') {
+        if !out.is_empty() {
+            let unit = word.trim_end_matches(|c: char| c.is_ascii_punctuation());
+            let unit = matches!(unit, "s" | "ms" | "µs" | "min" | "h");
+            out.push(if unit && after_number { '\u{a0}' } else { ' ' });
+        }
+        out.push_str(word);
+        after_number = word.ends_with(|c: char| c.is_ascii_digit());
+    }
+    out
 }
 
 fn milli(at: &crate::Timestamp) -> String {

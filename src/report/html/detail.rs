@@ -179,7 +179,8 @@ fn request(request: &RequestInFlight) -> String {
 
 fn retry(finding: &Finding) -> Option<String> {
     let retry = finding.retry.as_ref()?;
-    let mut out = format!("safe: {}; {}", retry.safe, retry.why);
+    let why = retry.why.trim_end_matches('.');
+    let mut out = format!("safe: {}; {why}", retry.safe);
     if let Some(seen) = &retry.seen {
         out.push_str(&format!(
             "; sent again {} in stream {} (frame {})",
@@ -211,7 +212,7 @@ fn errors(finding: &Finding) -> Option<String> {
     let errors: Vec<String> = finding
         .victim_errors
         .iter()
-        .take(6)
+        .take(16)
         .map(|(runtime, error)| format!("{runtime}: {error}"))
         .collect();
     (!errors.is_empty()).then(|| errors.join("; "))
@@ -224,9 +225,13 @@ fn hop(finding: &Finding) -> Option<String> {
         .as_ref()
         .map(|id| format!(" ({id})"))
         .unwrap_or_default();
+    let (here, there) = match hop.side.as_str() {
+        "back" => ("behind", "in front of it"),
+        _ => ("in front of", "behind it"),
+    };
     Some(format!(
-        "this is the {} of a proxy; the other side is stream {}{id}, outcome in front: {}; tied by: {}",
-        hop.side, hop.stream, hop.outcome, hop.tied_by
+        "this is {here} a proxy; {there} is stream {}{id}; its client got: {}; tied by {}",
+        hop.stream, hop.outcome, hop.tied_by
     ))
 }
 
