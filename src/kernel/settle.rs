@@ -95,6 +95,7 @@ fn by_word(finding: &mut Finding, sent: &ResetEvent) {
     if let Some(cause) = decided_by(reason) {
         decide(finding, cause, reason);
     }
+    exclude(finding, reason);
 }
 
 /// The cause that a reason stands for, where it stands for one.
@@ -108,6 +109,45 @@ const fn decided_by(reason: &ResetReason) -> Option<Cause> {
         ResetReason::KeepaliveTimeout => Some(Cause::KeepaliveProbeFailure),
         ResetReason::InvalidSyn => Some(Cause::AcceptQueueOverflow),
         _ => None,
+    }
+}
+
+/// A cause that the reason rules out.
+const fn is_excluded(cause: Cause, by: &ResetReason) -> bool {
+    match cause {
+        // A kernel made it, and says so.
+        Cause::Injected => true,
+        // `__tcp_close()` and `tcp_disconnect()` have reasons of their own, and so has data after the close (`tcp_rcv_state_process()`).
+        Cause::AbortiveClose => {
+            matches!(by, ResetReason::AbortOnClose | ResetReason::AbortOnData)
+        }
+        Cause::CloseWithUnreadData => {
+            matches!(by, ResetReason::State | ResetReason::AbortOnData)
+        }
+        _ => false,
+    }
+}
+
+/// Takes away the rivals that the reason rules out; a verdict without a rival is surer by a step.
+fn exclude(finding: &mut Finding, reason: &ResetReason) {
+    let rivals = finding.alternatives.len();
+    finding
+        .alternatives
+        .retain(|rival| !is_excluded(rival.cause, reason));
+    if is_excluded(finding.cause, reason) {
+        finding.cause = if finding.alternatives.is_empty() {
+            Cause::Unexplained
+        } else {
+            finding.alternatives.remove(0).cause
+        };
+        finding.confidence = Confidence::Possible;
+        finding.detail = None;
+        finding.explanation = explanation(finding, reason);
+    } else if rivals > 0 && finding.alternatives.is_empty() {
+        finding.confidence = match finding.confidence {
+            Confidence::Possible => Confidence::Likely,
+            _ => Confidence::Certain,
+        };
     }
 }
 
@@ -270,6 +310,46 @@ mod tests {
                 assert_eq!((word.process.as_deref(), word.pid), (Some("node"), Some(7)));
             }
         }
+    }
+
+    #[test]
+    fn a_rival_that_the_word_rules_out_goes() {
+        let mut finding = contested(
+            Cause::DataAfterClose,
+            Cause::CloseWithUnreadData,
+            Form::Reply,
+        );
+        let mut open = finding.clone();
+        open.alternatives.push(Alternative {
+            cause: Cause::KeepaliveRace,
+            decided_by: "the server's timer".to_owned(),
+        });
+        settle(
+            &mut finding,
+            &sent(ResetReason::AbortOnData),
+            Coverage::None,
+        );
+        assert_eq!(finding.cause, Cause::DataAfterClose);
+        assert_eq!(finding.confidence, Confidence::Likely, "by a step");
+        assert!(finding.alternatives.is_empty());
+
+        settle(&mut open, &sent(ResetReason::AbortOnData), Coverage::None);
+        assert_eq!(open.confidence, Confidence::Possible);
+        assert_eq!(open.alternatives.len(), 1, "nothing is said of a race");
+    }
+
+    #[test]
+    fn what_a_kernel_made_nobody_injected() {
+        let mut finding = contested(Cause::Injected, Cause::HalfOpen, Form::Reply);
+        finding.sender = Some(ResetSender::Middlebox);
+        let mut lonely = finding.clone();
+        lonely.alternatives.clear();
+        settle(&mut finding, &sent(ResetReason::NoSocket), Coverage::None);
+        assert_eq!(finding.cause, Cause::HalfOpen);
+        assert_eq!(finding.sender, Some(ResetSender::Server));
+        assert_eq!(finding.confidence, Confidence::Possible);
+        settle(&mut lonely, &sent(ResetReason::NoSocket), Coverage::None);
+        assert_eq!(lonely.cause, Cause::Unexplained);
     }
 
     #[test]
