@@ -684,3 +684,80 @@ fn evidence_that_cannot_be_written_is_said_and_the_watch_goes_on() {
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["summary"]["connections"], 2);
 }
+
+/// Several interfaces are one capture, with one numbering; `any` sees them all.
+#[test]
+fn several_interfaces_are_one_capture() {
+    let Some(net) = Net::new("several") else {
+        return;
+    };
+    let watch = Watch::start(&net, At::Server, &["-i", "lo", "-s", "96", "tcp"]);
+    let mut any = net.command(At::Server, env!("CARGO_BIN_EXE_whyrst"));
+    any.args(["live", "-i", "any", "--json-lines", "--kernel", "off"]);
+    let mut any = net::Program::start(any);
+    any.error_with("watching any (LINUX_SLL2)");
+    for (at, address) in [(At::Client, "10.66.0.2"), (At::Server, "127.0.0.1")] {
+        let client = net.python(
+            at,
+            &format!("SERVER = '{address}'\ntry: connect(3000)\nexcept ConnectionRefusedError: say('refused')"),
+        );
+        client.expect("refused");
+        let by_any: Value = serde_json::from_str(&any.line()).unwrap();
+        for finding in [watch.finding(), by_any] {
+            says(&finding, "connection-refused", "server");
+            assert_eq!(finding["connection"]["server"]["addr"], address);
+        }
+    }
+    assert_eq!(any.end().0, 0);
+    let (report, _) = watch.end();
+    assert_eq!(report["captures"][0]["path"], "wire,lo");
+    assert_eq!(report["summary"]["refused"], 2);
+    let streams: Vec<_> = report["resets"].as_array().unwrap().iter().collect();
+    assert_eq!(streams[1]["connection"]["stream"], 1, "{streams:#?}");
+}
+
+/// The unit parses, and its command is one that this program takes.
+#[test]
+fn the_systemd_unit_is_sound() {
+    if !has("systemd-analyze") {
+        return skip("needs systemd-analyze");
+    }
+    let unit = include_str!("../docs/whyrst.service");
+    let program = env!("CARGO_BIN_EXE_whyrst");
+    let unit = unit.replace("/usr/bin/whyrst", program);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("whyrst.service");
+    std::fs::write(&path, &unit).unwrap();
+    let output = std::process::Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(&path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && !said.contains("whyrst.service"),
+        "{said}"
+    );
+
+    // With nothing to listen to: every argument is understood before that is found out.
+    let command = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="))
+        .unwrap();
+    let mut words = command.split_whitespace();
+    let output = std::process::Command::new(words.next().unwrap())
+        .args(words.map(|word| {
+            if word == "any" {
+                "no-such-interface"
+            } else {
+                word
+            }
+        }))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.starts_with("whyrst: no-such-interface: ") || said.contains("setcap"),
+        "{said}"
+    );
+}
