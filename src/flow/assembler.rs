@@ -38,8 +38,9 @@ pub(super) struct Assembler {
     early: Option<Box<Reassembly>>,
     /// The receiver acknowledged up to this offset while bytes before it were missing.
     acked_hole: Option<Hole>,
-    /// What came early waits for this offset of the other direction, which it acknowledges.
-    awaits: Option<u64>,
+    /// How far the other direction was seen, and since when something waits for more of it.
+    other: u64,
+    held_since: Option<Timestamp>,
     /// Its FIN, while payload before it is to come.
     fin: Option<Mark>,
     /// Bytes given up.
@@ -109,8 +110,8 @@ impl Assembler {
             return Novelty::Old;
         }
         let (at, cut) = place(segment, start);
-        if start > next || self.awaits.is_some() {
-            return self.take_early(from, at, segment.payload, cut, reader);
+        if start > next {
+            return self.take_early(from, at, (segment.payload, cut), 0, reader);
         }
         let old = next - start;
         let captured_old = usize::try_from(old)
@@ -146,8 +147,10 @@ impl Assembler {
             return Novelty::Old;
         };
         let (at, cut) = place(segment, start);
-        self.awaits = Some(self.awaits.map_or(offset, |known| known.max(offset)));
-        self.take_early(from, at, segment.payload, cut, reader)
+        self.held_since.get_or_insert(segment.time);
+        // One number less may be all of its payload, the last being a FIN's.
+        let awaits = offset.saturating_sub(1);
+        self.take_early(from, at, (segment.payload, cut), awaits, reader)
     }
 
     /// Everything up to this offset was seen or given up.
@@ -164,39 +167,50 @@ impl Assembler {
             .filter(|_| ack.offset_from(next_seq) < FAR)
     }
 
-    /// The other direction was seen up to `other`.
+    /// The other direction was seen up to `other`: what waited for that is handed on.
     pub fn release<R: StreamReader>(&mut self, from: Peer, other: u64, reader: &mut R) {
-        // One number beyond may be that of a FIN.
-        if self
-            .awaits
-            .is_some_and(|offset| offset <= other.saturating_add(1))
-        {
-            self.awaits = None;
+        self.sees(other);
+        if self.early.is_some() {
             self.drain(from, reader);
         }
     }
 
+    /// The other direction was seen up to `other`.
+    pub fn sees(&mut self, other: u64) {
+        self.other = other;
+    }
+
+    /// Payload waits for what precedes it.
+    pub fn holds_back(&self) -> bool {
+        self.early.is_some()
+    }
+
     /// Something was held back.
     pub fn is_waiting(&self) -> bool {
-        self.acked_hole.is_some() || self.awaits.is_some() || self.fin.is_some()
+        self.acked_hole.is_some() || self.held_since.is_some() || self.fin.is_some()
     }
 
     /// What was acknowledged and not seen is not waited for any longer.
     pub fn give_up_acknowledged<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
         if let Some(hole) = self.acked_hole.take() {
-            self.awaits = None;
-            self.drain(from, reader);
             self.give_up_until(from, hole.target, hole.since, reader);
         }
     }
 
     /// Hands on whatever can be.
     pub fn stop_waiting<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
-        self.awaits = None;
-        self.drain(from, reader);
+        self.let_go(from, reader);
         if let Some(at) = self.fin.take() {
             reader.fin(from, at);
         }
+    }
+
+    /// What waits for the other direction does so no longer.
+    fn let_go<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
+        let other = std::mem::replace(&mut self.other, u64::MAX);
+        self.drain(from, reader);
+        self.other = other;
+        self.held_since = None;
     }
 
     /// The direction ends at `at`, once all before it is there.
@@ -212,17 +226,17 @@ impl Assembler {
         &mut self,
         from: Peer,
         at: Mark,
-        bytes: &[u8],
-        cut: u32,
+        (bytes, cut): (&[u8], u32),
+        awaits: u64,
         reader: &mut R,
     ) -> Novelty {
         let early = self.early.get_or_insert_default();
         if early.holds(at.offset, bytes.len() as u64 + u64::from(cut)) {
             return Novelty::Old;
         }
-        early.keep(at, bytes, cut);
+        early.keep(at, bytes, cut, awaits);
         if early.is_full() {
-            self.awaits = None;
+            self.let_go(from, reader);
             self.give_up_hole(from, reader);
         }
         HELD
@@ -236,6 +250,13 @@ impl Assembler {
         now: (Timestamp, FrameId),
         reader: &mut R,
     ) {
+        let patience = HOLE_PATIENCE + HOLE_PATIENCE;
+        if self
+            .held_since
+            .is_some_and(|since| now.0 - since >= patience)
+        {
+            self.let_go(from, reader);
+        }
         let Some((next_seq, _)) = self.next else {
             return;
         };
@@ -270,7 +291,11 @@ impl Assembler {
                 return;
             }
             let held = self.early.as_ref().and_then(|early| early.first_offset());
-            if held.is_some_and(|first| next < first && first < target) {
+            if held.is_some_and(|first| first <= next) {
+                // It is there, and waits for the other direction.
+                return;
+            }
+            if held.is_some_and(|first| first < target) {
                 self.give_up_hole(from, reader);
             } else if target - next == 1 {
                 // Most likely a FIN that was not captured.
@@ -303,14 +328,11 @@ impl Assembler {
     }
 
     fn drain<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
-        if self.awaits.is_some() {
-            return;
-        }
         while let Some((_, next)) = self.next {
             let Some(early) = self.early.as_mut() else {
                 return;
             };
-            let Some(Piece::Bytes { at, bytes, cut }) = early.take_ready(next) else {
+            let Some(Piece::Bytes { at, bytes, cut }) = early.take_ready(next, self.other) else {
                 break;
             };
             reader.data(StreamBytes {
@@ -323,6 +345,7 @@ impl Assembler {
         }
         if self.early.as_ref().is_some_and(|early| early.is_empty()) {
             self.early = None;
+            self.held_since = None;
         }
         if let Some(at) = self.fin.take() {
             self.fin(from, at, reader);

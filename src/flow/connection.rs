@@ -534,7 +534,7 @@ impl<R: StreamReader> Connection<R> {
 
     /// What a packet acknowledges was said before what it carries.
     fn hear_acknowledgement(&mut self, packet: &Packet) {
-        if !packet.flags.ack() {
+        if !packet.flags.ack() || self.is_of_older_connection(packet.from) && !packet.flags.syn() {
             return;
         }
         let peer = packet.from.other();
@@ -546,6 +546,14 @@ impl<R: StreamReader> Connection<R> {
         self.talk.begin(peer, ack);
         let now = (packet.time, packet.frame);
         self.talk.acknowledged(peer, ack, now, self.server.1);
+    }
+
+    /// A server that still holds an older connection answers a new SYN with that one's numbers (RFC 9293 section 3.10.7.4).
+    fn is_of_older_connection(&self, from: Peer) -> bool {
+        from == Peer::Server
+            && self.directions.server.iss.is_none()
+            && self.directions.client.iss.is_some()
+            && self.directions.client.new_bytes == 0
     }
 
     fn take_acknowledgement(&mut self, packet: &Packet) {
@@ -576,13 +584,8 @@ impl<R: StreamReader> Connection<R> {
             .filter(|next| packet.ack.is_after(*next));
         if let Some(next) = missed {
             let bytes = packet.ack.offset_from(next);
-            // An acknowledgement that jumps by more than any window was never of this data, nor one of a server that still
-            // holds an older connection and answers a new SYN with that one's numbers (RFC 9293 section 3.10.7.4).
-            let foreign = packet.from == Peer::Server
-                && self.directions.server.iss.is_none()
-                && self.directions.client.iss.is_some()
-                && self.directions.client.new_bytes == 0;
-            if bytes < (1 << 30) && !foreign {
+            // An acknowledgement that jumps by more than any window was never of this data.
+            if bytes < (1 << 30) && !self.is_of_older_connection(packet.from) {
                 self.directions.of_mut(peer).miss_until(packet.ack);
             }
         }

@@ -79,7 +79,13 @@ impl<S> Episode<S> {
         if self.after.len() < Self::AFTER_KEPT {
             self.after.push(*packet);
         }
-        if !self.is_overtaken(packet) && (packet.is_new_data() || packet.kind == PacketKind::SynAck)
+        let (sender, receiver) = (
+            self.state.of(packet.from),
+            self.state.of(packet.from.other()),
+        );
+        if !self.is_overtaken(packet)
+            && (packet.is_new_data() || packet.kind == PacketKind::SynAck)
+            && sender.could_send(packet.seq, receiver)
         {
             *self.later_data.of_mut(packet.from) = Some(packet.end());
         }

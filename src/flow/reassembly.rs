@@ -10,6 +10,8 @@ struct Early {
     bytes: Vec<u8>,
     cut: u32,
     mark: Mark,
+    /// Offset of the other direction that it acknowledges, where that was not seen yet.
+    awaits: u64,
 }
 
 /// What the reassembly hands out next.
@@ -59,8 +61,9 @@ impl Reassembly {
             .is_some_and(|(start, early)| start + early.len() > offset)
     }
 
-    /// Keeps a segment that begins beyond what has been handed out. The first copy of a byte wins.
-    pub fn keep(&mut self, mark: Mark, bytes: &[u8], cut: u32) {
+    /// Keeps a segment that begins beyond what has been handed out, or that waits for the other direction to be seen up to `awaits`.
+    /// The first copy of a byte wins.
+    pub fn keep(&mut self, mark: Mark, bytes: &[u8], cut: u32, awaits: u64) {
         if self.early.contains_key(&mark.offset) {
             return;
         }
@@ -71,6 +74,7 @@ impl Reassembly {
                 bytes: bytes.to_vec(),
                 cut,
                 mark,
+                awaits,
             },
         );
     }
@@ -90,11 +94,11 @@ impl Reassembly {
         self.early.values().map(Early::len).sum()
     }
 
-    /// Takes the next piece if it begins at or before `next`; drops what is old.
-    pub fn take_ready(&mut self, next: u64) -> Option<Piece> {
+    /// Takes the next piece if it begins at or before `next` and waits for nothing beyond `other`; drops what is old.
+    pub fn take_ready(&mut self, next: u64, other: u64) -> Option<Piece> {
         loop {
             let entry = self.early.first_entry()?;
-            if *entry.key() > next {
+            if *entry.key() > next || entry.get().awaits > other {
                 return None;
             }
             let (start, early) = (*entry.key(), entry.remove());
@@ -157,10 +161,10 @@ mod tests {
     #[test]
     fn what_came_early_waits_for_the_hole() {
         let mut reassembly = Reassembly::default();
-        reassembly.keep(mark(3), b"def", 0);
-        assert_eq!(reassembly.take_ready(0), None);
+        reassembly.keep(mark(3), b"def", 0, 0);
+        assert_eq!(reassembly.take_ready(0, 0), None);
         assert_eq!(
-            reassembly.take_ready(3),
+            reassembly.take_ready(3, 0),
             Some(Piece::Bytes {
                 at: mark(3),
                 bytes: b"def".to_vec(),
@@ -171,11 +175,19 @@ mod tests {
     }
 
     #[test]
+    fn what_acknowledges_the_other_side_waits_for_it() {
+        let mut reassembly = Reassembly::default();
+        reassembly.keep(mark(0), b"abc", 0, 7);
+        assert_eq!(reassembly.take_ready(0, 6), None);
+        assert!(reassembly.take_ready(0, 7).is_some());
+    }
+
+    #[test]
     fn overlap_is_handed_out_once() {
         let mut reassembly = Reassembly::default();
-        reassembly.keep(mark(2), b"cdef", 0);
+        reassembly.keep(mark(2), b"cdef", 0, 0);
         assert_eq!(
-            reassembly.take_ready(4),
+            reassembly.take_ready(4, 0),
             Some(Piece::Bytes {
                 at: mark(4),
                 bytes: b"ef".to_vec(),
@@ -193,8 +205,8 @@ mod tests {
             let (mut next, mut out) = (0u64, Vec::new());
             for index in order {
                 let start = index * size;
-                reassembly.keep(mark(start as u64), &text[start..start + size], 0);
-                while let Some(Piece::Bytes { bytes, .. }) = reassembly.take_ready(next) {
+                reassembly.keep(mark(start as u64), &text[start..start + size], 0, 0);
+                while let Some(Piece::Bytes { bytes, .. }) = reassembly.take_ready(next, 0) {
                     next += bytes.len() as u64;
                     out.extend(bytes);
                 }

@@ -63,10 +63,12 @@ impl<R: StreamReader> Talk<R> {
             .flags
             .filter(|flags| flags.ack())
             .and_then(|_| self.directions.of(from.other()).beyond_seen(segment.ack));
+        let other = self.of(from.other()).seen();
         let reader = self
             .reader
             .get_or_insert_with(|| Box::new(R::new(server_port)));
         let own = self.directions.of_mut(from);
+        own.sees(other);
         let novelty = match waits_for {
             Some(offset) => own.hold(from, segment, offset, reader.as_mut()),
             None => own.take(from, segment, reader.as_mut()),
@@ -88,7 +90,13 @@ impl<R: StreamReader> Talk<R> {
         let Some(reader) = self.reader.as_mut() else {
             return;
         };
-        for peer in [Peer::Server, Peer::Client, Peer::Server] {
+        if !PEERS
+            .iter()
+            .any(|peer| self.directions.of(*peer).holds_back())
+        {
+            return;
+        }
+        for peer in [Peer::Server, Peer::Client, Peer::Server, Peer::Client] {
             let other = self.directions.of(peer.other()).seen();
             self.directions
                 .of_mut(peer)

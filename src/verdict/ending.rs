@@ -150,6 +150,8 @@ impl Ending {
             || one_sided(Peer::Server)
             || self.state.client.missed_bytes > 0
             || self.state.server.missed_bytes > 0
+            || self.missed.client > 0
+            || self.missed.server > 0
     }
 
     /// The handshake was captured: roles and sequence numbers are sure.

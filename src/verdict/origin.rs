@@ -148,6 +148,7 @@ fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
         .iter()
         .filter(|packet| packet.from == reset.from && packet.time - reset.time > REORDERING)
         .filter(|packet| !was_overtaken(ending, reset, packet))
+        .filter(|packet| sender.could_send(packet.seq, ending.state.of(reset.from.other())))
         .filter(|packet| match packet.kind {
             PacketKind::Data | PacketKind::Fin => true,
             PacketKind::SynAck => true,

@@ -41,17 +41,19 @@ fn responder_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<
         return Some(late_words(case, fin, trigger));
     }
     let knew = trigger.ack.is_after(fin.seq);
-    if case.triggered_by_request() && (case.situation.is_quiet() || fin_ended_open_response(case)) {
-        let idle = Silence::before(trigger);
-        if idle.is_idle(case.ending) || fin_was_idle(case, fin) {
-            return Some(if knew && says_goodbye(case, trigger) {
-                goodbye(case, fin, trigger)
-            } else if knew {
-                stale_reuse(case, fin, trigger)
-            } else {
-                race(case, fin, trigger)
-            });
-        }
+    let after_idle = Silence::before(trigger).is_idle(case.ending) || fin_was_idle(case, fin);
+    if (knew || !after_idle) && case.situation.is_quiet() && says_goodbye(case, trigger) {
+        return Some(goodbye(case, fin, trigger));
+    }
+    if after_idle
+        && case.triggered_by_request()
+        && (case.situation.is_quiet() || fin_ended_open_response(case))
+    {
+        return Some(if knew {
+            stale_reuse(case, fin, trigger)
+        } else {
+            race(case, fin, trigger)
+        });
     }
     Some(data_after_close(case, fin, trigger))
 }

@@ -2,12 +2,16 @@
 
 use crate::dialogue::Completeness;
 use crate::flow::{FinSeen, Packet};
+use crate::time::Interval;
 use crate::verdict::harm::{Taken, taken};
 use crate::verdict::rules::Case;
 use crate::verdict::rules::closing::EVENT_LOOP;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::Silence;
 use crate::verdict::{Cause, Confidence, Harm, IdleKind};
+
+/// Who writes and closes without waiting for anything does so within a turn or two of its event loop.
+const AT_ONCE: Interval = Interval::from_millis(20);
 
 /// Behind its words their sender closed at once, and they are shorter than all that it had asked before: in a protocol that can't
 /// be read, the last words of a client that found its connection closed (SMTP's QUIT, a Terminate under TLS) look like that.
@@ -16,7 +20,7 @@ pub(super) fn says_goodbye(case: &Case<'_>, trigger: &Packet) -> bool {
     let closes = |packet: &Packet| {
         packet.from == trigger.from
             && packet.flags.fin()
-            && packet.time - trigger.time < EVENT_LOOP
+            && packet.time - trigger.time < AT_ONCE
             && packet.time >= trigger.time
     };
     let shorter = ending
