@@ -1,11 +1,14 @@
 //! What to change, which side, to what value. Findings with one reason get one piece of advice.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::insight::{IdleObservation, KnownTimeout, KnownTimeouts};
 use crate::report::{Advice, Alignment, Finding, IdleTimeout, SettingLine};
 use crate::verdict::{Cause, Harm, RetrySafety};
+use settings::{below, idle_settings};
 
 /// What advice is drawn from, besides the findings.
 pub struct Grounds<'a> {
@@ -141,24 +144,7 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
             ),
         ),
         Reason::Waiting(server) => waiting(server, cited),
-        Reason::Queue(server) => Advice {
-            settings: vec![
-                line("Linux", "sysctl -w net.core.somaxconn=4096"),
-                line("any server", "listen(fd, 4096), or its backlog setting"),
-            ],
-            ..plain(
-                "server",
-                format!(
-                    "raise the listen backlog of {server}, and find what keeps it from accepting"
-                ),
-                format!(
-                    "{server} did not accept() fast enough and its queue was full. Raise the listen backlog and net.core.somaxconn together (the smaller one counts), and look for what keeps it from accepting. `nstat -az TcpExtListenOverflows TcpExtListenDrops` on the server confirms it."
-                ),
-                Some(
-                    "A longer queue alone, where the server is too slow: it hides that and does not make it faster.",
-                ),
-            )
-        },
+        Reason::Queue(server) => queue(server),
         Reason::SuddenClose(server) => plain(
             "server",
             format!("let {server} say Connection: close in its last answer"),
@@ -199,6 +185,25 @@ fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
             ),
             None,
         ),
+    }
+}
+
+fn queue(server: SocketAddr) -> Advice {
+    Advice {
+        settings: vec![
+            line("Linux", "sysctl -w net.core.somaxconn=4096"),
+            line("any server", "listen(fd, 4096), or its backlog setting"),
+        ],
+        ..plain(
+            "server",
+            format!("raise the listen backlog of {server}, and find what keeps it from accepting"),
+            format!(
+                "{server} did not accept() fast enough and its queue was full. Raise the listen backlog and net.core.somaxconn together (the smaller one counts), and look for what keeps it from accepting. `nstat -az TcpExtListenOverflows TcpExtListenDrops` on the server confirms it."
+            ),
+            Some(
+                "A longer queue alone, where the server is too slow: it hides that and does not make it faster.",
+            ),
+        )
     }
 }
 
@@ -287,79 +292,6 @@ fn idle_reuse(
     advice
 }
 
-/// A value safely below a timer: whole seconds where it has some.
-fn below(keeps: f64, spread: f64) -> f64 {
-    let margin = (keeps * 0.2).clamp(0.5, 5.0).max(spread + 0.2);
-    let value = (keeps - margin).max(keeps * 0.5);
-    if value >= 2.0 {
-        value.floor()
-    } else {
-        (value * 10.0).floor() / 10.0
-    }
-}
-
-/// Lines for the products that the user named and those that name themselves; where none is a client, for the commonest ones. A
-/// product that only the number speaks for is no ground for a line.
-fn idle_settings(
-    (client, server): (IpAddr, SocketAddr),
-    timer: Option<&IdleTimeout>,
-    client_value: f64,
-    client_keeps: Option<f64>,
-    grounds: &Grounds<'_>,
-) -> Vec<SettingLine> {
-    let mut lines = Vec::new();
-    let recognised = timer
-        .and_then(|timer| timer.matches.first())
-        .filter(|first| !first.named_by.is_empty())
-        .and_then(|first| grounds.known.get(&first.id));
-    let server_value = (client_keeps.unwrap_or(60.0).max(60.0) + 5.0).ceil();
-    let named = grounds
-        .stack
-        .iter()
-        .flat_map(|word| grounds.known.named(word));
-    let mut entries: Vec<&KnownTimeout> = named
-        .chain(grounds.clients(client, server))
-        .chain(recognised)
-        .collect();
-    if !entries.iter().any(|entry| entry.role.ends_as_client()) {
-        for word in ["node", "go", "httpx"] {
-            let known = grounds.known.named(word).into_iter();
-            entries.extend(known.filter(|entry| entry.role.ends_as_client()).take(1));
-        }
-    }
-    for entry in entries {
-        if entry.role.ends_as_client() {
-            push(&mut lines, entry, client_value);
-        } else if entry.role.ends_as_server() {
-            push(&mut lines, entry, server_value);
-        }
-    }
-    // The client has to change: its lines come first.
-    lines.sort_by_key(|line| !line.product.ends_with(CLIENT));
-    lines
-}
-
-/// How a setting's product is marked where the line goes into a client, and into a server.
-const CLIENT: &str = "(client)";
-const SERVER: &str = "(server)";
-
-fn push(lines: &mut Vec<SettingLine>, entry: &KnownTimeout, value: f64) {
-    let Some(text) = entry.setting_line(value) else {
-        return;
-    };
-    if lines.len() < 8 && !lines.iter().any(|known| known.line == text) {
-        let side = if entry.role.ends_as_client() {
-            CLIENT
-        } else {
-            SERVER
-        };
-        lines.push(SettingLine {
-            product: format!("{} {side}", entry.product),
-            line: text,
-        });
-    }
-}
-
 fn silent_expiry(server: SocketAddr, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
     let path = grounds.timer("path", server.ip(), server.port());
     let shortest = cited
@@ -424,90 +356,4 @@ fn waiting(server: SocketAddr, cited: &[&Finding]) -> Advice {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dialogue::{Hints, Protocol};
-    use crate::report::{TimeoutMatch, sample};
-
-    /// The settings that a keepalive race at a server with this timer is advised.
-    fn lines(named_by: &[&str], agent: Option<&str>, stack: &[&str]) -> Vec<String> {
-        let mut finding = sample::keepalive_race();
-        let (client, server) = (finding.connection.client, finding.connection.server);
-        let known = KnownTimeouts::built_in();
-        let mut timer = sample::report().idle_timeouts.remove(0);
-        timer.matches = vec![TimeoutMatch {
-            id: "node-http-keepalive-6s".to_owned(),
-            named_by: named_by.iter().map(|&by| by.to_owned()).collect(),
-            ..timer.matches.remove(0)
-        }];
-        assert!(known.get(&timer.matches[0].id).is_some());
-        let observation = IdleObservation {
-            stream: 0,
-            client: client.addr,
-            client_port: client.port,
-            server: SocketAddr::new(server.addr, server.port),
-            opened: finding.at,
-            last: finding.at,
-            handshake_seen: true,
-            round_trip: None,
-            requests: 2,
-            survived: Vec::new(),
-            end: None,
-            open_idle: None,
-            protocol: Protocol::Http1,
-            hints: Hints {
-                user_agent: agent.map(str::to_owned),
-                ..Hints::default()
-            },
-        };
-        let stack: Vec<String> = stack.iter().map(|&word| word.to_owned()).collect();
-        let grounds = Grounds {
-            timeouts: &[timer],
-            alignment: &[],
-            known,
-            stack: &stack,
-            observations: &[observation],
-        };
-        let advice = advise(&mut [&mut finding], &grounds);
-        assert!(finding.advice.contains(&advice[0].id));
-        assert!(advice[0].action.starts_with("let 10.77.1.2 drop idle"));
-        advice[0]
-            .settings
-            .iter()
-            .map(|setting| setting.product.clone())
-            .collect()
-    }
-
-    #[test]
-    fn a_number_alone_names_no_product() {
-        assert!(
-            lines(&[], None, &[])
-                .iter()
-                .all(|line| line.ends_with(CLIENT))
-        );
-        assert_eq!(
-            lines(&["announced"], None, &[]).last().map(String::as_str),
-            Some("Node.js (server)")
-        );
-    }
-
-    #[test]
-    fn a_client_that_names_itself_needs_no_guesses() {
-        let lines = lines(&[], Some("Go-http-client"), &[]);
-        assert!(!lines.is_empty());
-        assert!(
-            lines.iter().all(|line| line.starts_with("Go ")),
-            "{lines:?}"
-        );
-    }
-
-    #[test]
-    fn products_that_the_user_names_come_first() {
-        let lines = lines(&[], None, &["nginx", "node"]);
-        assert!(lines[0].ends_with(CLIENT), "{lines:?}");
-        assert!(
-            lines.iter().any(|line| line == "nginx (server)"),
-            "{lines:?}"
-        );
-    }
-}
+mod tests;

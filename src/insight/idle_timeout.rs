@@ -3,6 +3,10 @@
 //! A timer that starts with the last response and ends in a FIN shows the same silence at both ends of the path, because both packets
 //! travel the same way. It fires late, never early: by its granularity, by jitter, by up to a second where it is polled.
 
+mod cluster;
+mod explanation;
+mod telling;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,6 +16,9 @@ use crate::insight::{IdleEnd, IdleEndBy, IdleObservation, KnownTimeouts};
 use crate::report::{IdleEndpoint, IdleTimeout};
 use crate::time::Interval;
 use crate::verdict::{Cause, Confidence, IdleKind};
+use cluster::{densest, median, sorted};
+use explanation::{Explanation, explain};
+use telling::{rounded, silent, timed};
 
 /// Silences shorter than this are pauses within an exchange.
 const SHORTEST: Interval = Interval::from_millis(150);
@@ -149,61 +156,6 @@ fn sample(observation: &IdleObservation, owner: Owner) -> Option<Sample> {
     })
 }
 
-/// A run of samples that one timer explains.
-#[derive(Clone, Debug)]
-struct Cluster {
-    values: Vec<f64>,
-}
-
-impl Cluster {
-    fn low(&self) -> f64 {
-        self.values.first().copied().unwrap_or_default()
-    }
-
-    fn high(&self) -> f64 {
-        self.values.last().copied().unwrap_or_default()
-    }
-
-    fn spread(&self) -> f64 {
-        self.high() - self.low()
-    }
-
-    fn median(&self) -> f64 {
-        median(&self.values)
-    }
-}
-
-fn median(sorted: &[f64]) -> f64 {
-    match sorted.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => sorted.get(n / 2).copied().unwrap_or_default(),
-        n => {
-            let (low, high) = (sorted.get(n / 2 - 1), sorted.get(n / 2));
-            low.zip(high).map_or(0.0, |(low, high)| (low + high) / 2.0)
-        }
-    }
-}
-
-/// The window of width `width(start)` that holds most values; the earliest of equals.
-fn densest(sorted: &[f64], width: impl Fn(f64) -> f64) -> Cluster {
-    let mut best = 0..0;
-    for (start, &low) in sorted.iter().enumerate() {
-        let end = sorted.partition_point(|value| *value <= low + width(low));
-        if end - start > best.len() {
-            best = start..end;
-        }
-    }
-    Cluster {
-        values: sorted.get(best).unwrap_or_default().to_vec(),
-    }
-}
-
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values
-}
-
 impl Group<'_> {
     /// Closes within this time of each other came at one moment.
     const MOMENT: f64 = 0.25;
@@ -228,89 +180,6 @@ impl Group<'_> {
             self.samples.retain(|sample| !leaving(sample));
         }
     }
-}
-
-/// What explains the closes of a group.
-enum Explanation {
-    Timer { cluster: Cluster, polled: bool },
-    NoTimer { name: &'static str, why: String },
-}
-
-fn explain(group: &Group<'_>, values: &[f64], longest_survival: f64) -> Explanation {
-    let slack = TIGHT.max(2.0 * group.round_trip);
-    let tight = densest(values, |low| TIGHT.max(low * TIGHT_FRACTION));
-    let most = |cluster: &Cluster| cluster.values.len() * 2 > values.len();
-    let contradicted = |cluster: &Cluster| longest_survival > cluster.high() + slack;
-    let together = group.samples.len() >= 3 && {
-        let times = sorted(group.samples.iter().map(|sample| sample.at));
-        times
-            .last()
-            .zip(times.first())
-            .is_some_and(|(last, first)| last - first < Group::MOMENT)
-    };
-    if most(&tight) && !contradicted(&tight) && !(together && tight.values.len() < values.len()) {
-        return Explanation::Timer {
-            cluster: tight,
-            polled: false,
-        };
-    }
-    if together {
-        return Explanation::NoTimer {
-            name: "restart",
-            why: "they all came at one moment, after different silences: a restart or a drain"
-                .to_owned(),
-        };
-    }
-    let band = densest(values, |low| POLLED.min(low.max(0.5)));
-    if band.values.len() * 10 >= values.len() * 8 && !contradicted(&band) && values.len() >= 2 {
-        return Explanation::Timer {
-            cluster: band,
-            polled: true,
-        };
-    }
-    if let Some(why) = by_age(group) {
-        return Explanation::NoTimer {
-            name: "max-age",
-            why,
-        };
-    }
-    if let Some(why) = by_requests(group) {
-        return Explanation::NoTimer {
-            name: "max-requests",
-            why,
-        };
-    }
-    let why = if contradicted(&tight) {
-        format!(
-            "connections survived {} while others were closed earlier",
-            seconds(longest_survival)
-        )
-    } else {
-        "the silences before them differ too much".to_owned()
-    };
-    Explanation::NoTimer {
-        name: "irregular",
-        why,
-    }
-}
-
-fn by_age(group: &Group<'_>) -> Option<String> {
-    let ages = sorted(group.samples.iter().filter_map(|sample| sample.age));
-    let cluster = densest(&ages, |low| TIGHT.max(low * TIGHT_FRACTION));
-    (ages.len() >= 3 && cluster.values.len() * 10 >= ages.len() * 8).then(|| {
-        format!(
-            "they came when the connections were {} old, whatever the silence: a maximum age",
-            seconds(cluster.median())
-        )
-    })
-}
-
-fn by_requests(group: &Group<'_>) -> Option<String> {
-    let first = group.samples.first()?.requests;
-    (group.samples.len() >= 3
-        && first > 1
-        && group.samples.iter().all(|sample| sample.requests == first))
-    .then(|| format!("they came after {first} requests each: a maximum number of requests"))
 }
 
 /// One clock's view of a group.
@@ -454,158 +323,6 @@ fn blank(owner: Owner, group: &Group<'_>, clock: &str, closes_by: &str) -> IdleT
         samples_s: Vec::new(),
         matches: Vec::new(),
     }
-}
-
-fn subject(timeout: &IdleTimeout) -> String {
-    let addr = timeout.endpoint.addr;
-    let endpoint = timeout.endpoint.port.map_or_else(
-        || addr.to_string(),
-        |port| SocketAddr::new(addr, port).to_string(),
-    );
-    match timeout.role.as_str() {
-        "client" => format!(
-            "the client {addr} (to port {})",
-            timeout.endpoint.port.unwrap_or_default()
-        ),
-        "path" => format!("the path to {endpoint}"),
-        _ => endpoint,
-    }
-}
-
-/// A FIN or RST at a timer.
-fn timed(timeout: &mut IdleTimeout, group: &Group<'_>, values: &[f64], longest: f64) {
-    let who = subject(timeout);
-    let how = timeout.closes_by.to_uppercase();
-    let closes = counted(values.len(), "close");
-    match explain(group, values, longest) {
-        Explanation::Timer { cluster, polled } => {
-            let estimate = cluster.median();
-            let below = longest.min(cluster.low());
-            let jitter = cluster.spread().max(0.010);
-            timeout.estimate_s = Some(rounded(estimate));
-            timeout.lower_s = Some(rounded(
-                (cluster.low() - jitter).max(below).min(cluster.low()),
-            ));
-            timeout.upper_s = Some(rounded(cluster.high()));
-            timeout.spread_s = Some(rounded(cluster.spread()));
-            let regular = cluster.spread() <= TIGHT.max(estimate * 0.01);
-            let beyond = longest > cluster.high();
-            timeout.confidence = match cluster.values.len() {
-                5.. if regular && !polled && !beyond => Confidence::Certain,
-                2.. => Confidence::Likely,
-                _ => Confidence::Possible,
-            };
-            let one = if values.len() == 1 {
-                "; one close only: it may be chance".to_owned()
-            } else {
-                format!("; {closes} within {}", seconds(cluster.spread()))
-            };
-            let others = values.len() - cluster.values.len();
-            let mut more = if others > 0 {
-                format!("; {} for other reasons", counted(others, "close"))
-            } else {
-                String::new()
-            };
-            if group.departures > 0 {
-                more.push_str(&format!(
-                    "; {} more came at one moment after different silences, an exit or a drain",
-                    group.departures
-                ));
-            }
-            let coarse = if polled {
-                ", looked at about once a second"
-            } else {
-                ""
-            };
-            let survivor = if longest > 0.0 {
-                format!("; longest survivor {}", seconds(longest))
-            } else {
-                String::new()
-            };
-            timeout.text = format!(
-                "{who} closes idle connections after {}, by {how}{coarse}{one}{more}{survivor}",
-                seconds(estimate)
-            );
-        }
-        Explanation::NoTimer { name, why } => {
-            timeout.no_timer = Some(name.to_owned());
-            timeout.text = format!(
-                "{who} closed idle connections by {how} ({closes}), but no fixed idle timer fits: {why}"
-            );
-        }
-    }
-}
-
-/// State lost without a word: nothing is seen at the timer itself. Survivals bound it below, what met silence above.
-fn silent(timeout: &mut IdleTimeout, values: &[f64], survivals: &[f64]) {
-    let who = subject(timeout);
-    let upper = values.first().copied().unwrap_or_default();
-    let longest = survivals
-        .iter()
-        .copied()
-        .rfind(|survived| *survived < upper);
-    let beyond = survivals
-        .iter()
-        .filter(|survived| **survived > upper)
-        .count();
-    timeout.upper_s = Some(rounded(upper));
-    timeout.lower_s = longest.map(rounded);
-    timeout.spread_s = values.last().map(|last| rounded(last - upper));
-    let failed = counted(values.len(), "connection");
-    if beyond > 0 {
-        timeout.upper_s = None;
-        timeout.lower_s = None;
-        timeout.no_timer = Some("irregular".to_owned());
-        timeout.text = format!(
-            "{failed} through {who} were lost in silence, the earliest after {}, but {} survived longer: no fixed timer fits",
-            seconds(upper),
-            counted(beyond, "silence")
-        );
-        return;
-    }
-    if let Some(lower) = longest.filter(|lower| upper - lower <= 0.25 * upper) {
-        timeout.estimate_s = Some(rounded((lower + upper) / 2.0));
-    }
-    timeout.confidence = if values.len() >= 3 && longest.is_some() {
-        Confidence::Likely
-    } else {
-        Confidence::Possible
-    };
-    let survived = longest.map_or_else(
-        || "no longer silence was seen to survive".to_owned(),
-        |lower| {
-            format!(
-                "{} survived up to {}",
-                counted(survivals.len(), "silence"),
-                seconds(lower)
-            )
-        },
-    );
-    timeout.text = format!(
-        "{who} forgets silent connections after at most {}: {failed} found no state there; {survived}",
-        seconds(upper)
-    );
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{count} {what}s")
-    }
-}
-
-fn seconds(value: f64) -> String {
-    match value {
-        v if v < 0.001 => format!("{:.1} ms", v * 1e3),
-        v if v < 1.0 => format!("{:.0} ms", v * 1e3),
-        v => format!("{v:.2} s"),
-    }
-}
-
-/// Microseconds are all that a capture holds.
-fn rounded(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6
 }
 
 #[cfg(test)]

@@ -194,6 +194,15 @@ fn score(measured: &Measured, entry: &KnownTimeout) -> Option<(Score, f64)> {
             format!("port {} is its usual one", measured.port),
         );
     }
+    calls_itself(measured, entry, &mut score);
+    if measured.clock == "wire" && matches!(measured.owner, Owner::Path(..)) {
+        score.add(1, "counts packets, as such devices do");
+    }
+    Some((score, distance))
+}
+
+/// What a client says of itself.
+fn calls_itself(measured: &Measured, entry: &KnownTimeout, score: &mut Score) {
     if let Owner::Client(..) = measured.owner
         && let Some(agent) = &measured.hints.user_agent
     {
@@ -208,10 +217,6 @@ fn score(measured: &Measured, entry: &KnownTimeout) -> Option<(Score, f64)> {
             score.add(-3, format!("User-Agent: {agent} names another"));
         }
     }
-    if measured.clock == "wire" && matches!(measured.owner, Owner::Path(..)) {
-        score.add(1, "counts packets, as such devices do");
-    }
-    Some((score, distance))
 }
 
 fn figure(entry: &KnownTimeout) -> String {

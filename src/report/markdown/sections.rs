@@ -48,6 +48,36 @@ pub(super) fn head(report: &Report, share: usize) -> String {
         let lines = note.lines().map(text).filter(|l| !l.is_empty()).take(20);
         out.push_str(&format!("{}\n\n", lines.collect::<Vec<_>>().join("\n\n")));
     }
+    out.push_str(&totals(report));
+    let advice = report.advice.iter().map(|advice| {
+        let what = match advice.action.as_str() {
+            "" => &advice.text,
+            action => action,
+        };
+        format!(
+            "- **{}:** {} ({})\n",
+            who_changes(advice),
+            text(what),
+            text(&advice.id)
+        )
+    });
+    let left_out = fill(&mut out, advice, share - COUNTING);
+    if left_out > 0 {
+        out.push_str(&format!(
+            "- {} below.\n",
+            count(
+                left_out as u64,
+                "more piece of advice",
+                "more pieces of advice"
+            )
+        ));
+    }
+    out
+}
+
+/// What was seen, what it cost, and of which causes.
+fn totals(report: &Report) -> String {
+    let mut out = String::new();
     let summary = &report.summary;
     out.push_str(&format!(
         "- **Seen:** {} in {}{}\n",
@@ -74,29 +104,6 @@ pub(super) fn head(report: &Report, share: usize) -> String {
         out.push_str(&format!(
             "- **Causes:** {}\n",
             causes.collect::<Vec<_>>().join(", ")
-        ));
-    }
-    let advice = report.advice.iter().map(|advice| {
-        let what = match advice.action.as_str() {
-            "" => &advice.text,
-            action => action,
-        };
-        format!(
-            "- **{}:** {} ({})\n",
-            who_changes(advice),
-            text(what),
-            text(&advice.id)
-        )
-    });
-    let left_out = fill(&mut out, advice, share - COUNTING);
-    if left_out > 0 {
-        out.push_str(&format!(
-            "- {} below.\n",
-            count(
-                left_out as u64,
-                "more piece of advice",
-                "more pieces of advice"
-            )
         ));
     }
     out

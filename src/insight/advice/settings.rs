@@ -1,0 +1,80 @@
+//! Values and the very lines that set them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::Grounds;
+use crate::insight::KnownTimeout;
+use crate::report::{IdleTimeout, SettingLine};
+
+/// A value safely below a timer: whole seconds where it has some.
+pub(super) fn below(keeps: f64, spread: f64) -> f64 {
+    let margin = (keeps * 0.2).clamp(0.5, 5.0).max(spread + 0.2);
+    let value = (keeps - margin).max(keeps * 0.5);
+    if value >= 2.0 {
+        value.floor()
+    } else {
+        (value * 10.0).floor() / 10.0
+    }
+}
+
+/// Lines for the products that the user named and those that name themselves; where none is a client, for the commonest ones. A
+/// product that only the number speaks for is no ground for a line.
+pub(super) fn idle_settings(
+    (client, server): (IpAddr, SocketAddr),
+    timer: Option<&IdleTimeout>,
+    client_value: f64,
+    client_keeps: Option<f64>,
+    grounds: &Grounds<'_>,
+) -> Vec<SettingLine> {
+    let mut lines = Vec::new();
+    let recognised = timer
+        .and_then(|timer| timer.matches.first())
+        .filter(|first| !first.named_by.is_empty())
+        .and_then(|first| grounds.known.get(&first.id));
+    let server_value = (client_keeps.unwrap_or(60.0).max(60.0) + 5.0).ceil();
+    let named = grounds
+        .stack
+        .iter()
+        .flat_map(|word| grounds.known.named(word));
+    let mut entries: Vec<&KnownTimeout> = named
+        .chain(grounds.clients(client, server))
+        .chain(recognised)
+        .collect();
+    if !entries.iter().any(|entry| entry.role.ends_as_client()) {
+        for word in ["node", "go", "httpx"] {
+            let known = grounds.known.named(word).into_iter();
+            entries.extend(known.filter(|entry| entry.role.ends_as_client()).take(1));
+        }
+    }
+    for entry in entries {
+        if entry.role.ends_as_client() {
+            push(&mut lines, entry, client_value);
+        } else if entry.role.ends_as_server() {
+            push(&mut lines, entry, server_value);
+        }
+    }
+    // The client has to change: its lines come first.
+    lines.sort_by_key(|line| !line.product.ends_with(CLIENT));
+    lines
+}
+
+/// How a setting's product is marked where the line goes into a client, and into a server.
+pub(super) const CLIENT: &str = "(client)";
+const SERVER: &str = "(server)";
+
+fn push(lines: &mut Vec<SettingLine>, entry: &KnownTimeout, value: f64) {
+    let Some(text) = entry.setting_line(value) else {
+        return;
+    };
+    if lines.len() < 8 && !lines.iter().any(|known| known.line == text) {
+        let side = if entry.role.ends_as_client() {
+            CLIENT
+        } else {
+            SERVER
+        };
+        lines.push(SettingLine {
+            product: format!("{} {side}", entry.product),
+            line: text,
+        });
+    }
+}

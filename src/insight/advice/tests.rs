@@ -1,0 +1,86 @@
+use super::settings::CLIENT;
+use super::*;
+use crate::dialogue::{Hints, Protocol};
+use crate::report::{TimeoutMatch, sample};
+
+/// The settings that a keepalive race at a server with this timer is advised.
+fn lines(named_by: &[&str], agent: Option<&str>, stack: &[&str]) -> Vec<String> {
+    let mut finding = sample::keepalive_race();
+    let (client, server) = (finding.connection.client, finding.connection.server);
+    let known = KnownTimeouts::built_in();
+    let mut timer = sample::report().idle_timeouts.remove(0);
+    timer.matches = vec![TimeoutMatch {
+        id: "node-http-keepalive-6s".to_owned(),
+        named_by: named_by.iter().map(|&by| by.to_owned()).collect(),
+        ..timer.matches.remove(0)
+    }];
+    assert!(known.get(&timer.matches[0].id).is_some());
+    let observation = IdleObservation {
+        stream: 0,
+        client: client.addr,
+        client_port: client.port,
+        server: SocketAddr::new(server.addr, server.port),
+        opened: finding.at,
+        last: finding.at,
+        handshake_seen: true,
+        round_trip: None,
+        requests: 2,
+        survived: Vec::new(),
+        end: None,
+        open_idle: None,
+        protocol: Protocol::Http1,
+        hints: Hints {
+            user_agent: agent.map(str::to_owned),
+            ..Hints::default()
+        },
+    };
+    let stack: Vec<String> = stack.iter().map(|&word| word.to_owned()).collect();
+    let grounds = Grounds {
+        timeouts: &[timer],
+        alignment: &[],
+        known,
+        stack: &stack,
+        observations: &[observation],
+    };
+    let advice = advise(&mut [&mut finding], &grounds);
+    assert!(finding.advice.contains(&advice[0].id));
+    assert!(advice[0].action.starts_with("let 10.77.1.2 drop idle"));
+    advice[0]
+        .settings
+        .iter()
+        .map(|setting| setting.product.clone())
+        .collect()
+}
+
+#[test]
+fn a_number_alone_names_no_product() {
+    assert!(
+        lines(&[], None, &[])
+            .iter()
+            .all(|line| line.ends_with(CLIENT))
+    );
+    assert_eq!(
+        lines(&["announced"], None, &[]).last().map(String::as_str),
+        Some("Node.js (server)")
+    );
+}
+
+#[test]
+fn a_client_that_names_itself_needs_no_guesses() {
+    let lines = lines(&[], Some("Go-http-client"), &[]);
+    assert!(!lines.is_empty());
+    assert!(
+        lines.iter().all(|line| line.starts_with("Go ")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn products_that_the_user_names_come_first() {
+    let lines = lines(&[], None, &["nginx", "node"]);
+    assert!(lines[0].ends_with(CLIENT), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line == "nginx (server)"),
+        "{lines:?}"
+    );
+}

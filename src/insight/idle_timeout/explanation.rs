@@ -1,0 +1,97 @@
+//! What explains the closes of a group: a timer, or something else.
+
+use super::cluster::{Cluster, densest, sorted};
+use super::telling::seconds;
+use super::{Group, POLLED, TIGHT, TIGHT_FRACTION};
+
+/// What explains the closes of a group.
+pub(super) enum Explanation {
+    Timer { cluster: Cluster, firing: Firing },
+    NoTimer { name: &'static str, why: String },
+}
+
+/// When a timer that has run out is acted upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Firing {
+    /// At once.
+    AtOnce,
+    /// When it is next looked at, about once a second.
+    Polled,
+}
+
+pub(super) fn explain(group: &Group<'_>, values: &[f64], longest_survival: f64) -> Explanation {
+    let slack = TIGHT.max(2.0 * group.round_trip);
+    let tight = densest(values, |low| TIGHT.max(low * TIGHT_FRACTION));
+    let most = |cluster: &Cluster| cluster.values.len() * 2 > values.len();
+    let contradicted = |cluster: &Cluster| longest_survival > cluster.high() + slack;
+    let together = group.samples.len() >= 3 && {
+        let times = sorted(group.samples.iter().map(|sample| sample.at));
+        times
+            .last()
+            .zip(times.first())
+            .is_some_and(|(last, first)| last - first < Group::MOMENT)
+    };
+    if most(&tight) && !contradicted(&tight) && !(together && tight.values.len() < values.len()) {
+        return Explanation::Timer {
+            cluster: tight,
+            firing: Firing::AtOnce,
+        };
+    }
+    if together {
+        return Explanation::NoTimer {
+            name: "restart",
+            why: "they all came at one moment, after different silences: a restart or a drain"
+                .to_owned(),
+        };
+    }
+    let band = densest(values, |low| POLLED.min(low.max(0.5)));
+    if band.values.len() * 10 >= values.len() * 8 && !contradicted(&band) && values.len() >= 2 {
+        return Explanation::Timer {
+            cluster: band,
+            firing: Firing::Polled,
+        };
+    }
+    if let Some(why) = by_age(group) {
+        return Explanation::NoTimer {
+            name: "max-age",
+            why,
+        };
+    }
+    if let Some(why) = by_requests(group) {
+        return Explanation::NoTimer {
+            name: "max-requests",
+            why,
+        };
+    }
+    let why = if contradicted(&tight) {
+        format!(
+            "connections survived {} while others were closed earlier",
+            seconds(longest_survival)
+        )
+    } else {
+        "the silences before them differ too much".to_owned()
+    };
+    Explanation::NoTimer {
+        name: "irregular",
+        why,
+    }
+}
+
+fn by_age(group: &Group<'_>) -> Option<String> {
+    let ages = sorted(group.samples.iter().filter_map(|sample| sample.age));
+    let cluster = densest(&ages, |low| TIGHT.max(low * TIGHT_FRACTION));
+    (ages.len() >= 3 && cluster.values.len() * 10 >= ages.len() * 8).then(|| {
+        format!(
+            "they came when the connections were {} old, whatever the silence: a maximum age",
+            seconds(cluster.median())
+        )
+    })
+}
+
+fn by_requests(group: &Group<'_>) -> Option<String> {
+    let first = group.samples.first()?.requests;
+    (group.samples.len() >= 3
+        && first > 1
+        && group.samples.iter().all(|sample| sample.requests == first))
+    .then(|| format!("they came after {first} requests each: a maximum number of requests"))
+}

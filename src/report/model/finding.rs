@@ -1,0 +1,365 @@
+//! One reset or hang-up, and all that is known of it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::is_zero;
+use crate::dialogue::Protocol;
+use crate::flow::{Orientation, Peer};
+use crate::time::Timestamp;
+use crate::verdict::{
+    Cause, Confidence, Effect, Form, Harm, IdleKind, ResetSender, RetrySafety, TriggerKind,
+};
+
+/// An address and port.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub struct Endpoint {
+    /// Address.
+    pub addr: IpAddr,
+    /// Port.
+    pub port: u16,
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::net::SocketAddr::new(self.addr, self.port).fmt(f)
+    }
+}
+
+/// How much of the handshake was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HandshakeSeen {
+    /// SYN, SYN-ACK and ACK.
+    Seen,
+    /// Some of it.
+    Partly,
+    /// None: the capture began later.
+    Unseen,
+}
+
+/// The connection of a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectionId {
+    /// Who opened it.
+    pub client: Endpoint,
+    /// Who was connected to.
+    pub server: Endpoint,
+    /// Wireshark's `tcp.stream` in the finding's capture.
+    pub stream: u32,
+    /// Community ID v1 (of the innermost addresses).
+    pub community_id: String,
+    /// When it was first seen.
+    pub opened: Timestamp,
+    /// How much of the handshake was seen.
+    pub handshake: HandshakeSeen,
+    /// How client and server were told apart.
+    pub orientation: Orientation,
+}
+
+/// A reset event or a hang-up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// `r1`, `r2` … for resets, `h1` … for hang-ups.
+    pub id: String,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Time of the RST (or of the FIN, or of the first packet that met silence).
+    pub at: Timestamp,
+    /// Index into `captures`.
+    pub capture: u16,
+    /// Frame of the RST or FIN.
+    pub frame: u32,
+    /// RST packets of this event.
+    pub packets: u64,
+    /// Frames of all RST packets of this event (at most 10,000).
+    pub frames: Vec<u32>,
+    /// Shape of the RST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
+    /// Who really made it; absent for hang-ups in which nobody reset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<ResetSender>,
+    /// Whose address it bears (for a hang-up: who sent the FIN).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_sender: Option<Peer>,
+    /// How sure `sender` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender_confidence: Option<Confidence>,
+    /// Whether it ended the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+    /// Why.
+    pub cause: Cause,
+    /// How sure `cause` is.
+    pub confidence: Confidence,
+    /// A finer name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What else it could be, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
+    /// The packet that it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
+    /// The silence before it.
+    pub idle: Idle,
+    /// FINs seen before it (for a hang-up: the FINs).
+    pub fins: Fins,
+    /// What it cost.
+    pub harm: Harm,
+    /// Whether and how the request may be sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// The request in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestInFlight>,
+    /// Who suffered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub victim: Option<Peer>,
+    /// What the victim's runtime prints, by runtime.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub victim_errors: BTreeMap<String, String>,
+    /// What speaks for the verdict.
+    pub evidence: Vec<Evidence>,
+    /// What speaks against it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence_against: Vec<Evidence>,
+    /// One or two plain sentences.
+    pub explanation: String,
+    /// Ids of `advice`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advice: Vec<String>,
+    /// Display filter that shows the connection.
+    pub wireshark_filter: String,
+    /// Text that the RST carried (RFC 9293 SHLD-2), printable characters only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_text: Option<String>,
+    /// For a folded entry: how many connections it stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u64>,
+    /// For a folded entry: time of the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
+    /// For a folded entry: time of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+    /// The other hop of the same failure, where the capture shows a proxy's both sides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hop: Option<Hop>,
+    /// The kernel's own word, while live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<KernelWord>,
+    /// The packets that matter, for ladders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ladder: Vec<LadderStep>,
+}
+
+/// Another cause that fits, and what would tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Alternative {
+    /// The rival.
+    pub cause: Cause,
+    /// The one observation that would separate them.
+    pub decided_by: String,
+}
+
+/// The packet that a RST answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trigger {
+    /// Its frame; absent for `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<u32>,
+    /// What it was.
+    pub kind: TriggerKind,
+    /// Who sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Peer>,
+}
+
+/// The silence before the trigger, or before the RST where nothing triggered it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Idle {
+    /// What was being waited for.
+    pub kind: IdleKind,
+    /// Seconds since the last application activity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_s: Option<f64>,
+    /// Seconds since any packet of the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire_s: Option<f64>,
+    /// Frame of the last application activity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_frame: Option<u32>,
+    /// Who sent that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_from: Option<Peer>,
+    /// Keepalive probes seen in that silence.
+    pub keepalive_probes: u32,
+}
+
+/// FINs by who sent them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fins {
+    /// The client's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Fin>,
+    /// The server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Fin>,
+}
+
+/// A FIN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fin {
+    /// Its frame.
+    pub frame: u32,
+    /// Its time.
+    pub at: Timestamp,
+}
+
+/// Whether the request may be sent again, and whether it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Retry {
+    /// The answer.
+    pub safe: RetrySafety,
+    /// The reason.
+    pub why: String,
+    /// The same request on another connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<RetrySeen>,
+}
+
+/// A retry that the capture shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RetrySeen {
+    /// `tcp.stream` of the retry.
+    pub stream: u32,
+    /// Frame of its first byte.
+    pub frame: u32,
+    /// Seconds after the loss.
+    pub after_s: f64,
+    /// The retry was answered: the application may never have noticed.
+    pub answered: bool,
+    /// The first copy may have been executed as well.
+    pub may_have_run_twice: bool,
+}
+
+/// The request that was in flight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RequestInFlight {
+    /// Protocol.
+    pub protocol: Protocol,
+    /// `POST /orders`, without query; absent where it can't be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// The peer's stack acknowledged all of it.
+    pub acked: bool,
+    /// Any of its response was seen.
+    pub answered: bool,
+    /// Server name, where TLS shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+}
+
+/// A fact and the frames that show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// The fact.
+    pub text: String,
+    /// Its frames.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<u32>,
+}
+
+/// The other side of a proxy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Hop {
+    /// `front` when this finding is what the proxy's client saw, `back` when it is what the proxy saw of its upstream.
+    pub side: String,
+    /// `tcp.stream` of the other hop's connection.
+    pub stream: u32,
+    /// The finding on the other hop, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
+    /// What the front client got: an HTTP status such as `502` or `504`; `reset`, `closed` or `truncated`; `retried` where the
+    /// proxy asked again on another back connection and the front client never noticed.
+    pub outcome: String,
+    /// What ties both together.
+    pub tied_by: String,
+}
+
+/// What the Linux kernel said of this RST.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KernelWord {
+    /// `reason=` of `tcp:tcp_send_reset` or `tcp:tcp_receive_reset`; absent when the kernel sent nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Socket state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Process that owned the socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
+    /// Its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+/// One packet of a ladder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LadderStep {
+    /// Frame.
+    pub frame: u32,
+    /// Seconds from the connection's first packet.
+    pub at_s: f64,
+    /// Who sent it.
+    pub from: Peer,
+    /// tcpdump's flags: `S`, `S.`, `P.`, `F.`, `R`.
+    pub flags: String,
+    /// Sequence number relative to the first one.
+    pub seq: i64,
+    /// Acknowledgement relative to the peer's first sequence number, where ACK is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ack: Option<i64>,
+    /// Payload bytes.
+    pub len: u32,
+    /// What it is: `request`, `response`, `keepalive probe`, `retransmission` …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Its part in the story.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<LadderMark>,
+    /// Packets left out before this one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped_before: u64,
+}
+
+/// A packet's part in the story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LadderMark {
+    /// The last application activity before the silence.
+    LastActivity,
+    /// The FIN.
+    Fin,
+    /// What the RST answers.
+    Trigger,
+    /// The RST.
+    Rst,
+}
+
+impl Finding {
+    /// It cost somebody a request or a response.
+    pub fn is_harmful(&self) -> bool {
+        matches!(
+            self.harm,
+            Harm::RequestLost | Harm::RequestOutcomeUnknown | Harm::ResponseTruncated
+        )
+    }
+}
