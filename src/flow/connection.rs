@@ -586,7 +586,9 @@ impl<R: StreamReader> Connection<R> {
             let bytes = packet.ack.offset_from(next);
             // An acknowledgement that jumps by more than any window was never of this data.
             if bytes < (1 << 30) && !self.is_of_older_connection(packet.from) {
-                self.directions.of_mut(peer).miss_until(packet.ack);
+                self.directions
+                    .of_mut(peer)
+                    .miss_until(packet.ack, packet.time);
             }
         }
         if let Some((end, sent)) = *self.pending_acks.of(peer)
@@ -594,6 +596,13 @@ impl<R: StreamReader> Connection<R> {
         {
             *self.pending_acks.of_mut(peer) = None;
             let sample = packet.time - sent;
+            let opening = self
+                .directions
+                .of(peer)
+                .iss
+                .is_some_and(|iss| end == iss + 1);
+            self.directions.of_mut(packet.from).answered_handshake |=
+                opening && sample >= Interval::ZERO;
             let best = self.response_time.of_mut(packet.from);
             if sample >= Interval::ZERO && best.is_none_or(|known| sample < known) {
                 *best = Some(sample);
@@ -645,7 +654,7 @@ impl<R: StreamReader> Connection<R> {
         let end = packet.end();
         let first_fin = direction.fin.is_some_and(|fin| fin.frame == packet.frame);
         if packet.is_new_data() || first_fin {
-            direction.find_missed(packet.seq, end);
+            direction.find_missed(packet.seq, end, packet.time);
         }
         match direction.snd_nxt {
             Some(next) if !end.is_after(next) => {

@@ -158,7 +158,11 @@ pub struct Direction {
     /// Bytes that it sent and the capture missed.
     pub missed_bytes: u64,
     /// The newest of them: an acknowledgement is captured before its data now and then.
-    pub(super) missing: Option<(SeqNumber, SeqNumber)>,
+    pub(super) missing: Option<(SeqNumber, SeqNumber, Timestamp)>,
+    /// How long after its acknowledgement its payload was captured at most: this direction is captured late. 0 where time goes right.
+    pub lateness: Interval,
+    /// It was seen to answer in the handshake: that is its kernel's own speed, without any application's.
+    pub answered_handshake: bool,
     /// Highest right edge of a SACK block that it sent.
     pub sack_edge: Option<SeqNumber>,
     /// RST packets.
@@ -170,6 +174,9 @@ pub struct Direction {
 }
 
 impl Direction {
+    /// What is captured later than this was repeated, and not late.
+    const LATEST: Interval = Interval::from_millis(50);
+
     /// Remembers the sender's timestamp clock.
     pub(super) fn observe_timestamps(&mut self, timestamps: Timestamps, time: Timestamp) {
         match &mut self.timestamp_line {
@@ -189,14 +196,16 @@ impl Direction {
     }
 
     /// It was acknowledged up to `ack`, beyond all that was seen.
-    pub(super) fn miss_until(&mut self, ack: SeqNumber) {
+    pub(super) fn miss_until(&mut self, ack: SeqNumber, now: Timestamp) {
         let Some(next) = self.snd_nxt else { return };
         self.missed_bytes += u64::from(ack.offset_from(next).unsigned_abs());
-        let start = match self.missing {
-            Some((start, end)) if end == next => start,
-            _ => next,
+        let (start, since) = match self.missing {
+            Some((start, end, since)) if end == next && now - since < Self::LATEST => {
+                (start, since)
+            }
+            _ => (next, now),
         };
-        self.missing = Some((start, ack));
+        self.missing = Some((start, ack, since));
         self.snd_nxt = Some(ack);
     }
 
@@ -214,14 +223,17 @@ impl Direction {
     }
 
     /// New payload, or a FIN: perhaps some of what was missing.
-    pub(super) fn find_missed(&mut self, from: SeqNumber, end: SeqNumber) {
-        let Some((start, ack)) = self.missing else {
+    pub(super) fn find_missed(&mut self, from: SeqNumber, end: SeqNumber, now: Timestamp) {
+        let Some((start, ack, since)) = self.missing else {
             return;
         };
         let end = if end.is_after(ack) { ack } else { end };
         let found = end.offset_from(from.later(start));
         if let Ok(found) = u64::try_from(found) {
             self.missed_bytes = self.missed_bytes.saturating_sub(found);
+            if found > 0 && now - since < Self::LATEST {
+                self.lateness = self.lateness.max(now - since);
+            }
         }
     }
 

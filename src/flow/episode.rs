@@ -108,7 +108,9 @@ impl<S> Episode<S> {
     /// exchange neighbours.
     pub(super) fn follows(&self, packet: &Packet) -> bool {
         self.first().is_some_and(|reset| {
-            let near = packet.time - reset.time <= REORDERING;
+            // A direction that was late before is late again.
+            let late = self.state.of(packet.from).lateness;
+            let near = packet.time - reset.time <= REORDERING + late.times(2);
             near && !self.resumed && precedes(packet, reset)
         })
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::dialogue::{Answer, Completeness, Exchange, Idempotence, Protocol};
 use crate::flow::{Packet, PacketKind};
 use crate::report::{Evidence, RequestInFlight, Retry};
+use crate::time::Interval;
 use crate::verdict::ending::{Ending, EndingKind, Progress, progress};
 use crate::verdict::form::{Obedience, Shape, obedience, shape};
 use crate::verdict::harm::{Taken, taken};
@@ -107,6 +108,9 @@ fn effective_reset(ending: &Ending) -> Option<&Packet> {
     let Some(obeyed) = obeyed else {
         return ending.resets.first();
     };
+    if let Some(abort) = abort_before(ending, obeyed) {
+        return Some(abort);
+    }
     ending
         .resets
         .iter()
@@ -118,6 +122,25 @@ fn effective_reset(ending: &Ending) -> Option<&Packet> {
                 && shape(ending, reset).form == Form::Reply
         })
         .or(Some(obeyed))
+}
+
+/// A live socket's RST (it has an ACK) comes before those that answer for the socket that is gone, in whatever order a capture shows
+/// neighbours. A box forges both kinds with one number after the other.
+fn abort_before<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
+    const REORDERING: Interval = Interval::from_millis(1);
+    let late = ending.state.of(reset.from).lateness;
+    ending
+        .resets
+        .iter()
+        .filter(|_| !reset.flags.ack())
+        .find(|other| {
+            other.from == reset.from
+                && other.flags.ack()
+                && other.seq == reset.seq
+                && other.time > reset.time
+                && other.time - reset.time <= REORDERING + late.times(2)
+                && ending.state.of(reset.from).ttl.contains(other.ttl)
+        })
 }
 
 /// `certain` of a cause that names a host is no surer than who made the RST, except where the packets alone prove the cause.

@@ -209,8 +209,10 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
         && took.as_nanos() * 10 < usual.as_nanos() * 8
         && margin > Interval::from_millis(2)
     {
+        // Without the handshake the shortest answer may be an application's, slower than its kernel's.
+        let kernel = ending.state.of(reset.from).answered_handshake;
         findings.add(
-            Weight::Strong,
+            if kernel { Weight::Strong } else { Weight::Medium },
             format!(
                 "it came {took} after the packet that it answers (frame {}); the {} never answered in less than {usual} here: its maker is nearer",
                 number(trigger.frame),

@@ -1,6 +1,7 @@
 //! What a damaged capture may do to a verdict: make it less sure. What is still called certain is what the whole capture shows, and
 //! harm that the whole capture does not show is at most possible.
 
+use whyrst::Interval;
 use whyrst::report::Finding;
 use whyrst::testing::{Ladder, Trace, TraceFrame};
 use whyrst::verdict::{Confidence, Harm, RetrySafety};
@@ -34,6 +35,19 @@ fn damaged(ladder: &Ladder) -> Vec<(String, Trace)> {
             format!("snap length {length}"),
             whole.clone().cut_at(length),
         ));
+    }
+    for millis in [1, 5, 20] {
+        for same in [true, false] {
+            let mut late = whole.clone();
+            for frame in &mut late.frames {
+                if (source(frame) == first.as_ref().and_then(source)) == same {
+                    frame.time = frame.time + Interval::from_millis(millis);
+                }
+            }
+            let side = if same { "first" } else { "other" };
+            let what = format!("the {side} side's clock {millis} ms ahead");
+            all.push((what, Trace::of(late.frames)));
+        }
     }
     for gone in 0..frames {
         all.push((

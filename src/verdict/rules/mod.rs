@@ -144,8 +144,10 @@ impl<'a> Case<'a> {
                 | Cause::IgnoredRst
         );
         let few = !self.ending.handshake_seen() && self.ending.before.len() < 3;
+        // Begun before the capture, and nothing heard of what it was about.
+        let unknown = !self.ending.handshake_seen() && self.ending.dialogue.recent.is_empty();
         if self.ending.is_incomplete()
-            || few && !proved_by_few
+            || (few || unknown) && !proved_by_few
             || ruling.harm == Harm::None && self.may_be_answering()
         {
             ruling.at_most(Confidence::Possible)

@@ -233,11 +233,11 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         .idle(IdleKind::BetweenRequests, Silence::before(packet))
         .harm(if harm == Harm::RequestOutcomeUnknown { Harm::RequestLost } else { harm }, requester)
         .or(Cause::HangUp, "the server's log: whether it read the request"),
-        Some(packet) if packet.time > fin.time && !Silence::before(packet).is_idle(ending) && !silence.is_idle(ending) => {
+        Some(packet) if came_after(packet, fin) && !Silence::before(packet).is_idle(ending) && !silence.is_idle(ending) => {
             // The last words of a closing: nobody waits for an answer to them.
             return None;
         }
-        Some(packet) if packet.time > fin.time => Ruling::new(
+        Some(packet) if came_after(packet, fin) => Ruling::new(
             Cause::StaleReuse,
             Confidence::Likely,
             format!("The {} wrote a request into a connection that the {} had closed before; nobody answered.", requester, requester.other()),
@@ -252,6 +252,11 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         _ => hang_up(ending, requester, state, at, &silence).harm(harm, requester),
     };
     Some(NoResetEnding { ruling, at: *at })
+}
+
+/// The request came after the FIN, which acknowledges nothing of it.
+fn came_after(request: &Packet, fin: &FinSeen) -> bool {
+    request.time > fin.time && fin.ack.is_none_or(|ack| !ack.is_after(request.seq))
 }
 
 /// What the FIN itself says of the request: whether its sender had taken it when it closed.
