@@ -46,7 +46,10 @@ impl<'a> Rows<'a> {
                 .filter(|_| count > 0)
                 .map(|finding| finding.id.clone());
             told += count;
-            rows.push(row(connection, sitting, finding));
+            // A segment that could not be followed is no packet of a connection.
+            if sitting.packets.client + sitting.packets.server > 0 {
+                rows.push(row(connection, sitting, finding));
+            }
         }
         rows
     }

@@ -1,5 +1,6 @@
 //! What to change, which side, to what value. Findings with one reason get one piece of advice.
 
+mod general;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::insight::{IdleObservation, KnownTimeout, KnownTimeouts};
 use crate::report::{Advice, Alignment, Finding, IdleTimeout, SettingLine};
 use crate::verdict::{Cause, Harm, RetrySafety};
+use general::General;
 use settings::{below, idle_settings};
 
 /// What advice is drawn from, besides the findings.
@@ -52,22 +54,15 @@ impl<'a> Grounds<'a> {
     }
 }
 
-/// The reason that findings share.
+/// The reason that findings share. Numbers are a server's own; what needs none is said once for all servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     IdleReuse(IpAddr, SocketAddr),
     SilentExpiry(SocketAddr),
-    IdleReset(SocketAddr),
-    Waiting(SocketAddr),
-    Queue(SocketAddr),
-    SuddenClose(SocketAddr),
-    Upload(SocketAddr),
-    Restart(SocketAddr),
-    Filter(SocketAddr),
-    Refused(SocketAddr),
+    General(General),
 }
 
-/// Draws advice and ties it to the findings. Order: most findings first.
+/// Draws advice and ties it to the findings. Order: what cost most first, then most findings.
 pub fn advise(findings: &mut [&mut Finding], grounds: &Grounds<'_>) -> Vec<Advice> {
     let mut groups: BTreeMap<Reason, Vec<usize>> = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {
@@ -75,15 +70,29 @@ pub fn advise(findings: &mut [&mut Finding], grounds: &Grounds<'_>) -> Vec<Advic
             groups.entry(reason).or_default().push(index);
         }
     }
-    let mut groups: Vec<(Reason, Vec<usize>)> = groups.into_iter().collect();
-    groups.sort_by(|one, other| other.1.len().cmp(&one.1.len()).then(one.0.cmp(&other.0)));
+    let cost = |members: &[usize]| {
+        let members = members.iter().filter_map(|&index| findings.get(index));
+        members.filter(|finding| finding.is_harmful()).count()
+    };
+    let mut groups: Vec<(usize, Reason, Vec<usize>)> = groups
+        .into_iter()
+        .map(|(reason, members)| (cost(&members), reason, members))
+        .collect();
+    groups.sort_by(|one, other| {
+        let rank = |(cost, _, members): &(usize, Reason, Vec<usize>)| (*cost, members.len());
+        rank(other).cmp(&rank(one)).then(one.1.cmp(&other.1))
+    });
     let mut advice = Vec::new();
-    for (reason, members) in groups {
+    for (_, reason, members) in groups {
         let cited: Vec<&Finding> = members
             .iter()
             .filter_map(|&index| findings.get(index).map(|finding| &**finding))
             .collect();
-        let mut piece = piece(reason, &cited, grounds);
+        let mut piece = match reason {
+            Reason::IdleReuse(client, server) => idle_reuse(client, server, &cited, grounds),
+            Reason::SilentExpiry(server) => silent_expiry(server, &cited, grounds),
+            Reason::General(general) => general.piece(&cited),
+        };
         piece.id = format!("a{}", advice.len() + 1);
         piece.because = cited.iter().map(|finding| finding.id.clone()).collect();
         for index in members {
@@ -111,99 +120,7 @@ fn reason(finding: &Finding) -> Option<Reason> {
         {
             Some(Reason::SilentExpiry(server))
         }
-        Cause::IdleTimeoutReset => Some(Reason::IdleReset(server)),
-        Cause::ResponseTimeout => Some(Reason::Waiting(server)),
-        Cause::AcceptQueueOverflow => Some(Reason::Queue(server)),
-        Cause::DataAfterClose if harmful && finding.detail.as_deref() == Some("next-request") => {
-            Some(Reason::SuddenClose(server))
-        }
-        Cause::DataAfterClose | Cause::CloseWithUnreadData if harmful => {
-            Some(Reason::Upload(server))
-        }
-        Cause::HangUp | Cause::AbortiveClose if harmful => Some(Reason::Restart(server)),
-        Cause::Injected => Some(Reason::Filter(server)),
-        Cause::ConnectionRefused => Some(Reason::Refused(server)),
-        _ => None,
-    }
-}
-
-fn piece(reason: Reason, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {
-    match reason {
-        Reason::IdleReuse(client, server) => idle_reuse(client, server, cited, grounds),
-        Reason::SilentExpiry(server) => silent_expiry(server, cited, grounds),
-        Reason::IdleReset(server) => plain(
-            "server",
-            format!(
-                "close idle connections to {server} in the client, before something else resets them"
-            ),
-            format!(
-                "Something closes idle connections to {server} with a RST. Let the client close them earlier, or let the closer send a FIN: a RST may meet a request that is on its way."
-            ),
-            Some(
-                "Keepalive probes, if the timer is an application's: they only keep a device on the path awake.",
-            ),
-        ),
-        Reason::Waiting(server) => waiting(server, cited),
-        Reason::Queue(server) => queue(server),
-        Reason::SuddenClose(server) => plain(
-            "server",
-            format!("let {server} say Connection: close in its last answer"),
-            format!(
-                "{server} closes connections right after an answer without having announced it (a limit on requests or age, or a drain). Let its last answer carry Connection: close, then no client sends another request there; or raise the limit."
-            ),
-            Some("Idle timeouts on either side: there is no silence before these closes."),
-        ),
-        Reason::Upload(server) => plain(
-            "server",
-            format!("let {server} read the whole request before it closes"),
-            format!(
-                "{server} closes before it has read the whole request. Let it read (or discard) the rest before it closes, or let clients ask first with Expect: 100-continue; then its answer arrives instead of a reset."
-            ),
-            None,
-        ),
-        Reason::Restart(server) => plain(
-            "server",
-            format!("find in the log of {server} why it ended connections with work open"),
-            format!(
-                "{server} ended connections that had work open: look in its log at these times for a crash, a kill, a deploy or a limit. On a deploy, stop accepting, answer what is open, then exit."
-            ),
-            retries_of_writes(cited),
-        ),
-        Reason::Filter(server) => plain(
-            "path",
-            format!("find the device on the path to {server} that resets in somebody else's name"),
-            format!(
-                "A device on the path to {server} resets connections in somebody else's name. A capture at both ends proves it to whoever runs the device: the RST that arrives was never sent."
-            ),
-            Some("Any timeout setting."),
-        ),
-        Reason::Refused(server) => plain(
-            "server",
-            format!("start the service on {server}, or correct the address, port or firewall rule"),
-            format!(
-                "Nothing accepted connections on {server} at these times: start the service, or correct the address, port or firewall rule."
-            ),
-            None,
-        ),
-    }
-}
-
-fn queue(server: SocketAddr) -> Advice {
-    Advice {
-        settings: vec![
-            line("Linux", "sysctl -w net.core.somaxconn=4096"),
-            line("any server", "listen(fd, 4096), or its backlog setting"),
-        ],
-        ..plain(
-            "server",
-            format!("raise the listen backlog of {server}, and find what keeps it from accepting"),
-            format!(
-                "{server} did not accept() fast enough and its queue was full. Raise the listen backlog and net.core.somaxconn together (the smaller one counts), and look for what keeps it from accepting. `nstat -az TcpExtListenOverflows TcpExtListenDrops` on the server confirms it."
-            ),
-            Some(
-                "A longer queue alone, where the server is too slow: it hides that and does not make it faster.",
-            ),
-        )
+        _ => General::of(finding).map(Reason::General),
     }
 }
 
@@ -338,21 +255,6 @@ fn silent_expiry(server: SocketAddr, cited: &[&Finding], grounds: &Grounds<'_>) 
         ];
     }
     advice
-}
-
-fn waiting(server: SocketAddr, cited: &[&Finding]) -> Advice {
-    let waited = cited
-        .iter()
-        .filter_map(|finding| finding.idle.application_s)
-        .fold(0.0, f64::max);
-    plain(
-        "server",
-        format!("answer faster on {server}, or let its callers wait longer than {waited:.2} s"),
-        format!(
-            "{server} took longer than its caller was ready to wait (up to {waited:.2} s here). Make the answer faster, or raise the caller's response timeout above the slowest honest answer; each hop's timeout has to be longer than the next hop's."
-        ),
-        retries_of_writes(cited),
-    )
 }
 
 #[cfg(test)]

@@ -42,11 +42,28 @@ pub fn endings(report: &Report) -> String {
     }
 }
 
-/// Losses of one cause at one server.
+/// Losses of one cause: at one server where its timer is the reason, anywhere otherwise.
 struct Losses<'a> {
     cause: Cause,
-    server: Endpoint,
     findings: Vec<&'a Finding>,
+}
+
+impl Losses<'_> {
+    /// The server, where it is one.
+    fn server(&self) -> Option<Endpoint> {
+        let mut servers = self.findings.iter().map(|f| f.connection.server);
+        let first = servers.next()?;
+        servers.all(|server| server == first).then_some(first)
+    }
+
+    /// `10.0.0.1:80`, or `17 servers`.
+    fn place(&self) -> String {
+        let servers: BTreeSet<_> = self.findings.iter().map(|f| f.connection.server).collect();
+        match servers.first() {
+            Some(only) if servers.len() == 1 => only.to_string(),
+            _ => count(servers.len() as u64, "server", "servers"),
+        }
+    }
 }
 
 fn harmful(report: &Report) -> String {
@@ -71,25 +88,23 @@ fn harmful(report: &Report) -> String {
 
 /// Most findings first; ties in the order of causes, then addresses.
 fn losses(report: &Report) -> Vec<Losses<'_>> {
-    let mut groups: BTreeMap<(Cause, Endpoint), Vec<&Finding>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Cause, Option<Endpoint>), Vec<&Finding>> = BTreeMap::new();
     for finding in report.findings().filter(|f| f.is_harmful()) {
         // One reason, whichever came first, and one sentence.
         let cause = match finding.cause {
             Cause::StaleReuse => Cause::KeepaliveRace,
             cause => cause,
         };
-        groups
-            .entry((cause, finding.connection.server))
-            .or_default()
-            .push(finding);
+        let timer = matches!(
+            cause,
+            Cause::KeepaliveRace | Cause::IdleExpiredSilently | Cause::IdleTimeoutReset
+        );
+        let server = timer.then_some(finding.connection.server);
+        groups.entry((cause, server)).or_default().push(finding);
     }
     let mut groups: Vec<Losses> = groups
         .into_iter()
-        .map(|((cause, server), findings)| Losses {
-            cause,
-            server,
-            findings,
-        })
+        .map(|((cause, _), findings)| Losses { cause, findings })
         .collect();
     groups.sort_by_key(|g| std::cmp::Reverse(g.findings.len()));
     groups
@@ -121,8 +136,9 @@ pub(super) fn lost(findings: &[&Finding]) -> String {
 }
 
 fn reason(report: &Report, losses: &Losses) -> String {
-    let server = losses.server;
+    let server = losses.place();
     let timeout = |role: &str| {
+        let server = losses.server()?;
         report
             .idle_timeouts
             .iter()

@@ -138,8 +138,14 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn alignment(&self) -> impl Iterator<Item = &super::Alignment> {
-        self.report.alignment.iter().take(ROWS)
+    fn alignment(&self) -> impl Iterator<Item = &'a super::Alignment> {
+        let (known, _) = telling::alignment(self.report);
+        known.into_iter().take(ROWS)
+    }
+
+    fn unaligned(&self) -> Option<String> {
+        let (known, unknown) = telling::alignment(self.report);
+        telling::unaligned(unknown, known.len())
     }
 
     fn advice(&self) -> impl Iterator<Item = &'a Advice> {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::SecondsFormat;
 
-use super::text::seconds;
+use super::text::{grouped, seconds};
 use super::{
-    Alternative, ConnectionRow, Endpoint, Finding, IdleEndpoint, IdleTimeout, Report, RetrySeen,
+    Alignment, Alternative, ConnectionRow, Endpoint, Finding, IdleEndpoint, IdleTimeout, Report,
+    RetrySeen,
 };
 use crate::time::Timestamp;
 use crate::verdict::{Cause, Harm};
@@ -150,4 +151,32 @@ pub(super) fn connections(rows: &[ConnectionRow], most: usize) -> Vec<&Connectio
         }
     }
     chosen
+}
+
+/// Pairs in the order of their urgency, without those of which nothing is known; and how many these are.
+pub(super) fn alignment(report: &Report) -> (Vec<&Alignment>, usize) {
+    let rank = |row: &&Alignment| match row.verdict.as_str() {
+        "broken" => 0,
+        "at-risk" => 1,
+        _ => 2,
+    };
+    let (unknown, mut known): (Vec<_>, Vec<_>) = report
+        .alignment
+        .iter()
+        .partition(|row| row.verdict == "unknown");
+    known.sort_by_key(rank);
+    (known, unknown.len())
+}
+
+/// What is said of pairs of which nothing is known; nothing where there are none.
+pub(super) fn unaligned(unknown: usize, beside: usize) -> Option<String> {
+    let more = if beside > 0 { " more" } else { "" };
+    let pairs = match unknown {
+        0 => return None,
+        1 => format!("1{more} pair"),
+        n => format!("{}{more} pairs", grouped(n as u64)),
+    };
+    Some(format!(
+        "Of {pairs} neither side's timer was seen: that needs a capture longer than the longest of them."
+    ))
 }

@@ -65,10 +65,15 @@ pub(super) fn grouped(n: u64) -> String {
     out
 }
 
+/// From here on seconds, minutes and hours say little.
+const DAYS: f64 = 172_800.0;
+
 /// A silence or timeout: `350 s`, `2.401 s`, `21.0 ms`, `2 h 0 min`.
 pub(super) fn seconds(s: f64) -> String {
     let magnitude = s.abs();
-    if magnitude >= 7200.0 {
+    if magnitude >= DAYS {
+        format!("{:.1} days", s / 86_400.0)
+    } else if magnitude >= 7200.0 {
         let minutes = (s / 60.0).round() as i64;
         format!("{} h {} min", minutes / 60, (minutes % 60).abs())
     } else if magnitude >= 100.0 {
@@ -86,12 +91,17 @@ pub(super) fn seconds(s: f64) -> String {
 
 /// A setting or an estimate without needless zeros: `60 s`, `4.6 s`, `29.812 s`.
 pub(super) fn to_the_millisecond(s: f64) -> String {
+    if s >= DAYS {
+        return seconds(s);
+    }
     format!("{} s", (s * 1e3).round() / 1e3)
 }
 
 /// A timeout for a sentence: `5 s`, `2.4 s`, `350 s`, `15 min`.
 pub(super) fn about(s: f64) -> String {
-    if s >= 600.0 && (s / 60.0 - (s / 60.0).round()).abs() < 0.02 {
+    if s >= DAYS {
+        format!("{:.1} days", s / 86_400.0)
+    } else if s >= 600.0 && (s / 60.0 - (s / 60.0).round()).abs() < 0.02 {
         format!("{:.0} min", s / 60.0)
     } else if s >= 1.0 {
         let text = format!("{s:.1}");
@@ -165,6 +175,7 @@ mod tests {
         assert_eq!(seconds(0.021), "21.0 ms");
         assert_eq!(seconds(350.04), "350.0 s");
         assert_eq!(seconds(7_260.0), "2 h 1 min");
+        assert_eq!(seconds(2_667_724.1), "30.9 days");
         assert_eq!(about(6.0), "6 s");
         assert_eq!(about(2.44), "2.4 s");
         assert_eq!(about(900.0), "15 min");

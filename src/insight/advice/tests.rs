@@ -84,3 +84,35 @@ fn products_that_the_user_names_come_first() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn what_needs_no_numbers_is_said_once_for_all_servers() {
+    let known = KnownTimeouts::built_in();
+    let grounds = Grounds {
+        timeouts: &[],
+        alignment: &[],
+        known,
+        stack: &[],
+        observations: &[],
+    };
+    let mut refused: Vec<Finding> = (1..=40)
+        .map(|port| {
+            let mut finding = sample::refused();
+            finding.connection.server.port = port;
+            finding
+        })
+        .collect();
+    let mut lost = sample::hang_up();
+    let mut all: Vec<&mut Finding> = refused.iter_mut().collect();
+    all.push(&mut lost);
+    let advice = advise(&mut all, &grounds);
+    let actions: Vec<&str> = advice.iter().map(|advice| advice.action.as_str()).collect();
+    assert_eq!(
+        actions,
+        [
+            "find in the log of 10.77.1.3:3000 why connections ended with work open",
+            "start what should listen on 40 ports of 10.77.1.3, or correct address, port or firewall rule",
+        ]
+    );
+    assert_eq!(advice[1].because.len(), 40);
+}

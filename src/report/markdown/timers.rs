@@ -86,15 +86,18 @@ fn timeout_row(timeout: &IdleTimeout) -> String {
 }
 
 pub(super) fn alignment(report: &Report, share: usize) -> String {
-    if report.alignment.is_empty() {
-        return String::new();
+    let (known, unknown) = telling::alignment(report);
+    let unaligned = telling::unaligned(unknown, known.len());
+    let mut out = "## Who keeps connections longer\n\n".to_owned();
+    if known.is_empty() {
+        return unaligned.map_or(String::new(), |text| out + &text);
     }
-    let mut out = "## Who keeps connections longer\n\n\
-        | client | server | client keeps | server keeps | verdict | why |\n\
-        | --- | --- | --- | --- | --- | --- |\n"
-        .to_owned();
+    out.push_str(
+        "| client | server | client keeps | server keeps | verdict | why |\n\
+         | --- | --- | --- | --- | --- | --- |\n",
+    );
     let keeps = |s: Option<f64>| s.map_or(NOTHING.to_owned(), about);
-    let rows = report.alignment.iter().map(|row| {
+    let rows = known.into_iter().map(|row| {
         format!(
             "| {} | {} | {} | {} | {} | {} |\n",
             cell(&row.client),
@@ -111,6 +114,9 @@ pub(super) fn alignment(report: &Report, share: usize) -> String {
             "\nand {}.\n",
             count(left_out as u64, "more pair", "more pairs")
         ));
+    }
+    if let Some(text) = unaligned {
+        out.push_str(&format!("\n{text}\n"));
     }
     out
 }

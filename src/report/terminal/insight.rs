@@ -122,13 +122,18 @@ pub(super) fn alignment_section(report: &Report, options: &TerminalOptions) -> S
         return String::new();
     }
     let mut out = options.heading("Who keeps connections longer");
-    let (listed, rest) = report
-        .alignment
-        .split_at(options.listing.shown(report.alignment.len(), ROWS));
+    let (known, unknown) = match options.listing {
+        Listing::Short => telling::alignment(report),
+        Listing::Full => (report.alignment.iter().collect(), 0),
+    };
+    let (listed, rest) = known.split_at(options.listing.shown(known.len(), ROWS));
     for alignment in listed {
         out.push_str(&alignment_lines(alignment, options));
     }
     out.push_str(&and_more(rest.len(), options));
+    if let Some(text) = telling::unaligned(unknown, known.len()) {
+        out.push_str(&wrapped(&text, options.width, "  "));
+    }
     out
 }
 

@@ -1,0 +1,175 @@
+//! Advice that needs no server's numbers: said once, however many servers it is about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{line, plain, retries_of_writes};
+use crate::report::{Advice, Endpoint, Finding};
+use crate::verdict::{Cause, Harm};
+
+/// What has to change, whichever server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum General {
+    IdleReset,
+    Waiting,
+    Queue,
+    SuddenClose,
+    Upload,
+    Restart,
+    Filter,
+    Refused,
+}
+
+impl General {
+    pub(super) fn of(finding: &Finding) -> Option<Self> {
+        let harmful = finding.harm != Harm::None;
+        let detail = finding.detail.as_deref();
+        match finding.cause {
+            Cause::IdleTimeoutReset => Some(Self::IdleReset),
+            Cause::ResponseTimeout => Some(Self::Waiting),
+            Cause::AcceptQueueOverflow => Some(Self::Queue),
+            Cause::DataAfterClose if harmful && detail == Some("next-request") => {
+                Some(Self::SuddenClose)
+            }
+            Cause::DataAfterClose | Cause::CloseWithUnreadData if harmful => Some(Self::Upload),
+            Cause::HangUp | Cause::AbortiveClose if harmful => Some(Self::Restart),
+            Cause::Injected => Some(Self::Filter),
+            Cause::ConnectionRefused => Some(Self::Refused),
+            _ => None,
+        }
+    }
+
+    pub(super) fn piece(self, cited: &[&Finding]) -> Advice {
+        let at = servers(cited);
+        match self {
+            Self::IdleReset => plain(
+                "client",
+                format!("close idle connections to {at} before something else resets them"),
+                format!(
+                    "Something closes idle connections to {at} with a RST. Let the client close them earlier, or let the closer send a FIN: a RST may meet a request that is on its way."
+                ),
+                Some(
+                    "Keepalive probes, if the timer is an application's: they only keep a device on the path awake.",
+                ),
+            ),
+            Self::Waiting => waiting(&at, cited),
+            Self::Queue => queue(&at),
+            Self::SuddenClose => plain(
+                "server",
+                format!("announce the end with Connection: close in the last answer of {at}"),
+                format!(
+                    "Connections to {at} are closed right after an answer that did not announce it (a limit on requests or age, or a drain). Let the last answer carry Connection: close, then no client sends another request there; or raise the limit."
+                ),
+                Some("Idle timeouts on either side: there is no silence before these closes."),
+            ),
+            Self::Upload => plain(
+                "server",
+                format!("read the whole request at {at} before closing"),
+                format!(
+                    "Connections to {at} are closed before the whole request was read. Let the server read (or discard) the rest before it closes, or let clients ask first with Expect: 100-continue; then its answer arrives instead of a reset."
+                ),
+                None,
+            ),
+            Self::Restart => plain(
+                "server",
+                format!("find in the log of {at} why connections ended with work open"),
+                format!(
+                    "Connections to {at} ended with work open: look in the log at these times for a crash, a kill, a deploy or a limit. On a deploy, stop accepting, answer what is open, then exit."
+                ),
+                retries_of_writes(cited),
+            ),
+            Self::Filter => plain(
+                "path",
+                format!("find what resets connections to {at} in somebody else's name"),
+                format!(
+                    "A device on the path resets connections to {at} in somebody else's name. A capture at both ends proves it to whoever runs the device: the RST that arrives was never sent."
+                ),
+                Some("Any timeout setting."),
+            ),
+            Self::Refused => plain(
+                "server",
+                format!(
+                    "start what should listen on {at}, or correct address, port or firewall rule"
+                ),
+                format!(
+                    "Nothing accepted connections on {at} at these times: start the service, or correct the address, port or firewall rule."
+                ),
+                None,
+            ),
+        }
+    }
+}
+
+/// Servers named one by one.
+const NAMED: usize = 3;
+
+/// `10.0.0.1:80`; `10.0.0.1:80 and 10.0.0.2:80`; `995 ports of 10.0.0.1`; `10.0.0.1:80 and 16 other servers`, the one with most
+/// findings first.
+fn servers(cited: &[&Finding]) -> String {
+    let mut servers: BTreeMap<Endpoint, usize> = BTreeMap::new();
+    for finding in cited {
+        *servers.entry(finding.connection.server).or_default() += 1;
+    }
+    let hosts: BTreeSet<_> = servers.keys().map(|server| server.addr).collect();
+    match (servers.len(), hosts.first()) {
+        (1..=NAMED, _) => {
+            let names: Vec<String> = servers.keys().map(Endpoint::to_string).collect();
+            match names.split_last() {
+                Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+                _ => names.concat(),
+            }
+        }
+        (many, Some(host)) if hosts.len() == 1 => format!("{many} ports of {host}"),
+        (many, _) => {
+            let most = servers
+                .iter()
+                .max_by_key(|(server, number)| (**number, std::cmp::Reverse(**server)));
+            let most = most
+                .map(|(server, _)| server.to_string())
+                .unwrap_or_default();
+            format!("{most} and {} other servers", many - 1)
+        }
+    }
+}
+
+fn queue(at: &str) -> Advice {
+    Advice {
+        settings: vec![
+            line("Linux", "sysctl -w net.core.somaxconn=4096"),
+            line("any server", "listen(fd, 4096), or its backlog setting"),
+        ],
+        ..plain(
+            "server",
+            format!("raise the listen backlog of {at}, and find what keeps it from accepting"),
+            format!(
+                "Connections to {at} were not accepted in time: the accept queue was full. Raise the listen backlog and net.core.somaxconn together (the smaller one counts), and look for what keeps the server from accepting. `nstat -az TcpExtListenOverflows TcpExtListenDrops` on the server confirms it."
+            ),
+            Some(
+                "A longer queue alone, where the server is too slow: it hides that and does not make it faster.",
+            ),
+        )
+    }
+}
+
+fn waiting(at: &str, cited: &[&Finding]) -> Advice {
+    let waited = cited
+        .iter()
+        .filter_map(|finding| finding.idle.application_s)
+        .fold(0.0, f64::max);
+    // A caller that gives up within a blink was not waiting for the answer.
+    let (longer, here) = if waited >= 0.1 {
+        (
+            format!(" than {waited:.2} s"),
+            format!(" (up to {waited:.2} s here)"),
+        )
+    } else {
+        (String::new(), String::new())
+    };
+    plain(
+        "server",
+        format!("answer faster at {at}, or let callers wait longer{longer}"),
+        format!(
+            "Answers of {at} took longer than their callers were ready to wait{here}. Make the answer faster, or raise the caller's response timeout above the slowest honest answer; each hop's timeout has to be longer than the next hop's."
+        ),
+        retries_of_writes(cited),
+    )
+}
