@@ -135,6 +135,43 @@ fn a_maximum_age_is_no_idle_timer() {
 }
 
 #[test]
+fn a_maximum_number_of_requests_is_no_idle_timer() {
+    // Each was closed after its fourth request, at any silence and any age.
+    let observations: Vec<_> = [(1.0, 3.0), (4.0, 1.5), (9.0, 0.7), (2.2, 6.1)]
+        .iter()
+        .enumerate()
+        .map(|(n, (idle, pause))| closed(n as f64 * 50.0, *idle, &[*pause, 0.4, *pause]))
+        .collect();
+    let timer = server_timer(&observations);
+    assert_eq!(timer.no_timer.as_deref(), Some("max-requests"));
+    assert_eq!(timer.estimate_s, None);
+    assert!(
+        timer.text.contains("after 4 requests each"),
+        "{}",
+        timer.text
+    );
+}
+
+#[test]
+fn silences_that_differ_too_much_are_irregular() {
+    let observations: Vec<_> = [(1.0, 1), (4.0, 3), (9.0, 2)]
+        .iter()
+        .enumerate()
+        .map(|(n, (idle, requests))| {
+            closed(
+                n as f64 * 50.0,
+                *idle,
+                &vec![f64::from(*requests); *requests as usize],
+            )
+        })
+        .collect();
+    assert_eq!(
+        server_timer(&observations).no_timer.as_deref(),
+        Some("irregular")
+    );
+}
+
+#[test]
 fn a_polled_timer_has_a_band() {
     let observations: Vec<_> = [2.1, 2.4, 2.7, 2.95, 3.05]
         .iter()
