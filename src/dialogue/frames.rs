@@ -121,9 +121,9 @@ impl Framer {
         *self = Self::default();
     }
 
-    /// Bytes that were never captured.
+    /// `missing` bytes (0: unknown how many) that were never captured.
     pub(super) fn skip(&mut self, at: Mark, missing: u64, mut take: impl FnMut(Event<'_>)) {
-        if !self.in_body || self.left < missing {
+        if missing == 0 || !self.in_body || self.left < missing {
             self.lost = true;
             self.in_body = false;
             self.header.clear();

@@ -222,7 +222,7 @@ impl ProtocolReader for MySql {
             ..at
         };
         let mut framer = std::mem::take(&mut self.sides[from as usize & 1]);
-        framer.skip(start, missing.max(1), |event| {
+        framer.skip(start, missing, |event| {
             self.event(from, event, ledger);
         });
         if framer.lost {
@@ -293,6 +293,15 @@ mod tests {
         assert_eq!((dialogue.requests, dialogue.answered), (3, 2));
         assert!(dialogue.recent[1].response.is_some());
         assert!(dialogue.recent[2].response.is_none());
+    }
+
+    #[test]
+    fn a_gap_of_unknown_length_adds_no_bytes() {
+        let dialogue = opened()
+            .client(&packet(0, b"\x03select something")[..8])
+            .gap(crate::flow::Peer::Client, 0)
+            .dialogue();
+        assert_eq!(dialogue.recent[0].request.end.offset, 45 + 8);
     }
 
     proptest::proptest! {

@@ -302,7 +302,7 @@ impl ProtocolReader for PostgreSql {
             ..at
         };
         let mut framer = std::mem::take(&mut self.sides[from as usize & 1]);
-        framer.skip(start, missing.max(1), |event| {
+        framer.skip(start, missing, |event| {
             self.event(from, event, ledger);
         });
         if framer.lost {

@@ -52,7 +52,7 @@ pub fn origin(ending: &Ending, reset: &Packet, shape: &Shape<'_>) -> Origin {
     life_after_reset(ending, reset, &mut findings);
     let contradicted = !findings.tests.is_empty();
     too_fast(ending, reset, shape, &mut findings);
-    hop_count(ending, reset, &mut findings);
+    hop_count(ending, reset, shape, &mut findings);
     several_ttls(ending, claimed, &mut findings);
     impossible_reply(ending, reset, shape, &mut findings);
     sequence_ladder(ending, claimed, &mut findings);
@@ -228,7 +228,7 @@ fn acknowledges(reset: &Packet, packet: &Packet) -> bool {
 }
 
 /// F6: another distance than every other packet of that host.
-fn hop_count(ending: &Ending, reset: &Packet, findings: &mut Findings) {
+fn hop_count(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut Findings) {
     let mut profile = ending.state.of(reset.from).ttl;
     profile.merge(&ending.surroundings.hosts.of(reset.from).ttl);
     let Some((mode, count)) = profile.mode() else {
@@ -253,7 +253,7 @@ fn hop_count(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     } else if difference.abs() == 1 {
         return;
     } else {
-        return different_initial(reset, mode, findings);
+        return different_initial(reset, mode, shape, findings);
     };
     if mode.0 <= 2 {
         // A routing protocol's socket limits its own TTL; the stack's RSTs do not (GTSM, RFC 5082).
@@ -269,10 +269,13 @@ fn hop_count(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     );
 }
 
-fn different_initial(reset: &Packet, mode: Ttl, findings: &mut Findings) {
+/// A live socket's RST leaves with that socket's TTL (Linux `tcp_send_active_reset`). Network devices begin at 255, hosts that
+/// speak from 64 or 128 never do.
+fn different_initial(reset: &Packet, mode: Ttl, shape: &Shape<'_>, findings: &mut Findings) {
     if reset.ttl.likely_initial() != mode.likely_initial() {
+        let device = shape.form == Form::Abort && reset.ttl.likely_initial() == 255;
         findings.add(
-            Weight::Medium,
+            if device { Weight::Strong } else { Weight::Medium },
             format!(
                 "its TTL {} starts from another value than the {}'s other packets ({mode}): another stack at the same distance",
                 reset.ttl, reset.from

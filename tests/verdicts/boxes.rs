@@ -14,6 +14,16 @@ ladders! {
             .server(80, "P.").payload(OK)
             .client(80.1, "R");
 
+    a_balancer_in_front_resets_with_a_ttl_of_its_own: "possible idle-timeout-reset · by middlebox · drawn by none · none · between-requests" =>
+        served().ttls(64, 112)
+            .client(60, "P.").payload(GET)
+            .server(80, "P.").payload(OK)
+            .client(80.1, ".")
+            .client(90, "P.").payload(GET)
+            .server(110, "P.").payload(OK)
+            .client(110.1, ".")
+            .server(60_110, "R.").ttl(239);
+
     forged_both_ways: "certain injected · by middlebox · drawn by none · request-outcome-unknown" =>
         served()
             .client(60, "P.").payload(GET)

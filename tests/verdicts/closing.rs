@@ -136,6 +136,21 @@ ladders! {
             .server(41.1, "F.")
             .client(41.3, "R.");
 
+    a_goodbye_to_a_server_that_has_closed: "possible teardown-noise · by server · drawn by request · none" =>
+        Ladder::to(25)
+            .handshake(0)
+            .server(60, "P.").payload("220 mail\r\n")
+            .client(60.1, "P.").payload("EHLO there\r\n")
+            .server(80, "P.").payload("250 hello\r\n")
+            .client(80.1, ".")
+            .server(300_080, "P.").payload("421 timeout\r\n")
+            .server(300_080.1, "F.")
+            .client(300_080.2, ".")
+            .client(300_090, "P.").payload("QUIT\r\n")
+            .client(300_090.1, "F.")
+            .server(300_110, "R")
+            .server(300_110.1, "R");
+
     a_second_answer_comes_after_the_client_is_gone: "likely teardown-noise · by client · drawn by response · none" =>
         served()
             .client(60, "F.")

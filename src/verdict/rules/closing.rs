@@ -1,6 +1,6 @@
 //! Endings in which a FIN came before the RST. A FIN does not make a RST harmless: keep-alive races have one.
 
-use crate::dialogue::{Completeness, Exchange};
+use crate::dialogue::{Completeness, Exchange, Protocol};
 use crate::flow::{FinSeen, Packet, PacketKind};
 use crate::time::Interval;
 use crate::verdict::ending::{Progress, progress};
@@ -252,9 +252,12 @@ fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling 
         },
         None => Harm::None,
     };
+    // What ends a dialogue that nobody can read may be a goodbye.
+    let perhaps_goodbye =
+        case.ending.dialogue.protocol == Protocol::Opaque && case.situation.begun.is_some();
     Ruling::new(
         Cause::DataAfterClose,
-        Confidence::Likely,
+        if perhaps_goodbye { Confidence::Possible } else { Confidence::Likely },
         if early_answer {
             format!("The {} had answered and closed while the {} was still sending; the rest of its data drew the RST.", case.claimed(), case.receiver())
         } else if next_request {

@@ -20,8 +20,8 @@ pub(super) fn says_goodbye(case: &Case<'_>, trigger: &Packet) -> bool {
     let closes = |packet: &Packet| {
         packet.from == trigger.from
             && packet.flags.fin()
-            && packet.time - trigger.time < AT_ONCE
-            && packet.time >= trigger.time
+            && (packet.time - trigger.time).abs() < AT_ONCE
+            && (packet.frame == trigger.frame || packet.seq == trigger.seq + trigger.len)
     };
     let shorter = ending
         .dialogue
