@@ -6,6 +6,7 @@ mod settings;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::dialogue::Protocol;
 use crate::insight::{IdleObservation, KnownTimeout, KnownTimeouts};
 use crate::report::{Advice, Alignment, Finding, IdleTimeout, SettingLine};
 use crate::verdict::{Cause, Harm, RetrySafety};
@@ -173,6 +174,9 @@ fn idle_reuse(
     let keeps = timer.and_then(|timer| timer.estimate_s);
     let client_keeps = pair.and_then(|pair| pair.client_keeps_s);
     let spread = timer.and_then(|timer| timer.spread_s).unwrap_or(0.0);
+    if cited.iter().all(|finding| is_websocket(finding)) {
+        return websocket(server, keeps.map(|keeps| (keeps, below(keeps, spread))));
+    }
     let mut advice = plain(
         "client",
         match keeps {
@@ -205,6 +209,39 @@ fn idle_reuse(
     if let Some(keeps) = keeps {
         let value = below(keeps, spread);
         advice.settings = idle_settings((client, server), timer, value, client_keeps, grounds);
+    }
+    advice
+}
+
+fn is_websocket(finding: &Finding) -> bool {
+    let request = finding.request.as_ref();
+    request.is_some_and(|request| request.protocol == Protocol::WebSocket)
+}
+
+/// A WebSocket is meant to stay open: it is kept so by pings, which proxies pass on as data (RFC 6455 section 5.5.2).
+fn websocket(server: SocketAddr, timer: Option<(f64, f64)>) -> Advice {
+    let (after, every) = timer.map_or((String::new(), String::new()), |(keeps, below)| {
+        (format!(" of {keeps:.2} s"), format!(" every {below} s"))
+    });
+    let mut advice = plain(
+        "client",
+        format!("send pings{every} on idle WebSocket connections to {server}"),
+        format!(
+            "{server} closes WebSocket connections after a silence{after}, and messages met closed connections. Send pings{every} from either side, or raise that timeout. A connection can always end: what was sent last has to be sent again on the next one."
+        ),
+        Some("TCP keepalive: its probes are no activity for an application's idle timer."),
+    );
+    if let Some((_, below)) = timer {
+        advice.settings = vec![
+            line(
+                "ws for Node.js (either side)",
+                &format!("setInterval(() => socket.ping(), {:.0})", below * 1000.0),
+            ),
+            line(
+                "websockets for Python (either side)",
+                &format!("ping_interval={below}"),
+            ),
+        ];
     }
     advice
 }

@@ -1,6 +1,6 @@
 use super::settings::CLIENT;
 use super::*;
-use crate::dialogue::{Hints, Protocol};
+use crate::dialogue::Hints;
 use crate::report::{TimeoutMatch, sample};
 
 /// The settings that a keepalive race at a server with this timer is advised.
@@ -115,4 +115,31 @@ fn what_needs_no_numbers_is_said_once_for_all_servers() {
         ]
     );
     assert_eq!(advice[1].because.len(), 40);
+}
+
+#[test]
+fn a_websocket_is_kept_open_by_pings() {
+    let mut finding = sample::keepalive_race();
+    if let Some(request) = &mut finding.request {
+        request.protocol = Protocol::WebSocket;
+    }
+    let grounds = Grounds {
+        timeouts: &sample::report().idle_timeouts,
+        alignment: &[],
+        known: KnownTimeouts::built_in(),
+        stack: &[],
+        observations: &[],
+    };
+    let advice = advise(&mut [&mut finding], &grounds);
+    assert!(
+        advice[0].action.starts_with("send pings every 1."),
+        "{}",
+        advice[0].action
+    );
+    assert!(
+        advice[0]
+            .settings
+            .iter()
+            .all(|line| line.line.contains("ping"))
+    );
 }
