@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Grounds;
-use crate::insight::KnownTimeout;
+use crate::dialogue::Protocol;
+use crate::insight::{KnownTimeout, TimeoutRole};
 use crate::report::{IdleTimeout, SettingLine};
 
 /// A value safely below a timer: whole seconds where it has some.
@@ -41,10 +42,7 @@ pub(super) fn idle_settings(
         .chain(recognised)
         .collect();
     if !entries.iter().any(|entry| entry.role.ends_as_client()) {
-        for word in ["node", "go", "httpx"] {
-            let known = grounds.known.named(word).into_iter();
-            entries.extend(known.filter(|entry| entry.role.ends_as_client()).take(1));
-        }
+        entries.extend(commonest(grounds, (client, server)));
     }
     for entry in entries {
         if entry.role.ends_as_client() {
@@ -56,6 +54,43 @@ pub(super) fn idle_settings(
     // The client has to change: its lines come first.
     lines.sort_by_key(|line| !line.product.ends_with(CLIENT));
     lines
+}
+
+/// Pools that a client of that protocol may have: the well-known ones of HTTP, those that a database's clients have.
+fn commonest<'a>(
+    grounds: &Grounds<'a>,
+    (client, server): (IpAddr, SocketAddr),
+) -> Vec<&'a KnownTimeout> {
+    const MOST: usize = 4;
+    let protocol = grounds
+        .observations
+        .iter()
+        .filter(|observation| observation.client == client && observation.server == server)
+        .map(|observation| observation.protocol)
+        .find(|protocol| *protocol != Protocol::Opaque);
+    let database = |protocol: &Protocol| {
+        matches!(
+            protocol,
+            Protocol::PostgreSql | Protocol::MySql | Protocol::Redis
+        )
+    };
+    let known = grounds.known;
+    let Some(protocol) = protocol.filter(database) else {
+        return ["node", "go", "httpx"]
+            .into_iter()
+            .filter_map(|word| {
+                let mut named = known.named(word).into_iter();
+                named.find(|entry| entry.role.ends_as_client())
+            })
+            .collect();
+    };
+    let speaks = |entry: &&KnownTimeout| {
+        entry.role == TimeoutRole::ClientPoolIdle
+            && !entry.speaks.iter().any(|word| word == "any")
+            && entry.speaks_protocol(protocol, None) == Some(true)
+            && entry.setting_line(1.0).is_some()
+    };
+    known.iter().filter(speaks).take(MOST).collect()
 }
 
 /// How a setting's product is marked where the line goes into a client, and into a server.

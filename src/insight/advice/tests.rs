@@ -5,6 +5,15 @@ use crate::report::{TimeoutMatch, sample};
 
 /// The settings that a keepalive race at a server with this timer is advised.
 fn lines(named_by: &[&str], agent: Option<&str>, stack: &[&str]) -> Vec<String> {
+    lines_over(Protocol::Http1, named_by, agent, stack)
+}
+
+fn lines_over(
+    protocol: Protocol,
+    named_by: &[&str],
+    agent: Option<&str>,
+    stack: &[&str],
+) -> Vec<String> {
     let mut finding = sample::keepalive_race();
     let (client, server) = (finding.connection.client, finding.connection.server);
     let known = KnownTimeouts::built_in();
@@ -28,7 +37,7 @@ fn lines(named_by: &[&str], agent: Option<&str>, stack: &[&str]) -> Vec<String> 
         survived: Vec::new(),
         end: None,
         open_idle: None,
-        protocol: Protocol::Http1,
+        protocol,
         hints: Hints {
             user_agent: agent.map(str::to_owned),
             ..Hints::default()
@@ -141,5 +150,18 @@ fn a_websocket_is_kept_open_by_pings() {
             .settings
             .iter()
             .all(|line| line.line.contains("ping"))
+    );
+}
+
+#[test]
+fn a_database_s_clients_are_no_clients_of_http() {
+    let lines = lines_over(Protocol::PostgreSql, &[], None, &[]);
+    assert!(
+        lines.iter().any(|line| line == "node-postgres (client)"),
+        "{lines:?}"
+    );
+    assert!(
+        !lines.iter().any(|line| line.starts_with("httpx")),
+        "{lines:?}"
     );
 }

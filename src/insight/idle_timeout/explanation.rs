@@ -45,7 +45,9 @@ pub(super) fn explain(group: &Group<'_>, values: &[f64], longest_survival: f64) 
         };
     }
     let band = densest(values, |low| POLLED.min(low.max(0.5)));
-    if band.values.len() * 10 >= values.len() * 8 && !contradicted(&band) && values.len() >= 2 {
+    // What is looked at once a second is not set to less, and two closes make no band.
+    let polled = band.values.len() >= 3 && band.median() >= 1.0;
+    if polled && band.values.len() * 10 >= values.len() * 8 && !contradicted(&band) {
         return Explanation::Timer {
             cluster: band,
             firing: Firing::Polled,
