@@ -200,6 +200,9 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
     let (Some(trigger), Some(usual)) = (trigger, ending.response_of(reset.from)) else {
         return;
     };
+    if seen_at_several_points(ending, trigger) {
+        return;
+    }
     let took = reset.time - trigger.time;
     let reacts = shape.trigger.is_some() || acknowledges(reset, trigger);
     // Within a local network a stack's jitter is as long as the round trip.
@@ -221,6 +224,20 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
             vec![number(trigger.frame), number(reset.frame)],
         );
     }
+}
+
+/// Of two sightings of one packet at different points, one says nothing of the time that an answer takes to the other: a stack gives
+/// a packet that it repeats a new identification, a capture of two points does not.
+fn seen_at_several_points(ending: &Ending, trigger: &Packet) -> bool {
+    let several_macs = ending.state.client.several_macs && ending.state.server.several_macs;
+    let again = ending.before.iter().any(|packet| {
+        packet.frame != trigger.frame
+            && packet.from == trigger.from
+            && (packet.seq, packet.len, packet.flags) == (trigger.seq, trigger.len, trigger.flags)
+            && packet.ip_id == trigger.ip_id
+            && trigger.ip_id.is_some_and(|id| id != 0)
+    });
+    several_macs || again
 }
 
 fn acknowledges(reset: &Packet, packet: &Packet) -> bool {
