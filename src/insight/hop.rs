@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 
 use crate::flow::Peer;
 use crate::insight::ConnectionStory;
-use crate::insight::retry::lost_exchange;
+use crate::insight::retry::{lost_exchange, stories_of};
 use crate::report::{Finding, Hop, RetrySeen};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{Form, Harm, ResetSender};
 
 use asked::{Asked, AskedIndex};
-use proxies::{Bond, Proxies};
+use proxies::{Bond, Proxies, Routes};
 
 /// A proxy answers its client within this of the end of the back connection (and a RST comes one round trip after the FIN or the
 /// request that it answers).
@@ -36,8 +36,12 @@ pub fn find_hops(findings: &mut [&mut Finding], stories: &[ConnectionStory]) {
     if !findings.iter().any(|finding| finding.is_harmful()) {
         return;
     }
-    let asked = AskedIndex::new(stories);
     let failures = Failures::new(findings, stories);
+    let routes = Routes::around(stories, &failures);
+    if !routes.may_have_fronts() {
+        return;
+    }
+    let asked = AskedIndex::new(stories.iter().filter(|story| routes.matters(story)));
     let proxies = Proxies::new(&asked, failures.backs.iter().map(|back| back.asked));
     for tie in failures.ties(&asked, &proxies) {
         apply(findings, &tie);
@@ -150,10 +154,7 @@ struct Failures<'a> {
 
 impl<'a> Failures<'a> {
     fn new(findings: &[&mut Finding], stories: &'a [ConnectionStory]) -> Self {
-        let by_stream: BTreeMap<(u16, u32), &ConnectionStory> = stories
-            .iter()
-            .map(|story| ((story.capture, story.stream), story))
-            .collect();
+        let by_stream = stories_of(findings, stories);
         let mut backs: Vec<Failure> = findings
             .iter()
             .enumerate()

@@ -1,7 +1,9 @@
 //! The same request again, on another connection, after a loss.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+use ahash::RandomState;
+use hashbrown::{HashMap, HashSet};
 
 use crate::dialogue::{Answer, Completeness, Dialogue, Exchange, Idempotence};
 use crate::insight::ConnectionStory;
@@ -17,38 +19,34 @@ const BEFORE: Interval = Interval::from_millis(50);
 /// One request as it can be recognised: who sent it, its hash, how many bytes that covers.
 type Signature = (IpAddr, u64, u64);
 
+/// A request that was lost, and with which finding.
+struct Lost<'a> {
+    finding: usize,
+    story: &'a ConnectionStory,
+    exchange: &'a Exchange,
+    signature: Signature,
+}
+
+/// One request as it was seen somewhere.
+type Copy<'a> = (&'a ConnectionStory, &'a Exchange);
+
 /// Fills `retry.seen` of the findings that cost a request.
 pub fn find_retries(findings: &mut [&mut Finding], stories: &[ConnectionStory]) {
-    let by_signature = index(stories);
-    let by_connection: BTreeMap<(u16, u32), &ConnectionStory> = stories
-        .iter()
-        .map(|story| ((story.capture, story.stream), story))
-        .collect();
-    for finding in findings.iter_mut().filter(|finding| finding.is_harmful()) {
-        let Some(story) = by_connection.get(&(finding.capture, finding.connection.stream)) else {
+    let lost = lost_requests(findings, stories);
+    let copies = copies_of(&lost, stories);
+    for lost in lost {
+        let Some(finding) = findings.get_mut(lost.finding) else {
             continue;
         };
-        let Some(lost) = lost_exchange(&story.dialogue, finding) else {
+        let Some((other, exchange)) = copies
+            .get(&lost.signature)
+            .and_then(|copies| first_after(copies, &lost, finding.at))
+        else {
             continue;
         };
-        let Some(signature) = signature(story, lost) else {
-            continue;
-        };
-        let Some(candidates) = by_signature.get(&signature) else {
-            continue;
-        };
-        let seen = candidates
-            .iter()
-            .filter(|(other, _)| other.stream != story.stream || other.capture != story.capture)
-            .filter(|(_, exchange)| {
-                let after = exchange.request.start.time - finding.at;
-                after >= -BEFORE
-                    && after <= PATIENCE
-                    && exchange.request.start.time > lost.request.start.time
-            })
-            .min_by_key(|(other, exchange)| (exchange.request.start.time, other.stream));
-        if let (Some((other, exchange)), Some(retry)) = (seen, finding.retry.as_mut()) {
-            let write = lost.what.idempotence != Some(Idempotence::Idempotent);
+        if let Some(retry) = finding.retry.as_mut() {
+            let what = &lost.exchange.what;
+            let write = what.idempotence != Some(Idempotence::Idempotent);
             let maybe_run = matches!(
                 finding.harm,
                 Harm::RequestOutcomeUnknown | Harm::ResponseTruncated
@@ -61,7 +59,7 @@ pub fn find_retries(findings: &mut [&mut Finding], stories: &[ConnectionStory]) 
                 may_have_run_twice: write && maybe_run,
             });
             if write && maybe_run {
-                let what = lost.what.summary.as_deref().unwrap_or("The request");
+                let what = what.summary.as_deref().unwrap_or("The request");
                 retry.why = format!(
                     "{} {what} may have run twice: it was sent again.",
                     retry.why
@@ -71,19 +69,80 @@ pub fn find_retries(findings: &mut [&mut Finding], stories: &[ConnectionStory]) 
     }
 }
 
-fn index(stories: &[ConnectionStory]) -> BTreeMap<Signature, Vec<(&ConnectionStory, &Exchange)>> {
-    let mut by_signature: BTreeMap<Signature, Vec<(&ConnectionStory, &Exchange)>> = BTreeMap::new();
+fn lost_requests<'a>(findings: &[&mut Finding], stories: &'a [ConnectionStory]) -> Vec<Lost<'a>> {
+    let by_connection = stories_of(findings, stories);
+    findings
+        .iter()
+        .enumerate()
+        .filter(|(_, finding)| finding.is_harmful())
+        .filter_map(|(index, finding)| {
+            let story = by_connection.get(&(finding.capture, finding.connection.stream))?;
+            let exchange = lost_exchange(&story.dialogue, finding)?;
+            Some(Lost {
+                finding: index,
+                story,
+                exchange,
+                signature: signature(story, exchange)?,
+            })
+        })
+        .collect()
+}
+
+/// The stories of the connections that harmful findings are about, by capture and stream.
+pub(super) fn stories_of<'a>(
+    findings: &[&mut Finding],
+    stories: &'a [ConnectionStory],
+) -> HashMap<(u16, u32), &'a ConnectionStory, RandomState> {
+    let wanted: HashSet<(u16, u32), RandomState> = findings
+        .iter()
+        .filter(|finding| finding.is_harmful())
+        .map(|finding| (finding.capture, finding.connection.stream))
+        .collect();
+    stories
+        .iter()
+        .map(|story| ((story.capture, story.stream), story))
+        .filter(|(connection, _)| wanted.contains(connection))
+        .collect()
+}
+
+/// Everything that looks like one of the lost requests, in order of time.
+fn copies_of<'a>(
+    lost: &[Lost],
+    stories: &'a [ConnectionStory],
+) -> HashMap<Signature, Vec<Copy<'a>>, RandomState> {
+    let mut copies: HashMap<Signature, Vec<Copy>, RandomState> = lost
+        .iter()
+        .map(|lost| (lost.signature, Vec::new()))
+        .collect();
+    if copies.is_empty() {
+        return copies;
+    }
     for story in stories {
         for exchange in &story.dialogue.recent {
-            if let Some(signature) = signature(story, exchange) {
-                by_signature
-                    .entry(signature)
-                    .or_default()
-                    .push((story, exchange));
+            let alike = signature(story, exchange).and_then(|signature| copies.get_mut(&signature));
+            if let Some(alike) = alike {
+                alike.push((story, exchange));
             }
         }
     }
-    by_signature
+    for alike in copies.values_mut() {
+        alike.sort_by_key(|(story, exchange)| (exchange.request.start.time, story.stream));
+    }
+    copies
+}
+
+/// The first one on another connection within the time in which a loss is repaired.
+fn first_after<'a>(copies: &[Copy<'a>], lost: &Lost, loss: Timestamp) -> Option<Copy<'a>> {
+    let start = |(_, exchange): &Copy| exchange.request.start.time;
+    let earlier = copies.partition_point(|copy| {
+        start(copy) < loss - BEFORE || start(copy) <= lost.exchange.request.start.time
+    });
+    copies
+        .iter()
+        .skip(earlier)
+        .take_while(|copy| start(copy) - loss <= PATIENCE)
+        .find(|(other, _)| (other.capture, other.stream) != (lost.story.capture, lost.story.stream))
+        .copied()
 }
 
 fn signature(story: &ConnectionStory, exchange: &Exchange) -> Option<Signature> {

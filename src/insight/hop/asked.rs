@@ -1,6 +1,7 @@
 //! Requests by what they ask, in order of time.
 
-use std::collections::BTreeMap;
+use ahash::RandomState;
+use hashbrown::HashMap;
 
 use crate::dialogue::{Answer, Exchange};
 use crate::flow::Peer;
@@ -15,7 +16,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// What makes requests on both sides of a proxy alike. Proxies change headers, so hashes are compared only where there are no words.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Key<'a> {
     Words(&'a str),
     Bytes(u64, u64),
@@ -88,15 +89,15 @@ impl<'a> Asked<'a> {
 /// All requests that can be recognised.
 pub(super) struct AskedIndex<'a> {
     /// In order of their start.
-    by_key: BTreeMap<Key<'a>, Vec<Asked<'a>>>,
+    by_key: HashMap<Key<'a>, Vec<Asked<'a>>, RandomState>,
     /// Those that were answered, in order of the answer's start.
-    answered: BTreeMap<Key<'a>, Vec<(Timestamp, Asked<'a>)>>,
+    answered: HashMap<Key<'a>, Vec<(Timestamp, Asked<'a>)>, RandomState>,
 }
 
 impl<'a> AskedIndex<'a> {
-    pub(super) fn new(stories: &'a [ConnectionStory]) -> Self {
-        let mut by_key: BTreeMap<Key, Vec<Asked>> = BTreeMap::new();
-        let mut answered: BTreeMap<Key, Vec<(Timestamp, Asked)>> = BTreeMap::new();
+    pub(super) fn new(stories: impl Iterator<Item = &'a ConnectionStory>) -> Self {
+        let mut by_key: HashMap<Key, Vec<Asked>, RandomState> = HashMap::default();
+        let mut answered: HashMap<Key, Vec<(Timestamp, Asked)>, RandomState> = HashMap::default();
         for story in stories {
             for exchange in &story.dialogue.recent {
                 let asked = Asked { story, exchange };
@@ -119,7 +120,7 @@ impl<'a> AskedIndex<'a> {
         Self { by_key, answered }
     }
 
-    /// Every request.
+    /// Every request, in no order.
     pub(super) fn all(&self) -> impl Iterator<Item = &Asked<'a>> {
         self.by_key.values().flatten()
     }

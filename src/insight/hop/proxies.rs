@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::asked::{Asked, AskedIndex};
-use super::{AT_ONCE, MOST_COMPARED};
+use super::{AT_ONCE, Failures, MOST_COMPARED};
+use crate::insight::ConnectionStory;
 use crate::time::Interval;
 
 /// A proxy that connects first passes the request on within this.
@@ -31,13 +32,57 @@ impl Bond {
     }
 }
 
+/// Who calls which server.
+type Route = (IpAddr, SocketAddr);
+
+/// The routes on which hops can lie, found before any request is looked at: most captures show one side of a proxy only.
+pub(super) struct Routes {
+    callers: BTreeSet<IpAddr>,
+    fronts: BTreeSet<Route>,
+}
+
+impl Routes {
+    /// Those around the requests that were lost.
+    pub(super) fn around(stories: &[ConnectionStory], failures: &Failures) -> Self {
+        let backs: BTreeSet<Route> = failures
+            .backs
+            .iter()
+            .map(|back| caller(&back.asked))
+            .collect();
+        let all: BTreeSet<Route> = stories.iter().map(route).collect();
+        let can_lead = |front: &Route| backs.iter().any(|back| can_lead(*front, *back));
+        Self {
+            callers: backs.iter().map(|(client, _)| *client).collect(),
+            fronts: all.into_iter().filter(can_lead).collect(),
+        }
+    }
+
+    pub(super) fn may_have_fronts(&self) -> bool {
+        !self.fronts.is_empty()
+    }
+
+    /// Its requests may be in front of a lost one, or a further attempt behind.
+    pub(super) fn matters(&self, story: &ConnectionStory) -> bool {
+        self.callers.contains(&story.client.ip()) || self.fronts.contains(&route(story))
+    }
+}
+
+fn route(story: &ConnectionStory) -> Route {
+    (story.client.ip(), story.server)
+}
+
+/// One host may take requests on the one route and pass them on over the other. One client that calls two servers is no proxy.
+fn can_lead(front: Route, back: Route) -> bool {
+    front.1 != back.1 && (front.1.ip() == back.0 || front.0 != back.0)
+}
+
 /// A front address, and who calls which server behind.
 type Pair = (IpAddr, IpAddr, SocketAddr);
 
 /// What is known of hosts with several addresses.
 pub(super) struct Proxies {
     passed_on: BTreeMap<Pair, u32>,
-    of: BTreeMap<(IpAddr, SocketAddr), u32>,
+    of: BTreeMap<Route, u32>,
 }
 
 impl Proxies {
@@ -46,7 +91,7 @@ impl Proxies {
 
     /// Counts the habits of those that lost a request in `backs`.
     pub(super) fn new<'a>(asked: &AskedIndex<'a>, backs: impl Iterator<Item = Asked<'a>>) -> Self {
-        let callers: BTreeSet<(IpAddr, SocketAddr)> = backs.map(|back| caller(&back)).collect();
+        let callers: BTreeSet<Route> = backs.map(|back| caller(&back)).collect();
         let mut proxies = Self {
             passed_on: BTreeMap::new(),
             of: BTreeMap::new(),
@@ -75,15 +120,11 @@ impl Proxies {
     pub(super) fn bond(&self, front: &Asked, back: &Asked) -> Option<Bond> {
         let (client, server) = caller(back);
         let in_front = front.story.server;
-        if in_front == server {
+        if !can_lead(caller(front), (client, server)) {
             return None;
         }
         if in_front.ip() == client {
             return Some(Bond::Address);
-        }
-        // One client that calls two servers is no proxy.
-        if front.story.client.ip() == client {
-            return None;
         }
         let passed_on = *self.passed_on.get(&(in_front.ip(), client, server))?;
         let of = *self.of.get(&(client, server))?;
@@ -92,8 +133,8 @@ impl Proxies {
     }
 }
 
-fn caller(back: &Asked) -> (IpAddr, SocketAddr) {
-    (back.story.client.ip(), back.story.server)
+fn caller(asked: &Asked) -> Route {
+    route(asked.story)
 }
 
 /// `back` began and was answered while `front` waited.
