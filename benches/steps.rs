@@ -202,6 +202,8 @@ impl StreamReader for Deaf {
     }
 
     fn snapshot(&self) {}
+    fn close(&mut self) {}
+
     fn data(&mut self, _: StreamBytes<'_>) -> Activity {
         Activity::Application
     }

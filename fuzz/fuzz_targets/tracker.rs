@@ -40,6 +40,8 @@ impl StreamReader for Listener {
 
     fn snapshot(&self) {}
 
+    fn close(&mut self) {}
+
     fn data(&mut self, data: StreamBytes<'_>) -> Activity {
         let next = self.next(data.from);
         assert!(data.at.offset >= *next, "bytes come once and in order");

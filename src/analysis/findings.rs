@@ -1,5 +1,6 @@
 //! Verdicts become findings, findings become the report.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -12,7 +13,7 @@ use crate::analysis::rows::Rows;
 use crate::analysis::watch::{Numbers, Watch};
 use crate::analysis::{Analyzer, ConnectionRows, Selection};
 use crate::capture::FrameId;
-use crate::dialogue::{Dialogue, DialogueReader, Protocol};
+use crate::dialogue::{DialogueReader, Protocol, Turn};
 use crate::flow::{Connection, FinSeen, Peer, RefusedGroup, RefusedScope};
 use crate::insight::{
     ConnectionStory, Grounds, IdleObservation, KnownTimeouts, advise, align, find_hops,
@@ -25,17 +26,17 @@ use crate::report::{
 use crate::time::Timestamp;
 use crate::verdict::{
     Cause, Confidence, Effect, Ending, Form, Harm, IdleKind, Progress, ResetSender, TriggerKind,
-    Verdict, judge, progress,
+    Verdict, judge, turn_progress,
 };
 
 type Tracked = Connection<DialogueReader>;
 
 /// What was found on some of the connections.
 #[derive(Default)]
-struct Part {
+struct Part<'a> {
     findings: Vec<Finding>,
-    observations: Vec<IdleObservation>,
-    stories: Vec<ConnectionStory>,
+    observations: Vec<IdleObservation<'a>>,
+    stories: Vec<ConnectionStory<'a>>,
 }
 
 /// Judges connections one by one: each needs the others only through `neighbours`, which are settled before.
@@ -59,7 +60,7 @@ impl<'a> Judges<'a> {
     const WORTH_A_THREAD: usize = 2_000;
 
     /// In order, on all cores: the parts do not depend on each other, so neither does the outcome on their number.
-    fn judge_in_parts(&self, connections: &[&Tracked]) -> Vec<Part> {
+    fn judge_in_parts<'c>(&self, connections: &[&'c Tracked]) -> Vec<Part<'c>> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let size = connections.len().div_ceil(cores).max(Self::WORTH_A_THREAD);
         if connections.len() <= size {
@@ -81,7 +82,7 @@ impl<'a> Judges<'a> {
         })
     }
 
-    fn judge_part(&self, first: usize, connections: &[&Tracked]) -> Part {
+    fn judge_part<'c>(&self, first: usize, connections: &[&'c Tracked]) -> Part<'c> {
         let mut part = Part::default();
         for (index, connection) in connections.iter().enumerate() {
             self.judge_one(first + index, connection, &mut part);
@@ -89,20 +90,20 @@ impl<'a> Judges<'a> {
         part
     }
 
-    fn judge_one(&self, index: usize, connection: &Tracked, part: &mut Part) {
-        let dialogue = connection.dialogue();
-        let (mut findings, last) = self.findings(index, connection, &dialogue);
+    fn judge_one<'c>(&self, index: usize, connection: &'c Tracked, part: &mut Part<'c>) {
+        let turns = turns(connection);
+        let (mut findings, last) = self.findings(index, connection, &turns);
         if let Some(watch) = &self.analyzer.watch {
             watch.name(connection.first_stream(), &mut findings);
         }
         part.findings.append(&mut findings);
         part.observations.push(observation(
             connection,
-            &dialogue,
+            &turns,
             last.as_ref(),
             self.capture_end,
         ));
-        part.stories.push(story(connection, dialogue));
+        part.stories.push(story(connection, turns));
     }
 
     /// The findings of one connection, in order, and its last verdict.
@@ -110,7 +111,7 @@ impl<'a> Judges<'a> {
         &self,
         index: usize,
         connection: &Tracked,
-        dialogue: &Dialogue,
+        turns: &[Turn],
     ) -> (Vec<Finding>, Option<Verdict>) {
         let mut findings = Vec::new();
         let mut last = None;
@@ -135,7 +136,7 @@ impl<'a> Judges<'a> {
         let still_open = last
             .as_ref()
             .is_none_or(|verdict: &Verdict| verdict.ruling.cause == Cause::IgnoredRst);
-        if still_open && !ended_well(connection, dialogue) {
+        if still_open && !ended_well(connection, turns) {
             let ending = without_reset(connection, index, &self.neighbours, self.capture_end);
             if let Some(verdict) = judge(&ending) {
                 findings.push(finding(connection, &ending, &verdict, &[]));
@@ -162,27 +163,40 @@ impl<'a> Judges<'a> {
     }
 }
 
+/// The exchanges of a connection, in brief.
+pub fn turns(connection: &Tracked) -> Cow<'_, [Turn]> {
+    match connection.reader() {
+        None => Cow::Borrowed(&[]),
+        Some(Cow::Borrowed(reader)) => reader.turns(),
+        Some(Cow::Owned(reader)) => Cow::Owned(reader.turns().into_owned()),
+    }
+}
+
 /// Both sides closed in order and every question was answered: no rule for endings without RST finds anything
 /// (`verdict::rules::no_reset` looks for an ICMP error to a SYN, packets sent again to nobody, an open exchange, or a cut WebSocket).
-fn ended_well(connection: &Tracked, dialogue: &Dialogue) -> bool {
+fn ended_well(connection: &Tracked, turns: &[Turn]) -> bool {
+    let protocol = connection.reader().map(|reader| reader.protocol());
     let unanswered = |peer: Peer| connection.directions.of(peer).unanswered_retransmissions;
     connection.closed.is_some()
         && connection.episodes.is_empty()
         && connection.icmp.is_empty()
         && unanswered(Peer::Client) == 0
         && unanswered(Peer::Server) == 0
-        && dialogue.protocol != Protocol::WebSocket
-        && dialogue
-            .recent
+        && protocol != Some(Protocol::WebSocket)
+        && turns
             .iter()
-            .all(|exchange| progress(exchange) == Progress::Answered)
+            .all(|turn| turn_progress(turn, connection.last) == Progress::Answered)
 }
 
 /// Findings so far, and what insight reads.
 pub fn judge_all(
     analyzer: &Analyzer,
     quality: CaptureQuality,
-) -> (Vec<Finding>, Vec<IdleObservation>, Vec<ConnectionStory>) {
+) -> (
+    Vec<Finding>,
+    Vec<IdleObservation<'_>>,
+    Vec<ConnectionStory<'_>>,
+) {
     let connections = analyzer.table.connections();
     let judges = Judges::new(analyzer, &connections, quality);
     let mut findings = Vec::new();
@@ -213,9 +227,9 @@ pub fn idle_timeouts(analyzer: &Analyzer) -> Vec<IdleTimeout> {
         .iter()
         .enumerate()
         .map(|(index, connection)| {
-            let dialogue = connection.dialogue();
-            let (_, verdict) = judges.findings(index, connection, &dialogue);
-            observation(connection, &dialogue, verdict.as_ref(), judges.capture_end)
+            let turns = turns(connection);
+            let (_, verdict) = judges.findings(index, connection, &turns);
+            observation(connection, &turns, verdict.as_ref(), judges.capture_end)
         })
         .collect();
     infer(&observations, known(analyzer))

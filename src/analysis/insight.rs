@@ -1,24 +1,30 @@
 //! What insight reads: idle observations and stories, one per connection.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use crate::dialogue::{Answer, Dialogue, DialogueReader, Exchange};
+use crate::dialogue::{Answer, DialogueReader, Hints, Protocol, Turn};
 use crate::flow::{Connection, FinSeen, Peer, SurvivedIdle};
 use crate::insight::{ConnectionStory, IdleEnd, IdleEndBy, IdleObservation, IdleSurvival};
 use crate::time::{Interval, Timestamp};
-use crate::verdict::ending_progress;
-use crate::verdict::{Cause, IdleKind, Progress, ResetSender, Verdict};
+use crate::verdict::{Cause, IdleKind, Progress, ResetSender, Verdict, turn_progress};
 
 type Tracked = Connection<DialogueReader>;
 
 /// What one connection says about idle timers. `verdict` is the one on its end.
-pub fn observation(
-    connection: &Tracked,
-    dialogue: &Dialogue,
+pub fn observation<'a>(
+    connection: &'a Tracked,
+    turns: &[Turn],
     verdict: Option<&Verdict>,
     capture_end: Timestamp,
-) -> IdleObservation {
-    let end = end_of(connection, verdict, &dialogue.recent);
+) -> IdleObservation<'a> {
+    let reader = connection.reader();
+    let hints = match &reader {
+        Some(Cow::Borrowed(reader)) => reader.hints().map(Cow::Borrowed),
+        Some(Cow::Owned(reader)) => reader.hints().cloned().map(Cow::Owned),
+        None => None,
+    };
+    let end = end_of(connection, verdict, turns);
     let idle_since = connection.last_activity.map(|activity| activity.time);
     IdleObservation {
         stream: connection.first_stream(),
@@ -29,15 +35,17 @@ pub fn observation(
         last: connection.last,
         handshake_seen: connection.directions.client.iss.is_some(),
         round_trip: connection.round_trip(),
-        requests: dialogue.requests,
+        requests: reader.as_deref().map_or(0, DialogueReader::requests),
         survived: connection.survived.iter().map(survival).collect(),
         open_idle: end
             .is_none()
             .then(|| idle_since.map(|since| capture_end - since))
             .flatten(),
         end,
-        protocol: dialogue.protocol,
-        hints: dialogue.hints.clone(),
+        protocol: reader
+            .as_deref()
+            .map_or(Protocol::default(), DialogueReader::protocol),
+        hints: hints.unwrap_or_else(|| Cow::Owned(Hints::default())),
     }
 }
 
@@ -56,11 +64,7 @@ fn survival(survived: &SurvivedIdle) -> IdleSurvival {
     }
 }
 
-fn end_of(
-    connection: &Tracked,
-    verdict: Option<&Verdict>,
-    exchanges: &[Exchange],
-) -> Option<IdleEnd> {
+fn end_of(connection: &Tracked, verdict: Option<&Verdict>, turns: &[Turn]) -> Option<IdleEnd> {
     let cause = verdict.map(|verdict| verdict.ruling.cause);
     let silently = matches!(cause, Some(Cause::IdleExpiredSilently));
     if let Some(verdict) = verdict
@@ -103,7 +107,7 @@ fn end_of(
         .filter(|_| !ignored);
     match (first, reset) {
         (Some((peer, fin)), reset) if reset.is_none_or(|reset| fin.time <= reset.time) => {
-            Some(fin_end(connection, peer, &fin, cause, exchanges))
+            Some(fin_end(connection, peer, &fin, cause, turns))
         }
         (_, Some(reset)) => {
             let sender = verdict
@@ -124,7 +128,7 @@ fn end_of(
                 wire: reset
                     .previous_packet
                     .map_or(Interval::ZERO, |previous| reset.time - previous),
-                awaiting_response: open_at(exchanges, reset.time),
+                awaiting_response: open_at(turns, reset.time),
                 prompted: verdict
                     .and_then(|verdict| verdict.reset.as_ref())
                     .is_some_and(|reset| reset.trigger.1.is_some()),
@@ -140,7 +144,7 @@ fn fin_end(
     peer: Peer,
     fin: &FinSeen,
     cause: Option<Cause>,
-    exchanges: &[Exchange],
+    turns: &[Turn],
 ) -> IdleEnd {
     let application = fin
         .last_activity
@@ -154,7 +158,7 @@ fn fin_end(
         frame: fin.frame,
         application,
         wire: fin.wire_idle.unwrap_or(Interval::ZERO),
-        awaiting_response: open_before(exchanges, fin.time),
+        awaiting_response: open_before(turns, fin.time),
         prompted: connection
             .directions
             .of(peer.other())
@@ -165,44 +169,43 @@ fn fin_end(
 }
 
 /// A request was unanswered at `moment`, and had been sent before it by more than a crossing takes.
-fn open_at(exchanges: &[Exchange], moment: Timestamp) -> bool {
-    exchanges.iter().any(|exchange| {
-        exchange.request.start.time < moment
-            && exchange.request.start != exchange.request.end
+fn open_at(turns: &[Turn], moment: Timestamp) -> bool {
+    turns.iter().any(|turn| {
+        turn.start < moment
+            && turn.asked
             && matches!(
-                ending_progress(exchange, moment),
+                turn_progress(turn, moment),
                 Progress::Asking | Progress::Unanswered | Progress::Answering
             )
     })
 }
 
 /// The same for a FIN: a request that crossed it (the keep-alive race) was not what its sender waited with.
-fn open_before(exchanges: &[Exchange], fin: Timestamp) -> bool {
+fn open_before(turns: &[Turn], fin: Timestamp) -> bool {
     const CROSSING: Interval = Interval::from_millis(500);
-    let mut open = exchanges.iter().filter(|exchange| {
-        exchange.request.start.time < fin
-            && exchange.request.start != exchange.request.end
-            && exchange.answer != Answer::Refused
+    let mut open = turns.iter().filter(|turn| {
+        turn.start < fin
+            && turn.asked
+            && turn.answer != Answer::Refused
             && matches!(
-                ending_progress(exchange, fin),
+                turn_progress(turn, fin),
                 Progress::Asking | Progress::Unanswered
             )
     });
-    open.any(|exchange| {
-        let newest_answer = exchanges
+    open.any(|turn| {
+        let newest_answer = turns
             .iter()
-            .filter_map(|other| other.response)
-            .map(|response| response.end.time)
-            .filter(|end| *end < exchange.request.start.time)
+            .filter_map(|other| other.reply)
+            .map(|reply| reply.end)
+            .filter(|end| *end < turn.start)
             .max();
-        let after_idle =
-            newest_answer.is_some_and(|end| exchange.request.start.time - end > CROSSING.times(1));
-        !(after_idle && fin - exchange.request.start.time < CROSSING)
+        let after_idle = newest_answer.is_some_and(|end| turn.start - end > CROSSING);
+        !(after_idle && fin - turn.start < CROSSING)
     })
 }
 
 /// What one connection told, for comparing it with others.
-pub fn story(connection: &Tracked, dialogue: Dialogue) -> ConnectionStory {
+pub fn story<'a>(connection: &'a Tracked, turns: Cow<'a, [Turn]>) -> ConnectionStory<'a> {
     let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
     ConnectionStory {
         capture: capture.0,
@@ -211,6 +214,10 @@ pub fn story(connection: &Tracked, dialogue: Dialogue) -> ConnectionStory {
         server: SocketAddr::new(connection.server.0, connection.server.1),
         opened: connection.opened,
         last: connection.last,
-        dialogue,
+        requester: connection
+            .reader()
+            .as_deref()
+            .map_or(Peer::Client, DialogueReader::requester),
+        turns,
     }
 }

@@ -8,7 +8,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::analysis::Analyzer;
-use crate::analysis::findings::{Judges, refused_group};
+use crate::analysis::findings::{Judges, refused_group, turns};
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, RefusedGroup};
 use crate::kernel::KernelSays;
@@ -413,7 +413,7 @@ fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
                 .binary_search_by_key(&stream, |connection| connection.first_stream())
                 .ok()?;
             let connection = connections.get(index)?;
-            let (findings, _) = judges.findings(index, connection, &connection.dialogue());
+            let (findings, _) = judges.findings(index, connection, &turns(connection));
             let says = |finding: &Finding| {
                 let witness = analyzer.witness.as_ref()?;
                 Some(witness.says(finding))

@@ -1,10 +1,12 @@
 //! What a dialogue has shown so far, whichever protocol's reader wrote it down.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::exchange::{
     Answer, Completeness, Dialogue, Exchange, Farewell, Hints, Message, Protocol, TlsFacts,
 };
+use super::turn::Turn;
 use crate::flow::{Mark, Peer};
 
 /// Names an exchange of one connection, in the order of their beginnings.
@@ -22,6 +24,8 @@ struct Entry {
 /// At most [`Dialogue::KEPT`] exchanges: when another one begins, the oldest settled one is forgotten, or the oldest if none is.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
+    /// Exchanges of the time before [`close`](Self::close), but for those in `entries`.
+    over: Box<[Turn]>,
     entries: VecDeque<Entry>,
     requests: u64,
     answered: u64,
@@ -39,6 +43,7 @@ const FAREWELLS: usize = 4;
 impl Default for Ledger {
     fn default() -> Self {
         Self {
+            over: Box::default(),
             entries: VecDeque::new(),
             requests: 0,
             answered: 0,
@@ -230,6 +235,32 @@ impl Ledger {
                         .response
                         .is_some_and(|response| matches!(response.complete, Complete | Unknown))
             })
+    }
+
+    /// Nothing more can come: of all exchanges but the newest, a few bytes are enough.
+    pub(super) fn close(&mut self) {
+        let newest = self.entries.pop_back();
+        self.over = self.turns().into_owned().into_boxed_slice();
+        self.entries = newest.into_iter().collect();
+    }
+
+    /// The exchanges kept, oldest first.
+    pub(super) fn turns(&self) -> Cow<'_, [Turn]> {
+        if self.entries.is_empty() {
+            return Cow::Borrowed(&self.over);
+        }
+        let open = self.entries.iter().map(|entry| Turn::from(&entry.exchange));
+        Cow::Owned(self.over.iter().copied().chain(open).collect())
+    }
+
+    /// The headers that name products, where any were seen.
+    pub(super) fn known_hints(&self) -> Option<&Hints> {
+        self.hints.as_deref()
+    }
+
+    /// Exchanges begun in all.
+    pub(super) const fn begun(&self) -> u64 {
+        self.requests
     }
 
     /// What TLS shows.

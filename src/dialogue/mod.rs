@@ -21,6 +21,7 @@ mod redis;
 #[cfg(test)]
 mod script;
 mod tls;
+mod turn;
 mod websocket;
 
 pub use exchange::{
@@ -28,3 +29,4 @@ pub use exchange::{
     Request, TlsFacts,
 };
 pub use reader::DialogueReader;
+pub use turn::{Reply, Turn};

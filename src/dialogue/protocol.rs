@@ -53,6 +53,11 @@ pub(super) trait ProtocolReader {
 
     /// Writes down what is still held back in buffers. Called on a copy of the ledger when a snapshot is taken.
     fn note_pending(&self, _ledger: &mut Ledger) {}
+
+    /// Whether [`note_pending`](Self::note_pending) has anything to write down.
+    fn has_pending(&self) -> bool {
+        false
+    }
 }
 
 /// A place within a call's bytes.

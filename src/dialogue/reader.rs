@@ -1,6 +1,8 @@
 //! The reader that a connection owns: guesses the protocol and delegates to it.
 
-use super::exchange::{Dialogue, Protocol};
+use std::borrow::Cow;
+
+use super::exchange::{Dialogue, Hints, Protocol};
 use super::guess::{self, Guess};
 use super::http1::Http1;
 use super::http2::Http2;
@@ -11,6 +13,7 @@ use super::postgresql::PostgreSql;
 use super::protocol::{ProtocolReader, Step, Successor, either, mark_at};
 use super::redis::Redis;
 use super::tls::Tls;
+use super::turn::Turn;
 use super::websocket::WebSocket;
 use crate::flow::{Activity, Mark, Peer, StreamBytes, StreamReader};
 
@@ -43,6 +46,8 @@ enum State {
     PostgreSql(Box<PostgreSql>),
     MySql(Box<MySql>),
     Redis(Box<Redis>),
+    /// The connection is closed.
+    Over(Protocol),
 }
 
 /// Bytes that wait for the guess.
@@ -77,6 +82,40 @@ impl DialogueReader {
             reader.note_pending(&mut ledger);
         }
         ledger.into_dialogue(self.state.protocol())
+    }
+
+    /// The protocol, as far as the bytes show it.
+    pub fn protocol(&self) -> Protocol {
+        self.state.protocol()
+    }
+
+    /// Who sends the requests (see [`Dialogue::requester`]).
+    pub fn requester(&self) -> Peer {
+        self.ledger.requester
+    }
+
+    /// Exchanges begun in all.
+    pub fn requests(&self) -> u64 {
+        self.ledger.begun()
+    }
+
+    /// Headers that name products, where any were seen.
+    pub fn hints(&self) -> Option<&Hints> {
+        self.ledger.known_hints()
+    }
+
+    /// The newest exchanges in brief, oldest first; as many as a [`snapshot`](Self::snapshot) holds, and after the close of the
+    /// connection as many as it held before.
+    pub fn turns(&self) -> Cow<'_, [Turn]> {
+        let pending = match &self.state {
+            State::Guessing(pieces) => !pieces.is_empty(),
+            state => state.reader().is_some_and(|reader| reader.has_pending()),
+        };
+        if pending {
+            let dialogue = self.snapshot();
+            return Cow::Owned(dialogue.recent.iter().map(Turn::from).collect());
+        }
+        self.ledger.turns()
     }
 
     /// Bytes before the protocol is known.
@@ -151,6 +190,7 @@ impl DialogueReader {
                 State::WebSocket(reader) => reader.data(data, &mut self.ledger),
                 State::Http2(reader) => reader.data(data, &mut self.ledger),
                 State::Guessing(_) => self.guess(data).into(),
+                State::Over(_) => Activity::Housekeeping.into(),
             };
             activity = either(activity, step.activity);
             let Some(handover) = step.handover else {
@@ -192,6 +232,15 @@ impl StreamReader for DialogueReader {
 
     fn snapshot(&self) -> Dialogue {
         self.snapshot()
+    }
+
+    fn close(&mut self) {
+        self.stop_guessing();
+        if let Some(reader) = self.state.reader() {
+            reader.note_pending(&mut self.ledger);
+        }
+        self.state = State::Over(self.state.protocol());
+        self.ledger.close();
     }
 
     fn data(&mut self, data: StreamBytes<'_>) -> Activity {
@@ -239,12 +288,13 @@ impl State {
             Self::PostgreSql(_) => Protocol::PostgreSql,
             Self::WebSocket(_) => Protocol::WebSocket,
             Self::Http2(_) => Protocol::Http2,
+            Self::Over(protocol) => *protocol,
         }
     }
 
     fn reader(&self) -> Option<&dyn ProtocolReader> {
         match self {
-            Self::Guessing(_) => None,
+            Self::Guessing(_) | Self::Over(_) => None,
             Self::Opaque(reader) => Some(reader),
             Self::Http1(reader) => Some(reader.as_ref()),
             Self::Tls(reader) => Some(reader.as_ref()),
@@ -258,7 +308,7 @@ impl State {
 
     fn reader_mut(&mut self) -> Option<&mut dyn ProtocolReader> {
         match self {
-            Self::Guessing(_) => None,
+            Self::Guessing(_) | Self::Over(_) => None,
             Self::Opaque(reader) => Some(reader),
             Self::Http1(reader) => Some(reader.as_mut()),
             Self::Tls(reader) => Some(reader.as_mut()),

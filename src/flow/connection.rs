@@ -1,5 +1,6 @@
 //! One connection: both directions, FINs, reset episodes and the two idle clocks. Facts only.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::capture::{CaptureId, FrameId};
@@ -104,6 +105,8 @@ impl<R: StreamReader> Connection<R> {
     pub const SURVIVALS_KEPT: usize = 16;
     /// Silences shorter than this are not remembered as survived.
     pub const SHORTEST_SURVIVAL: Interval = Interval::from_millis(100);
+    /// Packets remembered of one that both sides have closed.
+    const CLOSED_HISTORY: usize = 8;
     /// How far back second sightings of a packet are looked for.
     const DUPLICATE_WINDOW: Interval = Interval::from_millis(20);
 
@@ -146,6 +149,18 @@ impl<R: StreamReader> Connection<R> {
     /// What was said, as far as it was read.
     pub fn dialogue(&self) -> R::Snapshot {
         self.talk.snapshot()
+    }
+
+    /// Who reads it; `None` before anything was said.
+    pub fn reader(&self) -> Option<Cow<'_, R>> {
+        self.talk.reader()
+    }
+
+    /// It closed in order and nothing is open: memory that only further packets could need is given back. Returns what can serve
+    /// another history.
+    pub(super) fn settle(&mut self) -> Vec<Packet> {
+        self.talk.close();
+        self.history.shrink(Self::CLOSED_HISTORY)
     }
 
     /// Stream offset of a sequence number of one side; `None` where nothing of that side was seen, or before its start.

@@ -52,6 +52,10 @@ pub trait StreamReader: Clone + Send + std::fmt::Debug {
     /// What was read so far.
     fn snapshot(&self) -> Self::Snapshot;
 
+    /// Both directions ended and nothing waits for an answer: what only more bytes could need may be given back. Snapshots hold
+    /// less from here on.
+    fn close(&mut self);
+
     /// New bytes of one direction.
     fn data(&mut self, data: StreamBytes<'_>) -> Activity;
 

@@ -76,8 +76,6 @@ enum Place {
     Remnant(u32),
 }
 
-/// Packets remembered of a connection that both sides have closed.
-const CLOSED_HISTORY: usize = 12;
 /// Histories whose memory waits for new connections.
 const SPARE_HISTORIES: usize = 256;
 
@@ -339,7 +337,7 @@ impl<R: StreamReader> Table<R> {
             self.duplicates[slot] += 1;
         } else if connection.is_quietly_closed() && !was_closed {
             if connection.is_settled() {
-                let spare = connection.history.shrink(CLOSED_HISTORY);
+                let spare = connection.settle();
                 if self.spare_histories.len() < SPARE_HISTORIES {
                     self.spare_histories.push(spare);
                 }

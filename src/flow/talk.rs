@@ -3,6 +3,8 @@
 //! Captures on several queues, taps or interfaces show an answer before its question now and then. What acknowledges payload that
 //! was not seen yet waits for it, up to [`HOLE_PATIENCE`](super::assembler::HOLE_PATIENCE).
 
+use std::borrow::Cow;
+
 use crate::capture::FrameId;
 use crate::flow::assembler::{Assembler, Novelty};
 use crate::flow::{Activity, Both, Mark, Peer, StreamReader};
@@ -125,6 +127,25 @@ impl<R: StreamReader> Talk<R> {
             .as_ref()
             .map(|reader| reader.snapshot())
             .unwrap_or_default()
+    }
+
+    /// Who reads it, as if nothing were waited for any longer; `None` before anything was said.
+    pub fn reader(&self) -> Option<Cow<'_, R>> {
+        let reader = self.reader.as_deref()?;
+        if !PEERS.iter().any(|peer| self.of(*peer).is_waiting()) {
+            return Some(Cow::Borrowed(reader));
+        }
+        let mut now = self.clone();
+        now.stop_waiting();
+        now.reader.map(|reader| Cow::Owned(*reader))
+    }
+
+    /// Nothing more is to come, and nothing is open.
+    pub fn close(&mut self) {
+        self.stop_waiting();
+        if let Some(reader) = &mut self.reader {
+            reader.close();
+        }
     }
 
     fn stop_waiting(&mut self) {

@@ -24,7 +24,7 @@ pub struct Grounds<'a> {
     /// Products that the user named (`--stack`).
     pub stack: &'a [String],
     /// Where clients name themselves.
-    pub observations: &'a [IdleObservation],
+    pub observations: &'a [IdleObservation<'a>],
 }
 
 impl<'a> Grounds<'a> {

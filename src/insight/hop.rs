@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::flow::Peer;
 use crate::insight::ConnectionStory;
-use crate::insight::retry::{lost_exchange, stories_of};
+use crate::insight::retry::{lost_turn, stories_of};
 use crate::report::{Finding, Hop, RetrySeen};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{Form, Harm, ResetSender};
@@ -153,7 +153,7 @@ struct Failures<'a> {
 }
 
 impl<'a> Failures<'a> {
-    fn new(findings: &[&mut Finding], stories: &'a [ConnectionStory]) -> Self {
+    fn new(findings: &[&mut Finding], stories: &'a [ConnectionStory<'a>]) -> Self {
         let by_stream = stories_of(findings, stories);
         let mut backs: Vec<Failure> = findings
             .iter()
@@ -237,10 +237,10 @@ impl<'a> Failures<'a> {
         front: &Asked,
         asked: &'b AskedIndex<'b>,
     ) -> Option<Outcome> {
-        let response = front.exchange.response;
+        let reply = front.turn.reply;
         let own = self.of(front);
-        if let (Some(status @ 500..), Some(response)) = (front.exchange.status, response) {
-            let at = response.start.time;
+        if let (Some(status @ 500..), Some(reply)) = (front.turn.status, reply) {
+            let at = reply.start;
             return (back.distance(at) <= SOON).then(|| Outcome {
                 word: status.to_string(),
                 at,
@@ -266,7 +266,7 @@ impl<'a> Failures<'a> {
                 again: None,
             });
         }
-        let answered = response?.start.time;
+        let answered = reply?.start;
         let again = asked.answered_last(&back.asked, answered)?;
         let was_sent_again = again.start() > back.asked.start()
             && again.start() + AT_ONCE >= back.first_sign()
@@ -279,7 +279,7 @@ impl<'a> Failures<'a> {
             what: format!("its answer, from stream {},", again.story.stream),
             again: Some(Again {
                 stream: again.story.stream,
-                frame: again.exchange.request.start.frame.number.0,
+                frame: again.turn.frame.number.0,
                 at: again.start(),
             }),
         })
@@ -301,9 +301,13 @@ struct Fit<'a> {
     outcome: Outcome,
 }
 
-fn failure<'a>(index: usize, finding: &Finding, story: &'a ConnectionStory) -> Option<Failure<'a>> {
-    let exchange = lost_exchange(&story.dialogue, finding)?;
-    let asked = Asked { story, exchange };
+fn failure<'a>(
+    index: usize,
+    finding: &Finding,
+    story: &'a ConnectionStory<'a>,
+) -> Option<Failure<'a>> {
+    let turn = lost_turn(&story.turns, finding)?;
+    let asked = Asked { story, turn };
     asked.key()?;
     let mut signs: Vec<Timestamp> = [&finding.fins.client, &finding.fins.server]
         .into_iter()

@@ -58,7 +58,7 @@ struct Group<'a> {
     /// Closes that came at one moment after different silences, beside others: an exit or a drain, not the timer.
     departures: u64,
     survived: Vec<(f64, f64)>,
-    observations: Vec<&'a IdleObservation>,
+    observations: Vec<&'a IdleObservation<'a>>,
     round_trip: f64,
 }
 
@@ -97,7 +97,10 @@ fn owners(observation: &IdleObservation) -> [Owner; 3] {
 }
 
 /// Silences after which the connection still worked: a keep-alive timer runs between requests only, a device on the path counts all.
-fn survivals(observation: &IdleObservation, owner: Owner) -> impl Iterator<Item = (f64, f64)> + '_ {
+fn survivals<'a>(
+    observation: &'a IdleObservation,
+    owner: Owner,
+) -> impl Iterator<Item = (f64, f64)> + 'a {
     let path = matches!(owner, Owner::Path(..));
     observation
         .survived

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::*;
 use crate::capture::FrameId;
 use crate::dialogue::{Hints, Protocol};
@@ -10,7 +12,7 @@ fn at(seconds: f64) -> Timestamp {
 }
 
 /// A connection that spoke, survived some silences and was closed by the server after `idle`, `opened` seconds into the capture.
-fn closed(opened: f64, idle: f64, survived: &[f64]) -> IdleObservation {
+fn closed(opened: f64, idle: f64, survived: &[f64]) -> IdleObservation<'static> {
     let busy: f64 = survived.iter().sum();
     IdleObservation {
         stream: 0,
@@ -45,7 +47,7 @@ fn closed(opened: f64, idle: f64, survived: &[f64]) -> IdleObservation {
         }),
         open_idle: None,
         protocol: Protocol::Http1,
-        hints: Hints::default(),
+        hints: Cow::Owned(Hints::default()),
     }
 }
 
@@ -238,7 +240,7 @@ fn node_is_known_by_its_second_of_grace() {
     let observations: Vec<_> = (0..6)
         .map(|n| {
             let mut observation = closed(f64::from(n) * 7.3, 6.002, &[]);
-            observation.hints.keep_alive_timeout_s = Some(5);
+            observation.hints.to_mut().keep_alive_timeout_s = Some(5);
             observation
         })
         .collect();
@@ -261,7 +263,7 @@ fn a_header_that_names_another_product_counts_against() {
         .map(|n| closed(f64::from(n) * 7.3, 5.001, &[]))
         .collect();
     for observation in &mut observations {
-        observation.hints.server = Some("uvicorn".to_owned());
+        observation.hints.to_mut().server = Some("uvicorn".to_owned());
     }
     let timer = server_timer(&observations);
     assert!(

@@ -1,5 +1,6 @@
 //! What one connection says about idle timers.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::capture::FrameId;
@@ -61,7 +62,7 @@ pub struct IdleEnd {
 
 /// Everything one connection says about idle timers.
 #[derive(Clone, Debug)]
-pub struct IdleObservation {
+pub struct IdleObservation<'a> {
     /// `tcp.stream`.
     pub stream: u32,
     /// The client's address.
@@ -89,10 +90,10 @@ pub struct IdleObservation {
     /// The application protocol.
     pub protocol: Protocol,
     /// Headers that name products and announce timers.
-    pub hints: Hints,
+    pub hints: Cow<'a, Hints>,
 }
 
-impl IdleObservation {
+impl IdleObservation<'_> {
     /// How many survived silences are kept.
     pub const KEPT: usize = 16;
 }

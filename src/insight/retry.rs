@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ahash::RandomState;
 use hashbrown::{HashMap, HashSet};
 
-use crate::dialogue::{Answer, Completeness, Dialogue, Exchange, Idempotence};
+use crate::dialogue::{Answer, Completeness, Idempotence, Turn};
 use crate::insight::ConnectionStory;
 use crate::report::{Finding, RetrySeen};
 use crate::time::{Interval, Timestamp};
@@ -22,13 +22,13 @@ type Signature = (IpAddr, u64, u64);
 /// A request that was lost, and with which finding.
 struct Lost<'a> {
     finding: usize,
-    story: &'a ConnectionStory,
-    exchange: &'a Exchange,
+    story: &'a ConnectionStory<'a>,
+    turn: &'a Turn,
     signature: Signature,
 }
 
 /// One request as it was seen somewhere.
-type Copy<'a> = (&'a ConnectionStory, &'a Exchange);
+type Copy<'a> = (&'a ConnectionStory<'a>, &'a Turn);
 
 /// Fills `retry.seen` of the findings that cost a request.
 pub fn find_retries(findings: &mut [&mut Finding], stories: &[ConnectionStory]) {
@@ -38,28 +38,31 @@ pub fn find_retries(findings: &mut [&mut Finding], stories: &[ConnectionStory]) 
         let Some(finding) = findings.get_mut(lost.finding) else {
             continue;
         };
-        let Some((other, exchange)) = copies
+        let Some((other, copy)) = copies
             .get(&lost.signature)
             .and_then(|copies| first_after(copies, &lost, finding.at))
         else {
             continue;
         };
         if let Some(retry) = finding.retry.as_mut() {
-            let what = &lost.exchange.what;
-            let write = what.idempotence != Some(Idempotence::Idempotent);
+            let write = lost.turn.idempotence != Some(Idempotence::Idempotent);
             let maybe_run = matches!(
                 finding.harm,
                 Harm::RequestOutcomeUnknown | Harm::ResponseTruncated
             );
             retry.seen = Some(RetrySeen {
                 stream: other.stream,
-                frame: exchange.request.start.frame.number.0,
-                after_s: (exchange.request.start.time - finding.at).as_secs_f64(),
-                answered: exchange.response.is_some(),
+                frame: copy.frame.number.0,
+                after_s: (copy.start - finding.at).as_secs_f64(),
+                answered: copy.reply.is_some(),
                 may_have_run_twice: write && maybe_run,
             });
             if write && maybe_run {
-                let what = what.summary.as_deref().unwrap_or("The request");
+                let what = finding
+                    .request
+                    .as_ref()
+                    .and_then(|request| request.summary.as_deref())
+                    .unwrap_or("The request");
                 retry.why = format!(
                     "{} {what} may have run twice: it was sent again.",
                     retry.why
@@ -69,7 +72,10 @@ pub fn find_retries(findings: &mut [&mut Finding], stories: &[ConnectionStory]) 
     }
 }
 
-fn lost_requests<'a>(findings: &[&mut Finding], stories: &'a [ConnectionStory]) -> Vec<Lost<'a>> {
+fn lost_requests<'a>(
+    findings: &[&mut Finding],
+    stories: &'a [ConnectionStory<'a>],
+) -> Vec<Lost<'a>> {
     let by_connection = stories_of(findings, stories);
     findings
         .iter()
@@ -77,12 +83,12 @@ fn lost_requests<'a>(findings: &[&mut Finding], stories: &'a [ConnectionStory]) 
         .filter(|(_, finding)| finding.is_harmful())
         .filter_map(|(index, finding)| {
             let story = by_connection.get(&(finding.capture, finding.connection.stream))?;
-            let exchange = lost_exchange(&story.dialogue, finding)?;
+            let turn = lost_turn(&story.turns, finding)?;
             Some(Lost {
                 finding: index,
                 story,
-                exchange,
-                signature: signature(story, exchange)?,
+                turn,
+                signature: signature(story, turn)?,
             })
         })
         .collect()
@@ -91,8 +97,8 @@ fn lost_requests<'a>(findings: &[&mut Finding], stories: &'a [ConnectionStory]) 
 /// The stories of the connections that harmful findings are about, by capture and stream.
 pub(super) fn stories_of<'a>(
     findings: &[&mut Finding],
-    stories: &'a [ConnectionStory],
-) -> HashMap<(u16, u32), &'a ConnectionStory, RandomState> {
+    stories: &'a [ConnectionStory<'a>],
+) -> HashMap<(u16, u32), &'a ConnectionStory<'a>, RandomState> {
     let wanted: HashSet<(u16, u32), RandomState> = findings
         .iter()
         .filter(|finding| finding.is_harmful())
@@ -108,7 +114,7 @@ pub(super) fn stories_of<'a>(
 /// Everything that looks like one of the lost requests, in order of time.
 fn copies_of<'a>(
     lost: &[Lost],
-    stories: &'a [ConnectionStory],
+    stories: &'a [ConnectionStory<'a>],
 ) -> HashMap<Signature, Vec<Copy<'a>>, RandomState> {
     let mut copies: HashMap<Signature, Vec<Copy>, RandomState> = lost
         .iter()
@@ -118,25 +124,24 @@ fn copies_of<'a>(
         return copies;
     }
     for story in stories {
-        for exchange in &story.dialogue.recent {
-            let alike = signature(story, exchange).and_then(|signature| copies.get_mut(&signature));
+        for turn in story.turns.iter() {
+            let alike = signature(story, turn).and_then(|signature| copies.get_mut(&signature));
             if let Some(alike) = alike {
-                alike.push((story, exchange));
+                alike.push((story, turn));
             }
         }
     }
     for alike in copies.values_mut() {
-        alike.sort_by_key(|(story, exchange)| (exchange.request.start.time, story.stream));
+        alike.sort_by_key(|(story, turn)| (turn.start, story.stream));
     }
     copies
 }
 
 /// The first one on another connection within the time in which a loss is repaired.
 fn first_after<'a>(copies: &[Copy<'a>], lost: &Lost, loss: Timestamp) -> Option<Copy<'a>> {
-    let start = |(_, exchange): &Copy| exchange.request.start.time;
-    let earlier = copies.partition_point(|copy| {
-        start(copy) < loss - BEFORE || start(copy) <= lost.exchange.request.start.time
-    });
+    let start = |(_, turn): &Copy| turn.start;
+    let earlier = copies
+        .partition_point(|copy| start(copy) < loss - BEFORE || start(copy) <= lost.turn.start);
     copies
         .iter()
         .skip(earlier)
@@ -145,39 +150,33 @@ fn first_after<'a>(copies: &[Copy<'a>], lost: &Lost, loss: Timestamp) -> Option<
         .copied()
 }
 
-fn signature(story: &ConnectionStory, exchange: &Exchange) -> Option<Signature> {
-    (exchange.what.bytes > 0 && exchange.what.fingerprint != 0).then_some((
+fn signature(story: &ConnectionStory, turn: &Turn) -> Option<Signature> {
+    (turn.bytes > 0 && turn.fingerprint != 0).then_some((
         story.client.ip(),
-        exchange.what.fingerprint,
-        exchange.what.bytes,
+        turn.fingerprint,
+        turn.bytes,
     ))
 }
 
 /// The exchange that the ending cost: the first one open when it came.
-pub(super) fn lost_exchange<'a>(dialogue: &'a Dialogue, finding: &Finding) -> Option<&'a Exchange> {
+pub(super) fn lost_turn<'a>(turns: &'a [Turn], finding: &Finding) -> Option<&'a Turn> {
     let before = |time: Timestamp| time <= finding.at;
-    let cut = |exchange: &&Exchange| {
-        before(exchange.request.start.time)
-            && exchange
-                .response
-                .is_some_and(|response| response.complete != Completeness::Complete)
+    let cut = |turn: &&Turn| {
+        before(turn.start)
+            && turn
+                .reply
+                .is_some_and(|reply| reply.complete != Completeness::Complete)
     };
     if finding.harm == Harm::ResponseTruncated
-        && let Some(newest) = dialogue.recent.iter().rev().find(cut)
+        && let Some(newest) = turns.iter().rev().find(cut)
     {
         return Some(newest);
     }
-    let open = |exchange: &&Exchange| {
-        exchange.answer != Answer::NotDue
-            && before(exchange.request.start.time)
-            && exchange
-                .response
-                .is_none_or(|response| response.start.time > finding.at)
+    let open = |turn: &&Turn| {
+        turn.answer != Answer::NotDue
+            && before(turn.start)
+            && turn.reply.is_none_or(|reply| reply.start > finding.at)
     };
-    let late = |exchange: &&Exchange| exchange.response.is_none();
-    dialogue
-        .recent
-        .iter()
-        .find(open)
-        .or_else(|| dialogue.recent.iter().find(late))
+    let late = |turn: &&Turn| turn.reply.is_none();
+    turns.iter().find(open).or_else(|| turns.iter().find(late))
 }

@@ -1,15 +1,17 @@
 //! What one connection told, for comparing connections with each other.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use crate::dialogue::Dialogue;
+use crate::dialogue::Turn;
+use crate::flow::Peer;
 use crate::time::Timestamp;
 
-/// One connection as retries and hops see it: who, when, and the newest exchanges of its dialogue.
+/// One connection as retries and hops see it: who, when, and the newest exchanges.
 ///
 /// Findings are tied to it by `capture` and `stream`.
 #[derive(Clone, Debug)]
-pub struct ConnectionStory {
+pub struct ConnectionStory<'a> {
     /// Index into the report's captures.
     pub capture: u16,
     /// `tcp.stream`.
@@ -22,6 +24,8 @@ pub struct ConnectionStory {
     pub opened: Timestamp,
     /// When it was last seen.
     pub last: Timestamp,
-    /// What was said.
-    pub dialogue: Dialogue,
+    /// Who sends the requests.
+    pub requester: Peer,
+    /// The newest exchanges, oldest first.
+    pub turns: Cow<'a, [Turn]>,
 }

@@ -238,23 +238,23 @@ pub enum Progress {
 
 /// How far an exchange had come.
 pub fn progress(exchange: &Exchange) -> Progress {
-    match (&exchange.response, exchange.answer) {
+    let response = exchange.response.map(|response| response.complete);
+    progress_of(exchange.request.complete, exchange.answer, response)
+}
+
+/// The same, from how whole both messages are.
+pub fn progress_of(
+    request: Completeness,
+    answer: Answer,
+    response: Option<Completeness>,
+) -> Progress {
+    use Completeness::{Complete, HeadIncomplete, Incomplete, Unknown, UntilClose};
+    match (response, answer) {
         (_, Answer::NotDue) => Progress::Told,
-        (None, _)
-            if matches!(
-                exchange.request.complete,
-                Completeness::Incomplete | Completeness::HeadIncomplete
-            ) =>
-        {
-            Progress::Asking
-        }
+        (None, _) if matches!(request, Incomplete | HeadIncomplete) => Progress::Asking,
         (None, _) => Progress::Unanswered,
-        (Some(response), _) => match response.complete {
-            Completeness::Incomplete | Completeness::HeadIncomplete | Completeness::UntilClose => {
-                Progress::Answering
-            }
-            Completeness::Complete | Completeness::Unknown => Progress::Answered,
-        },
+        (Some(Incomplete | HeadIncomplete | UntilClose), _) => Progress::Answering,
+        (Some(Complete | Unknown), _) => Progress::Answered,
     }
 }
 

@@ -1,10 +1,10 @@
 //! What the dialogue was doing when the connection ended.
 
-use crate::dialogue::{Completeness, Exchange, Message};
+use crate::dialogue::{Completeness, Exchange, Message, Turn};
 use crate::flow::{Packet, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::IdleKind;
-use crate::verdict::ending::{Ending, Progress, progress};
+use crate::verdict::ending::{Ending, Progress, progress, progress_of};
 
 /// The dialogue at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -131,10 +131,20 @@ fn continues(ending: &Ending, begun: &Exchange, packet: &Packet) -> bool {
 
 /// How far an exchange had come at one moment: a response that began later was not there.
 pub fn progress_at(exchange: &Exchange, moment: Timestamp) -> Progress {
-    match (progress(exchange), exchange.response) {
-        (Progress::Answered | Progress::Answering, Some(response))
-            if response.start.time > moment =>
-        {
+    let response = exchange.response.map(|response| response.start.time);
+    seen_at(progress(exchange), response, moment)
+}
+
+/// The same for one of which no more than a [`Turn`] is known.
+pub fn turn_progress(turn: &Turn, moment: Timestamp) -> Progress {
+    let reply = turn.reply.map(|reply| reply.complete);
+    let known = progress_of(turn.request, turn.answer, reply);
+    seen_at(known, turn.reply.map(|reply| reply.start), moment)
+}
+
+fn seen_at(known: Progress, response: Option<Timestamp>, moment: Timestamp) -> Progress {
+    match (known, response) {
+        (Progress::Answered | Progress::Answering, Some(start)) if start > moment => {
             Progress::Unanswered
         }
         (known, _) => known,

@@ -3,7 +3,7 @@
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use crate::dialogue::{Answer, Exchange};
+use crate::dialogue::{Answer, Turn};
 use crate::flow::Peer;
 use crate::insight::ConnectionStory;
 use crate::time::{Interval, Timestamp};
@@ -11,20 +11,20 @@ use crate::time::{Interval, Timestamp};
 /// One request, and whose it is.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
-    pub(super) story: &'a ConnectionStory,
-    pub(super) exchange: &'a Exchange,
+    pub(super) story: &'a ConnectionStory<'a>,
+    pub(super) turn: &'a Turn,
 }
 
 /// What makes requests on both sides of a proxy alike. Proxies change headers, so hashes are compared only where there are no words.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Key<'a> {
-    Words(&'a str),
+pub(super) enum Key {
+    Words(u64),
     Bytes(u64, u64),
 }
 
 impl<'a> Asked<'a> {
     pub(super) fn start(&self) -> Timestamp {
-        self.exchange.request.start.time
+        self.turn.start
     }
 
     /// Tells it from every other request.
@@ -33,19 +33,15 @@ impl<'a> Asked<'a> {
     }
 
     /// `None` where nothing is known that could be recognised.
-    pub(super) fn key(&self) -> Option<Key<'a>> {
-        let what = &self.exchange.what;
-        let request = &self.exchange.request;
-        if self.story.dialogue.requester != Peer::Client
-            || self.exchange.answer == Answer::NotDue
-            || request.start == request.end
-        {
+    pub(super) fn key(&self) -> Option<Key> {
+        let turn = self.turn;
+        if self.story.requester != Peer::Client || turn.answer == Answer::NotDue || !turn.asked {
             return None;
         }
-        match &what.summary {
+        match turn.words {
             Some(words) => Some(Key::Words(words)),
-            None if what.bytes > 0 && what.fingerprint != 0 && what.fingerprint_whole => {
-                Some(Key::Bytes(what.fingerprint, what.bytes))
+            None if turn.bytes > 0 && turn.fingerprint != 0 && turn.fingerprint_whole => {
+                Some(Key::Bytes(turn.fingerprint, turn.bytes))
             }
             None => None,
         }
@@ -53,12 +49,10 @@ impl<'a> Asked<'a> {
 
     /// How long after `front` its host turned to this: sent it, or began to connect for it.
     pub(super) fn lag(&self, front: &Self) -> Interval {
-        let first = self
-            .story
-            .dialogue
-            .recent
-            .first()
-            .is_some_and(|first| first.request.start == self.exchange.request.start);
+        let first =
+            self.story.turns.first().is_some_and(|first| {
+                (first.start, first.frame) == (self.turn.start, self.turn.frame)
+            });
         let turned = if first && self.story.opened >= front.start() {
             self.story.opened
         } else {
@@ -69,7 +63,7 @@ impl<'a> Asked<'a> {
 
     /// Equal in all that a proxy passes on unchanged.
     pub(super) fn same_bytes(&self, other: &Self) -> bool {
-        let (one, two) = (&self.exchange.what, &other.exchange.what);
+        let (one, two) = (self.turn, other.turn);
         one.fingerprint_whole
             && two.fingerprint_whole
             && one.bytes > 0
@@ -79,8 +73,8 @@ impl<'a> Asked<'a> {
     /// Begun and not yet answered at that moment.
     pub(super) fn is_open_at(&self, moment: Timestamp) -> bool {
         self.start() <= moment
-            && match self.exchange.response {
-                Some(response) => response.start.time > moment,
+            && match self.turn.reply {
+                Some(reply) => reply.start > moment,
                 None => self.story.last >= moment,
             }
     }
@@ -89,25 +83,22 @@ impl<'a> Asked<'a> {
 /// All requests that can be recognised.
 pub(super) struct AskedIndex<'a> {
     /// In order of their start.
-    by_key: HashMap<Key<'a>, Vec<Asked<'a>>, RandomState>,
+    by_key: HashMap<Key, Vec<Asked<'a>>, RandomState>,
     /// Those that were answered, in order of the answer's start.
-    answered: HashMap<Key<'a>, Vec<(Timestamp, Asked<'a>)>, RandomState>,
+    answered: HashMap<Key, Vec<(Timestamp, Asked<'a>)>, RandomState>,
 }
 
 impl<'a> AskedIndex<'a> {
-    pub(super) fn new(stories: impl Iterator<Item = &'a ConnectionStory>) -> Self {
+    pub(super) fn new(stories: impl Iterator<Item = &'a ConnectionStory<'a>>) -> Self {
         let mut by_key: HashMap<Key, Vec<Asked>, RandomState> = HashMap::default();
         let mut answered: HashMap<Key, Vec<(Timestamp, Asked)>, RandomState> = HashMap::default();
         for story in stories {
-            for exchange in &story.dialogue.recent {
-                let asked = Asked { story, exchange };
+            for turn in story.turns.iter() {
+                let asked = Asked { story, turn };
                 let Some(key) = asked.key() else { continue };
                 by_key.entry(key).or_default().push(asked);
-                if let Some(response) = exchange.response {
-                    answered
-                        .entry(key)
-                        .or_default()
-                        .push((response.start.time, asked));
+                if let Some(reply) = turn.reply {
+                    answered.entry(key).or_default().push((reply.start, asked));
                 }
             }
         }

@@ -139,12 +139,12 @@ fn caller(asked: &Asked) -> Route {
 
 /// `back` began and was answered while `front` waited.
 fn is_around(front: &Asked, back: &Asked) -> bool {
-    let answers = (front.exchange.response, back.exchange.response);
+    let answers = (front.turn.reply, back.turn.reply);
     front.story.server != back.story.server
         && front.story.client.ip() != back.story.client.ip()
         && front.is_open_at(back.start())
         && match answers {
-            (Some(front), Some(back)) => back.start.time <= front.start.time,
+            (Some(front), Some(back)) => back.start <= front.start,
             _ => true,
         }
 }

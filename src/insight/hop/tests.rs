@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::capture::FrameId;
-use crate::dialogue::{Completeness, Dialogue, Exchange, Message, Request};
+use crate::dialogue::{Completeness, Exchange, Message, Request, Turn};
 use crate::flow::Mark;
 use crate::report::sample::keepalive_race;
 
@@ -47,7 +47,12 @@ fn exchange(asked: f64, answered: Option<(u16, f64)>) -> Exchange {
     }
 }
 
-fn story(stream: u32, client: &str, server: &str, exchanges: Vec<Exchange>) -> ConnectionStory {
+fn story(
+    stream: u32,
+    client: &str,
+    server: &str,
+    exchanges: Vec<Exchange>,
+) -> ConnectionStory<'static> {
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
     ConnectionStory {
         capture: 0,
@@ -56,11 +61,8 @@ fn story(stream: u32, client: &str, server: &str, exchanges: Vec<Exchange>) -> C
         server: address(server),
         opened: at(-100.0),
         last: at(100.0),
-        dialogue: Dialogue {
-            requests: exchanges.len() as u64,
-            recent: exchanges,
-            ..Dialogue::default()
-        },
+        requester: Peer::Client,
+        turns: exchanges.iter().map(Turn::from).collect(),
     }
 }
 

@@ -1,0 +1,76 @@
+//! An exchange in few bytes.
+
+use super::exchange::{Answer, Completeness, Exchange, Idempotence};
+use super::fingerprint::Fingerprint;
+use crate::capture::FrameId;
+use crate::time::Timestamp;
+
+/// What came back on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Time of its first byte.
+    pub start: Timestamp,
+    /// Time of its last byte seen.
+    pub end: Timestamp,
+    /// Whether it is whole.
+    pub complete: Completeness,
+}
+
+/// An [`Exchange`] without its words: what stays of it once its connection is closed, and what is compared between connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Time of the request's first byte.
+    pub start: Timestamp,
+    /// Frame of the request's first byte.
+    pub frame: FrameId,
+    /// Bytes of the request were seen; not so for an answer whose request was not captured.
+    pub asked: bool,
+    /// Whether the request is whole.
+    pub request: Completeness,
+    /// Whether the peer is to answer.
+    pub answer: Answer,
+    /// What came back.
+    pub reply: Option<Reply>,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// Whether the request may be repeated.
+    pub idempotence: Option<Idempotence>,
+    /// Hash of the request's summary, for recognising the same words elsewhere; `None` where there is no summary.
+    pub words: Option<u64>,
+    /// Hash of the request, as [`Request::fingerprint`](super::Request::fingerprint).
+    pub fingerprint: u64,
+    /// Bytes that `fingerprint` covers.
+    pub bytes: u64,
+    /// `fingerprint` covers every byte.
+    pub fingerprint_whole: bool,
+}
+
+impl From<&Exchange> for Turn {
+    fn from(exchange: &Exchange) -> Self {
+        let (request, what) = (&exchange.request, &exchange.what);
+        Self {
+            start: request.start.time,
+            frame: request.start.frame,
+            asked: request.start != request.end,
+            request: request.complete,
+            answer: exchange.answer,
+            reply: exchange.response.map(|response| Reply {
+                start: response.start.time,
+                end: response.end.time,
+                complete: response.complete,
+            }),
+            status: exchange.status,
+            idempotence: what.idempotence,
+            words: what.summary.as_deref().map(hash),
+            fingerprint: what.fingerprint,
+            bytes: what.bytes,
+            fingerprint_whole: what.fingerprint_whole,
+        }
+    }
+}
+
+fn hash(words: &str) -> u64 {
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.update(words.as_bytes());
+    fingerprint.value()
+}
