@@ -67,7 +67,7 @@ fn gist(finding: &Finding) -> (String, u32, String, Option<String>, String) {
 fn the_last_word_told_is_the_report() {
     for path in captures() {
         let mut standing: BTreeMap<String, Finding> = BTreeMap::new();
-        let analyzer = replay(&path, Limits::default(), |_, event| match event {
+        let mut analyzer = replay(&path, Limits::default(), |_, event| match event {
             Event::New(finding) => {
                 let known = standing.insert(finding.id.clone(), *finding);
                 assert!(known.is_none(), "{}: an id twice", path.display());
@@ -121,7 +121,7 @@ fn findings_outlive_their_connections() {
         ..Limits::default()
     };
     let mut told = Vec::new();
-    let analyzer = replay(&path, limits, |_, event| {
+    let mut analyzer = replay(&path, limits, |_, event| {
         if let Event::New(finding) = event {
             told.push(finding.id.clone());
         }
@@ -172,7 +172,7 @@ fn holding_less_forgets_connections_and_keeps_findings() {
 fn idle_timeouts_alone_are_those_of_the_report() {
     let mut some = 0;
     for path in captures() {
-        let analyzer = replay(&path, Limits::default(), |_, _| {});
+        let mut analyzer = replay(&path, Limits::default(), |_, _| {});
         let report = analyzer.report(Vec::new());
         assert_eq!(
             analyzer.idle_timeouts(),

@@ -80,7 +80,6 @@ pub fn of_episode(
         reset_text: episode.text.clone(),
         checksum_ok: episode.checksum_ok,
         mptcp_reason: episode.mptcp_reason,
-        predecessor: connection.predecessor,
         capture_end,
         surroundings: neighbours.surroundings(index, connection, first.time, idle),
     })
@@ -140,7 +139,6 @@ pub fn without_reset(
         reset_text: Vec::new(),
         checksum_ok: None,
         mptcp_reason: None,
-        predecessor: connection.predecessor,
         capture_end,
         surroundings: neighbours.surroundings(index, connection, at, idle),
     }

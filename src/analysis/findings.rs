@@ -11,10 +11,10 @@ use crate::analysis::ladder::ladder;
 use crate::analysis::neighbours::Neighbours;
 use crate::analysis::rows::Rows;
 use crate::analysis::watch::{Numbers, Watch};
-use crate::analysis::{Analyzer, ConnectionRows, Selection};
+use crate::analysis::{Analyzer, ConnectionRows, Selection, Witness};
 use crate::capture::FrameId;
 use crate::dialogue::{DialogueReader, Protocol, Turn};
-use crate::flow::{Connection, FinSeen, Peer, RefusedGroup, RefusedScope};
+use crate::flow::{Connection, FinSeen, FirstRefusal, Peer, RefusedGroup, RefusedScope};
 use crate::insight::{
     ConnectionStory, Grounds, IdleObservation, KnownTimeouts, advise, align, find_hops,
     find_retries, infer,
@@ -41,7 +41,8 @@ struct Part<'a> {
 
 /// Judges connections one by one: each needs the others only through `neighbours`, which are settled before.
 pub struct Judges<'a> {
-    analyzer: &'a Analyzer,
+    watch: Option<&'a Watch>,
+    witness: Option<&'a Witness>,
     neighbours: Neighbours,
     capture_end: Timestamp,
 }
@@ -50,7 +51,8 @@ impl<'a> Judges<'a> {
     /// `connections` are all that the analyzer holds: indexes count in them.
     pub fn new(analyzer: &'a Analyzer, connections: &[&Tracked], quality: CaptureQuality) -> Self {
         Self {
-            analyzer,
+            watch: analyzer.watch.as_ref(),
+            witness: analyzer.witness.as_ref(),
             neighbours: Neighbours::new(connections, quality),
             capture_end: analyzer.last.unwrap_or_default(),
         }
@@ -93,7 +95,7 @@ impl<'a> Judges<'a> {
     fn judge_one<'c>(&self, index: usize, connection: &'c Tracked, part: &mut Part<'c>) {
         let turns = turns(connection);
         let (mut findings, last) = self.findings(index, connection, &turns);
-        if let Some(watch) = &self.analyzer.watch {
+        if let Some(watch) = self.watch {
             watch.name(connection.first_stream(), &mut findings);
         }
         part.findings.append(&mut findings);
@@ -149,14 +151,12 @@ impl<'a> Judges<'a> {
 
     /// What the kernel of the capturing host says of them, where it is heard.
     fn hear_witness(&self, connection: &Tracked, findings: &mut [Finding]) {
-        let Some(witness) = &self.analyzer.witness else {
+        let Some(witness) = self.witness else {
             return;
         };
         for finding in findings {
             let kept = self
-                .analyzer
                 .watch
-                .as_ref()
                 .and_then(|watch| watch.said(connection.first_stream(), finding));
             witness.testify(finding, kept);
         }
@@ -549,7 +549,12 @@ fn reset_text(bytes: &[u8]) -> Option<String> {
 /// Refusals beyond the number kept apart: one entry for all.
 /// An entry that stands for many.
 pub fn refused_group(group: &RefusedGroup) -> Finding {
-    let (first, frame, client_port, stream) = group.first;
+    let FirstRefusal {
+        time: first,
+        frame,
+        client_port,
+        stream: (_, stream),
+    } = group.first;
     let client = (group.client, client_port);
     Finding {
         id: String::new(),

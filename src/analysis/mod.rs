@@ -18,7 +18,7 @@ use std::net::IpAddr;
 
 use crate::capture::{CaptureId, Frame};
 use crate::dialogue::DialogueReader;
-use crate::flow::{Connection, Limits, Table};
+use crate::flow::{Connection, Limits, Shards};
 use crate::report::{CaptureSummary, Finding, Heading, IdleTimeout, Report};
 use crate::time::Timestamp;
 use crate::wire::{Decoded, Decoder};
@@ -76,7 +76,7 @@ struct Counted {
 pub struct Analyzer {
     options: AnalysisOptions,
     decoder: Decoder,
-    table: Table<DialogueReader>,
+    table: Shards<DialogueReader>,
     counted: Vec<Counted>,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -89,7 +89,7 @@ impl Analyzer {
     /// A new analysis.
     pub fn new(options: AnalysisOptions) -> Self {
         Self {
-            table: Table::new(options.limits),
+            table: Shards::new(options.limits),
             options,
             decoder: Decoder::new(),
             counted: Vec::new(),
@@ -101,10 +101,12 @@ impl Analyzer {
         }
     }
 
-    /// From now on, [`tick`](Self::tick) tells of findings as they come, and their ids stay.
+    /// From the first frame on, [`tick`](Self::tick) tells of findings as they come, and their ids stay. To be called before it.
     pub fn watch(&mut self) {
-        self.watch
-            .get_or_insert_with(|| watch::Watch::new(&self.options.limits));
+        if self.watch.is_none() && self.first.is_none() {
+            self.table = Shards::running(self.options.limits);
+            self.watch = Some(watch::Watch::new(&self.options.limits));
+        }
     }
 
     /// The kernel of this host will speak of resets.
@@ -204,14 +206,18 @@ impl Analyzer {
         findings::idle_timeouts(self)
     }
 
-    /// The report on what was seen so far. `captures` is what the reader knows of the files; counts that only the analysis knows are filled in.
-    pub fn report(&self, captures: Vec<CaptureSummary>) -> Report {
+    /// The report on what was seen so far; unless it [watches](Self::watch), no more frames are taken after it. `captures` is what
+    /// the reader knows of the files; counts that only the analysis knows are filled in.
+    pub fn report(&mut self, captures: Vec<CaptureSummary>) -> Report {
+        self.table.settle();
         let captures = self.complete(captures);
         findings::report(self, captures)
     }
 
-    /// The findings so far, in order, without patterns or advice: what a live view compares with what it has shown.
-    pub fn findings(&self) -> Vec<Finding> {
+    /// The findings so far, in order, without patterns or advice; unless it [watches](Self::watch), no more frames are taken after
+    /// it.
+    pub fn findings(&mut self) -> Vec<Finding> {
+        self.table.settle();
         findings::judge_all(self, endings::CaptureQuality::Whole).0
     }
 

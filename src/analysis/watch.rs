@@ -98,8 +98,12 @@ fn group_key(finding: &Finding) -> GroupKey {
 }
 
 fn key_of(group: &RefusedGroup) -> GroupKey {
-    let (_, frame, ..) = group.first;
-    (group.client, group.server.0, group.server.1, frame.number.0)
+    (
+        group.client,
+        group.server.0,
+        group.server.1,
+        group.first.frame.number.0,
+    )
 }
 
 fn most_shown(limits: &Limits) -> usize {

@@ -249,8 +249,11 @@ impl InputArgs {
             }
         })?;
         let summaries = reading::summaries(&facts, request.vantage, ending);
+        let report = analyzer.report(summaries);
+        // The process ends soon: giving back every connection by itself takes time and brings nothing.
+        std::mem::forget(analyzer);
         Ok(Analysed {
-            report: analyzer.report(summaries),
+            report,
             packets: match spool {
                 Some(spool) => Packets::Spool(spool),
                 None => Packets::Files {

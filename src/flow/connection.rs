@@ -86,8 +86,6 @@ pub struct Connection<R: StreamReader> {
     pub response_time: Both<Option<Interval>>,
     /// The same as Zeek would tell it: in one row or in several.
     pub sittings: Sittings,
-    /// An earlier connection on the same 4-tuple: its stream, and when it was last seen.
-    pub predecessor: Option<(u32, Timestamp)>,
     /// When the handshake's last ACK (or the client's first payload) was seen.
     pub established: Option<Timestamp>,
     /// Time of the closing ACK of the second FIN.
@@ -136,7 +134,6 @@ impl<R: StreamReader> Connection<R> {
             cut_payload: false,
             response_time: Both::default(),
             sittings: Sittings::default(),
-            predecessor: None,
             established: None,
             closed: None,
             talk: Talk::default(),

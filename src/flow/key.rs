@@ -54,6 +54,28 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Which of so many tables holds it: the same on every run and machine.
+    #[inline]
+    pub fn shard(&self, of: usize) -> usize {
+        // Odd, half of its bits set; any such number does.
+        const MULTIPLIER: u64 = 0x9e6c_63d0_876a_3f6b;
+        let word = match self {
+            Self::V4(KeyV4 { addresses, ports }) => {
+                (u64::from(addresses[0]) << 32 | u64::from(addresses[1]))
+                    ^ (u64::from(*ports)).wrapping_mul(MULTIPLIER)
+            }
+            Self::V6(KeyV6 { addresses, ports }) => addresses
+                .iter()
+                .flat_map(|address| [*address as u64, (*address >> 64) as u64])
+                .fold(u64::from(*ports), |word, part| {
+                    (word ^ part).wrapping_mul(MULTIPLIER).rotate_left(29)
+                }),
+        };
+        (word.wrapping_mul(MULTIPLIER) >> 40) as usize % of
+    }
+}
+
 fn ordered<T: Ord>(from: T, to: T) -> ([T; 2], Way) {
     if from <= to {
         ([from, to], Way::Forward)

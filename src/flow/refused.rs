@@ -6,16 +6,18 @@ use std::net::IpAddr;
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use crate::capture::FrameId;
+use crate::capture::{CaptureId, FrameId};
 use crate::flow::{Connection, Limits, StreamReader};
 use crate::time::Timestamp;
 
 /// Frames of RSTs kept for one group.
 const FRAMES_PER_GROUP: usize = 10_000;
-/// Frames of RSTs kept for all groups.
-const FRAMES_IN_ALL: usize = 1_000_000;
-/// Ports of one server that are told apart for one client; a client that was refused at more is scanning.
-const PORTS_APART: u32 = 1_000;
+/// Frames of RSTs kept for all groups, as a multiple of their greatest number.
+const FRAMES_TO_GROUPS: usize = 50;
+/// Ports of one server that are told apart for one client, as a part of the greatest number of groups; a client that was refused
+/// at more is scanning.
+const GROUPS_TO_PORTS: usize = 20;
+
 /// What the refused connections of a [`RefusedGroup`] have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusedScope {
@@ -27,6 +29,19 @@ pub enum RefusedScope {
     Client,
     /// Nothing: there were too many clients to tell them apart.
     Anyone,
+}
+
+/// The first RST of a [`RefusedGroup`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FirstRefusal {
+    /// When.
+    pub time: Timestamp,
+    /// In which frame.
+    pub frame: FrameId,
+    /// The client's port.
+    pub client_port: u16,
+    /// The stream's number in the capture that showed it first.
+    pub stream: (CaptureId, u32),
 }
 
 /// Refused connections that are told of together.
@@ -42,12 +57,39 @@ pub struct RefusedGroup {
     pub connections: u64,
     /// RST packets.
     pub packets: u64,
-    /// First RST: when, where, which client port and stream.
-    pub first: (Timestamp, FrameId, u16, u32),
+    /// First RST.
+    pub first: FirstRefusal,
     /// Newest RST.
     pub last: (Timestamp, FrameId),
-    /// Frames of the first RSTs; at most 10,000, and a million over all groups.
+    /// Frames of the first RSTs; at most 10,000, and over all groups fifty times [`Limits::refused_groups`](super::Limits).
     pub frames: Vec<FrameId>,
+}
+
+impl RefusedGroup {
+    /// What tells it from others.
+    pub(super) fn name(&self) -> (RefusedScope, Option<IpAddr>, Option<IpAddr>, u16) {
+        let (client, server) = (Some(self.client), Some(self.server.0));
+        match self.scope {
+            RefusedScope::Service => (self.scope, client, server, self.server.1),
+            RefusedScope::Host => (self.scope, client, server, 0),
+            RefusedScope::Client => (self.scope, client, None, 0),
+            RefusedScope::Anyone => (self.scope, None, None, 0),
+        }
+    }
+
+    /// Adds another one of the same name.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.connections += other.connections;
+        self.packets += other.packets;
+        if other.first < self.first {
+            self.first = other.first;
+            (self.client, self.server) = (other.client, other.server);
+        }
+        self.last = self.last.max(other.last);
+        self.frames.extend(&other.frames);
+        self.frames.sort_unstable();
+        self.frames.truncate(FRAMES_PER_GROUP);
+    }
 }
 
 /// Names a group.
@@ -83,10 +125,7 @@ pub(super) enum Fold {
 /// Who was refused where, and how often.
 #[derive(Debug)]
 pub(super) struct Refusals {
-    apart: u64,
-    apart_in_all: u64,
-    /// Groups of each scope. Beyond it a refusal joins the group of the next wider scope.
-    groups_apart: usize,
+    limits: Limits,
     kept: u64,
     names: HashMap<Name, u32, RandomState>,
     entries: Vec<Entry>,
@@ -97,9 +136,7 @@ pub(super) struct Refusals {
 impl Refusals {
     pub fn new(limits: &Limits, hasher: RandomState) -> Self {
         Self {
-            apart: limits.refused_apart,
-            apart_in_all: limits.refused_apart_in_all,
-            groups_apart: limits.refused_groups,
+            limits: *limits,
             kept: 0,
             names: HashMap::with_hasher(hasher),
             entries: Vec::new(),
@@ -108,9 +145,21 @@ impl Refusals {
         }
     }
 
-    /// The groups that anything was folded into, in the order of their first refusal.
+    /// The groups, for changing.
+    pub fn groups_mut(&mut self) -> impl Iterator<Item = &mut RefusedGroup> {
+        self.entries
+            .iter_mut()
+            .filter_map(|entry| entry.group.as_mut())
+    }
+
+    /// The groups that anything was folded into.
     pub fn groups(&self) -> impl Iterator<Item = &RefusedGroup> {
         self.entries.iter().filter_map(|entry| entry.group.as_ref())
+    }
+
+    /// There were too many to keep any apart.
+    pub fn folds_all(&self) -> bool {
+        self.kept > self.limits.refused_apart_in_all
     }
 
     /// Another connection was refused.
@@ -120,13 +169,13 @@ impl Refusals {
             return Fold::None;
         };
         entry.seen += 1;
-        if entry.seen > self.apart || self.kept > self.apart_in_all {
+        if entry.seen > self.limits.refused_apart || self.kept > self.limits.refused_apart_in_all {
             return Fold::This;
         }
         self.kept += 1;
-        if self.kept > self.apart_in_all {
+        if self.kept > self.limits.refused_apart_in_all {
             Fold::All
-        } else if entry.seen == self.apart {
+        } else if entry.seen == self.limits.refused_apart {
             Fold::Service
         } else {
             Fold::None
@@ -139,12 +188,12 @@ impl Refusals {
             return;
         };
         let Some(reset) = episode.first() else { return };
-        let first = (
-            reset.time,
-            reset.frame,
-            connection.client.1,
-            connection.first_stream(),
-        );
+        let first = FirstRefusal {
+            time: reset.time,
+            frame: reset.frame,
+            client_port: connection.client.1,
+            stream: connection.streams.first().copied().unwrap_or_default(),
+        };
         let at = self.entry_for(connection.client.0, connection.server);
         let scope = self.scope_of(connection.client.0, connection.server);
         let Some(entry) = self.entries.get_mut(at) else {
@@ -157,18 +206,20 @@ impl Refusals {
             connections: 0,
             packets: 0,
             first,
-            last: (first.0, first.1),
+            last: (first.time, first.frame),
             frames: Vec::new(),
         });
         group.connections += 1;
         group.packets += episode.packets;
-        let newest = episode.frames.last().copied().unwrap_or(first.1);
+        let newest = episode.frames.last().copied().unwrap_or(first.frame);
         group.last = group.last.max((episode.last, newest));
         if first < group.first {
             group.first = first;
         }
         for &frame in &episode.frames {
-            if group.frames.len() < FRAMES_PER_GROUP && self.frames < FRAMES_IN_ALL {
+            if group.frames.len() < FRAMES_PER_GROUP
+                && self.frames < self.limits.refused_groups * FRAMES_TO_GROUPS
+            {
                 group.frames.push(frame);
                 self.frames += 1;
             }
@@ -185,7 +236,9 @@ impl Refusals {
         {
             group.packets += 1;
             group.last = group.last.max(at);
-            if group.frames.len() < FRAMES_PER_GROUP && self.frames < FRAMES_IN_ALL {
+            if group.frames.len() < FRAMES_PER_GROUP
+                && self.frames < self.limits.refused_groups * FRAMES_TO_GROUPS
+            {
                 group.frames.push(at.1);
                 self.frames += 1;
             }
@@ -204,10 +257,9 @@ impl Refusals {
             None => self.make(host, RefusedScope::Host),
         };
         if let Some(host_at) = host_at {
-            let may_split = self
-                .entries
-                .get_mut(host_at)
-                .is_some_and(|entry| entry.ports < PORTS_APART);
+            let may_split = self.entries.get_mut(host_at).is_some_and(|entry| {
+                (entry.ports as usize) < self.limits.refused_groups / GROUPS_TO_PORTS
+            });
             if may_split && let Some(at) = self.make(service, RefusedScope::Service) {
                 if let Some(entry) = self.entries.get_mut(host_at) {
                     entry.ports += 1;
@@ -243,7 +295,7 @@ impl Refusals {
 
     fn make(&mut self, name: Name, scope: RefusedScope) -> Option<usize> {
         let count = self.scopes.get_mut(scope as usize)?;
-        if *count >= self.groups_apart {
+        if *count >= self.limits.refused_groups {
             return None;
         }
         *count += 1;

@@ -41,7 +41,7 @@ pub enum Activity {
 /// Reads a connection's bytes as they become whole. One value per connection; must bound its own memory.
 pub trait StreamReader: Clone + Send + std::fmt::Debug {
     /// What was read so far, frozen.
-    type Snapshot: Clone + Default + std::fmt::Debug;
+    type Snapshot: Clone + Default + Send + std::fmt::Debug;
 
     /// A reader for a connection to this server port (a hint, no more).
     fn new(server_port: u16) -> Self;

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-use crate::capture::CaptureId;
+use crate::capture::{CaptureId, FrameId};
 use crate::flow::connection::Taken;
 use crate::flow::key::{Key, KeyV4, KeyV6, Way};
+use crate::flow::numbering::{Numbering, StreamNumbers};
 use crate::flow::refused::{Fold, Refusals, RefusedGroup};
 use crate::flow::{
     Connection, History, IcmpSeen, Orientation, Packet, PacketKind, Peer, StreamReader,
@@ -55,6 +56,18 @@ impl Limits {
     const PER_CONNECTION: u64 = 6 << 10;
     /// What the program needs beside connections, rounded up.
     const BASE: u64 = 24 << 20;
+
+    /// The limits of each of several tables that hold as much together. Refusals of one service are counted in each table alone.
+    pub(super) fn shared_by(self, tables: usize) -> Self {
+        Self {
+            connections: self.connections.div_ceil(tables),
+            reset_connections: self.reset_connections.div_ceil(tables),
+            refused_apart: self.refused_apart,
+            refused_apart_in_all: self.refused_apart_in_all.div_ceil(tables as u64),
+            refused_groups: self.refused_groups.div_ceil(tables),
+            numbers: self.numbers.div_ceil(tables),
+        }
+    }
 
     /// Limits that keep the table within about that many bytes; at least a thousand connections are held, whatever is asked.
     pub fn within(bytes: u64) -> Self {
@@ -118,7 +131,7 @@ pub struct Table<R: StreamReader> {
     whole: Vec<Option<Box<Connection<R>>>>,
     free: Vec<u32>,
     remnants: Vec<Remnant>,
-    next_stream: Vec<u32>,
+    numbering: Numbering,
     /// Connections whose 4-tuple was used again: no packet can reach them any more.
     // Boxes move without their contents.
     #[allow(clippy::vec_box)]
@@ -136,8 +149,13 @@ pub struct Table<R: StreamReader> {
 }
 
 impl<R: StreamReader> Table<R> {
-    /// An empty table.
+    /// An empty table, which numbers streams as they come.
     pub fn new(limits: Limits) -> Self {
+        Self::numbered(limits, Numbering::as_they_come())
+    }
+
+    /// An empty table that numbers streams in its own way.
+    pub(super) fn numbered(limits: Limits, numbering: Numbering) -> Self {
         let hasher = RandomState::new();
         Self {
             limits,
@@ -146,7 +164,7 @@ impl<R: StreamReader> Table<R> {
             whole: Vec::new(),
             free: Vec::new(),
             remnants: Vec::new(),
-            next_stream: Vec::new(),
+            numbering,
             replaced: Vec::new(),
             closed: VecDeque::new(),
             reset: VecDeque::new(),
@@ -166,16 +184,16 @@ impl<R: StreamReader> Table<R> {
         let Some(flags) = segment.flags else {
             // Wireshark numbers a stream for it and reads no flags.
             if self.find(&key).is_none() {
-                self.open(key, way, segment, TcpFlags::default());
+                self.open(key, segment, TcpFlags::default());
             }
             return None;
         };
         let opens = flags.syn() && !flags.ack();
         let index = match self.find(&key) {
-            None => self.open(key, way, segment, flags),
+            None => self.open(key, segment, flags),
             Some(Place::Whole(index)) => {
                 if opens && is_reused(self.whole_ref(index)?, segment) {
-                    self.reopen(key, way, index, segment, flags)
+                    self.reopen(key, index, segment, flags)
                 } else {
                     index
                 }
@@ -211,7 +229,7 @@ impl<R: StreamReader> Table<R> {
             Some(Place::Remnant(_)) => {}
             // Wireshark gives a fully quoted header a stream number of its own.
             None if quote.flags.is_some() => {
-                let stream = self.number(quote.frame.capture);
+                let stream = self.numbering.next(quote.frame);
                 let remnant = Remnant {
                     stream,
                     capture: quote.frame.capture,
@@ -227,20 +245,7 @@ impl<R: StreamReader> Table<R> {
 
     /// Every connection still held, in the order in which they were opened.
     pub fn connections(&self) -> Vec<&Connection<R>> {
-        let mut all: Vec<&Connection<R>> = self
-            .whole
-            .iter()
-            .flatten()
-            .chain(&self.replaced)
-            .map(|boxed| &**boxed)
-            .collect();
-        all.sort_by_key(|connection| {
-            (
-                connection.streams.first().copied().unwrap_or_default(),
-                connection.opened,
-            )
-        });
-        all
+        in_order(self.each())
     }
 
     /// Forgets connections that were reset, oldest first, while there are more than the limit; `may_go` says of which streams nothing more
@@ -286,9 +291,52 @@ impl<R: StreamReader> Table<R> {
         self.whole.len() - self.free.len() + self.replaced.len()
     }
 
-    /// Refused connections beyond the number kept apart, in order of their first RST.
+    /// Refused connections beyond the number kept apart.
     pub fn refused_groups(&self) -> impl Iterator<Item = &RefusedGroup> {
         self.refusals.groups()
+    }
+
+    /// The frames that opened streams, by capture, where streams are not numbered as they come.
+    pub(super) fn opened(&self) -> &[Vec<u32>] {
+        self.numbering.opened()
+    }
+
+    /// The plain refusals kept apart: whose, of which service.
+    pub(super) fn refusals_apart(&self) -> impl Iterator<Item = (IpAddr, (IpAddr, u16))> {
+        self.each()
+            .filter(|connection| is_plain_refusal(connection))
+            .map(|connection| (connection.client.0, connection.server))
+    }
+
+    /// There were too many refusals to keep any apart.
+    pub(super) fn folds_all_refusals(&self) -> bool {
+        self.refusals.folds_all()
+    }
+
+    /// Refused connections that were kept apart become part of their groups.
+    pub(super) fn fold_refusals(&mut self, chosen: impl Fn(IpAddr, (IpAddr, u16)) -> bool) {
+        self.fold_all(|connection| chosen(connection.client.0, connection.server));
+    }
+
+    /// Streams get the numbers that they have among those of all tables. Nothing can be taken any more after this.
+    pub(super) fn renumber(&mut self, numbers: &StreamNumbers) {
+        let held = self.whole.iter_mut().flatten().chain(&mut self.replaced);
+        for (capture, stream) in held.flat_map(|connection| &mut connection.streams) {
+            *stream = numbers.of(*capture, *stream);
+        }
+        for group in self.refusals.groups_mut() {
+            let (capture, stream) = group.first.stream;
+            group.first.stream = (capture, numbers.of(capture, stream));
+        }
+    }
+
+    /// Every connection still held, in no order.
+    pub(super) fn each(&self) -> impl Iterator<Item = &Connection<R>> {
+        self.whole
+            .iter()
+            .flatten()
+            .chain(&self.replaced)
+            .map(|boxed| &**boxed)
     }
 
     /// Connections and attempts seen.
@@ -323,7 +371,7 @@ impl<R: StreamReader> Table<R> {
         let capture = segment.frame.capture;
         let connection = self.whole.get_mut(index as usize)?.as_deref_mut()?;
         if connection.stream_in(capture).is_none() {
-            let stream = next_number(&mut self.next_stream, capture);
+            let stream = self.numbering.next(segment.frame);
             connection.streams.push((capture, stream));
         }
         let from = sender(connection, segment);
@@ -362,37 +410,22 @@ impl<R: StreamReader> Table<R> {
         connection
     }
 
-    fn open(&mut self, key: Key, way: Way, segment: &Segment<'_>, flags: TcpFlags) -> u32 {
-        let _ = way;
+    fn open(&mut self, key: Key, segment: &Segment<'_>, flags: TcpFlags) -> u32 {
         let connection = self.new_connection(segment, flags);
-        let index = self.place(connection, segment.frame.capture);
+        let index = self.place(connection, segment.frame);
         self.insert(key, Place::Whole(index));
         self.make_room(index);
         index
     }
 
     /// The 4-tuple is used again: the old connection is over, the new one has its own number.
-    fn reopen(
-        &mut self,
-        key: Key,
-        way: Way,
-        index: u32,
-        segment: &Segment<'_>,
-        flags: TcpFlags,
-    ) -> u32 {
-        let predecessor = self
-            .whole_ref(index)
-            .map(|old| (old.first_stream(), old.last));
+    fn reopen(&mut self, key: Key, index: u32, segment: &Segment<'_>, flags: TcpFlags) -> u32 {
         if let Some(old) = self.whole.get_mut(index as usize).and_then(Option::take) {
             self.free.push(index);
             self.replaced.push(old);
         }
         self.remove(&key);
-        let index = self.open(key, way, segment, flags);
-        if let Some(connection) = self.whole_mut(index) {
-            connection.predecessor = predecessor;
-        }
-        index
+        self.open(key, segment, flags)
     }
 
     fn take_remnant(
@@ -418,11 +451,7 @@ impl<R: StreamReader> Table<R> {
             return None;
         }
         self.remove(&key);
-        let index = self.open_numbered(key, segment, flags, (!reused).then_some(remnant));
-        if let Some(connection) = self.whole_mut(index) {
-            connection.predecessor = reused.then_some((remnant.stream, segment.time));
-        }
-        Some(index)
+        Some(self.open_numbered(key, segment, flags, (!reused).then_some(remnant)))
     }
 
     fn open_numbered(
@@ -433,7 +462,7 @@ impl<R: StreamReader> Table<R> {
         number_of: Option<Remnant>,
     ) -> u32 {
         let Some(remnant) = number_of else {
-            return self.open(key, Way::Forward, segment, flags);
+            return self.open(key, segment, flags);
         };
         let mut connection = self.new_connection(segment, flags);
         connection.streams.push((remnant.capture, remnant.stream));
@@ -443,10 +472,10 @@ impl<R: StreamReader> Table<R> {
         index
     }
 
-    fn place(&mut self, mut connection: Box<Connection<R>>, capture: CaptureId) -> u32 {
+    fn place(&mut self, mut connection: Box<Connection<R>>, opening: FrameId) -> u32 {
         self.connections_seen += 1;
-        let stream = self.number(capture);
-        connection.streams.push((capture, stream));
+        let stream = self.numbering.next(opening);
+        connection.streams.push((opening.capture, stream));
         self.store(connection)
     }
 
@@ -459,10 +488,6 @@ impl<R: StreamReader> Table<R> {
         }
         self.whole.push(Some(connection));
         (self.whole.len() - 1) as u32
-    }
-
-    fn number(&mut self, capture: CaptureId) -> u32 {
-        next_number(&mut self.next_stream, capture)
     }
 
     /// A refusal beyond the number kept apart joins its group and leaves only a number behind.
@@ -676,6 +701,20 @@ impl<R: StreamReader> Table<R> {
     }
 }
 
+/// Connections in the order in which they were opened.
+pub(super) fn in_order<'a, R: StreamReader>(
+    connections: impl Iterator<Item = &'a Connection<R>>,
+) -> Vec<&'a Connection<R>> {
+    let mut all: Vec<_> = connections.collect();
+    all.sort_by_key(|connection| {
+        (
+            connection.streams.first().copied().unwrap_or_default(),
+            connection.opened,
+        )
+    });
+    all
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Refused {
     Yes,
@@ -695,17 +734,6 @@ fn sender<R: StreamReader>(connection: &Connection<R>, segment: &Segment<'_>) ->
 /// A SYN that opens the 4-tuple anew.
 fn is_reused<R: StreamReader>(connection: &Connection<R>, segment: &Segment<'_>) -> bool {
     connection.is_reused_by(sender(connection, segment), segment.seq)
-}
-
-/// The next `tcp.stream` of a capture.
-fn next_number(next_stream: &mut Vec<u32>, capture: CaptureId) -> u32 {
-    let slot = usize::from(capture.0);
-    if next_stream.len() <= slot {
-        next_stream.resize(slot + 1, 0);
-    }
-    let stream = next_stream[slot];
-    next_stream[slot] = stream.wrapping_add(1);
-    stream
 }
 
 fn key_of<R: StreamReader>(connection: &Connection<R>) -> (Key, Way) {

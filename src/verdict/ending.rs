@@ -98,8 +98,6 @@ pub struct Ending {
     pub checksum_ok: Option<bool>,
     /// MP_TCPRST reason.
     pub mptcp_reason: Option<u8>,
-    /// Earlier connection on the 4-tuple.
-    pub predecessor: Option<(u32, Timestamp)>,
     /// The end of the capture.
     pub capture_end: Timestamp,
     /// Other connections.

@@ -239,6 +239,36 @@ pub struct Segment<'a> {
     pub checksum_ok: Option<bool>,
 }
 
+impl Segment<'_> {
+    /// The same without header and payload bytes, to be kept beyond them.
+    #[inline]
+    pub const fn without_bytes(&self) -> Segment<'static> {
+        Segment {
+            frame: self.frame,
+            time: self.time,
+            interface: self.interface,
+            addresses: self.addresses,
+            src_port: self.src_port,
+            dst_port: self.dst_port,
+            seq: self.seq,
+            ack: self.ack,
+            flags: self.flags,
+            window: self.window,
+            options: self.options,
+            header: &[],
+            payload: &[],
+            payload_len: self.payload_len,
+            ttl: self.ttl,
+            ip_id: self.ip_id,
+            dont_fragment: self.dont_fragment,
+            traffic_class: self.traffic_class,
+            src_mac: self.src_mac,
+            dst_mac: self.dst_mac,
+            checksum_ok: self.checksum_ok,
+        }
+    }
+}
+
 /// Why an ICMP error was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IcmpReason {

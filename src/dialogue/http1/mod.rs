@@ -100,6 +100,10 @@ impl ProtocolReader for Http1 {
         }
     }
 
+    fn has_pending(&self) -> bool {
+        self.requests.message.is_some() || self.responses.message.is_some()
+    }
+
     fn note_pending(&self, ledger: &mut Ledger) {
         if let (Some(id), Phase::Head) = (self.requests.message, self.requests.phase)
             && let Some(head) = head::partial_request(&self.requests.head)

@@ -151,6 +151,10 @@ impl ProtocolReader for Tls {
 
     fn fin(&mut self, _from: Peer, _at: Mark, _ledger: &mut Ledger) {}
 
+    fn has_pending(&self) -> bool {
+        self.sides.iter().any(|side| !side.hello_read)
+    }
+
     fn note_pending(&self, ledger: &mut Ledger) {
         let side = &self.sides[Peer::Client as usize];
         let other = &self.sides[Peer::Server as usize];

@@ -38,10 +38,10 @@ fn lines_over(
         end: None,
         open_idle: None,
         protocol,
-        hints: Hints {
+        hints: std::borrow::Cow::Owned(Hints {
             user_agent: agent.map(str::to_owned),
             ..Hints::default()
-        },
+        }),
     };
     let stack: Vec<String> = stack.iter().map(|&word| word.to_owned()).collect();
     let grounds = Grounds {

@@ -1,0 +1,362 @@
+//! The connections of whole captures, spread over several tables, so that every core can track.
+//!
+//! The number of tables is fixed and what goes where depends on addresses and ports alone: the outcome is the same on any number
+//! of threads. What concerns all of them is settled once everything was taken: the numbers of the streams, and which refusals are
+//! told of together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::capture::CaptureId;
+use crate::flow::key::Key;
+use crate::flow::numbering::{Numbering, StreamNumbers};
+use crate::flow::table::in_order;
+use crate::flow::workers::Workers;
+use crate::flow::{Connection, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
+use crate::wire::{IcmpQuote, Segment};
+
+/// More would spread better on large machines; each costs a little where one thread does all.
+const SHARDS: usize = 4;
+/// Segments below which threads cost more than they bring.
+const WORTH_THREADS: u64 = 10_000;
+
+/// Tables that hold all connections together.
+#[derive(Debug)]
+pub struct Shards<R: StreamReader> {
+    limits: Limits,
+    tables: Vec<Table<R>>,
+    workers: Option<Workers<R>>,
+    taken: u64,
+    stage: Stage,
+    /// Groups of all tables, once settled.
+    groups: Vec<RefusedGroup>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// One table that may be asked at any time.
+    Running,
+    /// Several tables that are not to be asked yet.
+    Taking,
+    Settled,
+}
+
+/// A service that refused: whose attempts, at which address and port.
+type Service = (IpAddr, (IpAddr, u16));
+
+impl<R: StreamReader + 'static> Shards<R> {
+    /// For captures that are read to their end before anything is asked; threads are used where there are cores.
+    pub fn new(limits: Limits) -> Self {
+        let part = limits.shared_by(SHARDS);
+        Self::of(
+            limits,
+            (0..SHARDS)
+                .map(|_| Table::numbered(part, Numbering::by_opening_frame()))
+                .collect(),
+            Stage::Taking,
+        )
+    }
+
+    /// One table, which may be asked while more comes.
+    pub fn running(limits: Limits) -> Self {
+        Self::of(limits, vec![Table::new(limits)], Stage::Running)
+    }
+
+    fn of(limits: Limits, tables: Vec<Table<R>>, stage: Stage) -> Self {
+        Self {
+            limits,
+            tables,
+            workers: None,
+            taken: 0,
+            stage,
+            groups: Vec::new(),
+        }
+    }
+
+    /// Takes a segment. Returns the connection that it belongs to where that is known at once: with [`running`](Self::running).
+    /// Once settled, nothing is taken any more.
+    #[inline]
+    pub fn take(&mut self, segment: &Segment<'_>) -> Option<&Connection<R>> {
+        if self.stage == Stage::Running {
+            return self.tables.first_mut()?.take(segment);
+        }
+        if self.stage == Stage::Settled {
+            return None;
+        }
+        let (key, _) = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
+        let table = key.shard(SHARDS);
+        self.taken += 1;
+        if self.taken == WORTH_THREADS {
+            self.start_workers();
+        }
+        match &mut self.workers {
+            Some(workers) => workers.take(table, segment),
+            None => {
+                self.tables.get_mut(table)?.take(segment);
+            }
+        }
+        None
+    }
+
+    /// Remembers an ICMP error for the connection that it quotes.
+    pub fn take_quote(&mut self, quote: &IcmpQuote) {
+        let (key, _) = Key::new(&quote.addresses, quote.src_port, quote.dst_port);
+        let table = match self.stage {
+            Stage::Running => 0,
+            Stage::Taking => key.shard(SHARDS),
+            Stage::Settled => return,
+        };
+        match &mut self.workers {
+            Some(workers) => workers.take_quote(table, quote),
+            None => {
+                if let Some(table) = self.tables.get_mut(table) {
+                    table.take_quote(quote);
+                }
+            }
+        }
+    }
+
+    fn start_workers(&mut self) {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        if threads > 1 {
+            self.workers = Some(Workers::start(std::mem::take(&mut self.tables), threads));
+        }
+    }
+
+    /// All was taken: streams get their numbers, and refusals that are too many in all tables together are folded.
+    pub fn settle(&mut self) {
+        if self.stage != Stage::Taking {
+            return;
+        }
+        self.stage = Stage::Settled;
+        if let Some(workers) = self.workers.take() {
+            self.tables = workers.finish();
+        }
+        self.fold_refusals();
+        let mut numbers = StreamNumbers::default();
+        for table in &self.tables {
+            numbers.add(table.opened());
+        }
+        numbers.sort();
+        for table in &mut self.tables {
+            table.renumber(&numbers);
+        }
+        self.groups = merged(self.tables.iter().flat_map(Table::refused_groups));
+    }
+
+    fn fold_refusals(&mut self) {
+        let mut apart: BTreeMap<Service, u64> = BTreeMap::new();
+        for (client, server) in self.tables.iter().flat_map(Table::refusals_apart) {
+            *apart.entry((client, server)).or_default() += 1;
+        }
+        let all = apart.values().sum::<u64>() > self.limits.refused_apart_in_all
+            || self.tables.iter().any(Table::folds_all_refusals);
+        let folded: BTreeSet<Service> = self
+            .tables
+            .iter()
+            .flat_map(Table::refused_groups)
+            .filter(|group| group.scope == RefusedScope::Service)
+            .map(|group| (group.client, group.server))
+            .chain(
+                apart
+                    .into_iter()
+                    .filter(|(_, count)| *count >= self.limits.refused_apart)
+                    .map(|(service, _)| service),
+            )
+            .collect();
+        if all || !folded.is_empty() {
+            for table in &mut self.tables {
+                table.fold_refusals(|client, server| all || folded.contains(&(client, server)));
+            }
+        }
+    }
+
+    /// Every connection still held, in the order in which they were opened.
+    pub fn connections(&self) -> Vec<&Connection<R>> {
+        in_order(self.tables.iter().flat_map(Table::each))
+    }
+
+    /// See [`Table::forget_resets`].
+    pub fn forget_resets(&mut self, may_go: impl Fn(u32) -> bool) {
+        for table in &mut self.tables {
+            table.forget_resets(&may_go);
+        }
+    }
+
+    /// Refused connections beyond the number kept apart.
+    pub fn refused_groups(&self) -> Box<dyn Iterator<Item = &RefusedGroup> + '_> {
+        match self.stage {
+            Stage::Settled => Box::new(self.groups.iter()),
+            Stage::Running | Stage::Taking => {
+                Box::new(self.tables.iter().flat_map(Table::refused_groups))
+            }
+        }
+    }
+
+    fn sum(&self, count: impl Fn(&Table<R>) -> u64) -> u64 {
+        self.tables.iter().map(count).sum()
+    }
+
+    /// Connections and attempts seen.
+    pub fn connections_seen(&self) -> u64 {
+        self.sum(Table::connections_seen)
+    }
+
+    /// Connections held.
+    pub fn held(&self) -> usize {
+        self.tables.iter().map(Table::held).sum()
+    }
+
+    /// See [`Table::hold`].
+    pub fn hold(&mut self, connections: usize, reset_connections: usize) {
+        let tables = self.tables.len().max(1);
+        for table in &mut self.tables {
+            table.hold(
+                connections.div_ceil(tables),
+                reset_connections.div_ceil(tables),
+            );
+        }
+    }
+
+    /// Connections forgotten because there were too many.
+    pub fn evicted(&self) -> u64 {
+        self.sum(Table::evicted)
+    }
+
+    /// See [`Table::numbers_forgotten`].
+    pub fn numbers_forgotten(&self) -> u64 {
+        self.sum(Table::numbers_forgotten)
+    }
+
+    /// Second sightings of packets, by capture.
+    pub fn duplicates(&self, capture: CaptureId) -> u64 {
+        self.sum(|table| table.duplicates(capture))
+    }
+}
+
+/// Groups of several tables with one name are one, in the order of their first refusals.
+fn merged<'a>(groups: impl Iterator<Item = &'a RefusedGroup>) -> Vec<RefusedGroup> {
+    let mut by_name: BTreeMap<_, RefusedGroup> = BTreeMap::new();
+    for group in groups {
+        match by_name.entry(group.name()) {
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert(group.clone());
+            }
+            std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().join(group),
+        }
+    }
+    let mut groups: Vec<RefusedGroup> = by_name.into_values().collect();
+    groups.sort_by_key(|group| group.first);
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialogue::DialogueReader;
+    use crate::testing::{Ladder, Trace, TraceFrame};
+
+    /// Connections that talk, and attempts that two services refuse.
+    fn traffic() -> Trace {
+        let mut frames: Vec<TraceFrame> = Vec::new();
+        for number in 0..60_u16 {
+            let talk = Ladder::to(3000)
+                .from_port(40_000 + number)
+                .later_by(i64::from(number))
+                .handshake(0)
+                .client(1, "P.")
+                .payload("GET / HTTP/1.1\r\n\r\n")
+                .server(2, ".")
+                .server(50, "R.");
+            let refused = Ladder::to(81 + number % 2)
+                .from_port(50_000 + number)
+                .later_by(i64::from(number))
+                .client(0, "S")
+                .server(1, "R.");
+            frames.extend(talk.trace().frames);
+            frames.extend(refused.trace().frames);
+        }
+        Trace::of(frames)
+    }
+
+    fn limits() -> Limits {
+        Limits {
+            refused_apart: 20,
+            ..Limits::default()
+        }
+    }
+
+    /// What is known of every connection and group, in their order.
+    fn outline(shards: &Shards<DialogueReader>) -> Vec<String> {
+        let connections = shards
+            .connections()
+            .into_iter()
+            .map(|connection| {
+                let frames: Vec<u32> = connection
+                    .history
+                    .newest_first()
+                    .map(|packet| packet.frame.number.0)
+                    .collect();
+                format!(
+                    "{:?} {:?} {frames:?} {:?}",
+                    connection.streams,
+                    connection.client,
+                    connection.dialogue().requests
+                )
+            })
+            .collect::<Vec<_>>();
+        let groups = shards.refused_groups().map(|group| format!("{group:?}"));
+        connections.into_iter().chain(groups).collect()
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let trace = traffic();
+        let mut alone = Shards::<DialogueReader>::new(limits());
+        alone.taken = WORTH_THREADS;
+        trace.segments(|segment| {
+            alone.take(segment);
+        });
+        alone.settle();
+        for threads in [1, 2, 3, 9] {
+            let mut many = Shards::new(limits());
+            many.taken = WORTH_THREADS;
+            many.workers = Some(Workers::start(std::mem::take(&mut many.tables), threads));
+            trace.segments(|segment| {
+                many.take(segment);
+            });
+            many.settle();
+            assert_eq!(outline(&many), outline(&alone), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn streams_have_the_numbers_that_one_table_gives() {
+        let trace = traffic();
+        let generous = Limits::default();
+        let (mut parts, mut whole) = (Shards::new(generous), Shards::running(generous));
+        trace.segments(|segment| {
+            parts.take(segment);
+            whole.take(segment);
+        });
+        parts.settle();
+        assert_eq!(outline(&parts), outline(&whole));
+        assert_eq!(whole.connections().len(), 120);
+    }
+
+    #[test]
+    fn refusals_of_one_service_are_folded_though_no_table_saw_too_many() {
+        let mut shards = Shards::<DialogueReader>::new(limits());
+        traffic().segments(|segment| {
+            shards.take(segment);
+        });
+        shards.settle();
+        let folded: Vec<_> = shards
+            .refused_groups()
+            .map(|group| (group.server.1, group.connections, group.frames.len()))
+            .collect();
+        assert_eq!(folded, [(81, 30, 30), (82, 30, 30)]);
+        assert_eq!(shards.connections().len(), 60);
+        assert_eq!(shards.connections_seen(), 120);
+    }
+}
