@@ -132,8 +132,9 @@ fn note(packet: &Packet, dialogue: &Dialogue) -> Option<String> {
                 .iter()
                 .find(|exchange| exchange.request.start.frame == packet.frame);
             begun
-                .and_then(|exchange| exchange.what.summary.clone())
-                .unwrap_or_else(|| "request".to_owned())
+                .and_then(|exchange| exchange.what.summary.as_deref())
+                .unwrap_or("request")
+                .to_owned()
         }
         PacketKind::Data => {
             let answered = dialogue.recent.iter().find(|exchange| {

@@ -1,5 +1,6 @@
 //! What a dialogue was about: the facts that verdicts, retries and reports read.
 
+use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +106,7 @@ pub enum Answer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// `POST /orders`, `query`, `GET` (Redis command names only); no query string, no statement text, no values.
-    pub summary: Option<String>,
+    pub summary: Option<CompactString>,
     /// Whether it may be repeated.
     pub idempotence: Option<Idempotence>,
     /// HTTP/2 stream identifier.

@@ -24,8 +24,8 @@ struct Entry {
 /// At most [`Dialogue::KEPT`] exchanges: when another one begins, the oldest settled one is forgotten, or the oldest if none is.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
-    /// Exchanges of the time before [`close`](Self::close), but for those in `entries`.
-    over: Box<[Turn]>,
+    /// The exchanges in brief, once [closed](Self::close).
+    over: Option<Box<[Turn]>>,
     entries: VecDeque<Entry>,
     requests: u64,
     answered: u64,
@@ -43,7 +43,7 @@ const FAREWELLS: usize = 4;
 impl Default for Ledger {
     fn default() -> Self {
         Self {
-            over: Box::default(),
+            over: None,
             entries: VecDeque::new(),
             requests: 0,
             answered: 0,
@@ -85,7 +85,7 @@ impl Ledger {
             let victim = self.entries.iter().position(|e| e.settled).unwrap_or(0);
             self.entries.remove(victim);
         } else if self.entries.capacity() == 0 {
-            // Most connections of a port scan or a load test hold one exchange; four at once is the default.
+            // Four would be the default: too many for connections that ask once.
             self.entries.reserve_exact(1);
         }
         let id = ExchangeId(self.next);
@@ -239,18 +239,18 @@ impl Ledger {
 
     /// Nothing more can come: of all exchanges but the newest, a few bytes are enough.
     pub(super) fn close(&mut self) {
-        let newest = self.entries.pop_back();
-        self.over = self.turns().into_owned().into_boxed_slice();
-        self.entries = newest.into_iter().collect();
+        self.over.get_or_insert_with(|| in_brief(&self.entries));
+        if self.entries.len() > 1 {
+            self.entries = self.entries.pop_back().into_iter().collect();
+        }
     }
 
     /// The exchanges kept, oldest first.
     pub(super) fn turns(&self) -> Cow<'_, [Turn]> {
-        if self.entries.is_empty() {
-            return Cow::Borrowed(&self.over);
+        match &self.over {
+            Some(over) => Cow::Borrowed(over),
+            None => Cow::Owned(in_brief(&self.entries).into_vec()),
         }
-        let open = self.entries.iter().map(|entry| Turn::from(&entry.exchange));
-        Cow::Owned(self.over.iter().copied().chain(open).collect())
     }
 
     /// The headers that name products, where any were seen.
@@ -282,6 +282,13 @@ impl Ledger {
             incomplete: self.incomplete,
         }
     }
+}
+
+fn in_brief(entries: &VecDeque<Entry>) -> Box<[Turn]> {
+    entries
+        .iter()
+        .map(|entry| Turn::from(&entry.exchange))
+        .collect()
 }
 
 #[cfg(test)]

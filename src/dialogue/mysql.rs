@@ -110,7 +110,7 @@ impl MySql {
             } else {
                 Completeness::Incomplete
             };
-            exchange.what.summary = Some(name(packet.first).to_owned());
+            exchange.what.summary = Some(name(packet.first).into());
         }
         Activity::Application
     }

@@ -133,7 +133,7 @@ impl PostgreSql {
                     b'F' => "function call",
                     _ => "execute",
                 };
-                exchange.what.summary = Some(summary.to_owned());
+                exchange.what.summary = Some(summary.into());
             }
             self.query = Some(id);
         }

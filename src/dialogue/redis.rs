@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use compact_str::CompactString;
+
 use super::exchange::{Completeness, Message};
 use super::ledger::{ExchangeId, Ledger};
 use super::protocol::{ProtocolReader, Step, mark_at};
@@ -208,14 +210,14 @@ impl Redis {
 }
 
 /// The command's name if it is one: letters only.
-fn command(name: &[u8]) -> Option<String> {
-    let letters: Vec<u8> = name
+fn command(name: &[u8]) -> Option<CompactString> {
+    let letters: CompactString = name
         .iter()
-        .copied()
-        .take_while(u8::is_ascii_alphabetic)
+        .take_while(|letter| letter.is_ascii_alphabetic())
         .take(20)
+        .map(|letter| char::from(letter.to_ascii_uppercase()))
         .collect();
-    (!letters.is_empty()).then(|| String::from_utf8_lossy(&letters).to_ascii_uppercase())
+    (!letters.is_empty()).then_some(letters)
 }
 
 impl ProtocolReader for Redis {

@@ -115,7 +115,7 @@ impl WebSocket {
                 Completeness::Incomplete
             };
             exchange.request.expected_end = (left > 0).then(|| end.offset.saturating_add(left));
-            exchange.what.summary = Some("message".to_owned());
+            exchange.what.summary = Some("message".into());
         }
         if whole {
             ledger.settle(id);

@@ -260,7 +260,7 @@ fn request_in_flight(
 ) -> RequestInFlight {
     RequestInFlight {
         protocol: ending.dialogue.protocol,
-        summary: exchange.what.summary.clone(),
+        summary: exchange.what.summary.as_deref().map(str::to_owned),
         acked: taken(ending, situation, exchange) == Taken::All,
         answered: exchange.response.is_some(),
         server_name: ending.dialogue.tls.as_ref().and_then(|tls| tls.sni.clone()),

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use compact_str::CompactString;
 use httparse::{Header, ParserConfig};
 
 use super::super::exchange::{Hints, Idempotence};
@@ -50,7 +51,7 @@ pub(super) enum Method {
 pub(super) struct RequestHead {
     pub(super) method: Method,
     pub(super) idempotence: Idempotence,
-    pub(super) summary: String,
+    pub(super) summary: CompactString,
     pub(super) fingerprint: Fingerprint,
     pub(super) framing: Framing,
     pub(super) fields: Fields,
@@ -72,9 +73,9 @@ pub(super) struct Fields {
     close: bool,
     keep_alive: bool,
     minor_version: u8,
-    server: Option<String>,
-    via: Option<String>,
-    user_agent: Option<String>,
+    server: Option<CompactString>,
+    via: Option<CompactString>,
+    user_agent: Option<CompactString>,
     keep_alive_timeout_s: Option<u32>,
     keep_alive_max: Option<u32>,
 }
@@ -100,9 +101,10 @@ impl Fields {
         if self.closes() && self.upgrade == Upgrade::None {
             hints.close_announced.get_or_insert(from);
         }
-        let keep = |into: &mut Option<String>, value: Option<String>| {
-            if value.is_some() {
-                *into = value;
+        // Mostly it is what was said before.
+        let keep = |into: &mut Option<String>, value: Option<CompactString>| {
+            if value.is_some() && value.as_deref() != into.as_deref() {
+                *into = value.map(String::from);
             }
         };
         keep(&mut hints.server, self.server);
@@ -276,9 +278,9 @@ fn idempotence(method: &str) -> Idempotence {
 }
 
 /// Method and path; no query and no authority.
-fn summary(method: &str, target: &str) -> String {
+fn summary(method: &str, target: &str) -> CompactString {
     if method == "CONNECT" {
-        return method.to_owned();
+        return method.into();
     }
     let path = target.split(['?', '#']).next().unwrap_or_default();
     let path = match path.split_once("://") {
@@ -288,7 +290,10 @@ fn summary(method: &str, target: &str) -> String {
             .unwrap_or("/"),
         None => path,
     };
-    format!("{method} {}", printable(path.as_bytes(), PATH_LEN))
+    let mut summary = CompactString::from(method);
+    summary.push(' ');
+    summary.push_str(&printable(path.as_bytes(), PATH_LEN));
+    summary
 }
 
 fn fields(headers: &[Header<'_>], into: &mut Fields, role: Role) -> Framing {
@@ -339,7 +344,7 @@ fn parameter(value: &[u8], name: &str) -> Option<u32> {
 }
 
 /// The first product without its version: `Go-http-client` of `Go-http-client/1.1`.
-fn product(value: &[u8]) -> String {
+fn product(value: &[u8]) -> CompactString {
     let word = value
         .split(|b| matches!(b, b'/' | b' ' | b'('))
         .next()
@@ -348,12 +353,15 @@ fn product(value: &[u8]) -> String {
 }
 
 /// Text from the wire as reports may show it: at most `limit` bytes, control characters replaced.
-pub(in super::super) fn printable(value: &[u8], limit: usize) -> String {
+pub(in super::super) fn printable(value: &[u8], limit: usize) -> CompactString {
     let value = value.get(..limit).unwrap_or(value);
-    String::from_utf8_lossy(value)
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    match std::str::from_utf8(value) {
+        Ok(text) if !text.contains(char::is_control) => text.into(),
+        _ => String::from_utf8_lossy(value)
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect(),
+    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ fn exchange(asked: f64, answered: Option<(u16, f64)>) -> Exchange {
     Exchange {
         request: message(asked, asked, Completeness::Complete),
         what: Request {
-            summary: Some("GET /stock".to_owned()),
+            summary: Some("GET /stock".into()),
             ..Request::default()
         },
         response: answered.map(|(_, when)| message(when, when, Completeness::Complete)),
