@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use etherparse::IpNumber;
+
 use super::fragment::Fragments;
 use super::ip::{self, IpHeader};
 use super::link::wifi_fragment::WirelessFragments;
@@ -81,7 +83,7 @@ pub(super) struct Reassembly {
 /// What a reassembled payload begins with.
 pub(super) enum Carried {
     /// What an IP header's protocol number says.
-    Ip(u8),
+    Ip(IpNumber),
     Llc,
 }
 

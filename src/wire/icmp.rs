@@ -1,22 +1,33 @@
 //! ICMP and ICMPv6 errors: what they say and the packet that they quote.
 
+use etherparse::{Icmpv4Slice, Icmpv6Slice, icmpv4, icmpv6};
+
 use super::decoder::Context;
 use super::view::View;
 use super::{Decoded, IcmpReason, ip};
 
-/// ICMP for IPv4 (RFC 792): type, code, checksum, four bytes by type, then the quoted packet.
+/// Type, code, checksum and four bytes by type; the quoted packet follows.
+const HEADER_LEN: usize = 8;
+
+/// ICMP for IPv4 (RFC 792).
 pub(super) fn v4<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let Some((&[kind, code, ..], quoted)) = v.split::<8>() else {
+    use icmpv4::*;
+    let (Ok(message), Some(quoted)) = (Icmpv4Slice::from_slice(v.bytes), v.skip(HEADER_LEN)) else {
         return Decoded::Other;
     };
-    let reason = match (kind, code) {
-        (3, 3) => IcmpReason::PortUnreachable,
-        (3, 9 | 10 | 13) => IcmpReason::Prohibited,
-        (3, 4) => IcmpReason::TooBig,
-        (3, _) => IcmpReason::Unreachable,
-        (11, _) => IcmpReason::TimeExceeded,
-        // Source quench, redirect, parameter problem.
-        (4 | 5 | 12, _) => IcmpReason::Other,
+    // By number: codes that nobody assigned say "unreachable" too.
+    let reason = match (message.type_u8(), message.code_u8()) {
+        (TYPE_DEST_UNREACH, CODE_DST_UNREACH_PORT) => IcmpReason::PortUnreachable,
+        (
+            TYPE_DEST_UNREACH,
+            CODE_DST_UNREACH_NET_PROHIB
+            | CODE_DST_UNREACH_HOST_PROHIB
+            | CODE_DST_UNREACH_FILTER_PROHIB,
+        ) => IcmpReason::Prohibited,
+        (TYPE_DEST_UNREACH, CODE_DST_UNREACH_NEED_FRAG) => IcmpReason::TooBig,
+        (TYPE_DEST_UNREACH, _) => IcmpReason::Unreachable,
+        (TYPE_TIME_EXCEEDED, _) => IcmpReason::TimeExceeded,
+        (TYPE_SOURCE_QUENCH | TYPE_REDIRECT | TYPE_PARAMETER_PROBLEM, _) => IcmpReason::Other,
         _ => return Decoded::Other,
     };
     quote(quoted, reason, ctx, ip::v4)
@@ -24,17 +35,23 @@ pub(super) fn v4<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
 
 /// ICMPv6 (RFC 4443): errors have types below 128.
 pub(super) fn v6<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let Some((&[kind, code, ..], quoted)) = v.split::<8>() else {
+    use icmpv6::*;
+    let (Ok(message), Some(quoted)) = (Icmpv6Slice::from_slice(v.bytes), v.skip(HEADER_LEN)) else {
         return Decoded::Other;
     };
-    let reason = match (kind, code) {
-        (1, 4) => IcmpReason::PortUnreachable,
-        (1, 1 | 5 | 6) => IcmpReason::Prohibited,
-        (1, _) => IcmpReason::Unreachable,
-        (2, _) => IcmpReason::TooBig,
-        (3, _) => IcmpReason::TimeExceeded,
-        (4, _) => IcmpReason::Other,
-        (137, _) => return redirect(quoted, ctx),
+    let reason = match (message.type_u8(), message.code_u8()) {
+        (TYPE_DST_UNREACH, CODE_DST_UNREACH_PORT) => IcmpReason::PortUnreachable,
+        (
+            TYPE_DST_UNREACH,
+            CODE_DST_UNREACH_PROHIBITED
+            | CODE_DST_UNREACH_SOURCE_ADDRESS_FAILED_POLICY
+            | CODE_DST_UNREACH_REJECT_ROUTE_TO_DEST,
+        ) => IcmpReason::Prohibited,
+        (TYPE_DST_UNREACH, _) => IcmpReason::Unreachable,
+        (TYPE_PACKET_TOO_BIG, _) => IcmpReason::TooBig,
+        (TYPE_TIME_EXCEEDED, _) => IcmpReason::TimeExceeded,
+        (TYPE_PARAMETER_PROBLEM, _) => IcmpReason::Other,
+        (TYPE_REDIRECT_MESSAGE, _) => return redirect(quoted, ctx),
         _ => return Decoded::Other,
     };
     quote(quoted, reason, ctx, ip::v6)

@@ -1,6 +1,10 @@
 //! IPv4 and IPv6 headers, their fragments, extension headers, and what follows them.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
+
+use etherparse::{
+    IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice,
+};
 
 use super::decoder::{Carried, Context, Datagram};
 use super::fragment::{DatagramKey, Piece, Tail};
@@ -18,30 +22,18 @@ pub(super) struct IpHeader {
     pub traffic_class: u8,
 }
 
-/// IANA "Assigned Internet Protocol Numbers".
-mod number {
-    pub const HOP_BY_HOP: u8 = 0;
-    pub const ICMP: u8 = 1;
-    pub const TCP: u8 = 6;
-    pub const ROUTING: u8 = 43;
-    pub const FRAGMENT: u8 = 44;
-    pub const ICMPV6: u8 = 58;
-    pub const DESTINATION_OPTIONS: u8 = 60;
-    pub const SHIM6: u8 = 140;
-}
-
 /// What follows an IP header, by its protocol number.
 #[inline]
-pub(super) fn protocol<'a>(protocol: u8, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+pub(super) fn protocol<'a>(protocol: IpNumber, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     match protocol {
-        number::TCP => tcp::segment(v, ctx),
-        number::ICMP => icmp::v4(v, ctx),
-        number::ICMPV6 => icmp::v6(v, ctx),
-        number::HOP_BY_HOP
-        | number::DESTINATION_OPTIONS
-        | number::ROUTING
-        | number::SHIM6
-        | number::FRAGMENT => extension(protocol, v, ctx),
+        IpNumber::TCP => tcp::segment(v, ctx),
+        IpNumber::ICMP => icmp::v4(v, ctx),
+        IpNumber::IPV6_ICMP => icmp::v6(v, ctx),
+        IpNumber::IPV6_FRAGMENTATION_HEADER => v6_fragment(v, ctx),
+        IpNumber::IPV6_HEADER_HOP_BY_HOP
+        | IpNumber::IPV6_DESTINATION_OPTIONS
+        | IpNumber::IPV6_ROUTE_HEADER
+        | IpNumber::SHIM6 => extension(v, ctx),
         other => tunnel::over_ip(other, v, ctx),
     }
 }
@@ -55,11 +47,6 @@ pub(super) fn any_version<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a>
     }
 }
 
-/// Offset, in units of 8 bytes, and flags of a fragment (RFC 791 section 3.1).
-const MORE_FRAGMENTS: u16 = 0x2000;
-const DONT_FRAGMENT: u16 = 0x4000;
-const OFFSET: u16 = 0x1fff;
-
 /// An IPv4 packet (RFC 791).
 #[inline]
 pub(super) fn v4<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
@@ -68,100 +55,82 @@ pub(super) fn v4<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
 
 /// An IPv4 packet that carries TCP whatever its protocol field says.
 pub(super) fn v4_tcp<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    v4_with(Some(number::TCP), v, ctx)
+    v4_with(Some(IpNumber::TCP), v, ctx)
 }
 
-/// The fixed part of an IPv4 header.
-struct V4Fixed {
-    version: u8,
-    header_len: usize,
-    /// As it stands there; 0 where the kernel left it to the card.
-    total_len: u16,
-    flags_and_offset: u16,
-    protocol: u8,
-    header: IpHeader,
-}
-
-impl V4Fixed {
-    const LEN: usize = 20;
-
+impl IpHeader {
     #[inline]
-    fn read(bytes: &[u8; Self::LEN]) -> Self {
-        let [first, traffic_class, l0, l1, i0, i1, f0, f1, rest @ ..] = *bytes;
-        let [ttl, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = rest;
-        let flags_and_offset = u16::from_be_bytes([f0, f1]);
+    fn of_v4(header: &Ipv4HeaderSlice<'_>) -> Self {
+        let dst = match header.options() {
+            [] => None,
+            options => source_route_end(options),
+        };
         Self {
-            version: first >> 4,
-            header_len: usize::from(first & 0x0f) * 4,
-            total_len: u16::from_be_bytes([l0, l1]),
-            flags_and_offset,
-            protocol,
-            header: IpHeader {
-                addresses: Addresses::V4 {
-                    src: Ipv4Addr::new(s0, s1, s2, s3),
-                    dst: Ipv4Addr::new(d0, d1, d2, d3),
-                },
-                ttl: Ttl(ttl),
-                id: Some(u16::from_be_bytes([i0, i1])),
-                dont_fragment: flags_and_offset & DONT_FRAGMENT != 0,
-                traffic_class,
+            addresses: Addresses::V4 {
+                src: header.source_addr(),
+                dst: dst.unwrap_or(header.destination_addr()),
             },
+            ttl: Ttl(header.ttl()),
+            id: Some(header.identification()),
+            dont_fragment: header.dont_fragment(),
+            traffic_class: (header.dcp().value() << 2) | header.ecn().value(),
         }
     }
 
-    /// Follows a source route among the options.
-    fn follow_route(&mut self, options: &[u8]) {
-        if let (Addresses::V4 { dst, .. }, Some(end)) =
-            (&mut self.header.addresses, source_route_end(options))
-        {
-            *dst = end;
+    fn of_v6(header: &Ipv6HeaderSlice<'_>) -> Self {
+        Self {
+            addresses: Addresses::V6 {
+                src: header.source_addr(),
+                dst: header.destination_addr(),
+            },
+            ttl: Ttl(header.hop_limit()),
+            id: None,
+            dont_fragment: true,
+            traffic_class: header.traffic_class(),
         }
     }
 }
 
 #[inline]
-fn v4_with<'a>(known: Option<u8>, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let (Some(bytes), Some(())) = (v.bytes.first_chunk(), ctx.descend()) else {
+fn v4_with<'a>(known: Option<IpNumber>, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+    if ctx.descend().is_none() {
         return Decoded::Undecoded;
-    };
-    let mut fixed = V4Fixed::read(bytes);
-    match fixed.version {
-        4 => {}
-        6 => return v6(v, ctx),
-        _ => return Decoded::Undecoded,
     }
+    let header = match Ipv4HeaderSlice::from_slice(v.bytes) {
+        Ok(header) => header,
+        Err(_) if v.u8(0).is_some_and(|first| first >> 4 == 6) => return v6(v, ctx),
+        Err(_) => return Decoded::Undecoded,
+    };
+    let header_len = header.slice().len();
     // Zero: the kernel leaves the length of a segment that the card will cut up (TSO) to the frame.
-    let total_len = match fixed.total_len {
+    let total_len = match header.total_len() {
         0 => v.wire,
         len => u32::from(len),
     };
-    if fixed.header_len < V4Fixed::LEN || total_len < fixed.header_len as u32 {
+    if total_len < header_len as u32 {
         return Decoded::Undecoded;
     }
-    let Some(payload) = v.clip(total_len).skip(fixed.header_len) else {
+    let Some(payload) = v.clip(total_len).skip(header_len) else {
         return Decoded::Undecoded;
     };
-    if let Some(options @ [_, ..]) = v.bytes.get(V4Fixed::LEN..fixed.header_len) {
-        fixed.follow_route(options);
-    }
     if payload.wire == 0 {
         return Decoded::Other;
     }
-    ctx.ip = fixed.header;
-    let carried = known.unwrap_or(fixed.protocol);
-    if fixed.flags_and_offset & (MORE_FRAGMENTS | OFFSET) == 0 {
+    ctx.ip = IpHeader::of_v4(&header);
+    let carried = known.unwrap_or(header.protocol());
+    if !header.is_fragmenting_payload() {
         return protocol(carried, payload, ctx);
     }
     let place = Place {
-        offset: u32::from(fixed.flags_and_offset & OFFSET) * 8,
-        tail: if fixed.flags_and_offset & MORE_FRAGMENTS == 0 {
-            Tail::Last
-        } else {
+        offset: u32::from(header.fragments_offset().byte_offset()),
+        tail: if header.more_fragments() {
             Tail::More
+        } else {
+            Tail::Last
         },
-        wire: total_len - fixed.header_len as u32,
-        id: fixed.header.id.map_or(0, u32::from),
-        key_protocol: carried,
+        wire: total_len - header_len as u32,
+        id: u32::from(header.identification()),
+        key_protocol: carried.0,
         key_vlan: ctx.vlan,
         protocol: carried,
     };
@@ -207,75 +176,62 @@ pub(super) fn v6<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     if ctx.descend().is_none() {
         return Decoded::Undecoded;
     }
-    let Some((head, payload)) = v.split::<40>() else {
+    let Ok(header) = Ipv6HeaderSlice::from_slice(v.bytes) else {
         return Decoded::Undecoded;
     };
-    let [v0, v1, _, _, l0, l1, next, hop_limit, addresses @ ..] = head;
-    if v0 >> 4 != 6 {
-        return Decoded::Undecoded;
-    }
-    let (src, dst) = addresses.split_at(16);
-    let (Ok(src), Ok(dst)) = (<[u8; 16]>::try_from(src), <[u8; 16]>::try_from(dst)) else {
+    let Some(payload) = v.skip(header.slice().len()) else {
         return Decoded::Undecoded;
     };
-    ctx.ip = IpHeader {
-        addresses: Addresses::V6 {
-            src: Ipv6Addr::from(src),
-            dst: Ipv6Addr::from(dst),
-        },
-        ttl: Ttl(*hop_limit),
-        id: None,
-        dont_fragment: true,
-        traffic_class: (v0 << 4) | (v1 >> 4),
-    };
+    ctx.ip = IpHeader::of_v6(&header);
     // Zero: a jumbogram (RFC 2675) or a segment for the card to cut up; the frame knows the length.
-    let payload_len = match u16::from_be_bytes([*l0, *l1]) {
+    let payload_len = match header.payload_length() {
         0 => payload.wire,
         len => u32::from(len),
     };
     ctx.beyond_frame = payload_len.saturating_sub(payload.wire);
-    let payload = payload.clip(payload_len);
-    protocol(*next, payload, ctx)
+    protocol(header.next_header(), payload.clip(payload_len), ctx)
 }
 
-/// An IPv6 extension header and what follows it. They start alike: next header, then (but for fragments) the length.
-fn extension<'a>(kind: u8, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+/// An IPv6 extension header of the common form (RFC 6564 section 4) and what follows it.
+fn extension<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     if ctx.descend().is_none() {
         return Decoded::Undecoded;
     }
-    if kind == number::FRAGMENT {
-        return v6_fragment(v, ctx);
-    }
-    let (Some(next), Some(len)) = (v.u8(0), v.u8(1)) else {
+    let Ok(header) = Ipv6RawExtHeaderSlice::from_slice(v.bytes) else {
         return Decoded::Undecoded;
     };
-    match v.skip((usize::from(len) + 1) * 8) {
-        Some(rest) => protocol(next, rest, ctx),
+    match v.skip(header.slice().len()) {
+        Some(rest) => protocol(header.next_header(), rest, ctx),
         None => Decoded::Undecoded,
     }
 }
 
 /// The fragment header (RFC 8200 section 4.5). An atomic fragment (RFC 6946) is whole in itself.
 fn v6_fragment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let Some((&[next, _, o0, o1, id @ ..], payload)) = v.split::<8>() else {
+    if ctx.descend().is_none() {
+        return Decoded::Undecoded;
+    }
+    let Ok(header) = Ipv6FragmentHeaderSlice::from_slice(v.bytes) else {
         return Decoded::Undecoded;
     };
-    let offset_and_flags = u16::from_be_bytes([o0, o1]);
-    if offset_and_flags & !0x0006 == 0 {
-        return protocol(next, payload, ctx);
+    let Some(payload) = v.skip(header.slice().len()) else {
+        return Decoded::Undecoded;
+    };
+    if !header.is_fragmenting_payload() {
+        return protocol(header.next_header(), payload, ctx);
     }
     let place = Place {
-        offset: u32::from(offset_and_flags & 0xfff8),
-        tail: if offset_and_flags & 1 == 0 {
-            Tail::Last
-        } else {
+        offset: u32::from(header.fragment_offset().byte_offset()),
+        tail: if header.more_fragments() {
             Tail::More
+        } else {
+            Tail::Last
         },
         wire: payload.wire + ctx.beyond_frame,
-        id: u32::from_be_bytes(id),
+        id: header.identification(),
         key_protocol: 0,
         key_vlan: 0,
-        protocol: next,
+        protocol: header.next_header(),
     };
     fragment_of(payload, place, ctx)
 }
@@ -292,7 +248,7 @@ struct Place {
     key_protocol: u8,
     /// Likewise.
     key_vlan: u16,
-    protocol: u8,
+    protocol: IpNumber,
 }
 
 fn fragment_of<'a>(payload: View<'a>, place: Place, ctx: &mut Context<'_>) -> Decoded<'a> {

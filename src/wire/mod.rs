@@ -1,9 +1,12 @@
 //! Step 2: from a [`Frame`](crate::capture::Frame) to the innermost TCP [`Segment`], through link layers, tunnels and fragments.
 //!
+//! `etherparse` reads the headers that it knows: Ethernet, VLAN and MACsec tags, IPv4, IPv6 and their extensions, UDP, ICMP, TCP
+//! options. Ours beside it are the other link types and tunnels, fragments, TCP headers that the snap length cut, and the
+//! lengths: its slices end where the captured bytes do, a `View` also knows how much there was on the wire.
+//!
 //! A new link type or encapsulation is one function and one row in the `match` of its kind: `link::frame`,
 //! `link::ethertype`, `tunnel::over_ip` or `tunnel::over_udp`.
 
-mod checksum;
 mod decoder;
 mod fragment;
 mod icmp;

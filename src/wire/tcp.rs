@@ -1,8 +1,11 @@
 //! The TCP header and its options.
 
+use etherparse::checksum::Sum16BitWords;
+use etherparse::{IpNumber, TcpOptionElement, TcpOptionsIterator};
+
 use super::decoder::Context;
 use super::view::View;
-use super::{Decoded, IcmpQuote, Segment, SeqNumber, TcpFlags, TcpOptions, Timestamps, checksum};
+use super::{Addresses, Decoded, IcmpQuote, Segment, SeqNumber, TcpFlags, TcpOptions, Timestamps};
 
 /// Bytes of a header that must be there to place it in a connection: up to and with the window.
 /// Wireshark reads as much before it looks a conversation up.
@@ -10,7 +13,7 @@ const PLACEABLE: usize = 16;
 /// A header without options.
 const MIN_HEADER: usize = 20;
 
-/// What stands in the first 16 bytes.
+/// What stands in the first 16 bytes. `etherparse::TcpHeaderSlice` wants all of a sound header, and has no reserved flags.
 struct Fixed {
     src_port: u16,
     dst_port: u16,
@@ -86,7 +89,7 @@ pub(super) fn segment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     };
     let checksum_ok = match flags {
         Some(flags) if flags.rst() && v.is_whole() && !ctx.cut_fragment => {
-            Some(checksum::tcp_is_right(&ctx.ip.addresses, v.bytes))
+            Some(checksum_is_right(&ctx.ip.addresses, v.bytes))
         }
         _ => None,
     };
@@ -140,24 +143,23 @@ fn quoted<'a>(v: View<'a>, ctx: &Context<'_>) -> Decoded<'a> {
     })
 }
 
-/// IANA "TCP Option Kind Numbers".
-mod kind {
-    pub const END: u8 = 0;
-    pub const NOP: u8 = 1;
-    pub const MSS: u8 = 2;
-    pub const WINDOW_SCALE: u8 = 3;
-    pub const SACK_PERMITTED: u8 = 4;
-    pub const SACK: u8 = 5;
-    pub const TIMESTAMPS: u8 = 8;
-    pub const MPTCP: u8 = 30;
+/// Whether the checksum of a segment (header and payload, complete) is right: RFC 9293 section 3.1, RFC 8200 section 8.1.
+fn checksum_is_right(addresses: &Addresses, segment: &[u8]) -> bool {
+    let mut sum = Sum16BitWords::new();
+    let mut ends = match addresses {
+        Addresses::V4 { src, dst } => sum.add_4bytes(src.octets()).add_4bytes(dst.octets()),
+        Addresses::V6 { src, dst } => sum.add_16bytes(src.octets()).add_16bytes(dst.octets()),
+    };
+    let length = u32::try_from(segment.len()).unwrap_or(u32::MAX);
+    let pseudo_header = ends
+        .add_4bytes(length.to_be_bytes())
+        .add_2bytes([0, IpNumber::TCP.0]);
+    pseudo_header.add_slice(segment).ones_complement() == 0
 }
-
-/// Subtype of MP_TCPRST (RFC 8684 section 3.6).
-const MP_TCPRST: u8 = 8;
 
 /// Reads what can be read; a broken option ends the list (RFC 9293 section 3.1).
 #[inline]
-fn parse_options(mut bytes: &[u8]) -> TcpOptions {
+fn parse_options(bytes: &[u8]) -> TcpOptions {
     let mut options = TcpOptions::default();
     // What every segment of most connections carries: two NOPs and timestamps (RFC 7323 appendix A).
     if let [1, 1, 8, 10, a, b, c, d, e, f, g, h] = *bytes {
@@ -168,50 +170,60 @@ fn parse_options(mut bytes: &[u8]) -> TcpOptions {
         });
         return options;
     }
-    while let Some((&kind, rest)) = bytes.split_first() {
-        match kind {
-            kind::END => break,
-            kind::NOP => {
-                bytes = rest;
-                continue;
-            }
-            _ => options.any = true,
+    let mut elements = TcpOptionsIterator::from_slice(bytes);
+    loop {
+        let at = elements.rest();
+        match elements.next() {
+            None => return options,
+            Some(Ok(TcpOptionElement::Noop)) => {}
+            Some(Ok(element)) => options.take(element),
+            // The iterator ends at a kind or a length that it doesn't know; the length leads on to the next option.
+            Some(Err(_)) => match options.take_unknown(at) {
+                Some(rest) => elements = TcpOptionsIterator::from_slice(rest),
+                None => return options,
+            },
         }
-        let Some(len) = rest.first().map(|&len| usize::from(len)) else {
-            break;
-        };
-        let Some(body) = bytes.get(2..len) else { break };
-        read_option(kind, body, &mut options);
-        bytes = bytes.get(len..).unwrap_or(&[]);
     }
-    options
 }
 
-fn read_option(kind: u8, body: &[u8], options: &mut TcpOptions) {
-    match (kind, body) {
-        (kind::MSS, &[a, b]) => options.mss = Some(u16::from_be_bytes([a, b])),
-        (kind::WINDOW_SCALE, &[shift]) => options.window_scale = Some(shift),
-        (kind::SACK_PERMITTED, []) => options.sack_permitted = true,
-        (kind::TIMESTAMPS, &[a, b, c, d, e, f, g, h]) => {
-            options.timestamps = Some(Timestamps {
-                value: u32::from_be_bytes([a, b, c, d]),
-                echo: u32::from_be_bytes([e, f, g, h]),
-            });
-        }
-        (kind::SACK, blocks) => {
-            for block in blocks.as_chunks::<8>().0 {
-                let [a, b, c, d, e, f, g, h] = *block;
-                let left = SeqNumber(u32::from_be_bytes([a, b, c, d]));
-                let right = SeqNumber(u32::from_be_bytes([e, f, g, h]));
-                options.sack_first_left.get_or_insert(left);
-                options.sack_right_edge =
-                    Some(options.sack_right_edge.map_or(right, |r| r.later(right)));
+impl TcpOptions {
+    fn take(&mut self, element: TcpOptionElement) {
+        self.any = true;
+        match element {
+            TcpOptionElement::Noop => {}
+            TcpOptionElement::MaximumSegmentSize(size) => self.mss = Some(size),
+            TcpOptionElement::WindowScale(shift) => self.window_scale = Some(shift),
+            TcpOptionElement::SelectiveAcknowledgementPermitted => self.sack_permitted = true,
+            TcpOptionElement::Timestamp(value, echo) => {
+                self.timestamps = Some(Timestamps { value, echo });
+            }
+            TcpOptionElement::SelectiveAcknowledgement(first, more) => {
+                let (left, _) = first;
+                self.sack_first_left.get_or_insert(SeqNumber(left));
+                for (_, right) in std::iter::once(first).chain(more.into_iter().flatten()) {
+                    let right = SeqNumber(right);
+                    self.sack_right_edge =
+                        Some(self.sack_right_edge.map_or(right, |r| r.later(right)));
+                }
             }
         }
-        (kind::MPTCP, &[subtype, reason, ..]) if subtype >> 4 == MP_TCPRST => {
-            options.mptcp_reset_reason = Some(reason);
+    }
+
+    /// Reads an option that `etherparse` has no element for; the options after it, `None` where it is broken.
+    fn take_unknown<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        /// IANA "TCP Option Kind Numbers".
+        const MPTCP: u8 = 30;
+        /// Subtype of MP_TCPRST (RFC 8684 section 3.6).
+        const MP_TCPRST: u8 = 8;
+        self.any = true;
+        let (&[kind, len], _) = bytes.split_first_chunk()?;
+        let body = bytes.get(2..usize::from(len))?;
+        if let (MPTCP, &[subtype, reason, ..]) = (kind, body)
+            && subtype >> 4 == MP_TCPRST
+        {
+            self.mptcp_reset_reason = Some(reason);
         }
-        _ => {}
+        bytes.get(usize::from(len)..)
     }
 }
 
@@ -219,6 +231,29 @@ fn read_option(kind: u8, body: &[u8], options: &mut TcpOptions) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn one_flipped_bit_makes_a_checksum_wrong() {
+        let localhost = Addresses::V4 {
+            src: Ipv4Addr::LOCALHOST,
+            dst: Ipv4Addr::LOCALHOST,
+        };
+        // Twice 7f00 + 0001, 0006, 0014 (the length) and 5004: 4e21, of which this is the complement.
+        let mut segment = [0u8; 20];
+        segment[12..14].copy_from_slice(&[0x50, 0x04]);
+        segment[16..18].copy_from_slice(&[0xb1, 0xde]);
+        assert!(checksum_is_right(&localhost, &segment));
+        segment[5] ^= 0x10;
+        assert!(!checksum_is_right(&localhost, &segment));
+    }
+
+    #[test]
+    fn an_unknown_option_is_stepped_over() {
+        // Fast open (34), and a maximum segment size of the wrong length, before a window scale.
+        let options = parse_options(&[34, 4, 1, 2, 2, 5, 5, 0xb4, 0, 3, 3, 7]);
+        assert_eq!((options.mss, options.window_scale), (None, Some(7)));
+    }
 
     #[test]
     fn a_linux_syn() {

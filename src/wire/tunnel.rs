@@ -12,41 +12,44 @@ pub(super) use overlay::{batman, nsh};
 
 use std::io::Read as _;
 
+use etherparse::{IpAuthHeaderSlice, IpNumber};
+
 use super::decoder::{Carried, Context, Datagram};
 use super::link::{ethernet, mpls};
 use super::view::View;
 use super::{Decoded, ip};
 
 /// What an IP protocol number other than TCP and ICMP carries (IANA "Assigned Internet Protocol Numbers").
-pub(super) fn over_ip<'a>(protocol: u8, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+pub(super) fn over_ip<'a>(protocol: IpNumber, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     match protocol {
-        4 => ip::any_version(v, ctx),
-        17 => udp::datagram(v, ctx),
-        41 => ip::v6(v, ctx),
-        47 => gre::packet(v, ctx),
-        51 => authenticated(v, ctx).unwrap_or(Decoded::Undecoded),
-        93 => super::link::relay::ax25(v, ctx).unwrap_or(Decoded::Undecoded),
-        97 => ethernet::nested(v.skip(2), ctx),
-        103 => registered(v, ctx).unwrap_or(Decoded::Other),
-        108 => compressed(v, ctx).unwrap_or(Decoded::Undecoded),
-        136 => udp::lite(v, ctx),
-        137 => mpls::stack(v, ctx),
-        143 => ethernet::nested(Some(v), ctx),
+        IpNumber::IPV4 => ip::any_version(v, ctx),
+        IpNumber::UDP => udp::datagram(v, ctx),
+        IpNumber::IPV6 => ip::v6(v, ctx),
+        IpNumber::GRE => gre::packet(v, ctx),
+        IpNumber::AUTHENTICATION_HEADER => authenticated(v, ctx).unwrap_or(Decoded::Undecoded),
+        IpNumber::AX25 => super::link::relay::ax25(v, ctx).unwrap_or(Decoded::Undecoded),
+        IpNumber::ETHER_IP => ethernet::nested(v.skip(2), ctx),
+        IpNumber::PIM => registered(v, ctx).unwrap_or(Decoded::Other),
+        IpNumber::IP_COMP => compressed(v, ctx).unwrap_or(Decoded::Undecoded),
+        IpNumber::UDP_LITE => udp::lite(v, ctx),
+        IpNumber::MPLS_IN_IP => mpls::stack(v, ctx),
+        ETHERNET => ethernet::nested(Some(v), ctx),
         // ESP is encrypted; L2TP version 3 says what it carries in control messages.
-        50 | 115 => Decoded::Undecoded,
+        IpNumber::ENCAPSULATING_SECURITY_PAYLOAD | L2TP => Decoded::Undecoded,
         _ => Decoded::Other,
     }
 }
 
-/// The authentication header (RFC 4302 section 2): next header, its own length in words less two.
+/// Numbers that `etherparse` has no or another name for.
+const L2TP: IpNumber = IpNumber(115);
+const ETHERNET: IpNumber = IpNumber(143);
+
+/// The authentication header (RFC 4302 section 2).
 fn authenticated<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
-    let (next, words) = (v.u8(0)?, v.u8(1)?);
+    let header = IpAuthHeaderSlice::from_slice(v.bytes).ok()?;
     ctx.descend()?;
-    Some(ip::protocol(
-        next,
-        v.skip((usize::from(words) + 2) * 4)?,
-        ctx,
-    ))
+    let rest = v.skip(header.slice().len())?;
+    Some(ip::protocol(header.next_header(), rest, ctx))
 }
 
 /// A PIM register message (RFC 7761 section 4.9.3): eight bytes, then the packet.
@@ -63,7 +66,7 @@ const MAX_INFLATED: u64 = 65_535;
 
 /// IPComp (RFC 3173 section 3): next header, flags, compression parameter index; DEFLATE (RFC 2394) is the one in use.
 fn compressed<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
-    let next = v.u8(0)?;
+    let next = IpNumber(v.u8(0)?);
     ctx.descend()?;
     let mut payload = Vec::new();
     let deflated = v.skip(4)?.bytes;

@@ -1,5 +1,7 @@
 //! Ethernet, EtherTypes, and the tags that stand before them.
 
+use etherparse::{EtherType, Ethernet2HeaderSlice, SingleVlanHeaderSlice};
+
 use super::super::decoder::Context;
 use super::super::view::View;
 use super::super::{Decoded, MacAddress, ip, tunnel};
@@ -13,30 +15,48 @@ const FABRIC_PATH: u16 = 0x8903;
 /// An Ethernet frame that is the captured one: its addresses are those of the link.
 #[inline]
 pub fn outermost<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    if let Some(&[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5]) = v.bytes.first_chunk() {
-        ctx.dst_mac = Some(MacAddress([d0, d1, d2, d3, d4, d5]));
-        ctx.src_mac = Some(MacAddress([s0, s1, s2, s3, s4, s5]));
-    }
-    frame(v, ctx)
+    let Some((header, rest)) = split(v) else {
+        return Decoded::Undecoded;
+    };
+    ctx.dst_mac = Some(MacAddress(header.destination()));
+    ctx.src_mac = Some(MacAddress(header.source()));
+    after(&header, v, rest, ctx)
 }
 
 /// An Ethernet frame, perhaps inside of something.
 #[inline]
 pub fn frame<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let Some((&[d0, d1, d2, d3, d4, _, _, _, _, _, _, _, t0, t1], rest)) = v.split::<14>() else {
-        return Decoded::Undecoded;
-    };
-    let ethertype = u16::from_be_bytes([t0, t1]);
-    match ethertype {
-        ..=MAX_LENGTH => {
+    match split(v) {
+        Some((header, rest)) => after(&header, v, rest, ctx),
+        None => Decoded::Undecoded,
+    }
+}
+
+#[inline]
+fn split(v: View<'_>) -> Option<(Ethernet2HeaderSlice<'_>, View<'_>)> {
+    let header = Ethernet2HeaderSlice::from_slice(v.bytes).ok()?;
+    let rest = v.skip(header.slice().len())?;
+    Some((header, rest))
+}
+
+/// What follows the header of the frame `v`.
+#[inline]
+fn after<'a>(
+    header: &Ethernet2HeaderSlice<'_>,
+    v: View<'a>,
+    rest: View<'a>,
+    ctx: &mut Context<'_>,
+) -> Decoded<'a> {
+    match header.ether_type() {
+        EtherType(len @ ..=MAX_LENGTH) => {
             // Cisco's Inter-Switch Link has its own multicast addresses and 26 bytes of header.
-            if matches!([d0, d1, d2, d3, d4], [1 | 0x0c, 0, 0x0c, 0, 0]) {
+            if let [1 | 0x0c, 0, 0x0c, 0, 0, _] = header.destination() {
                 return nested(v.skip(26), ctx);
             }
-            llc::ieee_802_3(ethertype, rest, ctx)
+            llc::ieee_802_3(len, rest, ctx)
         }
-        FABRIC_PATH => nested(rest.skip(2), ctx),
-        _ => payload(ethertype, rest, ctx),
+        EtherType(FABRIC_PATH) => nested(rest.skip(2), ctx),
+        EtherType(ethertype) => payload(ethertype, rest, ctx),
     }
 }
 
@@ -51,10 +71,12 @@ pub fn nested<'a>(v: Option<View<'a>>, ctx: &mut Context<'_>) -> Decoded<'a> {
 /// What an EtherType says follows.
 #[inline]
 pub fn payload<'a>(ethertype: u16, v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    match ethertype {
-        0x0800 => ip::v4(v, ctx),
-        0x86dd => ip::v6(v, ctx),
-        0x8100 | 0x88a8 | 0x9100 => vlan(v, ctx),
+    match EtherType(ethertype) {
+        EtherType::IPV4 => ip::v4(v, ctx),
+        EtherType::IPV6 => ip::v6(v, ctx),
+        EtherType::VLAN_TAGGED_FRAME
+        | EtherType::PROVIDER_BRIDGING
+        | EtherType::VLAN_DOUBLE_TAGGED_FRAME => vlan(v, ctx),
         _ => rare(ethertype, v, ctx),
     }
 }
@@ -92,11 +114,14 @@ fn vlan<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     if ctx.descend().is_none() {
         return Decoded::Undecoded;
     }
-    let Some((&[c0, c1, t0, t1], rest)) = v.split::<4>() else {
+    let Ok(tag) = SingleVlanHeaderSlice::from_slice(v.bytes) else {
         return Decoded::Undecoded;
     };
-    ctx.vlan = u16::from_be_bytes([c0, c1]) & 0x0fff;
-    type_or_length(u16::from_be_bytes([t0, t1]), rest, ctx)
+    let Some(rest) = v.skip(tag.slice().len()) else {
+        return Decoded::Undecoded;
+    };
+    ctx.vlan = tag.vlan_identifier().value();
+    type_or_length(tag.ether_type().0, rest, ctx)
 }
 
 /// The field of an Ethernet header that is a length or an EtherType.

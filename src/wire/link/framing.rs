@@ -1,5 +1,7 @@
 //! Link types with a small header of their own: loopback, Linux cooked, capture hardware.
 
+use etherparse::ArpHardwareId;
+
 use super::super::decoder::Context;
 use super::super::view::View;
 use super::super::{Decoded, MacAddress, ip, tunnel};
@@ -36,14 +38,6 @@ pub fn loopback<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         Some(_) => Decoded::Other,
         None => Decoded::Undecoded,
     }
-}
-
-/// Linux hardware types (`linux/if_arp.h`) under which the cooked protocol is no EtherType.
-mod hardware {
-    pub const FRAME_RELAY: u16 = 770;
-    pub const GRE: u16 = 778;
-    pub const RADIOTAP: u16 = 803;
-    pub const NETLINK: u16 = 824;
 }
 
 /// `LINKTYPE_LINUX_SLL`: packet type, hardware type, address length, address, protocol.
@@ -117,13 +111,13 @@ fn cooked_payload<'a>(
     v: View<'a>,
     ctx: &mut Context<'_>,
 ) -> Decoded<'a> {
-    match (hardware, protocol) {
-        (hardware::NETLINK, family) => log::netlink(family, v, ctx),
-        (hardware::GRE, 1501..) => tunnel::gre_payload(protocol, v, ctx),
-        (hardware::RADIOTAP, ..=1500) => wifi::radiotap(v, ctx).unwrap_or(Decoded::Undecoded),
-        (hardware::FRAME_RELAY, ..=1500) => {
-            relay::frame_relay(v, ctx).unwrap_or(Decoded::Undecoded)
+    match (ArpHardwareId(hardware), protocol) {
+        (ArpHardwareId::NETLINK, family) => log::netlink(family, v, ctx),
+        (ArpHardwareId::IPGRE, 1501..) => tunnel::gre_payload(protocol, v, ctx),
+        (ArpHardwareId::IEEE80211_RADIOTAP, ..=1500) => {
+            wifi::radiotap(v, ctx).unwrap_or(Decoded::Undecoded)
         }
+        (ArpHardwareId::FRAD, ..=1500) => relay::frame_relay(v, ctx).unwrap_or(Decoded::Undecoded),
         (_, 0x0003) => ethernet::nested(Some(v), ctx),
         (_, 0x0004) => llc::llc(v, ctx),
         (_, 0x0007) => ppp::with_hdlc(v, ctx),

@@ -1,5 +1,7 @@
 //! Tags between an Ethernet header and what it carries.
 
+use etherparse::{EtherType, MacsecHeaderSlice};
+
 use super::super::Decoded;
 use super::super::decoder::Context;
 use super::super::view::View;
@@ -28,16 +30,11 @@ pub fn trill<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
 /// IEEE 802.1AE, as long as it authenticates only; encrypted frames are not decoded. The integrity check
 /// after the payload is no part of it for whoever looks at its length.
 pub fn macsec<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    const CHANNEL_IDENTIFIER: u8 = 0x20;
-    const ENCRYPTED_OR_CHANGED: u8 = 0x0c;
-    match v.u8(0) {
-        Some(control) if control & ENCRYPTED_OR_CHANGED == 0 => {
-            let tag = match control & CHANNEL_IDENTIFIER {
-                0 => 6,
-                _ => 14,
-            };
-            then_ethertype(v, tag, ctx)
-        }
+    let Ok(tag) = MacsecHeaderSlice::from_slice(v.bytes) else {
+        return Decoded::Undecoded;
+    };
+    match (tag.next_ether_type(), v.skip(tag.slice().len())) {
+        (Some(EtherType(field)), Some(rest)) => ethernet::type_or_length(field, rest, ctx),
         _ => Decoded::Undecoded,
     }
 }

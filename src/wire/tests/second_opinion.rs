@@ -1,4 +1,4 @@
-//! `etherparse`, which was written by others, reads and writes the common headers: both must agree.
+//! `etherparse` writes whole packets, and takes them apart from the Ethernet header to the payload: both must agree.
 
 use etherparse::{LaxSlicedPacket, NetSlice, PacketBuilder, SlicedPacket, TransportSlice, VlanId};
 use proptest::prelude::*;

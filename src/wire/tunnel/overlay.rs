@@ -1,5 +1,7 @@
 //! Overlays of data centres, and IPv6 through IPv4's UDP.
 
+use etherparse::IpNumber;
+
 use super::super::Decoded;
 use super::super::decoder::Context;
 use super::super::ip;
@@ -67,7 +69,7 @@ pub fn ayiya<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     if v.u8(2)? & 0x0f != FORWARD {
         return Some(Decoded::Other);
     }
-    let next = v.u8(3)?;
+    let next = IpNumber(v.u8(3)?);
     Some(ip::protocol(next, v.skip(8 + identity + signature)?, ctx))
 }
 

@@ -1,5 +1,7 @@
 //! Tunnels over UDP, known by their ports.
 
+use etherparse::UdpHeaderSlice;
+
 use super::super::Decoded;
 use super::super::decoder::Context;
 use super::super::ip;
@@ -9,32 +11,41 @@ use super::{gre, l2tp, mobile, overlay};
 
 /// A UDP datagram (RFC 768). Where both ports are known, the lower one decides, as in Wireshark.
 pub fn datagram<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    let Some((&[s0, s1, d0, d1, l0, l1, _, _], rest)) = v.split::<8>() else {
+    let Some((header, rest)) = split(v) else {
         return Decoded::Other;
     };
-    let payload = match u16::from_be_bytes([l0, l1]) {
+    let payload = match header.length() {
         // A jumbogram (RFC 2675 section 4) or a datagram for the card to cut up.
         0 => rest,
         len @ 8.. => rest.clip(u32::from(len) - 8),
         _ => return Decoded::Other,
     };
-    by_ports([s0, s1, d0, d1], payload, ctx)
+    by_ports(&header, payload, ctx)
 }
 
 /// UDP-Lite (RFC 3828), whose length is how far the checksum reaches.
 pub fn lite<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
-    match v.split::<8>() {
-        Some((&[s0, s1, d0, d1, ..], rest)) => by_ports([s0, s1, d0, d1], rest, ctx),
+    match split(v) {
+        Some((header, rest)) => by_ports(&header, rest, ctx),
         None => Decoded::Other,
     }
 }
 
-fn by_ports<'a>(ports: [u8; 4], payload: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
+fn split(v: View<'_>) -> Option<(UdpHeaderSlice<'_>, View<'_>)> {
+    let header = UdpHeaderSlice::from_slice(v.bytes).ok()?;
+    let rest = v.skip(header.slice().len())?;
+    Some((header, rest))
+}
+
+fn by_ports<'a>(
+    header: &UdpHeaderSlice<'_>,
+    payload: View<'a>,
+    ctx: &mut Context<'_>,
+) -> Decoded<'a> {
     if ctx.descend().is_none() {
         return Decoded::Undecoded;
     }
-    let [s0, s1, d0, d1] = ports;
-    let (source, destination) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+    let (source, destination) = (header.source_port(), header.destination_port());
     let (low, high) = (source.min(destination), source.max(destination));
     by_port(low, payload, ctx)
         .or_else(|| by_port(high, payload, ctx))
