@@ -244,7 +244,8 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    fn observe_wireshark_base(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) {
+    /// Wireshark's rule of port re-use knows the first sequence number of each direction, or what the other one first acknowledged.
+    pub(super) fn observe_wireshark_base(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) {
         let own = self.wireshark_base.of_mut(from);
         if own.is_none() {
             *own = Some(if flags.syn() {

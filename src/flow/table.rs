@@ -182,13 +182,10 @@ impl<R: StreamReader> Table<R> {
     pub fn take(&mut self, segment: &Segment<'_>) -> Option<&Connection<R>> {
         let (key, way) = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
         let Some(flags) = segment.flags else {
-            // Wireshark numbers a stream for it and reads no flags.
-            if self.find(&key).is_none() {
-                self.open(key, segment, TcpFlags::default());
-            }
+            self.take_broken(key, segment);
             return None;
         };
-        let opens = flags.syn() && !flags.ack();
+        let opens = opens_anew(flags);
         let index = match self.find(&key) {
             None => self.open(key, segment, flags),
             Some(Place::Whole(index)) => {
@@ -201,6 +198,28 @@ impl<R: StreamReader> Table<R> {
             Some(Place::Remnant(index)) => self.take_remnant(key, way, index, segment, flags)?,
         };
         self.deliver(index, flags, segment)
+    }
+
+    /// A header too broken to be a packet of a connection. Wireshark numbers a stream for it and learns its base sequence numbers.
+    fn take_broken(&mut self, key: Key, segment: &Segment<'_>) {
+        let index = match self.find(&key) {
+            None => self.open(key, segment, TcpFlags::default()),
+            Some(Place::Whole(index)) => {
+                let reused = opens_anew(segment.flag_bits)
+                    && self
+                        .whole_ref(index)
+                        .is_some_and(|connection| is_reused(connection, segment));
+                match reused {
+                    true => self.reopen(key, index, segment, TcpFlags::default()),
+                    false => index,
+                }
+            }
+            Some(Place::Remnant(_)) => return,
+        };
+        if let Some(connection) = self.whole_mut(index) {
+            let from = sender(connection, segment);
+            connection.observe_wireshark_base(from, segment.flag_bits, segment);
+        }
     }
 
     /// Remembers an ICMP error for the connection that it quotes.
@@ -438,8 +457,7 @@ impl<R: StreamReader> Table<R> {
     ) -> Option<u32> {
         let remnant = *self.remnants.get(index as usize)?;
         let own = usize::from(way == Way::Backward);
-        let opens = flags.syn() && !flags.ack();
-        let reused = opens && remnant.bases[own].is_some_and(|base| base != segment.seq);
+        let reused = opens_anew(flags) && remnant.bases[own].is_some_and(|base| base != segment.seq);
         if remnant.refused && flags.rst() {
             let server = (segment.addresses.src(), segment.src_port);
             let client = segment.addresses.dst();
@@ -729,6 +747,11 @@ fn sender<R: StreamReader>(connection: &Connection<R>, segment: &Segment<'_>) ->
     } else {
         Peer::Server
     }
+}
+
+/// A SYN without ACK: the client's first word.
+fn opens_anew(flags: TcpFlags) -> bool {
+    flags.syn() && !flags.ack()
 }
 
 /// A SYN that opens the 4-tuple anew.

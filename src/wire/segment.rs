@@ -212,6 +212,8 @@ pub struct Segment<'a> {
     pub ack: SeqNumber,
     /// `tcp.flags`; `None` where the header is too broken to have any (data offset below 5), as in Wireshark.
     pub flags: Option<TcpFlags>,
+    /// The bits that stand where flags should, also where `flags` is `None`: Wireshark's rule of port re-use reads them even so.
+    pub flag_bits: TcpFlags,
     /// `tcp.window_size_value`, unscaled.
     pub window: u16,
     /// Options.
@@ -253,6 +255,7 @@ impl Segment<'_> {
             seq: self.seq,
             ack: self.ack,
             flags: self.flags,
+            flag_bits: self.flag_bits,
             window: self.window,
             options: self.options,
             header: &[],

@@ -103,6 +103,7 @@ pub(super) fn segment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         seq: fixed.seq,
         ack: fixed.ack,
         flags,
+        flag_bits: fixed.flags,
         window: fixed.window,
         options,
         header: v.bytes.get(..header_end).unwrap_or(v.bytes),
