@@ -1,16 +1,18 @@
 //! One connection: both directions, FINs, reset episodes and the two idle clocks. Facts only.
 
+mod acknowledgement;
+mod activity;
+mod phases;
+mod reset;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::capture::{CaptureId, FrameId};
-use crate::flow::assembler::Novelty;
-use crate::flow::direction::{Both, Direction, FinSeen};
-use crate::flow::episode::Rejoined;
+use crate::flow::direction::{Both, Direction};
 use crate::flow::talk::Talk;
 use crate::flow::{
-    Activity, Episode, History, LastActivity, Mark, Orientation, Packet, PacketKind, Peer,
-    Sittings, StreamReader,
+    Episode, History, LastActivity, Orientation, Packet, PacketKind, Peer, Sittings, StreamReader,
 };
 use crate::time::{Interval, Timestamp};
 use crate::wire::{IcmpReason, Segment, SeqNumber, TcpFlags};
@@ -245,7 +247,12 @@ impl<R: StreamReader> Connection<R> {
     }
 
     /// Wireshark's rule of port re-use knows the first sequence number of each direction, or what the other one first acknowledged.
-    pub(super) fn observe_wireshark_base(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) {
+    pub(super) fn observe_wireshark_base(
+        &mut self,
+        from: Peer,
+        flags: TcpFlags,
+        segment: &Segment<'_>,
+    ) {
         let own = self.wireshark_base.of_mut(from);
         if own.is_none() {
             *own = Some(if flags.syn() {
@@ -349,280 +356,6 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    fn take_reset(&mut self, packet: Packet, segment: &Segment<'_>) {
-        let direction = self.directions.of_mut(packet.from);
-        direction.resets += 1;
-        direction.first_packet.get_or_insert(packet.time);
-        direction.base.get_or_insert(packet.seq);
-        let full = self.episodes.len() >= Self::EPISODES_KEPT;
-        match self.episodes.last_mut() {
-            Some(episode) if full || !episode.resumed => episode.add(packet),
-            _ => {
-                let mut state = self.frozen_directions();
-                state.of_mut(packet.from.other()).miss_before_reset(&packet);
-                let mut episode = Episode {
-                    resets: Vec::with_capacity(1),
-                    frames: Vec::with_capacity(1),
-                    packets: 0,
-                    before: self.history.to_vec(),
-                    before_skipped: self.history.skipped(),
-                    state,
-                    after: Vec::new(),
-                    dialogue: self.dialogue(),
-                    text: segment.payload.iter().copied().take(128).collect(),
-                    checksum_ok: segment.checksum_ok,
-                    mptcp_reason: segment.options.mptcp_reset_reason,
-                    resumed: false,
-                    later_data: Both::default(),
-                    last: packet.time,
-                };
-                episode.add(packet);
-                self.episodes.push(episode);
-            }
-        }
-    }
-
-    /// A packet after a RST: either it was captured a little late, or it tells what the RST did.
-    fn follow_reset(&mut self, packet: &Packet) {
-        let Some(episode) = self.episodes.last() else {
-            return;
-        };
-        let rejoined = episode.follows(packet).then(|| Rejoined {
-            directions: self.frozen_directions(),
-            dialogue: self.dialogue(),
-            last_activity: self.last_activity,
-        });
-        let fin = self.directions.of(packet.from).fin;
-        let Some(episode) = self.episodes.last_mut() else {
-            return;
-        };
-        if let Some(now) = rejoined {
-            episode.rejoin(packet, now);
-        } else {
-            episode.observe_later(packet);
-            episode.observe_acknowledged_fin(packet.from, fin);
-        }
-    }
-
-    /// Hands payload on. Returns whether all of it was housekeeping.
-    fn take_payload(&mut self, packet: &Packet, segment: &Segment<'_>) -> bool {
-        let probe = matches!(
-            packet.kind,
-            PacketKind::KeepaliveProbe | PacketKind::ZeroWindowProbe
-        );
-        if packet.kind == PacketKind::KeepaliveProbe {
-            self.probes_since_activity = self.probes_since_activity.saturating_add(1);
-        }
-        if packet.flags.syn() {
-            self.talk.begin(packet.from, packet.seq + 1);
-        }
-        if segment.payload_len == 0 || probe {
-            return false;
-        }
-        self.cut_payload |= (segment.payload.len() as u64) < u64::from(segment.payload_len);
-        self.first_to_speak.get_or_insert(packet.from);
-        let server_port = self.server.1;
-        match self.talk.take(packet.from, segment, server_port) {
-            Novelty::New(Activity::Application) => {
-                self.note_activity(packet);
-                false
-            }
-            Novelty::New(Activity::Housekeeping) => true,
-            Novelty::Old => false,
-        }
-    }
-
-    fn note_activity(&mut self, packet: &Packet) {
-        if let Some(pending) = self.pending_survival
-            && pending.resumed_by != packet.from
-        {
-            self.pending_survival = None;
-            self.keep_survival(pending);
-        }
-        let since = self
-            .last_activity
-            .map_or(self.opened, |activity| activity.time);
-        let application = packet.time - since;
-        if application >= Self::SHORTEST_SURVIVAL {
-            let survival = SurvivedIdle {
-                application,
-                wire: packet
-                    .previous_packet
-                    .map_or(application, |previous| packet.time - previous),
-                after: self.last_activity.map(|activity| activity.from),
-                resumed_by: packet.from,
-                frame: packet.frame,
-            };
-            let answers_nothing = self
-                .last_activity
-                .is_none_or(|activity| activity.from != packet.from);
-            match packet.from {
-                Peer::Server if answers_nothing => self.keep_survival(survival),
-                _ => self.pending_survival = Some(survival),
-            }
-        }
-        self.last_activity = Some(LastActivity {
-            time: packet.time,
-            frame: packet.frame,
-            from: packet.from,
-        });
-        self.probes_since_activity = 0;
-    }
-
-    fn keep_survival(&mut self, survival: SurvivedIdle) {
-        let place = self
-            .survived
-            .partition_point(|kept| kept.application >= survival.application);
-        if place < Self::SURVIVALS_KEPT {
-            self.survived.insert(place, survival);
-            self.survived.truncate(Self::SURVIVALS_KEPT);
-        }
-    }
-
-    fn take_handshake(&mut self, packet: &Packet, segment: &Segment<'_>) {
-        let established = self.established.is_some();
-        let server_iss = self.directions.server.iss;
-        let direction = self.directions.of_mut(packet.from);
-        match packet.kind {
-            PacketKind::Syn | PacketKind::SynAck => {
-                direction.iss.get_or_insert(packet.seq);
-                direction.syns += 1;
-                let first = direction.syn_times.map_or(packet.time, |(first, _)| first);
-                direction.syn_times = Some((first, packet.time));
-                direction.window_scale = segment.options.window_scale;
-                direction.mss = segment.options.mss;
-                direction.sack_permitted = segment.options.sack_permitted;
-                if packet.kind == PacketKind::SynAck && established && direction.syns > 1 {
-                    direction.syn_acks_after_ack += 1;
-                }
-            }
-            _ if packet.from == Peer::Client && !established => {
-                let completes =
-                    packet.flags.ack() && server_iss.is_none_or(|iss| packet.ack.is_after(iss));
-                if completes {
-                    self.established = Some(packet.time);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn take_fin(&mut self, packet: &Packet) {
-        if !packet.flags.fin() || packet.flags.syn() {
-            return;
-        }
-        let already = self.directions.of(packet.from).fin;
-        if already.is_some() {
-            return;
-        }
-        let seq = packet.seq + packet.len;
-        let activity = self
-            .last_activity
-            .filter(|activity| activity.frame != packet.frame);
-        let last_activity = activity.or(packet.last_activity);
-        let offset = self.talk.of(packet.from).offset_of(seq).unwrap_or_default();
-        let at = Mark {
-            time: packet.time,
-            frame: packet.frame,
-            offset,
-        };
-        let server_port = self.server.1;
-        self.talk.fin(packet.from, at, server_port);
-        self.directions.of_mut(packet.from).fin = Some(FinSeen {
-            time: packet.time,
-            frame: packet.frame,
-            seq,
-            ack: packet.flags.ack().then_some(packet.ack),
-            last_activity: if packet.is_new_data() && !packet.housekeeping {
-                self.last_activity
-            } else {
-                last_activity
-            },
-            wire_idle: packet
-                .previous_packet
-                .map(|previous| packet.time - previous),
-            acked_at: None,
-        });
-    }
-
-    /// What a packet acknowledges was said before what it carries.
-    fn hear_acknowledgement(&mut self, packet: &Packet) {
-        if !packet.flags.ack() || self.is_of_older_connection(packet.from) && !packet.flags.syn() {
-            return;
-        }
-        let peer = packet.from.other();
-        // A FIN takes a number and no place in the stream.
-        let fin = self.directions.of(peer).fin.map(|fin| fin.seq);
-        let ack = fin
-            .filter(|fin| packet.ack.is_after(*fin))
-            .unwrap_or(packet.ack);
-        self.talk.begin(peer, ack);
-        let now = (packet.time, packet.frame);
-        self.talk.acknowledged(peer, ack, now, self.server.1);
-    }
-
-    /// A server that still holds an older connection answers a new SYN with that one's numbers (RFC 9293 section 3.10.7.4).
-    fn is_of_older_connection(&self, from: Peer) -> bool {
-        from == Peer::Server
-            && self.directions.server.iss.is_none()
-            && self.directions.client.iss.is_some()
-            && self.directions.client.new_bytes == 0
-    }
-
-    fn take_acknowledgement(&mut self, packet: &Packet) {
-        if !packet.flags.ack() {
-            return;
-        }
-        let peer = packet.from.other();
-        let acknowledged = self.directions.of_mut(peer);
-        if let Some(fin) = &mut acknowledged.fin
-            && fin.acked_at.is_none()
-            && packet.ack.is_after(fin.seq)
-        {
-            fin.acked_at = Some(packet.time);
-        }
-        let progress = self
-            .directions
-            .of(packet.from)
-            .ack
-            .is_none_or(|ack| packet.ack.is_after(ack));
-        if progress {
-            self.directions.of_mut(packet.from).ack = Some(packet.ack);
-            self.directions.of_mut(peer).unanswered_retransmissions = 0;
-        }
-        let missed = self
-            .directions
-            .of(peer)
-            .snd_nxt
-            .filter(|next| packet.ack.is_after(*next));
-        if let Some(next) = missed {
-            let bytes = packet.ack.offset_from(next);
-            // An acknowledgement that jumps by more than any window was never of this data.
-            if bytes < (1 << 30) && !self.is_of_older_connection(packet.from) {
-                self.directions
-                    .of_mut(peer)
-                    .miss_until(packet.ack, packet.time);
-            }
-        }
-        if let Some((end, sent)) = *self.pending_acks.of(peer)
-            && !packet.ack.is_before(end)
-        {
-            *self.pending_acks.of_mut(peer) = None;
-            let sample = packet.time - sent;
-            let opening = self
-                .directions
-                .of(peer)
-                .iss
-                .is_some_and(|iss| end == iss + 1);
-            self.directions.of_mut(packet.from).answered_handshake |=
-                opening && sample >= Interval::ZERO;
-            let best = self.response_time.of_mut(packet.from);
-            if sample >= Interval::ZERO && best.is_none_or(|known| sample < known) {
-                *best = Some(sample);
-            }
-        }
-    }
-
     fn count(&mut self, packet: &Packet, segment: &Segment<'_>) {
         // Its acknowledgement was captured before it: a later one says nothing of the round trip.
         let acknowledged = self
@@ -687,14 +420,6 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    fn note_close(&mut self, time: Timestamp) {
-        let acked = |direction: &Direction| direction.fin.is_some_and(|fin| fin.acked_at.is_some());
-        if self.closed.is_none() && acked(&self.directions.client) && acked(&self.directions.server)
-        {
-            self.closed = Some(time);
-        }
-    }
-
     /// Nothing waits for an answer.
     pub(super) fn is_settled(&self) -> bool {
         self.talk.is_settled()
@@ -703,15 +428,6 @@ impl<R: StreamReader> Connection<R> {
     /// Both FINs were acknowledged and no RST was seen: memory can be given back.
     pub(super) fn is_quietly_closed(&self) -> bool {
         self.closed.is_some() && self.episodes.is_empty()
-    }
-
-    /// The round trip between both ends: the two halves that the point of capture sees (see science of vantage points:
-    /// SYN to SYN-ACK is the way to the server and back, SYN-ACK to ACK the way to the client and back).
-    pub fn round_trip(&self) -> Option<Interval> {
-        match (self.response_time.client, self.response_time.server) {
-            (Some(client), Some(server)) => Some(client + server),
-            (one, other) => one.or(other),
-        }
     }
 }
 

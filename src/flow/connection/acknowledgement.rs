@@ -1,0 +1,94 @@
+//! What acknowledgements tell: of the other side's bytes and FIN, and of the round trip.
+
+use super::Connection;
+use crate::flow::{Packet, Peer, StreamReader};
+use crate::time::Interval;
+
+impl<R: StreamReader> Connection<R> {
+    /// The round trip between both ends: the two halves that the point of capture sees (see science of vantage points:
+    /// SYN to SYN-ACK is the way to the server and back, SYN-ACK to ACK the way to the client and back).
+    pub fn round_trip(&self) -> Option<Interval> {
+        match (self.response_time.client, self.response_time.server) {
+            (Some(client), Some(server)) => Some(client + server),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// What a packet acknowledges was said before what it carries.
+    pub(super) fn hear_acknowledgement(&mut self, packet: &Packet) {
+        if !packet.flags.ack() || self.is_of_older_connection(packet.from) && !packet.flags.syn() {
+            return;
+        }
+        let peer = packet.from.other();
+        // A FIN takes a number and no place in the stream.
+        let fin = self.directions.of(peer).fin.map(|fin| fin.seq);
+        let ack = fin
+            .filter(|fin| packet.ack.is_after(*fin))
+            .unwrap_or(packet.ack);
+        self.talk.begin(peer, ack);
+        let now = (packet.time, packet.frame);
+        self.talk.acknowledged(peer, ack, now, self.server.1);
+    }
+
+    pub(super) fn take_acknowledgement(&mut self, packet: &Packet) {
+        if !packet.flags.ack() {
+            return;
+        }
+        let peer = packet.from.other();
+        let acknowledged = self.directions.of_mut(peer);
+        if let Some(fin) = &mut acknowledged.fin
+            && fin.acked_at.is_none()
+            && packet.ack.is_after(fin.seq)
+        {
+            fin.acked_at = Some(packet.time);
+        }
+        let progress = self
+            .directions
+            .of(packet.from)
+            .ack
+            .is_none_or(|ack| packet.ack.is_after(ack));
+        if progress {
+            self.directions.of_mut(packet.from).ack = Some(packet.ack);
+            self.directions.of_mut(peer).unanswered_retransmissions = 0;
+        }
+        let missed = self
+            .directions
+            .of(peer)
+            .snd_nxt
+            .filter(|next| packet.ack.is_after(*next));
+        if let Some(next) = missed {
+            let bytes = packet.ack.offset_from(next);
+            // An acknowledgement that jumps by more than any window was never of this data.
+            if bytes < (1 << 30) && !self.is_of_older_connection(packet.from) {
+                self.directions
+                    .of_mut(peer)
+                    .miss_until(packet.ack, packet.time);
+            }
+        }
+        if let Some((end, sent)) = *self.pending_acks.of(peer)
+            && !packet.ack.is_before(end)
+        {
+            *self.pending_acks.of_mut(peer) = None;
+            let sample = packet.time - sent;
+            let opening = self
+                .directions
+                .of(peer)
+                .iss
+                .is_some_and(|iss| end == iss + 1);
+            self.directions.of_mut(packet.from).answered_handshake |=
+                opening && sample >= Interval::ZERO;
+            let best = self.response_time.of_mut(packet.from);
+            if sample >= Interval::ZERO && best.is_none_or(|known| sample < known) {
+                *best = Some(sample);
+            }
+        }
+    }
+
+    /// A server that still holds an older connection answers a new SYN with that one's numbers (RFC 9293 section 3.10.7.4).
+    fn is_of_older_connection(&self, from: Peer) -> bool {
+        from == Peer::Server
+            && self.directions.server.iss.is_none()
+            && self.directions.client.iss.is_some()
+            && self.directions.client.new_bytes == 0
+    }
+}

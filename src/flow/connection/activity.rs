@@ -1,0 +1,83 @@
+//! Payload, and the silences between it.
+
+use super::{Connection, SurvivedIdle};
+use crate::flow::assembler::Novelty;
+use crate::flow::{Activity, LastActivity, Packet, PacketKind, Peer, StreamReader};
+use crate::wire::Segment;
+
+impl<R: StreamReader> Connection<R> {
+    /// Hands payload on. Returns whether all of it was housekeeping.
+    pub(super) fn take_payload(&mut self, packet: &Packet, segment: &Segment<'_>) -> bool {
+        let probe = matches!(
+            packet.kind,
+            PacketKind::KeepaliveProbe | PacketKind::ZeroWindowProbe
+        );
+        if packet.kind == PacketKind::KeepaliveProbe {
+            self.probes_since_activity = self.probes_since_activity.saturating_add(1);
+        }
+        if packet.flags.syn() {
+            self.talk.begin(packet.from, packet.seq + 1);
+        }
+        if segment.payload_len == 0 || probe {
+            return false;
+        }
+        self.cut_payload |= (segment.payload.len() as u64) < u64::from(segment.payload_len);
+        self.first_to_speak.get_or_insert(packet.from);
+        let server_port = self.server.1;
+        match self.talk.take(packet.from, segment, server_port) {
+            Novelty::New(Activity::Application) => {
+                self.note_activity(packet);
+                false
+            }
+            Novelty::New(Activity::Housekeeping) => true,
+            Novelty::Old => false,
+        }
+    }
+
+    fn note_activity(&mut self, packet: &Packet) {
+        if let Some(pending) = self.pending_survival
+            && pending.resumed_by != packet.from
+        {
+            self.pending_survival = None;
+            self.keep_survival(pending);
+        }
+        let since = self
+            .last_activity
+            .map_or(self.opened, |activity| activity.time);
+        let application = packet.time - since;
+        if application >= Self::SHORTEST_SURVIVAL {
+            let survival = SurvivedIdle {
+                application,
+                wire: packet
+                    .previous_packet
+                    .map_or(application, |previous| packet.time - previous),
+                after: self.last_activity.map(|activity| activity.from),
+                resumed_by: packet.from,
+                frame: packet.frame,
+            };
+            let answers_nothing = self
+                .last_activity
+                .is_none_or(|activity| activity.from != packet.from);
+            match packet.from {
+                Peer::Server if answers_nothing => self.keep_survival(survival),
+                _ => self.pending_survival = Some(survival),
+            }
+        }
+        self.last_activity = Some(LastActivity {
+            time: packet.time,
+            frame: packet.frame,
+            from: packet.from,
+        });
+        self.probes_since_activity = 0;
+    }
+
+    fn keep_survival(&mut self, survival: SurvivedIdle) {
+        let place = self
+            .survived
+            .partition_point(|kept| kept.application >= survival.application);
+        if place < Self::SURVIVALS_KEPT {
+            self.survived.insert(place, survival);
+            self.survived.truncate(Self::SURVIVALS_KEPT);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+use super::Table;
+use crate::dialogue::DialogueReader;
+use crate::flow::Limits;
+use crate::testing::Ladder;
+use crate::wire::{Segment, TcpFlags};
+
+/// Streams of the connections held after the ladder's segments, each changed before it is taken.
+fn streams(ladder: &Ladder, change: impl Fn(usize, &mut Segment<'_>)) -> Vec<u32> {
+    let mut table = Table::<DialogueReader>::new(Limits::default());
+    let mut number = 0;
+    ladder.trace().segments(|segment| {
+        let mut segment = *segment;
+        change(number, &mut segment);
+        number += 1;
+        table.take(&segment);
+    });
+    table
+        .connections()
+        .iter()
+        .map(|connection| connection.first_stream())
+        .collect()
+}
+
+/// The data offset is too small for a header: no flags, whatever bits stand there.
+fn break_header(segment: &mut Segment<'_>, bits: u16) {
+    segment.flags = None;
+    segment.flag_bits = TcpFlags(bits);
+}
+
+#[test]
+fn the_same_syn_again_is_the_same_stream() {
+    let ladder = Ladder::to(80).client(0, "S").again(1);
+    assert_eq!(streams(&ladder, |_, _| {}), [0]);
+}
+
+#[test]
+fn a_broken_syn_counts_for_the_rule_of_port_reuse() {
+    let ladder = Ladder::to(80).client(0, "S").again(1);
+    let first = |bits: u16| {
+        move |number: usize, segment: &mut Segment<'_>| {
+            if number == 0 {
+                break_header(segment, bits);
+            }
+        }
+    };
+    assert_eq!(
+        streams(&ladder, first(0x002)),
+        [0],
+        "its number is the SYN's"
+    );
+    assert_eq!(
+        streams(&ladder, first(0x500)),
+        [0, 1],
+        "taken for data, its number is one after the SYN's"
+    );
+}
+
+#[test]
+fn a_broken_syn_with_another_number_opens_a_stream() {
+    let ladder = Ladder::to(80).client(0, "S").client(1, "S").seq(77);
+    let last = |number: usize, segment: &mut Segment<'_>| {
+        if number == 1 {
+            break_header(segment, 0x002);
+        }
+    };
+    assert_eq!(streams(&ladder, last), [0, 1]);
+}
