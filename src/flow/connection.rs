@@ -246,7 +246,8 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    /// Wireshark's rule of port re-use knows the first sequence number of each direction, or what the other one first acknowledged.
+    /// Wireshark's rule of port re-use knows the first sequence number of each direction, or what the other one first acknowledged; a
+    /// SYN-ACK with another number makes that the first one.
     pub(super) fn observe_wireshark_base(
         &mut self,
         from: Peer,
@@ -254,16 +255,21 @@ impl<R: StreamReader> Connection<R> {
         segment: &Segment<'_>,
     ) {
         let own = self.wireshark_base.of_mut(from);
-        if own.is_none() {
-            *own = Some(if flags.syn() {
-                segment.seq
-            } else {
-                segment.seq - 1
-            });
+        if flags.syn() && flags.ack() && own.is_some() {
+            *own = Some(segment.seq);
         }
-        let other = self.wireshark_base.of_mut(from.other());
-        if other.is_none() && flags.ack() {
-            *other = Some(segment.ack - 1);
+        if segment.header_past_end {
+            return;
+        }
+        own.get_or_insert(if flags.syn() {
+            segment.seq
+        } else {
+            segment.seq - 1
+        });
+        if flags.ack() {
+            self.wireshark_base
+                .of_mut(from.other())
+                .get_or_insert(segment.ack - 1);
         }
     }
 

@@ -27,7 +27,8 @@ pub(super) fn v4<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         (TYPE_DEST_UNREACH, CODE_DST_UNREACH_NEED_FRAG) => IcmpReason::TooBig,
         (TYPE_DEST_UNREACH, _) => IcmpReason::Unreachable,
         (TYPE_TIME_EXCEEDED, _) => IcmpReason::TimeExceeded,
-        (TYPE_SOURCE_QUENCH | TYPE_REDIRECT | TYPE_PARAMETER_PROBLEM, _) => IcmpReason::Other,
+        (TYPE_SOURCE_QUENCH | TYPE_PARAMETER_PROBLEM, _) => IcmpReason::Other,
+        // A redirect's packet went on its way; Wireshark gives its quote no stream either.
         _ => return Decoded::Other,
     };
     quote(quoted, reason, ctx, ip::v4)

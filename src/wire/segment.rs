@@ -214,6 +214,8 @@ pub struct Segment<'a> {
     pub flags: Option<TcpFlags>,
     /// The bits that stand where flags should, also where `flags` is `None`: Wireshark's rule of port re-use reads them even so.
     pub flag_bits: TcpFlags,
+    /// The data offset points behind the end of the segment.
+    pub header_past_end: bool,
     /// `tcp.window_size_value`, unscaled.
     pub window: u16,
     /// Options.
@@ -256,6 +258,7 @@ impl Segment<'_> {
             ack: self.ack,
             flags: self.flags,
             flag_bits: self.flag_bits,
+            header_past_end: self.header_past_end,
             window: self.window,
             options: self.options,
             header: &[],

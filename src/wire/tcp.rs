@@ -104,6 +104,7 @@ pub(super) fn segment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         ack: fixed.ack,
         flags,
         flag_bits: fixed.flags,
+        header_past_end: fixed.header_len as u32 > v.wire,
         window: fixed.window,
         options,
         header: v.bytes.get(..header_end).unwrap_or(v.bytes),

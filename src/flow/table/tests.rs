@@ -65,3 +65,25 @@ fn a_broken_syn_with_another_number_opens_a_stream() {
     };
     assert_eq!(streams(&ladder, last), [0, 1]);
 }
+
+/// The data offset points behind the end, as in `header_past_end`.
+fn stretch_header(number: usize) -> impl Fn(usize, &mut Segment<'_>) {
+    move |at, segment| segment.header_past_end |= at == number
+}
+
+#[test]
+fn a_header_behind_the_end_teaches_no_base_sequence_number() {
+    let ladder = Ladder::to(80).client(0, "S").client(1, "S").seq(77);
+    assert_eq!(streams(&ladder, |_, _| {}), [0, 1]);
+    assert_eq!(streams(&ladder, stretch_header(0)), [0]);
+    assert_eq!(streams(&ladder, stretch_header(1)), [0, 1]);
+}
+
+#[test]
+fn a_syn_ack_with_another_number_makes_that_the_first() {
+    let twice = Ladder::to(80).handshake(0).server(1, "S.").seq(77);
+    let again = twice.clone().server(2, "S").seq(77);
+    assert_eq!(streams(&again, |_, _| {}), [0]);
+    let other = twice.server(2, "S").seq(78);
+    assert_eq!(streams(&other, |_, _| {}), [0, 1]);
+}

@@ -12,7 +12,8 @@ pub fn gtp_user<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Option<Decoded<'a>> {
     const OPTIONAL_FIELDS: u8 = 0x07;
     const EXTENSIONS: u8 = 0x04;
     let (flags, kind) = (v.u8(0)?, v.u8(1)?);
-    if kind != USER_DATA {
+    // Version 2 only signals (3GPP TS 29.274).
+    if kind != USER_DATA || flags >> 5 > 1 {
         return Some(Decoded::Other);
     }
     // The first version of all has a longer header (3GPP TS 09.60 section 6).

@@ -1,0 +1,142 @@
+//! The promise: streams are numbered as Wireshark numbers them, also where bytes are wrong.
+//!
+//! Needs tshark, and says so where it is absent.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use whyrst::analysis::{AnalysisOptions, Analyzer};
+use whyrst::capture::{Captures, Input};
+
+/// One byte in so many is wrong …
+const ONE_IN: u64 = 40;
+/// … among those of the network's and the transport's headers.
+const HEADERS: std::ops::Range<usize> = 16..70;
+
+fn captures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+    let mut all: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the captures")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.to_string_lossy().contains(".pcap"))
+        .collect();
+    all.sort();
+    all
+}
+
+/// The frames of a capture as a pcap file, with wrong bytes in their headers.
+fn damaged(path: &Path, mut random: u64) -> Vec<u8> {
+    let mut captures = Captures::open(&[Input::File(path.to_owned())]).expect("a capture");
+    let mut file = Vec::new();
+    while let Some(frame) = captures.next_frame() {
+        if file.is_empty() {
+            for word in [
+                0xa1b2_3c4d,
+                0x0004_0002,
+                0,
+                0,
+                0x0004_0000,
+                frame.link.0.into(),
+            ] {
+                file.extend_from_slice(&u32::to_le_bytes(word));
+            }
+        }
+        let nanos = frame.time.as_nanos();
+        let (len, original) = (frame.data.len() as u32, frame.original_len);
+        for word in [
+            (nanos / 1_000_000_000) as u32,
+            (nanos % 1_000_000_000) as u32,
+            len,
+            original,
+        ] {
+            file.extend_from_slice(&u32::to_le_bytes(word));
+        }
+        for (index, byte) in frame.data.iter().enumerate() {
+            // xorshift64
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let wrong = HEADERS.contains(&index) && random.is_multiple_of(ONE_IN);
+            file.push(if wrong { (random >> 32) as u8 } else { *byte });
+        }
+    }
+    file
+}
+
+/// Frame and stream of every RST, as tshark has them; those that ICMP errors quote are none. `None` where tshark is absent.
+fn tsharks(path: &Path) -> Option<BTreeSet<(u32, u32)>> {
+    let output = Command::new("tshark")
+        .args(["-n", "-o", "ip.defragment:TRUE", "-Y", "tcp.flags.reset==1"])
+        .args([
+            "-T",
+            "fields",
+            "-E",
+            "occurrence=l",
+            "-e",
+            "frame.number",
+            "-e",
+            "tcp.stream",
+        ])
+        .args(["-e", "frame.protocols", "-r"])
+        .arg(path)
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).expect("text");
+    let rows = text
+        .lines()
+        .map(|line| line.split('\t').collect::<Vec<_>>());
+    Some(
+        rows.filter(|columns| !columns[2].contains("icmp"))
+            .map(|columns| {
+                (
+                    columns[0].parse().expect("a frame"),
+                    columns[1].parse().expect("a stream"),
+                )
+            })
+            .collect(),
+    )
+}
+
+/// The same as reported here.
+fn ours(path: &Path) -> BTreeSet<(u32, u32)> {
+    let mut captures = Captures::open(&[Input::File(path.to_owned())]).expect("a capture");
+    let mut analyzer = Analyzer::new(AnalysisOptions::default());
+    while let Some(frame) = captures.next_frame() {
+        analyzer.frame(&frame);
+    }
+    let findings = analyzer.report(Vec::new()).resets;
+    findings
+        .iter()
+        .flat_map(|finding| {
+            let stream = finding.connection.stream;
+            finding.frames.iter().map(move |frame| (*frame, stream))
+        })
+        .collect()
+}
+
+#[test]
+fn wrong_bytes_change_no_stream_number() {
+    let mut wrong = Vec::new();
+    for (index, path) in captures().iter().enumerate() {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        let copy = std::env::temp_dir().join(format!(
+            "whyrst-damaged-{}-{index}.pcap",
+            std::process::id()
+        ));
+        std::fs::write(&copy, damaged(path, 0x9e37_79b9_7f4a_7c15 ^ index as u64)).expect("a copy");
+        let expected = tsharks(&copy);
+        let found = ours(&copy);
+        std::fs::remove_file(&copy).expect("the copy");
+        let Some(expected) = expected else {
+            println!("skipped: no tshark");
+            return;
+        };
+        if found != expected {
+            let missed: Vec<_> = expected.difference(&found).collect();
+            let invented: Vec<_> = found.difference(&expected).collect();
+            wrong.push(format!("{name}: missed {missed:?}, invented {invented:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
