@@ -107,6 +107,7 @@ fn end_of(connection: &Tracked, verdict: Option<&Verdict>, turns: &[Turn]) -> Op
         .filter(|_| !ignored);
     match (first, reset) {
         (Some((peer, fin)), reset) if reset.is_none_or(|reset| fin.time <= reset.time) => {
+            let (peer, fin) = whose_close(connection, peer, fin);
             Some(fin_end(connection, peer, &fin, cause, turns))
         }
         (_, Some(reset)) => {
@@ -114,11 +115,7 @@ fn end_of(connection: &Tracked, verdict: Option<&Verdict>, turns: &[Turn]) -> Op
                 .and_then(|verdict| verdict.reset.as_ref())
                 .map(|reset| reset.sender);
             Some(IdleEnd {
-                by: match sender {
-                    Some(ResetSender::Client) => Some(Peer::Client),
-                    Some(ResetSender::Server) => Some(Peer::Server),
-                    _ => None,
-                },
+                by: sender.and_then(endpoint),
                 how: IdleEndBy::Rst,
                 at: reset.time,
                 frame: reset.frame,
@@ -131,7 +128,10 @@ fn end_of(connection: &Tracked, verdict: Option<&Verdict>, turns: &[Turn]) -> Op
                 awaiting_response: open_at(turns, reset.time),
                 prompted: verdict
                     .and_then(|verdict| verdict.reset.as_ref())
-                    .is_some_and(|reset| reset.trigger.1.is_some()),
+                    .is_some_and(|reset| reset.trigger.1.is_some())
+                    || sender
+                        .and_then(endpoint)
+                        .is_some_and(|peer| bidden(connection, peer, reset.time)),
                 cause,
             })
         }
@@ -159,13 +159,43 @@ fn fin_end(
         application,
         wire: fin.wire_idle.unwrap_or(Interval::ZERO),
         awaiting_response: open_before(turns, fin.time),
-        prompted: connection
-            .directions
-            .of(peer.other())
-            .fin
-            .is_some_and(|other| other.time < fin.time),
+        prompted: bidden(connection, peer, fin.time),
         cause,
     }
+}
+
+/// The end that made a reset, if one of them did.
+fn endpoint(sender: ResetSender) -> Option<Peer> {
+    match sender {
+        ResetSender::Client => Some(Peer::Client),
+        ResetSender::Server => Some(Peer::Server),
+        _ => None,
+    }
+}
+
+/// The FIN that ended a connection, of which `fin` was the first: one that answers a goodbye came before the FIN of the one who had
+/// said it.
+fn whose_close(connection: &Tracked, peer: Peer, fin: FinSeen) -> (Peer, FinSeen) {
+    let other = peer.other();
+    let own = connection.directions.of(other).fin;
+    match own.filter(|own| own.time - fin.time <= ANSWERED_WITHIN) {
+        Some(own) if bidden(connection, peer, fin.time) => (other, own),
+        _ => (peer, fin),
+    }
+}
+
+/// How long after a goodbye a close still answers it. A peer that stays longer stays by a clock of its own.
+const ANSWERED_WITHIN: Interval = Interval::from_millis(1000);
+
+/// The other side had just said goodbye (close_notify, GOAWAY, a database's last error) when `closer` closed: the timer was not
+/// the closer's.
+fn bidden(connection: &Tracked, closer: Peer, closed: Timestamp) -> bool {
+    connection.reader().is_some_and(|reader| {
+        reader.farewells().iter().any(|farewell| {
+            let since = closed - farewell.at.time;
+            farewell.from != closer && (Interval::ZERO..=ANSWERED_WITHIN).contains(&since)
+        })
+    })
 }
 
 /// A request was unanswered at `moment`, and had been sent before it by more than a crossing takes.
@@ -219,5 +249,97 @@ pub fn story<'a>(connection: &'a Tracked, turns: Cow<'a, [Turn]>) -> ConnectionS
             .as_deref()
             .map_or(Peer::Client, DialogueReader::requester),
         turns,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::IdleTimeout;
+    use crate::testing::Ladder;
+
+    /// A question and its answer, three seconds of silence, what the server then says, and both FINs: the client's first.
+    fn timers(port: u16, question: &[u8], answer: &[u8], last_words: &[u8]) -> Vec<IdleTimeout> {
+        let ladder = Ladder::to(port)
+            .handshake(0)
+            .client(100, "P.")
+            .payload(question)
+            .server(110, "P.")
+            .payload(answer)
+            .client(111, ".")
+            .server(3_110, "P.")
+            .payload(last_words)
+            .client(3_111, "F.")
+            .server(3_112, "F.")
+            .client(3_113, ".");
+        ladder.trace().report().idle_timeouts
+    }
+
+    fn owners(timers: &[IdleTimeout]) -> Vec<&str> {
+        timers.iter().map(|timer| timer.role.as_str()).collect()
+    }
+
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+    #[test]
+    fn a_close_that_answers_a_goodbye_is_the_goodbyes() {
+        let timed_out =
+            b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let timers = timers(80, GET, OK, timed_out);
+        assert_eq!(owners(&timers), ["server"]);
+        let estimate = timers[0].estimate_s.unwrap();
+        assert!((estimate - 3.0).abs() < 0.01, "{estimate}");
+    }
+
+    /// RFC 8446 section 6.1: the one who gets close_notify may close at once.
+    #[test]
+    fn close_notify_asks_for_the_close() {
+        let record = |kind: u8, length: u8| {
+            let mut bytes = vec![kind, 3, 3, 0, length];
+            bytes.resize(5 + usize::from(length), 7);
+            bytes
+        };
+        let timers = timers(443, &record(23, 80), &record(23, 90), &record(21, 26));
+        assert_eq!(owners(&timers), ["server"]);
+    }
+
+    /// RFC 9113 section 6.8.
+    #[test]
+    fn goaway_asks_for_the_close() {
+        let frame = |kind: u8, flags: u8, stream: u8, body: &[u8]| {
+            let mut bytes = vec![0, 0, body.len() as u8, kind, flags, 0, 0, 0, stream];
+            bytes.extend_from_slice(body);
+            bytes
+        };
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice();
+        let question = [
+            preface,
+            &frame(4, 0, 0, b""),
+            &frame(1, 5, 1, &[0x82, 0x84]),
+        ]
+        .concat();
+        let answer = [frame(4, 0, 0, b""), frame(1, 5, 1, &[0x88])].concat();
+        let timers = timers(
+            80,
+            &question,
+            &answer,
+            &frame(7, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0]),
+        );
+        assert_eq!(owners(&timers), ["server"]);
+    }
+
+    #[test]
+    fn a_close_without_a_goodbye_is_the_closers_own() {
+        let ladder = Ladder::to(80)
+            .handshake(0)
+            .client(100, "P.")
+            .payload(GET)
+            .server(110, "P.")
+            .payload(OK)
+            .client(111, ".")
+            .client(3_111, "F.")
+            .server(3_112, "F.")
+            .client(3_113, ".");
+        assert_eq!(owners(&ladder.trace().report().idle_timeouts), ["client"]);
     }
 }

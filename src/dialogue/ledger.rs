@@ -258,6 +258,11 @@ impl Ledger {
         self.hints.as_deref()
     }
 
+    /// Goodbyes, oldest first.
+    pub(super) fn farewells(&self) -> &[Farewell] {
+        &self.farewells
+    }
+
     /// Exchanges begun in all.
     pub(super) const fn begun(&self) -> u64 {
         self.requests

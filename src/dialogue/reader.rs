@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::exchange::{Dialogue, Hints, Protocol};
+use super::exchange::{Dialogue, Farewell, Hints, Protocol};
 use super::guess::{self, Guess};
 use super::http1::Http1;
 use super::http2::Http2;
@@ -102,6 +102,11 @@ impl DialogueReader {
     /// Headers that name products, where any were seen.
     pub fn hints(&self) -> Option<&Hints> {
         self.ledger.known_hints()
+    }
+
+    /// Goodbyes, oldest first; the newest few.
+    pub fn farewells(&self) -> &[Farewell] {
+        self.ledger.farewells()
     }
 
     /// The newest exchanges in brief, oldest first; as many as a [`snapshot`](Self::snapshot) holds, and after the close of the

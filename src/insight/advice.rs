@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::dialogue::Protocol;
+use crate::insight::observation::believable;
 use crate::insight::{IdleObservation, KnownTimeout, KnownTimeouts};
 use crate::report::{Advice, Alignment, Finding, IdleTimeout, SettingLine};
 use crate::verdict::{Cause, Harm, RetrySafety};
@@ -251,6 +252,7 @@ fn silent_expiry(server: SocketAddr, cited: &[&Finding], grounds: &Grounds<'_>) 
     let shortest = cited
         .iter()
         .filter_map(|finding| finding.idle.wire_s)
+        .filter(believable)
         .fold(f64::MAX, f64::min);
     let limit = path
         .and_then(|path| path.lower_s.or(path.upper_s))

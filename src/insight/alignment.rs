@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::flow::Peer;
+use crate::insight::observation::is_believable;
 use crate::insight::{IdleEndBy, IdleObservation};
 use crate::report::{Alignment, IdleTimeout};
 use crate::time::Interval;
@@ -62,17 +63,17 @@ impl Pair {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        for survival in observation.survived.iter().filter(|survival| {
+        for survival in observation.survivals().filter(|survival| {
             survival.kind == IdleKind::BetweenRequests && survival.resumed_by == Peer::Client
         }) {
             self.reused_after = self.reused_after.max(survival.application.as_secs_f64());
         }
-        if let Some(open) = observation.open_idle.filter(|_| observation.requests > 0) {
+        let open = observation.open_idle.filter(|open| is_believable(*open));
+        if let Some(open) = open.filter(|_| observation.requests > 0) {
             self.held = self.held.max(open.as_secs_f64());
         }
         let Some(end) = observation
-            .end
-            .as_ref()
+            .believable_end()
             .filter(|end| !end.awaiting_response && !end.prompted)
         else {
             return;

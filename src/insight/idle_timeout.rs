@@ -103,8 +103,7 @@ fn survivals<'a>(
 ) -> impl Iterator<Item = (f64, f64)> + 'a {
     let path = matches!(owner, Owner::Path(..));
     observation
-        .survived
-        .iter()
+        .survivals()
         .filter(move |survival| path || survival.kind == IdleKind::BetweenRequests)
         .map(|survival| {
             (
@@ -116,7 +115,7 @@ fn survivals<'a>(
 
 /// The close of a connection, if it says something of this owner's timer.
 fn sample(observation: &IdleObservation, owner: Owner) -> Option<Sample> {
-    let end: &IdleEnd = observation.end.as_ref()?;
+    let end: &IdleEnd = observation.believable_end()?;
     let by_hand = matches!(end.how, IdleEndBy::Fin | IdleEndBy::Rst);
     let fits = match owner {
         Owner::Path(..) => end.by.is_none(),

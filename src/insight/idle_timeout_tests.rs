@@ -292,3 +292,38 @@ proptest! {
         prop_assert_eq!(one.estimate_s, other.estimate_s);
     }
 }
+
+/// The distance between a record whose time was damaged and its neighbours.
+const FIFTY_YEARS: f64 = 1_795_223_716.0;
+
+#[test]
+fn a_silence_that_no_clock_measured_makes_no_timer() {
+    for damaged in [FIFTY_YEARS, 518_401.0, -3_600.0] {
+        let mut one = closed(0.0, 5.0, &[]);
+        let end = one.end.as_mut().unwrap();
+        (end.application, end.wire) = (
+            Interval::from_secs_f64(damaged),
+            Interval::from_secs_f64(damaged),
+        );
+        assert!(infer(&[one], KnownTimeouts::built_in()).is_empty());
+    }
+    assert_eq!(
+        server_timer(&[closed(0.0, 432_000.0, &[])]).estimate_s,
+        Some(432_000.0)
+    );
+}
+
+#[test]
+fn among_honest_closes_a_damaged_time_changes_nothing() {
+    let honest: Vec<_> = (0..6)
+        .map(|n| closed(f64::from(n) * 3.1, 6.0, &[5.9]))
+        .collect();
+    let mut damaged = honest.clone();
+    damaged.push(closed(1.0, FIFTY_YEARS, &[FIFTY_YEARS]));
+    damaged.push(closed(2.0, -FIFTY_YEARS, &[-FIFTY_YEARS]));
+    let (one, other) = (server_timer(&honest), server_timer(&damaged));
+    assert_eq!(
+        (one.estimate_s, one.closes, one.survived_longest_s),
+        (other.estimate_s, other.closes, other.survived_longest_s)
+    );
+}

@@ -96,4 +96,33 @@ pub struct IdleObservation<'a> {
 impl IdleObservation<'_> {
     /// How many survived silences are kept.
     pub const KEPT: usize = 16;
+
+    /// Silences survived that a clock can have measured.
+    pub fn survivals(&self) -> impl Iterator<Item = &IdleSurvival> {
+        self.survived
+            .iter()
+            .filter(|survival| is_believable(survival.application) && is_believable(survival.wire))
+    }
+
+    /// The end, if a clock can have measured the silence before it.
+    pub fn believable_end(&self) -> Option<&IdleEnd> {
+        self.end
+            .as_ref()
+            .filter(|end| is_believable(end.application) && is_believable(end.wire))
+    }
+}
+
+/// No silence longer than this makes a timer or a setting. Of the timers in `known_timeouts.toml`, Linux connection tracking has the
+/// longest, five days (`nf_conntrack_tcp_timeout_established`); a day is added to catch what outlives it. Longer ones come from
+/// damaged timestamps and clocks that were set: a record of 1970 among those of today is no idle timeout of fifty years.
+pub const LONGEST_SILENCE: Interval = Interval::from_millis(6 * 24 * 3_600 * 1_000);
+
+/// It lasted no less than no time (a clock set back), and not longer than [`LONGEST_SILENCE`].
+pub fn is_believable(silence: Interval) -> bool {
+    (Interval::ZERO..=LONGEST_SILENCE).contains(&silence)
+}
+
+/// The same of a silence in seconds, as findings have it.
+pub(super) fn believable(seconds: &f64) -> bool {
+    (0.0..=LONGEST_SILENCE.as_secs_f64()).contains(seconds)
 }

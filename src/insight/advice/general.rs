@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{line, plain, retries_of_writes};
+use crate::insight::observation::believable;
 use crate::report::{Advice, Endpoint, Finding};
 use crate::verdict::{Cause, Harm};
 
@@ -154,6 +155,7 @@ fn waiting(at: &str, cited: &[&Finding]) -> Advice {
     let waited = cited
         .iter()
         .filter_map(|finding| finding.idle.application_s)
+        .filter(believable)
         .fold(0.0, f64::max);
     // A caller that gives up within a blink was not waiting for the answer.
     let (longer, here) = if waited >= 0.1 {
