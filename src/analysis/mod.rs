@@ -2,10 +2,13 @@
 
 mod community_id;
 mod endings;
+mod finding;
 mod findings;
 mod insight;
+mod judges;
 mod ladder;
 mod neighbours;
+mod refusals;
 mod rows;
 mod watch;
 mod witness;

@@ -8,7 +8,8 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::analysis::Analyzer;
-use crate::analysis::findings::{Judges, refused_group, turns};
+use crate::analysis::judges::{Judges, turns};
+use crate::analysis::refusals::refused_group;
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, RefusedGroup};
 use crate::kernel::KernelSays;

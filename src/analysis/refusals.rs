@@ -1,0 +1,134 @@
+//! Entries that stand for many refused connections.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::analysis::community_id::community_id;
+use crate::analysis::finding::endpoint;
+use crate::flow::{FirstRefusal, Orientation, Peer, RefusedGroup, RefusedScope};
+use crate::report::{ConnectionId, Evidence, Finding, Fins, HandshakeSeen, Idle, Trigger};
+use crate::verdict::{Cause, Confidence, Effect, Form, Harm, IdleKind, ResetSender, TriggerKind};
+
+/// Refusals beyond the number kept apart: one entry that stands for many.
+pub fn refused_group(group: &RefusedGroup) -> Finding {
+    let FirstRefusal {
+        time: first,
+        frame,
+        client_port,
+        stream: (_, stream),
+    } = group.first;
+    let client = (group.client, client_port);
+    Finding {
+        id: String::new(),
+        connection: ConnectionId {
+            client: endpoint(client),
+            server: endpoint(group.server),
+            stream,
+            community_id: community_id(client, group.server),
+            opened: first,
+            handshake: HandshakeSeen::Partly,
+            orientation: Orientation::Syn,
+        },
+        at: first,
+        capture: frame.capture.0,
+        frame: frame.number.0,
+        packets: group.packets,
+        frames: group
+            .frames
+            .iter()
+            .filter(|other| other.capture == frame.capture)
+            .map(|frame| frame.number.0)
+            .collect(),
+        form: Some(Form::Reply),
+        sender: Some(ResetSender::Server),
+        claimed_sender: Some(Peer::Server),
+        sender_confidence: Some(Confidence::Possible),
+        effect: Some(Effect::TookEffect),
+        cause: Cause::ConnectionRefused,
+        confidence: Confidence::Certain,
+        detail: None,
+        alternatives: Vec::new(),
+        trigger: Some(Trigger {
+            frame: None,
+            kind: TriggerKind::Syn,
+            from: Some(Peer::Client),
+        }),
+        idle: Idle {
+            kind: IdleKind::None,
+            application_s: None,
+            wire_s: None,
+            since_frame: None,
+            last_from: None,
+            keepalive_probes: 0,
+        },
+        fins: Fins::default(),
+        harm: Harm::Refused,
+        retry: None,
+        request: None,
+        victim: Some(Peer::Client),
+        victim_errors: BTreeMap::new(),
+        evidence: vec![together(group)],
+        evidence_against: Vec::new(),
+        explanation: explanation(group),
+        advice: Vec::new(),
+        wireshark_filter: group_filter(group),
+        reset_text: None,
+        connections: Some(group.connections),
+        first: Some(first),
+        last: Some(group.last.0),
+        hop: None,
+        kernel: None,
+        ladder: Vec::new(),
+    }
+}
+
+fn together(group: &RefusedGroup) -> Evidence {
+    Evidence {
+        text: format!(
+            "{} connections were answered by RST,ACK to their SYN; they are one entry",
+            group.connections
+        ),
+        frames: vec![group.first.frame.number.0],
+    }
+}
+
+fn explanation(group: &RefusedGroup) -> String {
+    match group.scope {
+        RefusedScope::Service => format!(
+            "Nothing accepts connections on port {} at that address: attempts from one address were refused ({} in all).",
+            group.server.1, group.connections
+        ),
+        RefusedScope::Host => format!(
+            "One address tried many ports of this server, as a scan does: {} further attempts were refused, the first of them at port {}.",
+            group.connections, group.server.1
+        ),
+        RefusedScope::Client => format!(
+            "One address tried many servers, as a scan does: {} further attempts were refused; the first of them is named here.",
+            group.connections
+        ),
+        RefusedScope::Anyone => format!(
+            "{} further attempts of too many addresses to tell apart were refused; the first of them is named here.",
+            group.connections
+        ),
+    }
+}
+
+fn group_filter(group: &RefusedGroup) -> String {
+    let address = match group.client {
+        IpAddr::V4(_) => "ip.addr",
+        IpAddr::V6(_) => "ipv6.addr",
+    };
+    let common = match group.scope {
+        RefusedScope::Service => format!(
+            "{address} == {} && {address} == {} && tcp.port == {} && ",
+            group.client, group.server.0, group.server.1
+        ),
+        RefusedScope::Host => format!(
+            "{address} == {} && {address} == {} && ",
+            group.client, group.server.0
+        ),
+        RefusedScope::Client => format!("{address} == {} && ", group.client),
+        RefusedScope::Anyone => String::new(),
+    };
+    format!("{common}tcp.flags.reset == 1")
+}
