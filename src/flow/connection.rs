@@ -230,6 +230,7 @@ impl<R: StreamReader> Connection<R> {
             self.take_fin(&packet);
             self.take_acknowledgement(&packet);
             self.count(&packet, segment);
+            self.advance(&packet);
             self.follow_reset(&packet);
         }
         self.sittings.observe(&packet, &self.directions);
@@ -363,12 +364,6 @@ impl<R: StreamReader> Connection<R> {
     }
 
     fn count(&mut self, packet: &Packet, segment: &Segment<'_>) {
-        // Its acknowledgement was captured before it: a later one says nothing of the round trip.
-        let acknowledged = self
-            .directions
-            .of(packet.from.other())
-            .ack
-            .is_some_and(|ack| !packet.end().is_after(ack));
         self.directions
             .of_mut(packet.from.other())
             .unanswered_probes = 0;
@@ -403,6 +398,17 @@ impl<R: StreamReader> Connection<R> {
             _ => {}
         }
         direction.zero_windows += u32::from(packet.window == 0);
+    }
+
+    /// Moves SND.NXT, and measures the round trip where it does.
+    fn advance(&mut self, packet: &Packet) {
+        // Its acknowledgement was captured before it: a later one says nothing of the round trip.
+        let acknowledged = self
+            .directions
+            .of(packet.from.other())
+            .ack
+            .is_some_and(|ack| !packet.end().is_after(ack));
+        let direction = self.directions.of_mut(packet.from);
         let end = packet.end();
         let first_fin = direction.fin.is_some_and(|fin| fin.frame == packet.frame);
         if packet.is_new_data() || first_fin {
