@@ -4,12 +4,15 @@
 //! is one to the host that opened the back connection, its request is the same and came before, and its 502, 504, reset or cut
 //! answer came about when the back connection ended. Requests alike and at once are taken in the order in which they came, and
 //! none is given to two failures at once.
+//!
+//! Where the front is encrypted, its requests can't be recognised: there [`veiled`] ties by time alone, and only what is alone.
 
 mod asked;
 mod proxies;
+mod veiled;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::flow::Peer;
 use crate::insight::ConnectionStory;
@@ -43,8 +46,10 @@ pub fn find_hops(findings: &mut [&mut Finding], stories: &[ConnectionStory]) {
     }
     let asked = AskedIndex::new(stories.iter().filter(|story| routes.matters(story)));
     let proxies = Proxies::new(&asked, failures.backs.iter().map(|back| back.asked));
-    for tie in failures.ties(&asked, &proxies) {
-        apply(findings, &tie);
+    let ties = failures.ties(&asked, &proxies);
+    let tied: BTreeSet<usize> = ties.iter().map(|tie| tie.back_finding).collect();
+    for tie in ties.iter().chain(&veiled::ties(&failures, stories, &tied)) {
+        apply(findings, tie);
     }
 }
 
@@ -148,6 +153,8 @@ struct Outcome {
 struct Failures<'a> {
     /// In order of their requests.
     backs: Vec<Failure<'a>>,
+    /// Those whose request can't be recognised elsewhere, by that request.
+    veiled: BTreeMap<(u16, u32, Timestamp), Failure<'a>>,
     /// Indexes into `backs`, by connection.
     by_connection: BTreeMap<(u16, u32), Vec<usize>>,
 }
@@ -155,7 +162,7 @@ struct Failures<'a> {
 impl<'a> Failures<'a> {
     fn new(findings: &[&mut Finding], stories: &'a [ConnectionStory<'a>]) -> Self {
         let by_stream = stories_of(findings, stories);
-        let mut backs: Vec<Failure> = findings
+        let (mut backs, unknown): (Vec<Failure>, Vec<Failure>) = findings
             .iter()
             .enumerate()
             .filter(|(_, finding)| finding.is_harmful())
@@ -163,7 +170,7 @@ impl<'a> Failures<'a> {
                 let story = by_stream.get(&(finding.capture, finding.connection.stream))?;
                 failure(index, finding, story)
             })
-            .collect();
+            .partition(|failure| failure.asked.key().is_some());
         backs.sort_by_key(|back| (back.asked.start(), back.finding));
         let mut by_connection: BTreeMap<(u16, u32), Vec<usize>> = BTreeMap::new();
         for (index, back) in backs.iter().enumerate() {
@@ -173,8 +180,12 @@ impl<'a> Failures<'a> {
                 .or_default()
                 .push(index);
         }
+        let veiled = unknown.into_iter();
         Self {
             backs,
+            veiled: veiled
+                .map(|failure| (failure.asked.id(), failure))
+                .collect(),
             by_connection,
         }
     }
@@ -250,21 +261,7 @@ impl<'a> Failures<'a> {
             });
         }
         if let Some(own) = own {
-            if own.by_client || back.distance(own.first_sign()) > SOON {
-                return None;
-            }
-            let (word, what) = match (own.harm, own.form) {
-                (Harm::ResponseTruncated, _) => ("truncated", "the end of its cut answer"),
-                (_, Some(_)) => ("reset", "its reset"),
-                (_, None) => ("closed", "its hang-up"),
-            };
-            return Some(Outcome {
-                word: word.to_owned(),
-                at: own.first_sign(),
-                finding: Some(own.finding),
-                what: what.to_owned(),
-                again: None,
-            });
+            return failed_with(back, own);
         }
         let answered = reply?.start;
         let again = asked.answered_last(&back.asked, answered)?;
@@ -295,6 +292,25 @@ impl<'a> Failures<'a> {
     }
 }
 
+/// What the failure `own` on the front meant to its client, if it follows from the end of `back`.
+fn failed_with(back: &Failure, own: &Failure) -> Option<Outcome> {
+    if own.by_client || back.distance(own.first_sign()) > SOON {
+        return None;
+    }
+    let (word, what) = match (own.harm, own.form) {
+        (Harm::ResponseTruncated, _) => ("truncated", "the end of its cut answer"),
+        (_, Some(_)) => ("reset", "its reset"),
+        (_, None) => ("closed", "its hang-up"),
+    };
+    Some(Outcome {
+        word: word.to_owned(),
+        at: own.first_sign(),
+        finding: Some(own.finding),
+        what: what.to_owned(),
+        again: None,
+    })
+}
+
 struct Fit<'a> {
     front: Asked<'a>,
     bond: Bond,
@@ -308,7 +324,6 @@ fn failure<'a>(
 ) -> Option<Failure<'a>> {
     let turn = lost_turn(&story.turns, finding)?;
     let asked = Asked { story, turn };
-    asked.key()?;
     let mut signs: Vec<Timestamp> = [&finding.fins.client, &finding.fins.server]
         .into_iter()
         .flatten()
@@ -332,29 +347,37 @@ fn failure<'a>(
     })
 }
 
-fn tie(back: &Failure, fit: &Fit, fits: usize) -> Tie {
-    let lag = back.asked.lag(&fit.front);
+/// `its 502 came 1 ms after the back connection ended`.
+fn when(back: &Failure, outcome: &Outcome) -> String {
     let sign = back
         .signs
         .iter()
-        .min_by_key(|sign| (fit.outcome.at - **sign).abs())
+        .min_by_key(|sign| (outcome.at - **sign).abs())
         .copied()
         .unwrap_or(back.at);
-    let after = fit.outcome.at - sign;
+    let after = outcome.at - sign;
     let order = if after.as_nanos() < 0 {
         "before"
     } else {
         "after"
     };
+    format!(
+        "{} came {} {order} the back connection ended",
+        outcome.what,
+        after.abs()
+    )
+}
+
+fn tie(back: &Failure, fit: &Fit, fits: usize) -> Tie {
+    let lag = back.asked.lag(&fit.front);
     let request = if fit.front.same_bytes(&back.asked) {
         "the same request and body"
     } else {
         "the same request"
     };
     let mut tied_by = format!(
-        "{request}, passed on {lag} after it came; {} came {} {order} the back connection ended; {}",
-        fit.outcome.what,
-        after.abs(),
+        "{request}, passed on {lag} after it came; {}; {}",
+        when(back, &fit.outcome),
         fit.bond.text()
     );
     if fits > 1 {

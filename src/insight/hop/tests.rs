@@ -277,3 +277,121 @@ fn one_client_of_two_servers_is_no_proxy() {
     ];
     assert_eq!(hops(vec![lost("r1", 2, 5.03)], &stories), [None]);
 }
+
+/// An exchange under TLS: neither words nor a fingerprint.
+fn veiled(asked: f64, answered: Option<f64>) -> Exchange {
+    Exchange {
+        what: Request::default(),
+        status: None,
+        ..exchange(asked, answered.map(|when| (200, when)))
+    }
+}
+
+const SECOND: &str = "192.0.2.8:40000";
+
+#[test]
+fn the_only_request_under_tls_is_tied_by_time() {
+    let stories = [
+        story(
+            1,
+            CLIENT,
+            FRONT,
+            vec![veiled(1.0, Some(1.1)), veiled(5.0, Some(5.031))],
+        ),
+        story(
+            2,
+            INSIDE,
+            BACK,
+            vec![exchange(1.001, Some((200, 1.09))), exchange(5.001, None)],
+        ),
+    ];
+    let found = hops(vec![lost("r1", 2, 5.03)], &stories);
+    assert_eq!(told(found[0].as_ref()), Some(("back", 1, "answered")));
+    let tied_by = &found[0].as_ref().unwrap().tied_by;
+    assert!(tied_by.starts_with("likely, by time alone"), "{tied_by}");
+}
+
+#[test]
+fn a_reset_under_tls_and_one_behind_name_each_other() {
+    let stories = [
+        story(1, CLIENT, FRONT, vec![veiled(5.0, None)]),
+        story(2, INSIDE, BACK, vec![exchange(5.001, None)]),
+    ];
+    let found = hops(vec![lost("r1", 2, 5.03), lost("r2", 1, 5.04)], &stories);
+    assert_eq!(told(found[0].as_ref()), Some(("back", 1, "reset")));
+    assert_eq!(told(found[1].as_ref()), Some(("front", 2, "reset")));
+}
+
+#[test]
+fn the_same_request_again_explains_an_answer_under_tls() {
+    let again = vec![exchange(5.04, Some((200, 5.199)))];
+    let stories = [
+        story(1, CLIENT, FRONT, vec![veiled(5.0, Some(5.2))]),
+        story(2, INSIDE, BACK, vec![exchange(5.001, None)]),
+        story(3, "10.0.0.1:50001", BACK, again),
+    ];
+    let found = hops(vec![lost("r1", 2, 5.03)], &stories);
+    assert_eq!(told(found[0].as_ref()), Some(("back", 1, "retried")));
+}
+
+#[test]
+fn of_two_requests_under_tls_none_is_tied() {
+    let stories = [
+        story(1, CLIENT, FRONT, vec![veiled(5.0, Some(5.031))]),
+        story(2, SECOND, FRONT, vec![veiled(4.2, Some(5.5))]),
+        story(3, INSIDE, BACK, vec![exchange(5.001, None)]),
+    ];
+    assert_eq!(hops(vec![lost("r1", 3, 5.03)], &stories), [None]);
+}
+
+#[test]
+fn of_two_requests_behind_none_is_tied() {
+    let other = vec![Exchange {
+        what: Request {
+            summary: Some("GET /price".into()),
+            ..Request::default()
+        },
+        ..exchange(5.002, Some((200, 5.02)))
+    }];
+    let stories = [
+        story(1, CLIENT, FRONT, vec![veiled(5.0, Some(5.031))]),
+        story(2, INSIDE, BACK, vec![exchange(5.001, None)]),
+        story(3, "10.0.0.1:50001", BACK, other),
+    ];
+    assert_eq!(hops(vec![lost("r1", 2, 5.03)], &stories), [None]);
+}
+
+#[test]
+fn an_answer_under_tls_before_the_failure_or_long_after_follows_from_something_else() {
+    for answered in [5.01, 9.0] {
+        let stories = [
+            story(1, CLIENT, FRONT, vec![veiled(5.0, Some(answered))]),
+            story(2, INSIDE, BACK, vec![exchange(5.001, None)]),
+        ];
+        assert_eq!(hops(vec![lost("r1", 2, 5.03)], &stories), [None]);
+    }
+}
+
+#[test]
+fn another_hosts_request_under_tls_is_not_tied_by_time() {
+    let stories = [
+        story(1, CLIENT, FRONT, vec![veiled(5.0, Some(5.031))]),
+        story(2, OTHER_SIDE, BACK, vec![exchange(5.001, None)]),
+    ];
+    assert_eq!(hops(vec![lost("r1", 2, 5.03)], &stories), [None]);
+}
+
+/// A connection remembers its newest exchanges: what a busy one did earlier may have been the reason.
+#[test]
+fn where_exchanges_are_forgotten_nothing_is_tied_by_time() {
+    let later = |n: u32| veiled(20.0 + f64::from(n), Some(20.5 + f64::from(n)));
+    let stories = |kept: u32| {
+        [
+            story(1, CLIENT, FRONT, vec![veiled(5.0, Some(5.031))]),
+            story(2, SECOND, FRONT, (0..kept).map(later).collect()),
+            story(3, INSIDE, BACK, vec![exchange(5.001, None)]),
+        ]
+    };
+    let tied = |kept| hops(vec![lost("r1", 3, 5.03)], &stories(kept))[0].is_some();
+    assert_eq!((tied(31), tied(32)), (true, false));
+}

@@ -129,6 +129,7 @@ fn lost(finding: &Finding) -> String {
                 "retried" => "the proxy asked again".to_owned(),
                 "reset" => "the proxy's client was reset".to_owned(),
                 "closed" => "the proxy's client was hung up on".to_owned(),
+                "answered" => "the proxy's client got an answer that can't be read".to_owned(),
                 "truncated" => "the proxy's client got half an answer".to_owned(),
                 status => format!("the proxy's client got {}", cell(status)),
             };

@@ -288,7 +288,8 @@ pub struct Hop {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
     /// What the front client got: an HTTP status such as `502` or `504`; `reset`, `closed` or `truncated`; `retried` where the
-    /// proxy asked again on another back connection and the front client never noticed.
+    /// proxy asked again on another back connection and the front client never noticed; `answered` where the front is encrypted and
+    /// shows no more than that something came back.
     pub outcome: String,
     /// What ties both together.
     pub tied_by: String,
