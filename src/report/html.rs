@@ -38,9 +38,16 @@ const ROWS: usize = 200;
 /// Connections that are listed; the rest is counted.
 const CONNECTIONS: usize = 2_000;
 
+/// Bytes of a page, so that it is opened at once and can be sent by mail; what its rows open with is given the room that the rest
+/// leaves.
+const PAGE_BYTES: usize = 4_900_000;
+
 /// The report as one page.
 pub fn html(report: &Report) -> Result<String, askama::Error> {
-    Page::of(report).render()
+    let mut page = Page::of(report);
+    let room = PAGE_BYTES.saturating_sub(page.render()?.len());
+    page.table.fill(report, room);
+    page.render()
 }
 
 #[derive(Template)]

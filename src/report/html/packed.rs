@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::detail::Detail;
 use super::diagram::{Diagram, Line};
+use super::table::ESCAPED;
 use crate::report::LadderStep;
 
 /// Texts, each once, in order of first use.
@@ -24,8 +25,8 @@ impl Texts {
             return *place;
         }
         let place = self.list.len() as u32;
-        // Quotes and comma; an escape or two more do not matter to a budget.
-        self.bytes += text.len() + 3;
+        let json = serde_json::to_string(text).map_or(text.len(), |json| json.len());
+        self.bytes += json + 1 + text.matches('<').count() * (ESCAPED.len() - 1);
         self.places.insert(text.to_owned(), place);
         self.list.push(text.to_owned());
         place

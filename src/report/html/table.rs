@@ -11,8 +11,8 @@ use crate::report::text::{clean, count, seconds};
 use crate::report::{Endpoint, Finding, Report, telling};
 use crate::verdict::{Cause, Harm};
 
-/// Bytes of details. The most telling findings have theirs; the rest say where to look.
-const DETAIL_BYTES: usize = 3_100_000;
+/// `<` could close the script element or open a comment in it (HTML, restrictions for contents of script elements).
+pub const ESCAPED: &str = "\\u003c";
 
 /// Rows at most; the most telling ones.
 const ROWS: usize = 6_000;
@@ -33,6 +33,9 @@ pub struct Table<'a> {
     pub endpoints: Vec<String>,
     /// JSON for the script, safe inside a script element.
     pub data: String,
+    shown: Vec<&'a Finding>,
+    /// What `shown` holds, most telling first, and its row.
+    told: Vec<(&'a Finding, usize)>,
 }
 
 /// A row.
@@ -72,8 +75,8 @@ impl<'a> Table<'a> {
         let dated = spans_days(&findings);
         let told = telling_order
             .iter()
-            .filter_map(|i| Some((*all.get(*i)?, *place.get(i)?)));
-        let (details, texts) = details(report, told);
+            .filter_map(|i| Some((*all.get(*i)?, *place.get(i)?)))
+            .collect();
         let left_out = all.len() - findings.len();
         Self {
             rows: findings
@@ -85,8 +88,16 @@ impl<'a> Table<'a> {
             causes: tally(findings.iter().map(|f| f.cause)),
             harms: tally(findings.iter().map(|f| f.harm)),
             endpoints: endpoints(&findings),
-            data: data(&findings, details, texts.into_list()),
+            data: data(&findings, BTreeMap::new(), Vec::new()),
+            shown: findings,
+            told,
         }
+    }
+
+    /// Adds what rows open with: of the most telling findings, as much as `bytes` hold. The others say where to look.
+    pub fn fill(&mut self, report: &Report, bytes: usize) {
+        let (details, texts) = details(report, &self.told, bytes);
+        self.data = data(&self.shown, details, texts.into_list());
     }
 }
 
@@ -172,20 +183,21 @@ fn endpoints(findings: &[&Finding]) -> Vec<String> {
 }
 
 /// Details by row, as many as fit.
-fn details<'a>(
+fn details(
     report: &Report,
-    findings: impl Iterator<Item = (&'a Finding, usize)>,
+    findings: &[(&Finding, usize)],
+    most: usize,
 ) -> (BTreeMap<usize, Packed>, Texts) {
     let mut texts = Texts::default();
     let mut details = BTreeMap::new();
     let mut bytes = 0;
     for (finding, row) in findings {
         let packed = Packed::of(&Detail::of(report, finding), &mut texts);
-        bytes += serde_json::to_string(&packed).map_or(usize::MAX, |json| json.len() + 8);
-        if bytes.saturating_add(texts.bytes()) > DETAIL_BYTES {
+        bytes += serde_json::to_string(&packed).map_or(usize::MAX, |json| json.len() + 9);
+        if bytes.saturating_add(texts.bytes()) > most {
             break;
         }
-        details.insert(row, packed);
+        details.insert(*row, packed);
     }
     (details, texts)
 }
@@ -207,8 +219,6 @@ fn data(findings: &[&Finding], details: BTreeMap<usize, Packed>, texts: Vec<Stri
         details,
         texts,
     };
-    // `<` could close the script element or open a comment in it (HTML, restrictions for contents of script elements).
-    serde_json::to_string(&data)
-        .unwrap_or_else(|_| "{}".to_owned())
-        .replace('<', "\\u003c")
+    let json = serde_json::to_string(&data).unwrap_or_else(|_| "{}".to_owned());
+    json.replace('<', ESCAPED)
 }

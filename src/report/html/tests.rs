@@ -116,6 +116,21 @@ fn five_thousand_findings_stay_below_five_megabytes_and_keep_their_anchors() {
     assert_eq!(page, html(&report).unwrap(), "same report, same bytes");
 }
 
+/// Texts of their own for each finding, all of them to be escaped.
+#[test]
+fn five_thousand_findings_with_little_in_common_stay_below_five_megabytes() {
+    let mut report = large();
+    for (i, finding) in report.resets.iter_mut().enumerate() {
+        finding.connection.server.port = i as u16;
+        finding.explanation = format!("{i} {}", "<\">".repeat(200));
+        if let Some(request) = &mut finding.request {
+            request.summary = Some(format!("POST /<{i}>/{}", "<\">".repeat(20)));
+        }
+    }
+    let page = html(&report).unwrap();
+    assert!(page.len() < 5_000_000, "{} bytes", page.len());
+}
+
 #[test]
 fn what_does_not_fit_is_counted() {
     let mut report = large();
