@@ -31,6 +31,9 @@ pub(super) fn fill(
     left_out
 }
 
+/// Pieces of advice in the head, where one looks for what to do first.
+const HEAD_ADVICE: usize = 5;
+
 /// Characters kept free for the line that counts what was left out.
 pub(super) const COUNTING: usize = 600;
 
@@ -49,7 +52,7 @@ pub(super) fn head(report: &Report, share: usize) -> String {
         out.push_str(&format!("{}\n\n", lines.collect::<Vec<_>>().join("\n\n")));
     }
     out.push_str(&totals(report));
-    let advice = report.advice.iter().map(|advice| {
+    let advice = report.advice.iter().take(HEAD_ADVICE).map(|advice| {
         let what = match advice.action.as_str() {
             "" => &advice.text,
             action => action,
@@ -61,7 +64,8 @@ pub(super) fn head(report: &Report, share: usize) -> String {
             text(&advice.id)
         )
     });
-    let left_out = fill(&mut out, advice, share - COUNTING);
+    let beyond = report.advice.len().saturating_sub(HEAD_ADVICE);
+    let left_out = fill(&mut out, advice, share - COUNTING) + beyond;
     if left_out > 0 {
         out.push_str(&format!(
             "- {} below.\n",

@@ -126,3 +126,13 @@ fn a_table_row_survives_bars_in_its_data() {
     report.alignment[0].why = "a | b".to_owned();
     rows_have_the_columns_of_their_header(&markdown(&report));
 }
+
+#[test]
+fn the_head_holds_what_to_do_first_and_counts_the_rest() {
+    let mut report = sample::report();
+    report.advice = vec![report.advice[0].clone(); 9];
+    let text = markdown(&report);
+    let head = &text[..text.find("\n## ").unwrap()];
+    assert_eq!(head.matches("has to change").count(), 5, "{head}");
+    assert!(head.contains("- 4 more pieces of advice below."), "{head}");
+}
