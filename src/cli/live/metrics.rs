@@ -127,23 +127,38 @@ impl Metrics {
     /// The page. `resident` is the process' memory in bytes, where it is known.
     pub(super) fn render(&self, resident: Option<u64>) -> String {
         let mut page = Page::default();
-        page.family(
-            "whyrst_findings_total",
-            "counter",
-            "Resets and hang-ups as they were first told; one for each refused connection.",
-        );
-        for (labels, count) in &self.findings {
-            page.sample(
-                "whyrst_findings_total",
-                &[
-                    ("cause", labels.cause),
-                    ("harm", labels.harm),
-                    ("sender", labels.sender),
-                    ("server", &labels.server),
-                ],
-                *count as f64,
+        self.findings(&mut page);
+        self.counters(&mut page);
+        self.drops(&mut page);
+        self.idle_timeouts(&mut page);
+        if let Some(resident) = resident {
+            page.family(
+                "process_resident_memory_bytes",
+                "gauge",
+                "Resident memory of this process.",
             );
+            page.sample("process_resident_memory_bytes", &[], resident as f64);
         }
+        page.0
+    }
+
+    fn findings(&self, page: &mut Page) {
+        const NAME: &str = "whyrst_findings_total";
+        let help = "Resets and hang-ups as they were first told; one for each refused connection.";
+        page.family(NAME, "counter", help);
+        for (labels, count) in &self.findings {
+            let labels = [
+                ("cause", labels.cause),
+                ("harm", labels.harm),
+                ("sender", labels.sender),
+                ("server", &labels.server),
+            ];
+            page.sample(NAME, &labels, *count as f64);
+        }
+    }
+
+    /// Counters without labels.
+    fn counters(&self, page: &mut Page) {
         for (name, help, value) in [
             (
                 "whyrst_findings_amended_total",
@@ -170,42 +185,32 @@ impl Metrics {
             page.family(name, "counter", help);
             page.sample(name, &[], value as f64);
         }
-        page.family(
-            "whyrst_packets_dropped_total",
-            "counter",
-            "Packets that were not captured, by who dropped them.",
-        );
+    }
+
+    fn drops(&self, page: &mut Page) {
+        const NAME: &str = "whyrst_packets_dropped_total";
+        let help = "Packets that were not captured, by who dropped them.";
+        page.family(NAME, "counter", help);
         for (by, value) in [
             ("kernel", self.drops.by_kernel),
             ("interface", self.drops.by_interface),
         ] {
-            page.sample("whyrst_packets_dropped_total", &[("by", by)], value as f64);
+            page.sample(NAME, &[("by", by)], value as f64);
         }
-        page.family(
-            "whyrst_idle_timeout_seconds",
-            "gauge",
-            "Idle timeout inferred from how connections ended.",
-        );
+    }
+
+    fn idle_timeouts(&self, page: &mut Page) {
+        const NAME: &str = "whyrst_idle_timeout_seconds";
+        let help = "Idle timeout inferred from how connections ended.";
+        page.family(NAME, "gauge", help);
         for timeout in &self.timeouts {
-            page.sample(
-                "whyrst_idle_timeout_seconds",
-                &[
-                    ("endpoint", &timeout.endpoint),
-                    ("role", &timeout.role),
-                    ("closes_by", &timeout.closes_by),
-                ],
-                timeout.seconds,
-            );
+            let labels = [
+                ("endpoint", timeout.endpoint.as_str()),
+                ("role", &timeout.role),
+                ("closes_by", &timeout.closes_by),
+            ];
+            page.sample(NAME, &labels, timeout.seconds);
         }
-        if let Some(resident) = resident {
-            page.family(
-                "process_resident_memory_bytes",
-                "gauge",
-                "Resident memory of this process.",
-            );
-            page.sample("process_resident_memory_bytes", &[], resident as f64);
-        }
-        page.0
     }
 }
 

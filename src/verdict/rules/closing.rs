@@ -183,27 +183,19 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
         .find(|packet| packet.frame == exchange.request.start.frame);
     let crossed = request.is_some_and(|packet| !packet.ack.is_after(fin.seq));
     let silence = request.map_or_else(|| Silence::before(case.reset), Silence::before);
-    if exchange.request.start.time >= fin.time
-        || crossed
-            && silence.is_idle(case.ending)
-            && taken(case.ending, situation, exchange) == Taken::Nothing
-    {
-        let cause = if crossed || exchange.request.start.time - fin.time < EVENT_LOOP {
+    let unread = crossed
+        && silence.is_idle(case.ending)
+        && taken(case.ending, situation, exchange) == Taken::Nothing;
+    if exchange.request.start.time >= fin.time || unread {
+        let soon = exchange.request.start.time - fin.time < EVENT_LOOP;
+        let cause = if crossed || soon {
             Cause::KeepaliveRace
         } else {
             Cause::StaleReuse
         };
-        let mut ruling = Ruling::new(
-            cause,
-            Confidence::Likely,
-            "The idle connection was closed while the next request was on its way; nobody read that request.",
-        )
-        .because(format!("the FIN of frame {} and the request of frame {} crossed", fin.frame.number, exchange.request.start.frame.number), &[])
-        .or(Cause::DataAfterClose, "a capture at the server");
-        ruling = ruling
+        return met_by_the_fin(cause, fin, exchange)
             .harm(harm, situation.requester)
             .idle(IdleKind::BetweenRequests, silence);
-        return ruling;
     }
     let words = format!(
         "The {} closed before it had answered; what came later was reset.",
@@ -228,6 +220,21 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
             Cause::HangUp,
             "the server's log: why it closed without an answer",
         )
+}
+
+/// The next request and the FIN of an idle connection crossed.
+fn met_by_the_fin(cause: Cause, fin: &FinSeen, exchange: &Exchange) -> Ruling {
+    let crossing = format!(
+        "the FIN of frame {} and the request of frame {} crossed",
+        fin.frame.number, exchange.request.start.frame.number
+    );
+    Ruling::new(
+        cause,
+        Confidence::Likely,
+        "The idle connection was closed while the next request was on its way; nobody read that request.",
+    )
+    .because(crossing, &[])
+    .or(Cause::DataAfterClose, "a capture at the server")
 }
 
 /// Data met a socket that was closed while the other side was still sending: an early answer, an upload cut short.
@@ -409,31 +416,9 @@ fn after_the_others_fin(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
             && case.receiver() == situation.responder())
     });
     if let Some((exchange, state)) = open_elsewhere {
-        if case.receiver() == situation.responder() {
-            // The responder hung up on a request; the requester's RST is only the echo.
-            let harm = harm_of_exchange(case.ending, &situation, exchange, state);
-            let silence = Silence {
-                application: fin.last_activity.map(|activity| fin.time - activity.time),
-                wire: fin.wire_idle,
-                since: fin.last_activity,
-                probes: 0,
-            };
-            let kind = silence.kind(case.ending, &situation);
-            return Some(
-                Ruling::new(
-                    Cause::HangUp,
-                    Confidence::Likely,
-                    format!("The {} closed with FIN before it had answered in full; the {}'s RST only clears the rest.", case.receiver(), case.claimed()),
-                )
-                .because(format!("FIN in frame {} with a request open", fin.frame.number), &[])
-                .because("the RST came after it", &[case.reset])
-                .harm(harm, situation.requester)
-                .idle(kind, silence)
-                .or(Cause::AbortiveClose, "the client's log"),
-            );
-        }
-        // The requester half-closed and the responder reset instead of answering: judged as if there were no FIN.
-        return None;
+        // Where the requester half-closed and the responder reset instead of answering: judged as if there were no FIN.
+        return (case.receiver() == situation.responder())
+            .then(|| echo_of_a_hang_up(case, &situation, fin, (exchange, state)));
     }
     let trigger_is_closing = case.shape.trigger.is_none_or(|packet| {
         matches!(packet.kind, PacketKind::Fin | PacketKind::Ack)
@@ -462,4 +447,31 @@ fn after_the_others_fin(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
         .detail("abrupt-close")
         .because(format!("FIN of the {} in frame {}, no request open", case.receiver(), fin.frame.number), &[case.reset])
     })
+}
+
+/// The responder hung up on a request; the requester's RST is only the echo.
+fn echo_of_a_hang_up(
+    case: &Case<'_>,
+    situation: &Situation<'_>,
+    fin: &FinSeen,
+    (exchange, state): (&Exchange, Progress),
+) -> Ruling {
+    let harm = harm_of_exchange(case.ending, situation, exchange, state);
+    let silence = Silence {
+        application: fin.last_activity.map(|activity| fin.time - activity.time),
+        wire: fin.wire_idle,
+        since: fin.last_activity,
+        probes: 0,
+    };
+    let kind = silence.kind(case.ending, situation);
+    Ruling::new(
+        Cause::HangUp,
+        Confidence::Likely,
+        format!("The {} closed with FIN before it had answered in full; the {}'s RST only clears the rest.", case.receiver(), case.claimed()),
+    )
+    .because(format!("FIN in frame {} with a request open", fin.frame.number), &[])
+    .because("the RST came after it", &[case.reset])
+    .harm(harm, situation.requester)
+    .idle(kind, silence)
+    .or(Cause::AbortiveClose, "the client's log")
 }

@@ -10,7 +10,6 @@ use crate::verdict::{Cause, Confidence, Harm, IdleKind};
 /// A stack (or a box) that does not know the connection answered a packet of it (RFC 9293 section 3.10.7.1).
 pub(super) fn lost_state(case: &Case<'_>) -> Ruling {
     let trigger = case.shape.trigger;
-    let probe = trigger.is_some_and(|packet| packet.kind == PacketKind::KeepaliveProbe);
     let silence = case.silence;
     let idle = silence.is_idle(case.ending);
     let one_way = case.ending.is_one_way();
@@ -49,14 +48,25 @@ pub(super) fn lost_state(case: &Case<'_>) -> Ruling {
             "other connections through the same path that are used after as long a silence",
         );
     }
-    let ruling = if probe {
+    forgotten(case, who)
+        .because("the RST has no ACK and repeats the number that the packet before it acknowledged: no socket was behind it", &evidence_packets)
+        .because("no FIN of its sender was seen", &[])
+        .harm(harm, case.situation.requester)
+        .idle(kind, silence)
+}
+
+/// `who` no longer knew the connection: since when?
+fn forgotten(case: &Case<'_>, who: &str) -> Ruling {
+    let silence = case.silence;
+    let trigger = case.shape.trigger;
+    if trigger.is_some_and(|packet| packet.kind == PacketKind::KeepaliveProbe) {
         Ruling::new(
             Cause::HalfOpen,
             Confidence::Likely,
             format!("A keepalive probe found that {who} no longer knew the connection: it had restarted, or its state had been dropped. Nothing was in flight."),
         )
         .or(Cause::IdleExpiredSilently, "other connections through the same path: a timer takes them all at the same silence, a restart all at the same moment")
-    } else if idle {
+    } else if silence.is_idle(case.ending) {
         Ruling::new(
             Cause::IdleExpiredSilently,
             if case.by_box() { Confidence::Likely } else { Confidence::Possible },
@@ -74,12 +84,7 @@ pub(super) fn lost_state(case: &Case<'_>) -> Ruling {
         )
         .or(Cause::IdleExpiredSilently, "a capture that begins earlier")
         .or(Cause::AbortiveClose, "whether an earlier RST or FIN was lost before the capture")
-    };
-    ruling
-        .because("the RST has no ACK and repeats the number that the packet before it acknowledged: no socket was behind it", &evidence_packets)
-        .because("no FIN of its sender was seen", &[])
-        .harm(harm, case.situation.requester)
-        .idle(kind, silence)
+    }
 }
 
 /// The answer met a receiver that no longer knew the connection.

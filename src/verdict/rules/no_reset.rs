@@ -217,22 +217,7 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         && taken_before_fin(ending, &situation, fin) == Taken::Nothing;
     let refused = exchange.answer == Answer::Refused;
     let ruling = match request {
-        Some(packet) if (crossed || refused) && Silence::before(packet).is_idle(ending) && state == Progress::Unanswered => Ruling::new(
-            Cause::KeepaliveRace,
-            Confidence::Likely,
-            format!("The {} closed the idle connection while the next request was on its way. No RST followed: the request was read by nobody, and the client saw only the end.", requester.other()),
-        )
-        .because(
-            if refused {
-                "the server's GOAWAY names an earlier stream as its last: it never looked at this one"
-            } else {
-                "the request acknowledges no FIN and the FIN no request: they crossed"
-            },
-            &[packet, at],
-        )
-        .idle(IdleKind::BetweenRequests, Silence::before(packet))
-        .harm(if harm == Harm::RequestOutcomeUnknown { Harm::RequestLost } else { harm }, requester)
-        .or(Cause::HangUp, "the server's log: whether it read the request"),
+        Some(packet) if (crossed || refused) && Silence::before(packet).is_idle(ending) && state == Progress::Unanswered => raced((packet, at), requester, harm, exchange.answer),
         Some(packet) if came_after(packet, fin) && !Silence::before(packet).is_idle(ending) && !silence.is_idle(ending) => {
             // The last words of a closing: nobody waits for an answer to them.
             return None;
@@ -252,6 +237,35 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         _ => hang_up(ending, requester, state, at, &silence).harm(harm, requester),
     };
     Some(NoResetEnding { ruling, at: *at })
+}
+
+/// The FIN of an idle connection and the next request crossed, and no RST followed.
+fn raced(
+    (request, fin): (&Packet, &Packet),
+    requester: Peer,
+    harm: Harm,
+    answer: Answer,
+) -> Ruling {
+    let harm = match harm {
+        Harm::RequestOutcomeUnknown => Harm::RequestLost,
+        harm => harm,
+    };
+    Ruling::new(
+            Cause::KeepaliveRace,
+            Confidence::Likely,
+            format!("The {} closed the idle connection while the next request was on its way. No RST followed: the request was read by nobody, and the client saw only the end.", requester.other()),
+        )
+        .because(
+            if answer == Answer::Refused {
+                "the server's GOAWAY names an earlier stream as its last: it never looked at this one"
+            } else {
+                "the request acknowledges no FIN and the FIN no request: they crossed"
+            },
+            &[request, fin],
+        )
+        .idle(IdleKind::BetweenRequests, Silence::before(request))
+        .harm(harm, requester)
+        .or(Cause::HangUp, "the server's log: whether it read the request")
 }
 
 /// The request came after the FIN, which acknowledges nothing of it.
