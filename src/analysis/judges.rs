@@ -1,6 +1,8 @@
 //! Every connection is judged, on every core; what patterns need of it is kept beside.
 
 use std::borrow::Cow;
+use std::panic::resume_unwind;
+use std::thread::Builder;
 
 use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
 use crate::analysis::finding::finding;
@@ -62,13 +64,17 @@ impl<'a> Judges<'a> {
             let parts: Vec<_> = connections
                 .chunks(size)
                 .enumerate()
-                .map(|(number, part)| scope.spawn(move || self.judge_part(number * size, part)))
+                .map(|(number, part)| {
+                    let judge = move || self.judge_part(number * size, part);
+                    Builder::new().spawn_scoped(scope, judge).map_err(|_| judge)
+                })
                 .collect();
             parts
                 .into_iter()
-                .map(|part| {
-                    part.join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                .map(|part| match part {
+                    Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                    // The system gives no more threads.
+                    Err(judge) => judge(),
                 })
                 .collect()
         })

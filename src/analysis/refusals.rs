@@ -7,7 +7,7 @@ use crate::analysis::community_id::community_id;
 use crate::analysis::finding::endpoint;
 use crate::flow::{FirstRefusal, Orientation, Peer, RefusedGroup, RefusedScope};
 use crate::report::{ConnectionId, Evidence, Finding, Fins, HandshakeSeen, Idle, Trigger};
-use crate::verdict::{Cause, Confidence, Effect, Form, Harm, IdleKind, ResetSender, TriggerKind};
+use crate::verdict::{Cause, Confidence, Effect, Form, Harm, ResetSender, TriggerKind};
 
 /// Refusals beyond the number kept apart: one entry that stands for many.
 pub fn refused_group(group: &RefusedGroup) -> Finding {
@@ -53,14 +53,7 @@ pub fn refused_group(group: &RefusedGroup) -> Finding {
             kind: TriggerKind::Syn,
             from: Some(Peer::Client),
         }),
-        idle: Idle {
-            kind: IdleKind::None,
-            application_s: None,
-            wire_s: None,
-            since_frame: None,
-            last_from: None,
-            keepalive_probes: 0,
-        },
+        idle: Idle::NONE,
         fins: Fins::default(),
         harm: Harm::Refused,
         retry: None,

@@ -2,7 +2,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{JoinHandle, spawn};
+use std::thread::{Builder, JoinHandle};
 
 use crate::flow::{StreamReader, Table};
 use crate::wire::{IcmpQuote, Segment};
@@ -73,23 +73,27 @@ struct Worker<R: StreamReader> {
 }
 
 impl<R: StreamReader + 'static> Worker<R> {
-    fn start(mut tables: Vec<Table<R>>) -> Self {
+    /// A thread, and where it waits for its tables; an error where the system gives no more threads.
+    fn hire() -> std::io::Result<(Self, SyncSender<Vec<Table<R>>>)> {
         let (to, parcels) = sync_channel::<Parcel>(WAITING);
         let (back, emptied) = sync_channel(WAITING + 1);
-        let thread = spawn(move || {
+        let (hand, handed) = sync_channel::<Vec<Table<R>>>(1);
+        let thread = Builder::new().spawn(move || {
+            let mut tables = handed.recv().unwrap_or_default();
             for mut parcel in parcels {
                 parcel.deliver(&mut tables);
                 // Nobody waits for it at the end.
                 let _ = back.try_send(parcel);
             }
             tables
-        });
-        Self {
+        })?;
+        let worker = Self {
             filling: Parcel::default(),
             to,
             emptied,
             thread,
-        }
+        };
+        Ok((worker, hand))
     }
 
     fn fill(&mut self, item: Item, payload: &[u8]) {
@@ -123,16 +127,28 @@ pub(super) struct Workers<R: StreamReader> {
 }
 
 impl<R: StreamReader + 'static> Workers<R> {
-    /// Spreads the tables over at most `threads` threads.
-    pub fn start(tables: Vec<Table<R>>, threads: usize) -> Self {
+    /// Spreads the tables over at most `threads` threads. Gives them back where the system gives no threads.
+    pub fn start(tables: Vec<Table<R>>, threads: usize) -> Result<Self, Vec<Table<R>>> {
         let threads = threads.clamp(1, tables.len());
+        let hired: std::io::Result<Vec<_>> = (0..threads).map(|_| Worker::hire()).collect();
+        let Ok(hired) = hired else {
+            return Err(tables);
+        };
         let mut spread: Vec<Vec<Table<R>>> = (0..threads).map(|_| Vec::new()).collect();
         for (index, table) in tables.into_iter().enumerate() {
             spread[index % threads].push(table);
         }
-        Self {
-            workers: spread.into_iter().map(Worker::start).collect(),
-        }
+        let workers = hired
+            .into_iter()
+            .zip(spread)
+            .map(|((worker, hand), tables)| {
+                // It waits for them: this fails only once it is gone, and then `finish` tells why.
+                let _ = hand.send(tables);
+                worker
+            });
+        Ok(Self {
+            workers: workers.collect(),
+        })
     }
 
     /// Hands a segment to the thread that has table number `table`.

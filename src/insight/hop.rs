@@ -269,17 +269,7 @@ impl<'a> Failures<'a> {
             && again.start() + AT_ONCE >= back.first_sign()
             && again.start() - back.first_sign() <= SOON
             && again.story.stream != back.asked.story.stream;
-        was_sent_again.then(|| Outcome {
-            word: "retried".to_owned(),
-            at: answered,
-            finding: None,
-            what: format!("its answer, from stream {},", again.story.stream),
-            again: Some(Again {
-                stream: again.story.stream,
-                frame: again.turn.frame.number.0,
-                at: again.start(),
-            }),
-        })
+        was_sent_again.then(|| retried(again, answered))
     }
 
     /// The failure that cost this very request.
@@ -289,6 +279,21 @@ impl<'a> Failures<'a> {
             .iter()
             .filter_map(|index| self.backs.get(*index))
             .find(|failure| failure.asked.id() == asked.id())
+    }
+}
+
+/// The proxy asked again, and that answer was passed on at `at`.
+fn retried(again: &Asked, at: Timestamp) -> Outcome {
+    Outcome {
+        word: "retried".to_owned(),
+        at,
+        finding: None,
+        what: format!("its answer, from stream {},", again.story.stream),
+        again: Some(Again {
+            stream: again.story.stream,
+            frame: again.turn.frame.number.0,
+            at: again.start(),
+        }),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 
 use super::asked::Asked;
 use super::{
-    AT_ONCE, Again, Failure, Failures, OPEN_AT_MOST, Outcome, SOON, Tie, failed_with, when,
+    AT_ONCE, Failure, Failures, OPEN_AT_MOST, Outcome, SOON, Tie, failed_with, retried, when,
 };
 
 /// Exchanges beyond which no more are compared; where there are more, nothing is tied.
@@ -159,17 +159,7 @@ impl Host<'_> {
             return None;
         }
         Some(match answered {
-            Some(again) => Outcome {
-                word: "retried".to_owned(),
-                at: over,
-                finding: None,
-                what: format!("its answer, from stream {},", again.story.stream),
-                again: Some(Again {
-                    stream: again.story.stream,
-                    frame: again.turn.frame.number.0,
-                    at: again.start(),
-                }),
-            },
+            Some(again) => retried(again, over),
             None => Outcome {
                 word: "answered".to_owned(),
                 at: over,

@@ -203,6 +203,18 @@ pub struct Idle {
     pub keepalive_probes: u32,
 }
 
+impl Idle {
+    /// Nothing was waited for.
+    pub(crate) const NONE: Self = Self {
+        kind: IdleKind::None,
+        application_s: None,
+        wire_s: None,
+        since_frame: None,
+        last_from: None,
+        keepalive_probes: 0,
+    };
+}
+
 /// FINs by who sent them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fins {
