@@ -2,7 +2,7 @@
 
 /// A streaming 64-bit hash that depends only on the bytes: not on how they were cut into segments, not on the machine and not on
 /// the run. Eight bytes per step by multiply and fold. It resists accidents, not adversaries: it is compared, never trusted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint {
     state: u64,
     tail: u64,

@@ -60,22 +60,21 @@ impl Default for Ledger {
 impl Ledger {
     /// A request begins at `start`.
     pub(super) fn begin(&mut self, start: Mark) -> ExchangeId {
-        self.requests = self.requests.saturating_add(1);
-        self.push(Message {
-            start,
-            end: start,
-            complete: Completeness::Incomplete,
-            expected_end: None,
-        })
+        self.begin_as(start, Completeness::Incomplete)
     }
 
     /// A response begins at `start` whose request was not captured.
     pub(super) fn begin_unasked(&mut self, start: Mark) -> ExchangeId {
+        self.begin_as(start, Completeness::Unknown)
+    }
+
+    /// A request begins at `start`, of which so much is known.
+    pub(super) fn begin_as(&mut self, start: Mark, complete: Completeness) -> ExchangeId {
         self.requests = self.requests.saturating_add(1);
         self.push(Message {
             start,
             end: start,
-            complete: Completeness::Unknown,
+            complete,
             expected_end: None,
         })
     }

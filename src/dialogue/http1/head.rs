@@ -1,211 +1,167 @@
-//! Message heads: the few fields that are read of them, whole or as far as captured.
+//! Message heads, whole or as far as captured.
 
 use std::mem::MaybeUninit;
 
-use compact_str::CompactString;
-use httparse::{Header, ParserConfig};
+use httparse::{Header, ParserConfig, Status};
 
-use super::super::exchange::{Hints, Idempotence};
-use super::super::fingerprint::Fingerprint;
-use super::super::guess::{self, Guess};
-use crate::flow::Peer;
+use super::Role;
+use super::fields::{Fields, Framing, Section};
+use super::line::RequestLine;
+use super::plain;
+use crate::dialogue::exchange::Request;
+use crate::dialogue::fingerprint::Fingerprint;
+use crate::dialogue::guess::{self, Guess};
 
 /// Heads longer than this are not kept (servers stop between 8 and 64 KiB).
 pub(super) const HEAD_LIMIT: usize = 16 * 1024;
 
-const HEADERS: usize = 128;
-
-/// Values that reach reports are cut here.
-const VALUE_LEN: usize = 80;
-
-/// Paths longer than this are cut: they are for recognising, not for replaying.
-const PATH_LEN: usize = 200;
-
-/// How a body is delimited (RFC 9112 section 6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// No body, or the head says nothing of one.
-    Absent,
-    /// Content-Length.
-    Length(u64),
-    /// Chunked.
-    Chunked,
-    /// The head contradicts itself, or a coding hides the end.
-    Unclear,
-}
-
-/// Request methods that change how a response is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Method {
-    /// Its response has no body.
-    Head,
-    /// A success makes a tunnel.
-    Connect,
-    /// Any other.
-    #[default]
-    Other,
-}
+/// More fields than this make a head unreadable.
+pub(super) const HEADERS: usize = 128;
 
 /// A request's head.
-#[derive(Clone, Debug)]
-pub(super) struct RequestHead {
-    pub(super) method: Method,
-    pub(super) idempotence: Idempotence,
-    pub(super) summary: CompactString,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RequestHead<'a> {
+    pub(super) line: RequestLine,
+    /// Of the request line and what it says of the content.
     pub(super) fingerprint: Fingerprint,
     pub(super) framing: Framing,
-    pub(super) fields: Fields,
+    pub(super) fields: Fields<'a>,
 }
 
 /// A response's head.
-#[derive(Clone, Debug)]
-pub(super) struct ResponseHead {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ResponseHead<'a> {
     pub(super) status: u16,
     pub(super) framing: Framing,
-    pub(super) fields: Fields,
+    pub(super) fields: Fields<'a>,
 }
 
-/// Fields of either.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Fields {
-    pub(super) expects_continue: bool,
-    pub(super) upgrade: Upgrade,
-    close: bool,
-    keep_alive: bool,
-    minor_version: u8,
-    server: Option<CompactString>,
-    via: Option<CompactString>,
-    user_agent: Option<CompactString>,
-    keep_alive_timeout_s: Option<u32>,
-    keep_alive_max: Option<u32>,
-}
-
-/// What `Upgrade:` names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Upgrade {
-    #[default]
-    None,
-    WebSocket,
-    Http2,
-    Other,
-}
-
-impl Fields {
-    /// The sender will close after this message (RFC 9112 section 9.3): said so, or an HTTP/1.0 that did not ask to stay.
-    pub(super) const fn closes(&self) -> bool {
-        self.close || (self.minor_version == 0 && !self.keep_alive)
+impl<'a> RequestHead<'a> {
+    /// `None` where fields that come once came more often.
+    pub(super) fn new(line: RequestLine, section: Section<'a>) -> Option<Self> {
+        let contents = [section.content_type, section.content_length];
+        let fingerprint = fingerprint(&line, contents.map(Option::into_iter));
+        (!section.repeated).then_some(Self {
+            line,
+            fingerprint,
+            framing: section.framing,
+            fields: section.fields,
+        })
     }
 
-    /// Adds what they say to the hints.
-    pub(super) fn hint(self, from: Peer, hints: &mut Hints) {
-        if self.closes() && self.upgrade == Upgrade::None {
-            hints.close_announced.get_or_insert(from);
-        }
-        // Mostly it is what was said before.
-        let keep = |into: &mut Option<String>, value: Option<CompactString>| {
-            if value.is_some() && value.as_deref() != into.as_deref() {
-                *into = value.map(String::from);
-            }
-        };
-        keep(&mut hints.server, self.server);
-        keep(&mut hints.via, self.via);
-        keep(&mut hints.user_agent, self.user_agent);
-        hints.keep_alive_timeout_s = self.keep_alive_timeout_s.or(hints.keep_alive_timeout_s);
-        hints.keep_alive_max = self.keep_alive_max.or(hints.keep_alive_max);
+    /// Writes down what was asked.
+    pub(super) fn describe(self, what: &mut Request) {
+        what.summary = Some(self.line.summary);
+        what.idempotence = Some(self.line.idempotence);
+        what.fingerprint = self.fingerprint.value();
+        what.bytes = self.fingerprint.bytes();
     }
+}
 
-    fn read(&mut self, name: &str, value: &[u8], role: Role) {
-        let is = |other: &str| name.eq_ignore_ascii_case(other);
-        match role {
-            _ if is("connection") => {
-                self.close |= has_token(value, "close");
-                self.keep_alive |= has_token(value, "keep-alive");
-            }
-            _ if is("upgrade") => {
-                self.upgrade = match () {
-                    () if has_token(value, "websocket") => Upgrade::WebSocket,
-                    () if has_token(value, "h2c") => Upgrade::Http2,
-                    () => Upgrade::Other,
-                }
-            }
-            Role::Request if is("expect") => {
-                self.expects_continue |= has_token(value, "100-continue");
-            }
-            Role::Request if is("user-agent") => self.user_agent = Some(product(value)),
-            Role::Response if is("server") => self.server = Some(printable(value, VALUE_LEN)),
-            Role::Response if is("via") => self.via = Some(printable(value, VALUE_LEN)),
-            Role::Response if is("keep-alive") => {
-                self.keep_alive_timeout_s = parameter(value, "timeout");
-                self.keep_alive_max = parameter(value, "max");
-            }
-            _ => {}
+/// Of the request line, all values of `Content-Type` and all of `Content-Length`.
+fn fingerprint<'a>(
+    line: &RequestLine,
+    contents: [impl Iterator<Item = &'a [u8]>; 2],
+) -> Fingerprint {
+    let mut fingerprint = line.fingerprint;
+    for (name, values) in ["content-type", "content-length"].into_iter().zip(contents) {
+        for value in values {
+            fingerprint.update(name.as_bytes());
+            fingerprint.update(value);
         }
     }
+    fingerprint
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Request,
-    Response,
-}
-
-/// A head that can't be read.
+/// A head that can't be read, or whose end is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotHttp;
 
-/// Reads a whole request head.
-pub(super) fn request(head: &[u8]) -> Result<RequestHead, NotHttp> {
+/// Reads the request head that `bytes` begin with, and gives its length.
+pub(super) fn request(bytes: &[u8]) -> Result<(RequestHead<'_>, usize), NotHttp> {
+    match plain::request(bytes) {
+        Some(read) => Ok(read),
+        None => any_request(bytes),
+    }
+}
+
+/// Reads the response head that `bytes` begin with, and gives its length.
+pub(super) fn response(bytes: &[u8]) -> Result<(ResponseHead<'_>, usize), NotHttp> {
+    match plain::response(bytes) {
+        Some(read) => Ok(read),
+        None => any_response(bytes),
+    }
+}
+
+pub(super) fn any_request(bytes: &[u8]) -> Result<(RequestHead<'_>, usize), NotHttp> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS];
     let mut parsed = httparse::Request::new(&mut []);
     let status =
-        ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, head, &mut headers);
-    if !matches!(status, Ok(httparse::Status::Complete(_))) {
+        ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, bytes, &mut headers);
+    let Ok(Status::Complete(len)) = status else {
         return Err(NotHttp);
-    }
-    let method = parsed.method.ok_or(NotHttp)?;
-    let target = parsed.path.ok_or(NotHttp)?;
-    let mut request = request_line(method, target);
-    request.fields.minor_version = parsed.version.ok_or(NotHttp)?;
-    request.framing = fields(parsed.headers, &mut request.fields, Role::Request);
-    for name in ["content-type", "content-length"] {
-        for header in parsed
-            .headers
-            .iter()
-            .filter(|h| h.name.eq_ignore_ascii_case(name))
-        {
-            request.fingerprint.update(name.as_bytes());
-            request.fingerprint.update(header.value);
-        }
-    }
-    Ok(request)
+    };
+    let line = RequestLine::new(parsed.method.ok_or(NotHttp)?, parsed.path.ok_or(NotHttp)?);
+    let version = parsed.version.ok_or(NotHttp)?;
+    let section = section(Role::Request, version, parsed.headers);
+    let contents = ["content-type", "content-length"].map(|name| values(parsed.headers, name));
+    let head = RequestHead {
+        fingerprint: fingerprint(&line, contents),
+        line,
+        framing: section.framing,
+        fields: section.fields,
+    };
+    Ok((head, len))
 }
 
-/// Reads a whole response head.
-pub(super) fn response(head: &[u8]) -> Result<ResponseHead, NotHttp> {
+pub(super) fn any_response(bytes: &[u8]) -> Result<(ResponseHead<'_>, usize), NotHttp> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS];
     let mut parsed = httparse::Response::new(&mut []);
     let status = ParserConfig::default()
         .allow_spaces_after_header_name_in_responses(true)
         .allow_obsolete_multiline_headers_in_responses(true)
-        .parse_response_with_uninit_headers(&mut parsed, head, &mut headers);
-    if !matches!(status, Ok(httparse::Status::Complete(_))) {
+        .parse_response_with_uninit_headers(&mut parsed, bytes, &mut headers);
+    let Ok(Status::Complete(len)) = status else {
         return Err(NotHttp);
-    }
-    let mut read = Fields {
-        minor_version: parsed.version.ok_or(NotHttp)?,
-        ..Fields::default()
     };
-    let framing = fields(parsed.headers, &mut read, Role::Response);
-    Ok(ResponseHead {
+    let version = parsed.version.ok_or(NotHttp)?;
+    let section = section(Role::Response, version, parsed.headers);
+    let head = ResponseHead {
         status: parsed.code.ok_or(NotHttp)?,
-        framing,
-        fields: read,
-    })
+        framing: section.framing,
+        fields: section.fields,
+    };
+    Ok((head, len))
 }
 
-/// Reads what there is of a head that was cut: whole lines, and method and path out of an unfinished first line.
-pub(super) fn partial_request(head: &[u8]) -> Option<RequestHead> {
-    if let Ok(request) = whole_lines(head).map_or(Err(NotHttp), |lines| request(&lines)) {
+fn section<'a>(role: Role, minor_version: u8, headers: &[Header<'a>]) -> Section<'a> {
+    let mut section = Section::new(role, minor_version);
+    for header in headers {
+        section.add(header.name.as_bytes(), header.value);
+    }
+    section
+}
+
+fn values<'a>(headers: &[Header<'a>], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    headers
+        .iter()
+        .filter(move |header| header.name.eq_ignore_ascii_case(name))
+        .map(|header| header.value)
+}
+
+/// The lines of a cut head that are whole, closed as a head; nothing where none is.
+pub(super) fn whole_lines(head: &[u8]) -> Vec<u8> {
+    let Some(end) = head.iter().rposition(|b| *b == b'\n') else {
+        return Vec::new();
+    };
+    let mut lines = head.get(..=end).unwrap_or(head).to_vec();
+    lines.extend_from_slice(b"\r\n");
+    lines
+}
+
+/// Reads what there is of a head that was cut: its [whole lines](whole_lines), and method and path out of an unfinished first line.
+pub(super) fn partial_request<'a>(head: &[u8], lines: &'a [u8]) -> Option<RequestHead<'a>> {
+    if let Ok((request, _)) = request(lines) {
         return Some(request);
     }
     if guess::request_line(head) == Guess::Nothing {
@@ -220,167 +176,34 @@ pub(super) fn partial_request(head: &[u8]) -> Option<RequestHead> {
     if !whole {
         target.push('…');
     }
-    Some(request_line(method, &target))
+    let line = RequestLine::new(method, &target);
+    Some(RequestHead {
+        fingerprint: line.fingerprint,
+        line,
+        framing: Framing::Unclear,
+        fields: Section::new(Role::Request, 1).fields,
+    })
 }
 
 /// Likewise for a response; needs its status.
-pub(super) fn partial_response(head: &[u8]) -> Option<ResponseHead> {
-    if let Ok(response) = whole_lines(head).map_or(Err(NotHttp), |lines| response(&lines)) {
+pub(super) fn partial_response<'a>(head: &[u8], lines: &'a [u8]) -> Option<ResponseHead<'a>> {
+    if let Ok((response, _)) = response(lines) {
         return Some(response);
     }
     let status = head.get(9..12).filter(|_| head.starts_with(b"HTTP/1."))?;
     Some(ResponseHead {
         status: std::str::from_utf8(status).ok()?.parse().ok()?,
         framing: Framing::Unclear,
-        fields: Fields {
-            minor_version: 1,
-            ..Fields::default()
-        },
+        fields: Section::new(Role::Response, 1).fields,
     })
-}
-
-/// The lines that are whole, closed as a head.
-fn whole_lines(head: &[u8]) -> Option<Vec<u8>> {
-    let end = head.iter().rposition(|b| *b == b'\n')?;
-    let mut lines = head.get(..=end)?.to_vec();
-    lines.extend_from_slice(b"\r\n");
-    Some(lines)
-}
-
-fn request_line(method: &str, target: &str) -> RequestHead {
-    let mut fingerprint = Fingerprint::default();
-    fingerprint.update(method.as_bytes());
-    fingerprint.update(b" ");
-    fingerprint.update(target.as_bytes());
-    RequestHead {
-        method: match method {
-            "HEAD" => Method::Head,
-            "CONNECT" => Method::Connect,
-            _ => Method::Other,
-        },
-        idempotence: idempotence(method),
-        summary: summary(method, target),
-        fingerprint,
-        framing: Framing::Unclear,
-        fields: Fields {
-            minor_version: 1,
-            ..Fields::default()
-        },
-    }
-}
-
-/// RFC 9110 section 9.2.2; the methods of WebDAV that it leaves to their own specification count as not idempotent.
-fn idempotence(method: &str) -> Idempotence {
-    match method {
-        "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE" => Idempotence::Idempotent,
-        _ => Idempotence::NotIdempotent,
-    }
-}
-
-/// Method and path; no query and no authority.
-fn summary(method: &str, target: &str) -> CompactString {
-    if method == "CONNECT" {
-        return method.into();
-    }
-    let path = target.split(['?', '#']).next().unwrap_or_default();
-    let path = match path.split_once("://") {
-        Some((_, rest)) => rest
-            .find('/')
-            .and_then(|slash| rest.get(slash..))
-            .unwrap_or("/"),
-        None => path,
-    };
-    let mut summary = CompactString::from(method);
-    summary.push(' ');
-    summary.push_str(&printable(path.as_bytes(), PATH_LEN));
-    summary
-}
-
-fn fields(headers: &[Header<'_>], into: &mut Fields, role: Role) -> Framing {
-    let mut framing = Framing::Absent;
-    for header in headers {
-        if header.name.eq_ignore_ascii_case("content-length") {
-            let length = std::str::from_utf8(header.value)
-                .ok()
-                .and_then(|v| v.trim().parse().ok());
-            framing = match (framing, length) {
-                (Framing::Absent, Some(n)) => Framing::Length(n),
-                (Framing::Length(m), Some(n)) if m == n => framing,
-                (Framing::Chunked, _) => Framing::Chunked,
-                _ => Framing::Unclear,
-            };
-        } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-            // It overrides Content-Length; chunked has to be the last coding (RFC 9112 section 6.3).
-            let last = header
-                .value
-                .rsplit(|b| *b == b',')
-                .next()
-                .unwrap_or_default();
-            framing = match last.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-                true => Framing::Chunked,
-                false => Framing::Unclear,
-            };
-        } else {
-            into.read(header.name, header.value, role);
-        }
-    }
-    framing
-}
-
-fn has_token(value: &[u8], token: &str) -> bool {
-    value
-        .split(|b| *b == b',')
-        .any(|t| t.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-}
-
-fn parameter(value: &[u8], name: &str) -> Option<u32> {
-    value.split(|b| matches!(b, b',' | b';')).find_map(|part| {
-        let (key, number) = std::str::from_utf8(part).ok()?.split_once('=')?;
-        let number = number.trim().trim_matches('"');
-        key.trim()
-            .eq_ignore_ascii_case(name)
-            .then(|| number.parse().ok())?
-    })
-}
-
-/// The first product without its version: `Go-http-client` of `Go-http-client/1.1`.
-fn product(value: &[u8]) -> CompactString {
-    let word = value
-        .split(|b| matches!(b, b'/' | b' ' | b'('))
-        .next()
-        .unwrap_or_default();
-    printable(word, VALUE_LEN)
-}
-
-/// Text from the wire as reports may show it: at most `limit` bytes, control characters replaced.
-pub(in super::super) fn printable(value: &[u8], limit: usize) -> CompactString {
-    let value = value.get(..limit).unwrap_or(value);
-    match std::str::from_utf8(value) {
-        Ok(text) if !text.contains(char::is_control) => text.into(),
-        _ => String::from_utf8_lossy(value)
-            .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect(),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn query_and_authority_stay_out() {
-        for (target, shown) in [
-            ("/a?token=1", "GET /a"),
-            ("/a#x", "GET /a"),
-            ("http://user:secret@host/a?b", "GET /a"),
-            ("http://host", "GET /"),
-            ("/\u{1}", "GET /\u{fffd}"),
-        ] {
-            assert_eq!(summary("GET", target), shown);
-        }
-        assert_eq!(summary("CONNECT", "inside.example:443"), "CONNECT");
-    }
+    use crate::dialogue::exchange::Protocol;
+    use crate::dialogue::ledger::Ledger;
+    use crate::flow::Peer;
 
     #[test]
     fn framing_follows_the_precedence_of_rfc_9112() {
@@ -396,6 +219,12 @@ mod tests {
                 Framing::Unclear,
             ),
             ("Content-Length: -1\r\n", Framing::Unclear),
+            ("Content-Length: +1\r\n", Framing::Length(1)),
+            (
+                "Content-Length: 12345678901234567890\r\n",
+                Framing::Length(12_345_678_901_234_567_890),
+            ),
+            ("Content-Length: 99999999999999999999\r\n", Framing::Unclear),
             (
                 "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
                 Framing::Chunked,
@@ -408,7 +237,7 @@ mod tests {
         ] {
             let head = format!("POST / HTTP/1.1\r\n{lines}\r\n");
             assert_eq!(
-                request(head.as_bytes()).unwrap().framing,
+                request(head.as_bytes()).unwrap().0.framing,
                 framing,
                 "{lines}"
             );
@@ -417,24 +246,29 @@ mod tests {
 
     #[test]
     fn a_cut_head_shows_what_was_captured() {
-        let head = partial_request(b"GET /very/long/pa").unwrap();
-        assert_eq!(head.summary, "GET /very/long/pa…");
-        let head = partial_request(b"GET /a?secret").unwrap();
-        assert_eq!(head.summary, "GET /a");
-        let head = partial_request(b"PUT /a HTTP/1.1\r\nConnection: close\r\nContent-Le").unwrap();
-        assert!(head.fields.closes());
-        assert_eq!(partial_response(b"HTTP/1.1 204 No").unwrap().status, 204);
-        assert!(partial_response(b"HTTP/1.1 20").is_none());
+        let request =
+            |head: &[u8]| partial_request(head, &whole_lines(head)).map(|head| head.line.summary);
+        assert_eq!(request(b"GET /very/long/pa").unwrap(), "GET /very/long/pa…");
+        assert_eq!(request(b"GET /a?secret").unwrap(), "GET /a");
+        let head = b"PUT /a HTTP/1.1\r\nConnection: close\r\nContent-Le";
+        let lines = whole_lines(head);
+        assert!(partial_request(head, &lines).unwrap().fields.closes());
+        let status =
+            |head: &[u8]| partial_response(head, &whole_lines(head)).map(|head| head.status);
+        assert_eq!(status(b"HTTP/1.1 204 No"), Some(204));
+        assert_eq!(status(b"HTTP/1.1 20"), None);
     }
 
     #[test]
     fn headers_name_products_and_timers() {
         let head = b"HTTP/1.1 200 OK\r\nServer: nginx/1.22\r\nVia: 1.1 cache\r\nKeep-Alive: timeout=5, max=100\r\n\r\n";
-        let mut hints = Hints::default();
+        let mut ledger = Ledger::default();
         response(head)
             .unwrap()
+            .0
             .fields
-            .hint(Peer::Server, &mut hints);
+            .hint(Peer::Server, &mut ledger);
+        let hints = ledger.clone().into_dialogue(Protocol::Http1).hints;
         assert_eq!(hints.server.as_deref(), Some("nginx/1.22"));
         assert_eq!(hints.via.as_deref(), Some("1.1 cache"));
         assert_eq!(
@@ -443,8 +277,21 @@ mod tests {
         );
         assert_eq!(hints.close_announced, None);
         let head = b"GET / HTTP/1.0\r\nUser-Agent: ApacheBench/2.3 (x)\r\n\r\n";
-        request(head).unwrap().fields.hint(Peer::Client, &mut hints);
+        request(head)
+            .unwrap()
+            .0
+            .fields
+            .hint(Peer::Client, &mut ledger);
+        let hints = ledger.into_dialogue(Protocol::Http1).hints;
         assert_eq!(hints.user_agent.as_deref(), Some("ApacheBench"));
         assert_eq!(hints.close_announced, Some(Peer::Client));
+    }
+
+    #[test]
+    fn a_head_that_says_nothing_leaves_no_hints() {
+        let mut ledger = Ledger::default();
+        let (head, _) = request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        head.fields.hint(Peer::Client, &mut ledger);
+        assert!(ledger.known_hints().is_none());
     }
 }

@@ -79,24 +79,26 @@ impl Http1 {
         else {
             return;
         };
-        let Some(head) = head::partial_request(&self.requests.head) else {
+        let lines = head::whole_lines(&self.requests.head);
+        let Some(head) = head::partial_request(&self.requests.head, &lines) else {
             self.fingerprint.update(&self.requests.head);
             self.note_fingerprint(id, ledger);
             return;
         };
-        note_request(id, &head, ledger);
         self.fingerprint = head.fingerprint;
-        head.fields.hint(ledger.requester, ledger.hints());
+        head.fields.hint(ledger.requester, ledger);
+        note_request(id, head, ledger);
     }
 
     fn note_cut_response(&mut self, ledger: &mut Ledger) {
         if self.responses.phase != Phase::Head {
             return;
         }
-        if let Some(head) = head::partial_response(&self.responses.head) {
+        let lines = head::whole_lines(&self.responses.head);
+        if let Some(head) = head::partial_response(&self.responses.head, &lines) {
             self.unasked(head.status, ledger);
             self.note_pending(ledger);
-            head.fields.hint(ledger.requester.other(), ledger.hints());
+            head.fields.hint(ledger.requester.other(), ledger);
         }
     }
 

@@ -1,21 +1,28 @@
 //! HTTP/1.0 and 1.1 in clear text (RFC 9112).
 
 mod chunked;
+mod fields;
 mod head;
 #[cfg(test)]
 mod ladders;
+mod line;
 mod loss;
+mod plain;
 mod request;
 mod response;
+#[cfg(test)]
+mod samples;
 mod side;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 
-pub(super) use self::head::printable;
+pub(super) use self::fields::printable;
 
-use self::head::{Method, RequestHead, Upgrade};
+use self::fields::Upgrade;
+use self::head::RequestHead;
+use self::line::Method;
 use self::side::{Phase, Side};
 use super::fingerprint::Fingerprint;
 use super::ledger::{ExchangeId, Ledger};
@@ -42,6 +49,12 @@ pub(super) struct Http1 {
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     id: ExchangeId,
+    asked: Asked,
+}
+
+/// What a request's head says about its response.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
     method: Method,
     upgrade: Upgrade,
     /// It waits for `100 Continue` before it sends its body, none of which has been seen.
@@ -106,12 +119,14 @@ impl ProtocolReader for Http1 {
 
     fn note_pending(&self, ledger: &mut Ledger) {
         if let (Some(id), Phase::Head) = (self.requests.message, self.requests.phase)
-            && let Some(head) = head::partial_request(&self.requests.head)
+            && let lines = head::whole_lines(&self.requests.head)
+            && let Some(head) = head::partial_request(&self.requests.head, &lines)
         {
-            note_request(id, &head, ledger);
+            note_request(id, head, ledger);
         }
         if let (Some(id), Phase::Head) = (self.responses.message, self.responses.phase)
-            && let Some(head) = head::partial_response(&self.responses.head)
+            && let lines = head::whole_lines(&self.responses.head)
+            && let Some(head) = head::partial_response(&self.responses.head, &lines)
             && let Some(exchange) = ledger.exchange(id)
         {
             exchange.status = Some(head.status);
@@ -135,11 +150,8 @@ fn role(from: Peer, ledger: &Ledger) -> Role {
     }
 }
 
-fn note_request(id: ExchangeId, head: &RequestHead, ledger: &mut Ledger) {
+fn note_request(id: ExchangeId, head: RequestHead<'_>, ledger: &mut Ledger) {
     if let Some(exchange) = ledger.exchange(id) {
-        exchange.what.summary = Some(head.summary.clone());
-        exchange.what.idempotence = Some(head.idempotence);
-        exchange.what.fingerprint = head.fingerprint.value();
-        exchange.what.bytes = head.fingerprint.bytes();
+        head.describe(&mut exchange.what);
     }
 }

@@ -1,10 +1,9 @@
 //! What the requester sends.
 
-use super::chunked::Chunked;
-use super::head::{self, Framing, HEAD_LIMIT, Method, RequestHead, Upgrade};
+use super::head::{self, HEAD_LIMIT, RequestHead};
 use super::side::{Phase, Taken};
-use super::{Http1, PENDING, Pending, Role, note_request};
-use crate::dialogue::exchange::Completeness;
+use super::{Asked, Http1, PENDING, Pending, Role};
+use crate::dialogue::exchange::{Completeness, Message};
 use crate::dialogue::fingerprint::Fingerprint;
 use crate::dialogue::guess::{self, Guess};
 use crate::dialogue::ledger::{ExchangeId, Ledger};
@@ -58,6 +57,9 @@ impl Http1 {
             if empty > 0 {
                 return empty;
             }
+            if let Some(used) = self.whole_request(at, rest, ledger) {
+                return used;
+            }
             self.begin_request(at, ledger);
         }
         let (used, end) = self.requests.head_bytes(rest);
@@ -70,20 +72,29 @@ impl Http1 {
             false if self.requests.head.len() < HEAD_LIMIT => {}
             false => self.lose(Role::Request, ledger),
             true => {
-                let fresh = rest.get(..used).unwrap_or(rest);
-                match head::request(self.requests.whole_head(fresh)) {
-                    Ok(head) => {
-                        self.requests.head.clear();
-                        self.requested(mark_at(at, used), head, ledger);
-                    }
+                let bytes = self.requests.take_head(rest.get(..used).unwrap_or(rest));
+                match head::request(&bytes) {
+                    Ok((head, _)) => self.requested(mark_at(at, used), head, ledger),
                     Err(head::NotHttp) => {
-                        self.requests.keep_head(fresh);
+                        // Its beginning is looked at once more.
+                        self.requests.head = bytes.into_owned();
                         self.lose(Role::Request, ledger);
                     }
                 }
             }
         }
         used
+    }
+
+    /// A head that lies whole where a request begins, as nearly all do: nothing of it has to be kept for later.
+    fn whole_request(&mut self, at: Mark, rest: &[u8], ledger: &mut Ledger) -> Option<usize> {
+        if !self.requests.head.is_empty() || guess::request_line(rest) == Guess::Nothing {
+            return None;
+        }
+        let (head, used) = head::request(rest.get(..HEAD_LIMIT).unwrap_or(rest)).ok()?;
+        self.begin_request(at, ledger);
+        self.requested(mark_at(at, used), head, ledger);
+        Some(used)
     }
 
     fn begin_request(&mut self, at: Mark, ledger: &mut Ledger) {
@@ -94,10 +105,7 @@ impl Http1 {
             self.pending.retain(|p| p.id != id);
             self.responses.message = None;
         }
-        let id = ledger.begin(at);
-        if let Some(exchange) = ledger.exchange(id) {
-            exchange.request.complete = Completeness::HeadIncomplete;
-        }
+        let id = ledger.begin_as(at, Completeness::HeadIncomplete);
         self.requests.message = Some(id);
         self.fingerprint = Fingerprint::default();
         self.hashed_whole = true;
@@ -105,12 +113,8 @@ impl Http1 {
             self.pending.pop_front();
             ledger.incomplete = true;
         }
-        self.pending.push_back(Pending {
-            id,
-            method: Method::Other,
-            upgrade: Upgrade::None,
-            expects_continue: false,
-        });
+        let asked = Asked::default();
+        self.pending.push_back(Pending { id, asked });
     }
 
     pub(super) fn extend_request(&mut self, end: Mark, ledger: &mut Ledger) {
@@ -118,11 +122,12 @@ impl Http1 {
             return;
         };
         exchange.request.end = end;
-        if let (false, Some(id)) = (self.requests.phase == Phase::Head, self.requests.message) {
-            self.note_fingerprint(id, ledger);
+        if self.requests.phase != Phase::Head {
+            exchange.what.fingerprint = self.fingerprint.value();
+            exchange.what.bytes = self.fingerprint.bytes();
         }
         if let Some(pending) = self.pending.back_mut() {
-            pending.expects_continue = false;
+            pending.asked.expects_continue = false;
         }
     }
 
@@ -133,31 +138,29 @@ impl Http1 {
         }
     }
 
-    fn requested(&mut self, end: Mark, head: RequestHead, ledger: &mut Ledger) {
+    /// The head of the current request ended at `end`.
+    fn requested(&mut self, end: Mark, head: RequestHead<'_>, ledger: &mut Ledger) {
         let Some(id) = self.requests.message else {
             return;
         };
-        note_request(id, &head, ledger);
         self.fingerprint = head.fingerprint;
-        self.requests.phase = match head.framing {
-            Framing::Absent | Framing::Length(0) => Phase::Head,
-            Framing::Length(left) => Phase::Length { left },
-            Framing::Chunked => Phase::Chunked(Chunked::START),
-            Framing::Unclear => Phase::Lost,
-        };
+        self.requests.phase = Phase::of_content(head.framing);
         if let Some(pending) = self.pending.back_mut().filter(|p| p.id == id) {
-            pending.method = head.method;
-            pending.upgrade = head.fields.upgrade;
-            pending.expects_continue = head.fields.expects_continue;
+            pending.asked = Asked {
+                method: head.line.method,
+                upgrade: head.fields.upgrade,
+                expects_continue: head.fields.expects_continue,
+            };
         }
+        head.fields.hint(ledger.requester, ledger);
         if let Some(exchange) = ledger.exchange(id) {
+            head.describe(&mut exchange.what);
+            exchange.request.end = end;
             exchange.request.complete = Completeness::Incomplete;
             if let Phase::Length { left } = self.requests.phase {
                 exchange.request.expected_end = Some(end.offset.saturating_add(left));
             }
         }
-        let from = ledger.requester;
-        head.fields.hint(from, ledger.hints());
         match self.requests.phase {
             Phase::Head => self.end_request(end, ledger),
             Phase::Lost => self.lose(Role::Request, ledger),
@@ -169,9 +172,12 @@ impl Http1 {
         let id = self.requests.message.take();
         self.requests.phase = Phase::Head;
         if let Some(exchange) = id.and_then(|id| ledger.exchange(id)) {
-            exchange.request.end = end;
-            exchange.request.complete = Completeness::Complete;
-            exchange.request.expected_end = None;
+            exchange.request = Message {
+                start: exchange.request.start,
+                end,
+                complete: Completeness::Complete,
+                expected_end: None,
+            };
             exchange.what.fingerprint = self.fingerprint.value();
             exchange.what.bytes = self.fingerprint.bytes();
             exchange.what.fingerprint_whole = self.hashed_whole;

@@ -1,9 +1,10 @@
 //! What comes back.
 
-use super::chunked::Chunked;
-use super::head::{self, Framing, HEAD_LIMIT, Method, ResponseHead, Upgrade};
+use super::fields::Upgrade;
+use super::head::{self, HEAD_LIMIT, ResponseHead};
+use super::line::Method;
 use super::side::{Phase, Taken};
-use super::{Http1, Role};
+use super::{Asked, Http1, Role};
 use crate::dialogue::exchange::{Completeness, Message, Protocol};
 use crate::dialogue::guess::{self, Guess};
 use crate::dialogue::ledger::Ledger;
@@ -79,6 +80,9 @@ impl Http1 {
             }
             self.responses.start = at;
             self.responses.farewell = false;
+            if let Some(read) = self.whole_response(at, rest, ledger) {
+                return read;
+            }
         }
         self.begin_response(at, ledger);
         let (used, end) = self.responses.head_bytes(rest);
@@ -94,14 +98,12 @@ impl Http1 {
             }
             return (used, Activity::Application.into());
         }
-        let fresh = rest.get(..used).unwrap_or(rest);
-        let step = match head::response(self.responses.whole_head(fresh)) {
-            Ok(head) => {
-                self.responses.head.clear();
-                self.responded(mark_at(at, used), head, ledger)
-            }
+        let bytes = self.responses.take_head(rest.get(..used).unwrap_or(rest));
+        let step = match head::response(&bytes) {
+            Ok((head, _)) => self.responded(mark_at(at, used), head, ledger),
             Err(head::NotHttp) => {
-                self.responses.keep_head(fresh);
+                // Its beginning is looked at once more.
+                self.responses.head = bytes.into_owned();
                 self.lose(Role::Response, ledger);
                 Activity::Application.into()
             }
@@ -109,7 +111,21 @@ impl Http1 {
         (used, step)
     }
 
-    fn responded(&mut self, end: Mark, head: ResponseHead, ledger: &mut Ledger) -> Step {
+    /// A head that lies whole where a response begins, as nearly all do: nothing of it has to be kept for later.
+    fn whole_response(
+        &mut self,
+        at: Mark,
+        rest: &[u8],
+        ledger: &mut Ledger,
+    ) -> Option<(usize, Step)> {
+        let (head, used) = head::response(rest.get(..HEAD_LIMIT).unwrap_or(rest)).ok()?;
+        let end = mark_at(at, used);
+        self.begin_response(at, ledger);
+        self.extend_response(end, ledger);
+        Some((used, self.responded(end, head, ledger)))
+    }
+
+    fn responded(&mut self, end: Mark, head: ResponseHead<'_>, ledger: &mut Ledger) -> Step {
         if (100..200).contains(&head.status) && head.status != 101 {
             // Interim: the response is still to come (RFC 9110 section 15.2).
             if let Some(id) = self.responses.message.take() {
@@ -118,22 +134,9 @@ impl Http1 {
             return Activity::Application.into();
         }
         let status = head.status;
-        let from = ledger.requester.other();
         self.unasked(status, ledger);
-        let pending = self.pending.front().copied();
-        let method = pending.map_or(Method::Other, |p| p.method);
-        let upgrade = pending
-            .map(|p| p.upgrade)
-            .filter(|upgrade| *upgrade != Upgrade::None)
-            .unwrap_or(head.fields.upgrade);
-        self.responses.phase = match (status, method, head.framing) {
-            // RFC 9112 section 6.3, rules 1 and 2.
-            (101 | 204 | 304, _, _) | (_, Method::Head, _) => Phase::Head,
-            (200..300, Method::Connect, _) | (_, _, Framing::Length(0)) => Phase::Head,
-            (_, _, Framing::Length(left)) => Phase::Length { left },
-            (_, _, Framing::Chunked) => Phase::Chunked(Chunked::START),
-            (_, _, Framing::Absent | Framing::Unclear) => Phase::UntilClose,
-        };
+        let asked = self.pending.front().map_or(Asked::default(), |p| p.asked);
+        self.responses.phase = Phase::of_response(status, asked.method, head.framing);
         if let Some(exchange) = self.responses.message.and_then(|id| ledger.exchange(id)) {
             exchange.status = Some(status);
             if let Some(response) = &mut exchange.response {
@@ -147,7 +150,7 @@ impl Http1 {
                 }
             }
         }
-        head.fields.hint(from, ledger.hints());
+        head.fields.hint(ledger.requester.other(), ledger);
         if self.responses.phase == Phase::Head {
             self.end_response(ledger);
         }
@@ -155,17 +158,13 @@ impl Http1 {
             true => Activity::Housekeeping,
             false => Activity::Application,
         };
-        let to = match (status, method, upgrade) {
-            (101, _, Upgrade::WebSocket) => Successor::Protocol(Protocol::WebSocket),
-            (101, _, Upgrade::Http2) => Successor::Protocol(Protocol::Http2),
-            (101, _, Upgrade::None | Upgrade::Other) | (200..300, Method::Connect, _) => {
-                Successor::Guess
-            }
-            _ => return activity.into(),
+        let upgrade = match asked.upgrade {
+            Upgrade::None => head.fields.upgrade,
+            asked => asked,
         };
         Step {
             activity,
-            handover: Some(Handover { to, consumed: 0 }),
+            handover: handover(status, asked.method, upgrade),
         }
     }
 
@@ -223,7 +222,20 @@ impl Http1 {
         if let Some(pending) = self.pending.front().copied().filter(|p| p.id == id) {
             self.pending.pop_front();
             // A final answer instead of `100 Continue` (RFC 9110 section 10.1.1).
-            self.body_refused = pending.expects_continue && self.requests.message == Some(id);
+            self.body_refused = pending.asked.expects_continue && self.requests.message == Some(id);
         }
     }
+}
+
+/// Who reads on behind a response with that status.
+fn handover(status: u16, method: Method, upgrade: Upgrade) -> Option<Handover> {
+    let to = match (status, method, upgrade) {
+        (101, _, Upgrade::WebSocket) => Successor::Protocol(Protocol::WebSocket),
+        (101, _, Upgrade::Http2) => Successor::Protocol(Protocol::Http2),
+        (101, _, Upgrade::None | Upgrade::Other) | (200..300, Method::Connect, _) => {
+            Successor::Guess
+        }
+        _ => return None,
+    };
+    Some(Handover { to, consumed: 0 })
 }

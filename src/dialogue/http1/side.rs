@@ -1,7 +1,11 @@
 //! One direction's framing: where heads and bodies begin and end, without a word on what they say.
 
+use std::borrow::Cow;
+
 use super::chunked::{Chunked, Progress};
+use super::fields::Framing;
 use super::head::HEAD_LIMIT;
+use super::line::Method;
 use crate::dialogue::ledger::ExchangeId;
 use crate::flow::Mark;
 
@@ -19,6 +23,30 @@ pub(super) enum Phase {
     UntilClose,
     /// Not known.
     Lost,
+}
+
+impl Phase {
+    /// What follows a request's head.
+    pub(super) const fn of_content(framing: Framing) -> Self {
+        match framing {
+            Framing::Absent | Framing::Length(0) => Self::Head,
+            Framing::Length(left) => Self::Length { left },
+            Framing::Chunked => Self::Chunked(Chunked::START),
+            Framing::Unclear => Self::Lost,
+        }
+    }
+
+    /// What follows a response's head, on a request with that method (RFC 9112 section 6.3).
+    pub(super) const fn of_response(status: u16, method: Method, framing: Framing) -> Self {
+        match (status, method, framing) {
+            // Rules 1 and 2.
+            (101 | 204 | 304, _, _) | (_, Method::Head, _) => Self::Head,
+            (200..300, Method::Connect, _) | (_, _, Framing::Length(0)) => Self::Head,
+            (_, _, Framing::Length(left)) => Self::Length { left },
+            (_, _, Framing::Chunked) => Self::Chunked(Chunked::START),
+            (_, _, Framing::Absent | Framing::Unclear) => Self::UntilClose,
+        }
+    }
 }
 
 /// What was taken of some body bytes.
@@ -96,20 +124,14 @@ impl Side {
         }
     }
 
-    /// The head, now that `fresh` ended it. Nearly always it came in one piece and is read where it lies.
-    pub(super) fn whole_head<'a>(&'a mut self, fresh: &'a [u8]) -> &'a [u8] {
+    /// The head, now that `fresh` ended it.
+    pub(super) fn take_head<'a>(&mut self, fresh: &'a [u8]) -> Cow<'a, [u8]> {
         if self.head.is_empty() {
-            return fresh;
+            return Cow::Borrowed(fresh);
         }
-        self.head.extend_from_slice(fresh);
-        &self.head
-    }
-
-    /// Keeps a head that could not be read, for a look at its beginning.
-    pub(super) fn keep_head(&mut self, fresh: &[u8]) {
-        if self.head.is_empty() {
-            self.head.extend_from_slice(fresh);
-        }
+        let mut head = std::mem::take(&mut self.head);
+        head.extend_from_slice(fresh);
+        Cow::Owned(head)
     }
 
     /// Takes bytes of a body; `bytes` is not empty.

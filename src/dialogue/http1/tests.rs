@@ -1,3 +1,6 @@
+use proptest::strategy::Strategy;
+
+use super::samples;
 use crate::dialogue::script::Script;
 use crate::dialogue::{Completeness, Dialogue, Idempotence, Protocol};
 use crate::flow::Peer::{Client, Server};
@@ -218,7 +221,29 @@ fn roles_follow_the_bytes() {
     assert_eq!(talk().client(GET).dialogue().requester, Client);
 }
 
+/// Requests and responses in turn.
+fn exchanges() -> impl Strategy<Value = Script> {
+    let exchange = (samples::request(), samples::response());
+    proptest::collection::vec(exchange, 1..5).prop_map(|exchanges| {
+        exchanges
+            .into_iter()
+            .fold(talk(), |script, (request, response)| {
+                script.client(request).server(response)
+            })
+    })
+}
+
 proptest::proptest! {
+    #[test]
+    fn heads_in_one_piece_say_what_heads_in_pieces_say(
+        script in exchanges(),
+        sizes in proptest::collection::vec(1usize..60, 1..20),
+    ) {
+        let whole = script.read(|_| usize::MAX).0;
+        let pieces = script.read(|n| sizes[n % sizes.len()]).0;
+        proptest::prop_assert_eq!(whole, pieces);
+    }
+
     #[test]
     fn cutting_the_same_bytes_differently_changes_nothing(sizes in proptest::collection::vec(1usize..40, 1..40)) {
         let script = talk()

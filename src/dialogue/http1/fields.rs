@@ -1,0 +1,250 @@
+//! The header section: the few fields that are read of it.
+
+use compact_str::CompactString;
+
+use super::Role;
+use crate::dialogue::ledger::Ledger;
+use crate::flow::Peer;
+
+/// Values that reach reports are cut here.
+const VALUE_LEN: usize = 80;
+
+/// How a body is delimited (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// No body, or the head says nothing of one.
+    Absent,
+    /// Content-Length.
+    Length(u64),
+    /// Chunked.
+    Chunked,
+    /// The head contradicts itself, or a coding hides the end.
+    Unclear,
+}
+
+/// What `Upgrade:` names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Upgrade {
+    #[default]
+    None,
+    WebSocket,
+    Http2,
+    Other,
+}
+
+/// Fields of a request or a response, where they lie in its head.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fields<'a> {
+    pub(super) expects_continue: bool,
+    pub(super) upgrade: Upgrade,
+    pub(super) minor_version: u8,
+    close: bool,
+    keep_alive: bool,
+    server: Option<&'a [u8]>,
+    via: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
+    keep_alive_timeout_s: Option<u32>,
+    keep_alive_max: Option<u32>,
+}
+
+impl Fields<'_> {
+    /// The sender will close after this message (RFC 9112 section 9.3): said so, or an HTTP/1.0 that did not ask to stay.
+    pub(super) const fn closes(&self) -> bool {
+        self.close || (self.minor_version == 0 && !self.keep_alive)
+    }
+
+    /// Adds what they say to the hints.
+    pub(super) fn hint(&self, from: Peer, ledger: &mut Ledger) {
+        let closes = self.closes() && self.upgrade == Upgrade::None;
+        let names = [self.server, self.via, self.user_agent];
+        let timers = [self.keep_alive_timeout_s, self.keep_alive_max];
+        if !closes && names == [None; 3] && timers == [None; 2] {
+            return;
+        }
+        let hints = ledger.hints();
+        if closes {
+            hints.close_announced.get_or_insert(from);
+        }
+        keep(&mut hints.server, self.server);
+        keep(&mut hints.via, self.via);
+        keep(&mut hints.user_agent, self.user_agent);
+        hints.keep_alive_timeout_s = self.keep_alive_timeout_s.or(hints.keep_alive_timeout_s);
+        hints.keep_alive_max = self.keep_alive_max.or(hints.keep_alive_max);
+    }
+}
+
+/// Mostly it is what was said before.
+fn keep(into: &mut Option<String>, value: Option<&[u8]>) {
+    let Some(value) = value else { return };
+    let value = value.get(..VALUE_LEN).unwrap_or(value);
+    if into.as_deref().map(str::as_bytes) != Some(value) {
+        *into = Some(printable(value, VALUE_LEN).into());
+    }
+}
+
+/// A header section, read field by field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Section<'a> {
+    pub(super) fields: Fields<'a>,
+    pub(super) framing: Framing,
+    /// `Content-Type`, the first one.
+    pub(super) content_type: Option<&'a [u8]>,
+    /// `Content-Length`, the first one.
+    pub(super) content_length: Option<&'a [u8]>,
+    /// One of these two came more than once.
+    pub(super) repeated: bool,
+    role: Role,
+}
+
+impl<'a> Section<'a> {
+    /// Of a message that a `role` sends as HTTP/1.`minor_version`; no field read yet.
+    pub(super) fn new(role: Role, minor_version: u8) -> Self {
+        Self {
+            fields: Fields {
+                minor_version,
+                ..Fields::default()
+            },
+            framing: Framing::Absent,
+            content_type: None,
+            content_length: None,
+            repeated: false,
+            role,
+        }
+    }
+
+    /// Reads the next field.
+    pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) {
+        let Some(name) = Name::of(name) else { return };
+        let fields = &mut self.fields;
+        match (name, self.role) {
+            (Name::ContentLength, _) => {
+                self.repeated |= self.content_length.replace(value).is_some();
+                self.framing = with_length(self.framing, length(value));
+            }
+            (Name::TransferEncoding, _) => self.framing = with_coding(value),
+            (Name::ContentType, _) => self.repeated |= self.content_type.replace(value).is_some(),
+            (Name::Connection, _) => {
+                fields.close |= has_token(value, "close");
+                fields.keep_alive |= has_token(value, "keep-alive");
+            }
+            (Name::Upgrade, _) => {
+                fields.upgrade = match () {
+                    () if has_token(value, "websocket") => Upgrade::WebSocket,
+                    () if has_token(value, "h2c") => Upgrade::Http2,
+                    () => Upgrade::Other,
+                }
+            }
+            (Name::Expect, Role::Request) => {
+                fields.expects_continue |= has_token(value, "100-continue");
+            }
+            (Name::UserAgent, Role::Request) => fields.user_agent = Some(product(value)),
+            (Name::Server, Role::Response) => fields.server = Some(value),
+            (Name::Via, Role::Response) => fields.via = Some(value),
+            (Name::KeepAlive, Role::Response) => {
+                fields.keep_alive_timeout_s = parameter(value, "timeout");
+                fields.keep_alive_max = parameter(value, "max");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Fields that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Connection,
+    ContentLength,
+    ContentType,
+    Expect,
+    KeepAlive,
+    Server,
+    TransferEncoding,
+    Upgrade,
+    UserAgent,
+    Via,
+}
+
+impl Name {
+    /// Most names are none of them, which their length and first letter tell.
+    fn of(name: &[u8]) -> Option<Self> {
+        let (text, known): (&[u8], _) = match (name.len(), name.first()?.to_ascii_lowercase()) {
+            (3, b'v') => (b"Via", Self::Via),
+            (6, b'e') => (b"Expect", Self::Expect),
+            (6, b's') => (b"Server", Self::Server),
+            (7, b'u') => (b"Upgrade", Self::Upgrade),
+            (10, b'c') => (b"Connection", Self::Connection),
+            (10, b'k') => (b"Keep-Alive", Self::KeepAlive),
+            (10, b'u') => (b"User-Agent", Self::UserAgent),
+            (12, b'c') => (b"Content-Type", Self::ContentType),
+            (14, b'c') => (b"Content-Length", Self::ContentLength),
+            (17, b't') => (b"Transfer-Encoding", Self::TransferEncoding),
+            _ => return None,
+        };
+        (name == text || name.eq_ignore_ascii_case(text)).then_some(known)
+    }
+}
+
+/// A Content-Length beside what the fields before it said.
+fn with_length(framing: Framing, length: Option<u64>) -> Framing {
+    match (framing, length) {
+        (Framing::Absent, Some(n)) => Framing::Length(n),
+        (Framing::Length(m), Some(n)) if m == n => framing,
+        (Framing::Chunked, _) => Framing::Chunked,
+        _ => Framing::Unclear,
+    }
+}
+
+/// Transfer-Encoding overrides Content-Length; chunked has to be the last coding (RFC 9112 section 6.3).
+fn with_coding(value: &[u8]) -> Framing {
+    let last = value.rsplit(|b| *b == b',').next().unwrap_or_default();
+    match last.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        true => Framing::Chunked,
+        false => Framing::Unclear,
+    }
+}
+
+fn length(value: &[u8]) -> Option<u64> {
+    // Nineteen digits never overflow.
+    let digits = (1..=19).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+    if digits {
+        let add = |n: u64, digit: &u8| n.wrapping_mul(10).wrapping_add(u64::from(digit & 0x0f));
+        return Some(value.iter().fold(0, add));
+    }
+    std::str::from_utf8(value).ok()?.trim().parse().ok()
+}
+
+fn has_token(value: &[u8], token: &str) -> bool {
+    value
+        .split(|b| *b == b',')
+        .any(|t| t.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+fn parameter(value: &[u8], name: &str) -> Option<u32> {
+    value.split(|b| matches!(b, b',' | b';')).find_map(|part| {
+        let (key, number) = std::str::from_utf8(part).ok()?.split_once('=')?;
+        let number = number.trim().trim_matches('"');
+        key.trim()
+            .eq_ignore_ascii_case(name)
+            .then(|| number.parse().ok())?
+    })
+}
+
+/// The first product without its version: `Go-http-client` of `Go-http-client/1.1`.
+fn product(value: &[u8]) -> &[u8] {
+    value
+        .split(|b| matches!(b, b'/' | b' ' | b'('))
+        .next()
+        .unwrap_or_default()
+}
+
+/// Text from the wire as reports may show it: at most `limit` bytes, control characters replaced.
+pub(in super::super) fn printable(value: &[u8], limit: usize) -> CompactString {
+    let value = value.get(..limit).unwrap_or(value);
+    match std::str::from_utf8(value) {
+        Ok(text) if !text.contains(char::is_control) => text.into(),
+        _ => String::from_utf8_lossy(value)
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect(),
+    }
+}
