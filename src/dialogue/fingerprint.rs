@@ -29,20 +29,17 @@ impl Fingerprint {
     /// Adds bytes.
     pub(super) fn update(&mut self, mut bytes: &[u8]) {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        while self.tail_len != 0 {
-            let Some((&first, rest)) = bytes.split_first() else {
-                return;
-            };
-            self.push(first);
-            bytes = rest;
+        if self.tail_len != 0 {
+            let room = 8 - usize::from(self.tail_len & 7);
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.push(now);
+            bytes = later;
         }
         while let Some((word, rest)) = bytes.split_first_chunk::<8>() {
             self.state = mix(self.state, u64::from_le_bytes(*word));
             bytes = rest;
         }
-        for &byte in bytes {
-            self.push(byte);
-        }
+        self.push(bytes);
     }
 
     /// Adds a number, and counts `bytes` bytes for it: where contents are encrypted, their sizes are all there is.
@@ -64,14 +61,35 @@ impl Fingerprint {
         self.bytes
     }
 
-    fn push(&mut self, byte: u8) {
-        self.tail |= u64::from(byte) << (8 * u32::from(self.tail_len & 7));
-        self.tail_len += 1;
+    /// Adds fewer than eight bytes, for which the tail has room.
+    fn push(&mut self, bytes: &[u8]) {
+        self.tail |= few(bytes) << (8 * u32::from(self.tail_len & 7));
+        self.tail_len += bytes.len() as u8;
         if self.tail_len == 8 {
             self.state = mix(self.state, self.tail);
             self.tail = 0;
             self.tail_len = 0;
         }
+    }
+}
+
+/// Fewer than eight bytes as a number, the first one lowest.
+fn few(mut bytes: &[u8]) -> u64 {
+    let mut word = 0;
+    let mut shift = 0;
+    if let Some((four, rest)) = bytes.split_first_chunk::<4>() {
+        word = u64::from(u32::from_le_bytes(*four));
+        shift = 32;
+        bytes = rest;
+    }
+    if let Some((two, rest)) = bytes.split_first_chunk::<2>() {
+        word |= u64::from(u16::from_le_bytes(*two)) << shift;
+        shift += 16;
+        bytes = rest;
+    }
+    match bytes.first() {
+        Some(last) => word | u64::from(*last) << shift,
+        None => word,
     }
 }
 

@@ -16,15 +16,24 @@ pub(super) enum Guess {
 /// Longest method that is believed (`VERSION-CONTROL`, `UPDATEREDIRECTREF`).
 const METHOD_LEN: usize = 17;
 
+/// Looks for protocols in some bytes.
+type Reading = fn(&[u8]) -> Guess;
+
 /// The first bytes of a connection, as far as seen.
 pub(super) fn opening(bytes: &[u8], _port: u16) -> Guess {
-    let postgresql = match super::postgresql::is_startup(bytes) {
+    best(&[midway, postgresql, mysql, redis], bytes)
+}
+
+fn postgresql(bytes: &[u8]) -> Guess {
+    match super::postgresql::is_startup(bytes) {
         Some(true) => Guess::Protocol(Protocol::PostgreSql),
         None if bytes.iter().take(2).all(|byte| *byte == 0) => Guess::Undecided,
         _ => Guess::Nothing,
-    };
-    let mysql = told(super::mysql::is_greeting(bytes), Protocol::MySql);
-    best(&[midway(bytes), postgresql, mysql, redis(bytes)])
+    }
+}
+
+fn mysql(bytes: &[u8]) -> Guess {
+    told(super::mysql::is_greeting(bytes), Protocol::MySql)
 }
 
 fn redis(bytes: &[u8]) -> Guess {
@@ -41,33 +50,34 @@ const fn told(answer: Option<bool>, protocol: Protocol) -> Guess {
 
 /// Bytes at the beginning of a turn somewhere in a connection: only evidence that chance does not make.
 pub(super) fn midway(bytes: &[u8]) -> Guess {
-    best(&[
-        literal(
-            bytes,
-            super::http2::PREFACE.get(..16).unwrap_or_default(),
-            Protocol::Http2,
-        ),
-        http1(bytes),
-        tls(bytes),
-        redis(bytes),
-    ])
+    best(&[http2, http1, tls, redis], bytes)
 }
 
-fn best(guesses: &[Guess]) -> Guess {
-    guesses
-        .iter()
-        .copied()
-        .find(|g| matches!(g, Guess::Protocol(_)))
-        .or_else(|| guesses.iter().copied().find(|g| *g == Guess::Undecided))
-        .unwrap_or(Guess::Nothing)
+/// The first one that knows a protocol decides.
+fn best(readings: &[Reading], bytes: &[u8]) -> Guess {
+    let mut best = Guess::Nothing;
+    for reading in readings {
+        match reading(bytes) {
+            known @ Guess::Protocol(_) => return known,
+            Guess::Undecided => best = Guess::Undecided,
+            Guess::Nothing => {}
+        }
+    }
+    best
+}
+
+fn http2(bytes: &[u8]) -> Guess {
+    let preface = super::http2::PREFACE.get(..16).unwrap_or_default();
+    literal(bytes, preface, Protocol::Http2)
 }
 
 /// A request line (RFC 9112 section 3) or a status line (section 4).
 pub(super) fn http1(bytes: &[u8]) -> Guess {
-    best(&[
-        literal(bytes, b"HTTP/1.", Protocol::Http1),
-        request_line(bytes),
-    ])
+    best(&[status_line, request_line], bytes)
+}
+
+fn status_line(bytes: &[u8]) -> Guess {
+    literal(bytes, b"HTTP/1.", Protocol::Http1)
 }
 
 /// Method, space, and the beginning of a request target in one of its four forms (RFC 9112 section 3.2). Redis' inline commands,

@@ -37,6 +37,9 @@ pub(super) struct Ledger {
     pub(super) requester: Peer,
 }
 
+/// For how many exchanges there is room, step by step.
+const ROOM: [usize; 4] = [1, 4, 12, Dialogue::KEPT];
+
 /// How many farewells are kept: the newest.
 const FAREWELLS: usize = 4;
 
@@ -83,9 +86,8 @@ impl Ledger {
         if self.entries.len() >= Dialogue::KEPT {
             let victim = self.entries.iter().position(|e| e.settled).unwrap_or(0);
             self.entries.remove(victim);
-        } else if self.entries.capacity() == 0 {
-            // Four would be the default: too many for connections that ask once.
-            self.entries.reserve_exact(1);
+        } else if self.entries.len() == self.entries.capacity() {
+            self.grow();
         }
         let id = ExchangeId(self.next);
         self.next = self.next.wrapping_add(1);
@@ -98,6 +100,14 @@ impl Ledger {
             },
         });
         id
+    }
+
+    /// Entries are big: room for one is enough for connections that ask once, and doubling would copy the others too often.
+    fn grow(&mut self) {
+        let used = self.entries.len();
+        let room = ROOM.iter().find(|room| **room > used);
+        let room = room.copied().unwrap_or(Dialogue::KEPT);
+        self.entries.reserve_exact(room.saturating_sub(used).max(1));
     }
 
     fn entry(&mut self, id: ExchangeId) -> Option<&mut Entry> {

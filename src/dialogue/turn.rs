@@ -1,5 +1,7 @@
 //! An exchange in few bytes.
 
+use std::num::{NonZeroU16, NonZeroU64};
+
 use super::exchange::{Answer, Completeness, Exchange, Idempotence};
 use super::fingerprint::Fingerprint;
 use crate::capture::FrameId;
@@ -17,6 +19,7 @@ pub struct Reply {
 }
 
 /// An [`Exchange`] without its words: what stays of it once its connection is closed, and what is compared between connections.
+/// Many are kept: 72 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
     /// Time of the request's first byte.
@@ -32,11 +35,11 @@ pub struct Turn {
     /// What came back.
     pub reply: Option<Reply>,
     /// HTTP status.
-    pub status: Option<u16>,
+    pub status: Option<NonZeroU16>,
     /// Whether the request may be repeated.
     pub idempotence: Option<Idempotence>,
     /// Hash of the request's summary, for recognising the same words elsewhere; `None` where there is no summary.
-    pub words: Option<u64>,
+    pub words: Option<NonZeroU64>,
     /// Hash of the request, as [`Request::fingerprint`](super::Request::fingerprint).
     pub fingerprint: u64,
     /// Bytes that `fingerprint` covers.
@@ -59,7 +62,7 @@ impl From<&Exchange> for Turn {
                 end: response.end.time,
                 complete: response.complete,
             }),
-            status: exchange.status,
+            status: exchange.status.and_then(NonZeroU16::new),
             idempotence: what.idempotence,
             words: what.summary.as_deref().map(hash),
             fingerprint: what.fingerprint,
@@ -69,8 +72,19 @@ impl From<&Exchange> for Turn {
     }
 }
 
-fn hash(words: &str) -> u64 {
+fn hash(words: &str) -> NonZeroU64 {
     let mut fingerprint = Fingerprint::default();
     fingerprint.update(words.as_bytes());
-    fingerprint.value()
+    NonZeroU64::new(fingerprint.value()).unwrap_or(NonZeroU64::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_small() {
+        // Every closed connection keeps up to 32 of them.
+        assert!(size_of::<Turn>() <= 72);
+    }
 }

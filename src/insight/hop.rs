@@ -13,6 +13,7 @@ mod veiled;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 
 use crate::flow::Peer;
 use crate::insight::ConnectionStory;
@@ -250,7 +251,8 @@ impl<'a> Failures<'a> {
     ) -> Option<Outcome> {
         let reply = front.turn.reply;
         let own = self.of(front);
-        if let (Some(status @ 500..), Some(reply)) = (front.turn.status, reply) {
+        let status = front.turn.status.map(NonZeroU16::get);
+        if let (Some(status @ 500..), Some(reply)) = (status, reply) {
             let at = reply.start;
             return (back.distance(at) <= SOON).then(|| Outcome {
                 word: status.to_string(),

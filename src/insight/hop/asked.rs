@@ -39,7 +39,7 @@ impl<'a> Asked<'a> {
             return None;
         }
         match turn.words {
-            Some(words) => Some(Key::Words(words)),
+            Some(words) => Some(Key::Words(words.get())),
             None if turn.bytes > 0 && turn.fingerprint != 0 && turn.fingerprint_whole => {
                 Some(Key::Bytes(turn.fingerprint, turn.bytes))
             }
