@@ -1,8 +1,9 @@
 //! Freezes a connection's facts into [`Ending`]s.
 
+use crate::analysis::judges::Tracked;
 use crate::analysis::neighbours::Neighbours;
-use crate::dialogue::{Dialogue, DialogueReader};
-use crate::flow::{Both, Connection, Episode, Peer};
+use crate::dialogue::Dialogue;
+use crate::flow::{Both, Episode, Peer};
 use crate::time::Timestamp;
 use crate::verdict::{Ending, EndingKind};
 
@@ -14,8 +15,6 @@ pub enum CaptureQuality {
     /// Drops were counted, or the file is damaged.
     Incomplete,
 }
-
-type Tracked = Connection<DialogueReader>;
 
 /// One reset event.
 pub fn of_episode(

@@ -1,7 +1,8 @@
 //! Verdicts become findings, findings become the report.
 
 use crate::analysis::endings::CaptureQuality;
-use crate::analysis::judges::Judges;
+use crate::analysis::judges::{Judged, Judges};
+use crate::analysis::parts::at_once;
 use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
 use crate::analysis::watch::{Numbers, Watch};
@@ -23,15 +24,11 @@ pub fn judge_all(
     Vec<ConnectionStory<'_>>,
 ) {
     let connections = analyzer.table.connections();
-    let judges = Judges::new(analyzer, &connections, quality);
-    let mut findings = Vec::new();
-    let mut observations = Vec::with_capacity(connections.len());
-    let mut stories = Vec::with_capacity(connections.len());
-    for part in judges.judge_in_parts(&connections) {
-        findings.extend(part.findings);
-        observations.extend(part.observations);
-        stories.extend(part.stories);
-    }
+    let Judged {
+        mut findings,
+        observations,
+        stories,
+    } = Judges::judge_all(analyzer, &connections, quality);
     let mut groups: Vec<Finding> = refused(analyzer);
     if let Some(watch) = &analyzer.watch {
         watch.name_groups(&mut groups);
@@ -87,8 +84,6 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         captures,
     };
     let known = known(analyzer);
-    report.idle_timeouts = infer(&observations, known);
-    report.alignment = align(&observations, &report.idle_timeouts);
     (report.hang_ups, report.resets) = findings
         .into_iter()
         .partition(|finding| finding.form.is_none());
@@ -97,8 +92,15 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         .iter_mut()
         .chain(&mut report.hang_ups)
         .collect();
-    find_retries(&mut all, &stories);
-    find_hops(&mut all, &stories);
+    let timers = || {
+        let timeouts = infer(&observations, known);
+        let alignment = align(&observations, &timeouts);
+        (timeouts, alignment)
+    };
+    ((report.idle_timeouts, report.alignment), ()) = at_once(observations.len(), timers, || {
+        find_retries(&mut all, &stories);
+        find_hops(&mut all, &stories);
+    });
     let grounds = Grounds {
         timeouts: &report.idle_timeouts,
         alignment: &report.alignment,
@@ -169,7 +171,7 @@ fn rows(analyzer: &Analyzer, findings: &[Finding]) -> Vec<crate::report::Connect
         .table
         .connections()
         .into_iter()
-        .flat_map(|connection| rows.of(connection))
+        .flat_map(|held| rows.of(&held.known()))
         .collect()
 }
 

@@ -3,17 +3,16 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
+use crate::analysis::judges::Tracked;
 use crate::dialogue::{Answer, DialogueReader, Hints, Protocol, Turn};
-use crate::flow::{Connection, FinSeen, Peer, SurvivedIdle};
+use crate::flow::{FinSeen, Peer, SurvivedIdle};
 use crate::insight::{ConnectionStory, IdleEnd, IdleEndBy, IdleObservation, IdleSurvival};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{Cause, IdleKind, Progress, ResetSender, Verdict, turn_progress};
 
-type Tracked = Connection<DialogueReader>;
-
 /// What one connection says about idle timers. `verdict` is the one on its end.
 pub fn observation<'a>(
-    connection: &'a Tracked,
+    connection: &Tracked<'a>,
     turns: &[Turn],
     verdict: Option<&Verdict>,
     capture_end: Timestamp,
@@ -235,7 +234,7 @@ fn open_before(turns: &[Turn], fin: Timestamp) -> bool {
 }
 
 /// What one connection told, for comparing it with others.
-pub fn story<'a>(connection: &'a Tracked, turns: Cow<'a, [Turn]>) -> ConnectionStory<'a> {
+pub fn story<'a>(connection: &Tracked<'a>, turns: Cow<'a, [Turn]>) -> ConnectionStory<'a> {
     let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
     ConnectionStory {
         capture: capture.0,

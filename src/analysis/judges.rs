@@ -1,34 +1,46 @@
 //! Every connection is judged, on every core; what patterns need of it is kept beside.
 
 use std::borrow::Cow;
-use std::panic::resume_unwind;
-use std::thread::Builder;
 
 use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
 use crate::analysis::finding::finding;
 use crate::analysis::insight::{observation, story};
 use crate::analysis::neighbours::Neighbours;
+use crate::analysis::parts::in_parts;
 use crate::analysis::watch::Watch;
 use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::{DialogueReader, Protocol, Turn};
-use crate::flow::{Connection, Peer};
+use crate::flow::{Kept, Known, Peer};
 use crate::insight::{ConnectionStory, IdleObservation};
 use crate::report::Finding;
 use crate::time::Timestamp;
 use crate::verdict::{Cause, Progress, Verdict, judge, turn_progress};
 
-/// A connection as analysis reads it.
-pub type Tracked = Connection<DialogueReader>;
+/// A connection as the table keeps it.
+pub type Held = Kept<DialogueReader>;
 
-/// What was found on some of the connections.
+/// A connection as analysis reads it.
+pub type Tracked<'a> = Known<'a, DialogueReader>;
+
+/// What was found on all connections.
 #[derive(Default)]
-pub struct Part<'a> {
+pub struct Judged<'a> {
     /// Resets and hang-ups.
     pub findings: Vec<Finding>,
     /// How each went idle and ended.
     pub observations: Vec<IdleObservation<'a>>,
     /// What each talked about.
     pub stories: Vec<ConnectionStory<'a>>,
+}
+
+/// What insight reads of one connection.
+type Told<'a> = (IdleObservation<'a>, ConnectionStory<'a>);
+
+/// What one look at some of the connections brings.
+struct Survey<'a> {
+    neighbours: Neighbours,
+    /// `None` for those that have to be judged.
+    told: Vec<Option<Told<'a>>>,
 }
 
 /// Judges connections one by one: each needs the others only through `neighbours`, which are settled before.
@@ -41,74 +53,95 @@ pub struct Judges<'a> {
 
 impl<'a> Judges<'a> {
     /// `connections` are all that the analyzer holds: indexes count in them.
-    pub fn new(analyzer: &'a Analyzer, connections: &[&Tracked], quality: CaptureQuality) -> Self {
+    pub fn new(analyzer: &'a Analyzer, connections: &[&Held], quality: CaptureQuality) -> Self {
+        let parts = in_parts(connections.len(), |range| {
+            let mut neighbours = Neighbours::new(quality);
+            for (index, held) in range.clone().zip(&connections[range]) {
+                neighbours.add(index, &held.outline());
+            }
+            neighbours
+        });
+        Self::knowing(analyzer, parts, quality)
+    }
+
+    fn knowing(
+        analyzer: &'a Analyzer,
+        parts: impl IntoIterator<Item = Neighbours>,
+        quality: CaptureQuality,
+    ) -> Self {
         Self {
             watch: analyzer.watch.as_ref(),
             witness: analyzer.witness.as_ref(),
-            neighbours: Neighbours::new(connections, quality),
+            neighbours: Neighbours::of(parts, quality),
             capture_end: analyzer.last.unwrap_or_default(),
         }
     }
 
-    /// Connections below which a second thread costs more than it brings.
-    const WORTH_A_THREAD: usize = 2_000;
-
-    /// In order, on all cores: the parts do not depend on each other, so neither does the outcome on their number.
-    pub fn judge_in_parts<'c>(&self, connections: &[&'c Tracked]) -> Vec<Part<'c>> {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let size = connections.len().div_ceil(cores).max(Self::WORTH_A_THREAD);
-        if connections.len() <= size {
-            return vec![self.judge_part(0, connections)];
-        }
-        std::thread::scope(|scope| {
-            let parts: Vec<_> = connections
-                .chunks(size)
-                .enumerate()
-                .map(|(number, part)| {
-                    let judge = move || self.judge_part(number * size, part);
-                    Builder::new().spawn_scoped(scope, judge).map_err(|_| judge)
-                })
-                .collect();
-            parts
-                .into_iter()
-                .map(|part| match part {
-                    Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                    // The system gives no more threads.
-                    Err(judge) => judge(),
-                })
-                .collect()
-        })
+    /// Judges all of them, on all cores. The first look gathers what they say of each other; most ended well, and that look was
+    /// enough.
+    pub fn judge_all<'c>(
+        analyzer: &Analyzer,
+        connections: &[&'c Held],
+        quality: CaptureQuality,
+    ) -> Judged<'c> {
+        let capture_end = analyzer.last.unwrap_or_default();
+        let surveys = in_parts(connections.len(), |range| {
+            let mut neighbours = Neighbours::new(quality);
+            let look = |(index, held): (usize, &&'c Held)| {
+                let connection = held.outline();
+                neighbours.add(index, &connection);
+                let turns = turns(&connection);
+                ended_well(&connection, &turns).then(|| told(&connection, turns, None, capture_end))
+            };
+            let told = range.clone().zip(&connections[range]).map(look).collect();
+            Survey { neighbours, told }
+        });
+        let mut told = Vec::with_capacity(connections.len());
+        let neighbours = surveys.into_iter().map(|survey| {
+            told.extend(survey.told);
+            survey.neighbours
+        });
+        let judges = Judges::knowing(analyzer, neighbours, quality);
+        judges.judge_rest(connections, told)
     }
 
-    fn judge_part<'c>(&self, first: usize, connections: &[&'c Tracked]) -> Part<'c> {
-        let mut part = Part::default();
-        for (index, connection) in connections.iter().enumerate() {
-            self.judge_one(first + index, connection, &mut part);
+    fn judge_rest<'c>(
+        &self,
+        connections: &[&'c Held],
+        mut told: Vec<Option<Told<'c>>>,
+    ) -> Judged<'c> {
+        let rest: Vec<usize> = (0..told.len())
+            .filter(|index| told[*index].is_none())
+            .collect();
+        let parts = in_parts(rest.len(), |range| {
+            let one = |&index: &usize| (index, self.judge_one(index, &connections[index].known()));
+            rest[range].iter().map(one).collect::<Vec<_>>()
+        });
+        let mut judged = Judged::default();
+        for (index, (mut findings, last)) in parts.into_iter().flatten() {
+            judged.findings.append(&mut findings);
+            told[index] = Some(last);
         }
-        part
+        (judged.observations, judged.stories) = told.into_iter().flatten().unzip();
+        judged
     }
 
-    fn judge_one<'c>(&self, index: usize, connection: &'c Tracked, part: &mut Part<'c>) {
+    fn judge_one<'c>(&self, index: usize, connection: &Tracked<'c>) -> (Vec<Finding>, Told<'c>) {
         let turns = turns(connection);
         let (mut findings, last) = self.findings(index, connection, &turns);
         if let Some(watch) = self.watch {
             watch.name(connection.first_stream(), &mut findings);
         }
-        part.findings.append(&mut findings);
-        part.observations.push(observation(
-            connection,
-            &turns,
-            last.as_ref(),
-            self.capture_end,
-        ));
-        part.stories.push(story(connection, turns));
+        let told = told(connection, turns, last.as_ref(), self.capture_end);
+        (findings, told)
     }
 
     /// How one connection went idle and ended.
-    pub fn observation<'c>(&self, index: usize, connection: &'c Tracked) -> IdleObservation<'c> {
-        let turns = turns(connection);
-        let (_, verdict) = self.findings(index, connection, &turns);
-        observation(connection, &turns, verdict.as_ref(), self.capture_end)
+    pub fn observation<'c>(&self, index: usize, held: &'c Held) -> IdleObservation<'c> {
+        let connection = held.known();
+        let turns = turns(&connection);
+        let (_, verdict) = self.findings(index, &connection, &turns);
+        observation(&connection, &turns, verdict.as_ref(), self.capture_end)
     }
 
     /// The findings of one connection, in order, and its last verdict.
@@ -166,8 +199,18 @@ impl<'a> Judges<'a> {
     }
 }
 
+fn told<'a>(
+    connection: &Tracked<'a>,
+    turns: Cow<'a, [Turn]>,
+    verdict: Option<&Verdict>,
+    capture_end: Timestamp,
+) -> Told<'a> {
+    let observation = observation(connection, &turns, verdict, capture_end);
+    (observation, story(connection, turns))
+}
+
 /// The exchanges of a connection, in brief.
-pub fn turns(connection: &Tracked) -> Cow<'_, [Turn]> {
+pub fn turns<'a>(connection: &Tracked<'a>) -> Cow<'a, [Turn]> {
     match connection.reader() {
         None => Cow::Borrowed(&[]),
         Some(Cow::Borrowed(reader)) => reader.turns(),

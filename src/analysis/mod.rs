@@ -8,6 +8,7 @@ mod insight;
 mod judges;
 mod ladder;
 mod neighbours;
+mod parts;
 mod refusals;
 mod rows;
 mod watch;
@@ -21,7 +22,7 @@ use std::net::IpAddr;
 
 use crate::capture::{CaptureId, Frame};
 use crate::dialogue::DialogueReader;
-use crate::flow::{Connection, Limits, Shards};
+use crate::flow::{Connection, Limits, Shards, SittingsKept};
 use crate::report::{CaptureSummary, Finding, Heading, IdleTimeout, Report};
 use crate::time::Timestamp;
 use crate::wire::{Decoded, Decoder};
@@ -90,7 +91,10 @@ pub struct Analyzer {
 
 impl Analyzer {
     /// A new analysis.
-    pub fn new(options: AnalysisOptions) -> Self {
+    pub fn new(mut options: AnalysisOptions) -> Self {
+        if options.connections == ConnectionRows::All {
+            options.limits.sittings = SittingsKept::Yes;
+        }
         Self {
             table: Shards::new(options.limits),
             options,

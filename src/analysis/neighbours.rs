@@ -6,8 +6,8 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::analysis::endings::CaptureQuality;
-use crate::dialogue::DialogueReader;
-use crate::flow::{Both, Connection, Peer};
+use crate::analysis::judges::Tracked;
+use crate::flow::{Both, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{HostProfile, Surroundings};
 
@@ -33,6 +33,24 @@ struct EndpointFacts {
     survived: HashMap<IpAddr, Interval, RandomState>,
 }
 
+impl EndpointFacts {
+    fn survive(&mut self, client: IpAddr, silence: Interval) {
+        let longest = self.survived.entry(client).or_insert(silence);
+        *longest = silence.max(*longest);
+    }
+
+    /// Adds what another part of the connections told.
+    fn join(&mut self, other: Self) {
+        self.ends.extend(other.ends);
+        self.refusals.extend(other.refusals);
+        self.established.extend(other.established);
+        self.syn_acks_repeated |= other.syn_acks_repeated;
+        for (client, silence) in other.survived {
+            self.survive(client, silence);
+        }
+    }
+}
+
 /// Facts about hosts and server endpoints over all connections.
 #[derive(Debug)]
 pub struct Neighbours {
@@ -42,39 +60,59 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Gathers them.
-    pub fn new(connections: &[&Connection<DialogueReader>], quality: CaptureQuality) -> Self {
-        let mut neighbours = Self {
+    /// Nobody is known yet.
+    pub fn new(quality: CaptureQuality) -> Self {
+        Self {
             hosts: HashMap::default(),
             endpoints: HashMap::default(),
             quality,
-        };
-        for (index, connection) in connections.iter().enumerate() {
-            neighbours.add_host(connection.client.0, connection, Peer::Client);
-            neighbours.add_host(connection.server.0, connection, Peer::Server);
-            neighbours.add_endpoint(index, connection);
         }
-        for facts in neighbours.endpoints.values_mut() {
+    }
+
+    /// What all parts gathered, in their order.
+    pub fn of(parts: impl IntoIterator<Item = Self>, quality: CaptureQuality) -> Self {
+        let mut all = Self::new(quality);
+        for part in parts {
+            for (address, profile) in part.hosts {
+                all.add_profile(address, &profile);
+            }
+            for (endpoint, facts) in part.endpoints {
+                all.endpoints.entry(endpoint).or_default().join(facts);
+            }
+        }
+        for facts in all.endpoints.values_mut() {
             facts.ends.sort_by_key(|end| (end.at, end.connection));
             facts.refusals.sort_unstable();
             facts.established.sort_unstable();
         }
-        neighbours
+        all
     }
 
-    fn add_host(&mut self, address: IpAddr, connection: &Connection<DialogueReader>, peer: Peer) {
-        let profile = self.hosts.entry(address).or_default();
-        profile.ttl.merge(&connection.directions.of(peer).ttl);
-        if let Some(response) = *connection.response_time.of(peer) {
-            profile.response = Some(
-                profile
-                    .response
-                    .map_or(response, |known| known.min(response)),
-            );
+    /// Adds what one connection tells.
+    pub fn add(&mut self, index: usize, connection: &Tracked) {
+        for (peer, end) in [
+            (Peer::Client, connection.client),
+            (Peer::Server, connection.server),
+        ] {
+            let profile = HostProfile {
+                ttl: connection.directions.of(peer).ttl,
+                response: *connection.response_time.of(peer),
+            };
+            self.add_profile(end.0, &profile);
         }
+        self.add_endpoint(index, connection);
     }
 
-    fn add_endpoint(&mut self, index: usize, connection: &Connection<DialogueReader>) {
+    fn add_profile(&mut self, address: IpAddr, other: &HostProfile) {
+        let profile = self.hosts.entry(address).or_default();
+        profile.ttl.merge(&other.ttl);
+        profile.response = match (profile.response, other.response) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    fn add_endpoint(&mut self, index: usize, connection: &Tracked) {
         let facts = self.endpoints.entry(connection.server).or_default();
         let server = &connection.directions.server;
         facts.syn_acks_repeated |= server.syn_acks_after_ack > 0;
@@ -87,11 +125,7 @@ impl Neighbours {
             .map(|survived| survived.application)
             .max();
         if let Some(survived) = survived {
-            let longest = facts
-                .survived
-                .entry(connection.client.0)
-                .or_insert(survived);
-            *longest = survived.max(*longest);
+            facts.survive(connection.client.0, survived);
         }
         if server.iss.is_some() {
             facts.established.extend(connection.established);
@@ -143,7 +177,7 @@ impl Neighbours {
     pub fn surroundings(
         &self,
         index: usize,
-        connection: &Connection<DialogueReader>,
+        connection: &Tracked,
         at: Timestamp,
         idle: Option<Interval>,
     ) -> Surroundings {

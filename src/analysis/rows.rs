@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::dialogue::DialogueReader;
-use crate::flow::{Connection, EndState, Sitting};
+use crate::analysis::judges::Tracked;
+use crate::flow::{EndState, Sitting};
 use crate::report::{ConnectionRow, Endpoint, Finding};
 
 /// Rows that share a connection with findings name them.
@@ -25,13 +25,14 @@ impl<'a> Rows<'a> {
     }
 
     /// One row, or several where Zeek would have forgotten the connection in between.
-    pub fn of(&self, connection: &Connection<DialogueReader>) -> Vec<ConnectionRow> {
+    pub fn of(&self, connection: &Tracked) -> Vec<ConnectionRow> {
         let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
         let findings = self
             .by_stream
             .get(&(capture.0, stream))
             .map_or(&[][..], Vec::as_slice);
-        let mut sittings = connection.sittings.iter().peekable();
+        let sittings = connection.sittings.as_deref();
+        let mut sittings = sittings.iter().flat_map(|kept| kept.iter()).peekable();
         let mut rows = Vec::with_capacity(1);
         let mut told = 0;
         while let Some(sitting) = sittings.next() {
@@ -55,11 +56,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn row(
-    connection: &Connection<DialogueReader>,
-    sitting: &Sitting,
-    finding: Option<String>,
-) -> ConnectionRow {
+fn row(connection: &Tracked, sitting: &Sitting, finding: Option<String>) -> ConnectionRow {
     let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
     ConnectionRow {
         stream,

@@ -8,7 +8,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::analysis::Analyzer;
-use crate::analysis::judges::{Judges, turns};
+use crate::analysis::judges::{Held, Judges, turns};
 use crate::analysis::refusals::refused_group;
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, RefusedGroup};
@@ -16,8 +16,6 @@ use crate::kernel::KernelSays;
 use crate::report::Finding;
 use crate::time::{Interval, Timestamp};
 use crate::verdict::Cause;
-
-type Tracked = Connection<DialogueReader>;
 
 /// A reset has echoes and a FIN may cross a request: they are looked at after this, so that most verdicts are told once. Long
 /// for a round trip, and short for the second within which a finding is to be told.
@@ -134,7 +132,7 @@ impl Watch {
 
     /// A packet of this connection was seen.
     #[inline]
-    pub(super) fn seen(&mut self, connection: &Tracked, at: Timestamp) {
+    pub(super) fn seen(&mut self, connection: &Connection<DialogueReader>, at: Timestamp) {
         let directions = &connection.directions;
         let of_interest = !connection.episodes.is_empty()
             || directions.client.fin.is_some()
@@ -313,13 +311,13 @@ impl Watch {
     }
 
     /// Findings whose connections had to be forgotten since.
-    pub(super) fn outlived(&self, connections: &[&Tracked]) -> Vec<Finding> {
+    pub(super) fn outlived(&self, connections: &[&Held]) -> Vec<Finding> {
         let held = |stream: u32, finding: &Finding| {
             connections
                 .binary_search_by_key(&stream, |connection| connection.first_stream())
                 .ok()
                 .and_then(|index| connections.get(index))
-                .is_some_and(|connection| connection.opened == finding.connection.opened)
+                .is_some_and(|connection| connection.opened() == finding.connection.opened)
         };
         self.shown
             .iter()
@@ -417,7 +415,7 @@ fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
             let index = connections
                 .binary_search_by_key(&stream, |connection| connection.first_stream())
                 .ok()?;
-            let connection = connections.get(index)?;
+            let connection = &connections.get(index)?.known();
             let (findings, _) = judges.findings(index, connection, &turns(connection));
             let says = |finding: &Finding| {
                 let witness = analyzer.witness.as_ref()?;

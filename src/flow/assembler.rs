@@ -1,6 +1,7 @@
 //! Where one direction's payload stands in its stream, and what to hand to the reader next.
 
 use crate::capture::FrameId;
+use crate::flow::packing::{Packed, Packer, Unpacker};
 use crate::flow::reassembly::{Piece, Reassembly};
 use crate::flow::talk::HELD;
 use crate::flow::{Activity, Mark, Peer, StreamBytes, StreamReader};
@@ -190,6 +191,11 @@ impl Assembler {
         self.acked_hole.is_some() || self.held_since.is_some() || self.fin.is_some()
     }
 
+    /// Nothing is held back or waited for.
+    pub fn is_at_rest(&self) -> bool {
+        self.early.is_none() && !self.is_waiting()
+    }
+
     /// What was acknowledged and not seen is not waited for any longer.
     pub fn give_up_acknowledged<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
         if let Some(hole) = self.acked_hole.take() {
@@ -357,6 +363,33 @@ impl Assembler {
             && to > offset
         {
             self.next = Some((seq + (to - offset) as u32, to));
+        }
+    }
+}
+
+/// Of one that [is at rest](Assembler::is_at_rest).
+impl Packed for Assembler {
+    fn pack(&self, into: &mut Packer) {
+        let Self {
+            next,
+            early: _,
+            acked_hole: _,
+            other,
+            held_since: _,
+            fin: _,
+            missed,
+        } = self;
+        next.pack(into);
+        other.pack(into);
+        missed.pack(into);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        Self {
+            next: Packed::unpack(from),
+            other: Packed::unpack(from),
+            missed: Packed::unpack(from),
+            ..Self::default()
         }
     }
 }

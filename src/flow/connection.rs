@@ -2,6 +2,7 @@
 
 mod acknowledgement;
 mod activity;
+mod packed;
 mod phases;
 mod reset;
 
@@ -86,8 +87,8 @@ pub struct Connection<R: StreamReader> {
     pub cut_payload: bool,
     /// Shortest time in which each side acknowledged something, as seen from the point of capture.
     pub response_time: Both<Option<Interval>>,
-    /// The same as Zeek would tell it: in one row or in several.
-    pub sittings: Sittings,
+    /// The same as Zeek would tell it: in one row or in several. Kept only where [asked for](crate::flow::Limits::sittings).
+    pub sittings: Option<Box<Sittings>>,
     /// When the handshake's last ACK (or the client's first payload) was seen.
     pub established: Option<Timestamp>,
     /// Time of the closing ACK of the second FIN.
@@ -135,7 +136,7 @@ impl<R: StreamReader> Connection<R> {
             duplicates: 0,
             cut_payload: false,
             response_time: Both::default(),
-            sittings: Sittings::default(),
+            sittings: None,
             established: None,
             closed: None,
             talk: Talk::default(),
@@ -233,7 +234,9 @@ impl<R: StreamReader> Connection<R> {
             self.advance(&packet);
             self.follow_reset(&packet);
         }
-        self.sittings.observe(&packet, &self.directions);
+        if let Some(sittings) = &mut self.sittings {
+            sittings.observe(&packet, &self.directions);
+        }
         self.history.push(packet);
         self.last = segment.time;
         self.note_close(segment.time);
@@ -277,7 +280,10 @@ impl<R: StreamReader> Connection<R> {
     /// The same packet again: a bridge, `-i any`, or a mirror port. The IPv4 identification or another interface (or MAC)
     /// tells it from a retransmission; a stack gives a retransmission a new identification.
     fn is_second_sighting(&self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> bool {
-        (0..8)
+        if self.history.is_new(from, flags, segment.seq) {
+            return false;
+        }
+        (0..History::NEWEST)
             .map_while(|age| self.history.newest_but(age))
             .take_while(|earlier| (segment.time - earlier.time).abs() <= Self::DUPLICATE_WINDOW)
             .any(|earlier| {

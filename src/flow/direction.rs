@@ -1,6 +1,7 @@
 //! One direction of a connection: the sequence space that its sender used, as far as seen.
 
 use crate::capture::FrameId;
+use crate::flow::packing::{Packed, Packer, Unpacker, packed};
 use crate::flow::{LastActivity, Packet, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{MacAddress, SeqNumber, Timestamps, Ttl};
@@ -44,7 +45,7 @@ impl TtlProfile {
 
     /// Adds another profile's counts.
     pub fn merge(&mut self, other: &Self) {
-        for &(ttl, count) in other.values.iter().filter(|(_, count)| *count > 0) {
+        for (ttl, count) in other.counted() {
             if let Some((value, sum)) = self
                 .values
                 .iter_mut()
@@ -58,23 +59,23 @@ impl TtlProfile {
 
     /// The commonest TTL and how often it was seen.
     pub fn mode(&self) -> Option<(Ttl, u32)> {
-        self.values
-            .iter()
-            .copied()
-            .filter(|(_, count)| *count > 0)
-            .max_by_key(|(_, count)| *count)
+        self.counted().max_by_key(|(_, count)| *count)
+    }
+
+    /// The values in use: they come first.
+    fn counted(&self) -> impl Iterator<Item = (Ttl, u32)> {
+        let used = |(_, count): &(Ttl, u32)| *count > 0;
+        self.values.iter().copied().filter(used)
     }
 
     /// This TTL was seen.
     pub fn contains(&self, ttl: Ttl) -> bool {
-        self.values
-            .iter()
-            .any(|(value, count)| *count > 0 && *value == ttl)
+        self.counted().any(|(value, _)| value == ttl)
     }
 
     /// How many different values were seen (four at most).
     pub fn distinct(&self) -> usize {
-        self.values.iter().filter(|(_, count)| *count > 0).count()
+        self.counted().count()
     }
 
     /// Packets counted.
@@ -82,6 +83,22 @@ impl TtlProfile {
         self.values
             .iter()
             .fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+}
+
+impl Packed for TtlProfile {
+    fn pack(&self, into: &mut Packer) {
+        let counted: Vec<(Ttl, u32)> = self.counted().collect();
+        counted.pack(into);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        let counted = Vec::<(Ttl, u32)>::unpack(from);
+        let mut profile = Self::default();
+        for (slot, counted) in profile.values.iter_mut().zip(counted) {
+            *slot = counted;
+        }
+        profile
     }
 }
 
@@ -172,6 +189,59 @@ pub struct Direction {
     /// Its newest packet.
     pub last_packet: Option<Timestamp>,
 }
+
+packed!(FinSeen {
+    time,
+    frame,
+    seq,
+    ack,
+    last_activity,
+    wire_idle,
+    acked_at,
+});
+packed!(TimestampLine {
+    first,
+    last,
+    samples,
+});
+packed!(Direction {
+    packets,
+    bytes,
+    new_bytes,
+    iss,
+    base,
+    snd_nxt,
+    ack,
+    window,
+    window_scale,
+    mss,
+    sack_permitted,
+    fin,
+    ttl,
+    last_ip,
+    zero_ip_ids,
+    mac,
+    several_macs,
+    timestamp_line,
+    syn_times,
+    syns,
+    syn_acks_after_ack,
+    retransmissions,
+    unanswered_retransmissions,
+    out_of_order,
+    keepalive_probes,
+    unanswered_probes,
+    zero_window_probes,
+    zero_windows,
+    missed_bytes,
+    missing,
+    lateness,
+    answered_handshake,
+    sack_edge,
+    resets,
+    first_packet,
+    last_packet,
+});
 
 impl Direction {
     /// What is captured later than this was repeated, and not late.

@@ -19,6 +19,19 @@ pub struct Limits {
     /// Connections that were folded or forgotten of which the number is still known, for packets that come late. When there are
     /// more, the older half is forgotten wholly.
     pub numbers: usize,
+    /// Whether connections remember what Zeek would tell of them.
+    pub sittings: SittingsKept,
+}
+
+/// Whether [`Sittings`](crate::flow::Sittings) are kept: only rows of connections need them, and whoever keeps them stays
+/// [whole](crate::flow::Kept).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SittingsKept {
+    /// They are not.
+    #[default]
+    No,
+    /// They are.
+    Yes,
 }
 
 impl Default for Limits {
@@ -31,6 +44,7 @@ impl Default for Limits {
             refused_groups: 20_000,
             // The table of 4-tuples then stays below 2^22 slots.
             numbers: 3_200_000,
+            sittings: SittingsKept::No,
         }
     }
 }
@@ -50,6 +64,7 @@ impl Limits {
             refused_apart_in_all: self.refused_apart_in_all.div_ceil(tables as u64),
             refused_groups: self.refused_groups.div_ceil(tables),
             numbers: self.numbers.div_ceil(tables),
+            sittings: self.sittings,
         }
     }
 

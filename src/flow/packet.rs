@@ -2,6 +2,7 @@
 
 use crate::capture::FrameId;
 use crate::flow::Peer;
+use crate::flow::packing::{Packed, Packer, Unpacker};
 use crate::time::Timestamp;
 use crate::wire::{MacAddress, SeqNumber, TcpFlags, Timestamps, Ttl};
 
@@ -26,6 +27,26 @@ pub enum PacketKind {
     Fin,
     /// RST.
     Rst,
+}
+
+impl PacketKind {
+    const ALL: [Self; 9] = [
+        Self::Syn,
+        Self::SynAck,
+        Self::Data,
+        Self::Retransmission,
+        Self::KeepaliveProbe,
+        Self::ZeroWindowProbe,
+        Self::Ack,
+        Self::Fin,
+        Self::Rst,
+    ];
+
+    /// The kind that stands at this place of the declaration.
+    pub(super) fn at(place: u8) -> Self {
+        let kind = Self::ALL.get(usize::from(place));
+        kind.copied().unwrap_or(Self::Rst)
+    }
 }
 
 /// The last activity of the application before some packet: where an idle gap begins.
@@ -106,6 +127,53 @@ pub struct History {
     /// Where the next packet goes once the ring part is full.
     next: usize,
     skipped: u64,
+    newest: Newest,
+}
+
+/// Marks of the newest packets: to most packets, none of them is alike, and that is told without a look at them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Newest {
+    marks: [u32; History::NEWEST],
+    next: usize,
+}
+
+/// The same for packets that are the same.
+#[inline]
+fn mark(from: Peer, flags: TcpFlags, seq: SeqNumber) -> u32 {
+    seq.0.rotate_left(10) ^ u32::from(flags.0) << 1 ^ from as u32
+}
+
+impl Packed for History {
+    fn pack(&self, into: &mut Packer) {
+        let Self {
+            packets,
+            next,
+            skipped,
+            newest,
+        } = self;
+        packets.pack(into);
+        next.pack(into);
+        skipped.pack(into);
+        newest.next.pack(into);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        let mut history = Self {
+            packets: Packed::unpack(from),
+            next: Packed::unpack(from),
+            skipped: Packed::unpack(from),
+            newest: Newest::default(),
+        };
+        let newest: usize = Packed::unpack(from);
+        for age in (0..Self::NEWEST).rev() {
+            let older = history.newest_but(age);
+            let mark = older.map_or(0, |packet| mark(packet.from, packet.flags, packet.seq));
+            let place = (newest + Self::NEWEST - age) % Self::NEWEST;
+            history.newest.marks[place] = mark;
+        }
+        history.newest.next = newest;
+        history
+    }
 }
 
 impl History {
@@ -113,9 +181,25 @@ impl History {
     pub const HEAD: usize = 5;
     /// How many packets are kept in all.
     pub const KEPT: usize = 40;
+    /// How many of the newest are compared with one that may be the same.
+    pub const NEWEST: usize = 8;
+
+    /// None of the [newest](Self::NEWEST) packets had the same sender, flags and sequence number.
+    #[inline]
+    pub fn is_new(&self, from: Peer, flags: TcpFlags, seq: SeqNumber) -> bool {
+        let mark = mark(from, flags, seq);
+        // Without a way out, all are compared at once.
+        self.newest
+            .marks
+            .iter()
+            .fold(true, |new, other| new & (*other != mark))
+    }
 
     /// Remembers a packet; forgets the oldest one that is not among the first.
     pub fn push(&mut self, packet: Packet) {
+        let newest = &mut self.newest;
+        newest.next = (newest.next + 1) % Self::NEWEST;
+        newest.marks[newest.next] = mark(packet.from, packet.flags, packet.seq);
         if self.packets.len() < Self::KEPT {
             self.packets.push(packet);
             return;
@@ -247,6 +331,14 @@ mod tests {
             previous_packet: None,
             last_activity: None,
             probes_since_activity: 0,
+        }
+    }
+
+    #[test]
+    fn kinds_stand_at_their_places() {
+        for (place, kind) in PacketKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, place);
+            assert_eq!(PacketKind::at(place as u8), kind);
         }
     }
 

@@ -9,10 +9,10 @@ use std::net::IpAddr;
 
 use crate::capture::CaptureId;
 use crate::flow::key::Key;
-use crate::flow::numbering::{Numbering, StreamNumbers};
+use crate::flow::numbering::StreamNumbers;
 use crate::flow::table::in_order;
 use crate::flow::workers::Workers;
-use crate::flow::{Connection, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
+use crate::flow::{Connection, Kept, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
 use crate::wire::{IcmpQuote, Segment};
 
 /// More would spread better on large machines; each costs a little where one thread does all.
@@ -50,9 +50,7 @@ impl<R: StreamReader + 'static> Shards<R> {
         let part = limits.shared_by(SHARDS);
         Self::of(
             limits,
-            (0..SHARDS)
-                .map(|_| Table::numbered(part, Numbering::by_opening_frame()))
-                .collect(),
+            (0..SHARDS).map(|_| Table::part(part)).collect(),
             Stage::Taking,
         )
     }
@@ -175,7 +173,7 @@ impl<R: StreamReader + 'static> Shards<R> {
     }
 
     /// Every connection still held, in the order in which they were opened.
-    pub fn connections(&self) -> Vec<&Connection<R>> {
+    pub fn connections(&self) -> Vec<&Kept<R>> {
         in_order(self.tables.iter().flat_map(Table::each))
     }
 
@@ -294,7 +292,8 @@ mod tests {
         let connections = shards
             .connections()
             .into_iter()
-            .map(|connection| {
+            .map(|kept| {
+                let connection = kept.known();
                 let frames: Vec<u32> = connection
                     .history
                     .newest_first()

@@ -1,6 +1,8 @@
 //! All connections of a capture, found by their 4-tuple and numbered as Wireshark numbers `tcp.stream`.
 
 mod memory;
+#[cfg(test)]
+mod packing_tests;
 mod refusals;
 #[cfg(test)]
 mod tests;
@@ -15,13 +17,19 @@ use crate::capture::{CaptureId, FrameId};
 use crate::flow::connection::Taken;
 use crate::flow::key::{Key, Way};
 use crate::flow::numbering::{Numbering, StreamNumbers};
+use crate::flow::packing::Packer;
 use crate::flow::places::{Place, Places};
 use crate::flow::refused::Refusals;
-use crate::flow::{Connection, History, IcmpSeen, Limits, Orientation, Packet, Peer, StreamReader};
+use crate::flow::{
+    Connection, History, IcmpSeen, Kept, Limits, Orientation, Packet, Peer, Sittings, SittingsKept,
+    StreamReader,
+};
 use crate::wire::{Addresses, IcmpQuote, Segment, SeqNumber, TcpFlags};
 
 /// Histories whose memory waits for new connections.
 const SPARE_HISTORIES: usize = 256;
+/// Connections that stay whole after their close: what comes late mostly comes at once.
+const JUST_CLOSED: usize = 32;
 
 /// What stays of a connection that was folded or forgotten: enough to number later packets of its 4-tuple.
 #[derive(Clone, Copy, Debug)]
@@ -38,15 +46,17 @@ struct Remnant {
 pub struct Table<R: StreamReader> {
     limits: Limits,
     places: Places,
-    whole: Vec<Option<Box<Connection<R>>>>,
+    kept: Vec<Option<Kept<R>>>,
     free: Vec<u32>,
     remnants: Vec<Remnant>,
     numbering: Numbering,
     /// Connections whose 4-tuple was used again: no packet can reach them any more.
-    // Boxes move without their contents.
-    #[allow(clippy::vec_box)]
-    replaced: Vec<Box<Connection<R>>>,
+    replaced: Vec<Kept<R>>,
     closed: VecDeque<u32>,
+    /// Closed or touched again since, to be packed soon; at most [`JUST_CLOSED`].
+    just_closed: VecDeque<u32>,
+    /// Packs what has closed; none where connections are asked for at any time, which would unpack them each time.
+    packer: Option<Packer>,
     /// Slot and stream of connections that were reset, oldest first; empty where they are not limited.
     reset: VecDeque<(u32, u32)>,
     /// Memory of histories that were shrunk.
@@ -59,22 +69,32 @@ pub struct Table<R: StreamReader> {
 }
 
 impl<R: StreamReader> Table<R> {
-    /// An empty table, which numbers streams as they come.
+    /// An empty table, which numbers streams as they come and may be asked at any time.
     pub fn new(limits: Limits) -> Self {
-        Self::numbered(limits, Numbering::as_they_come())
+        Self::empty(limits, Numbering::as_they_come())
     }
 
-    /// An empty table that numbers streams in its own way.
-    pub(super) fn numbered(limits: Limits, numbering: Numbering) -> Self {
+    /// An empty table that is part of several and asked once all is over: streams get their numbers then, and what has closed is
+    /// [packed](Kept).
+    pub(super) fn part(limits: Limits) -> Self {
+        Self {
+            packer: Some(Packer::default()),
+            ..Self::empty(limits, Numbering::by_opening_frame())
+        }
+    }
+
+    fn empty(limits: Limits, numbering: Numbering) -> Self {
         let hasher = RandomState::new();
         Self {
             limits,
-            whole: Vec::new(),
+            kept: Vec::new(),
             free: Vec::new(),
             remnants: Vec::new(),
             numbering,
             replaced: Vec::new(),
             closed: VecDeque::new(),
+            just_closed: VecDeque::new(),
+            packer: None,
             reset: VecDeque::new(),
             spare_histories: Vec::new(),
             refusals: Refusals::new(&limits, hasher.clone()),
@@ -97,7 +117,7 @@ impl<R: StreamReader> Table<R> {
         let index = match self.places.find(&key) {
             None => self.open(key, segment, flags),
             Some(Place::Whole(index)) => {
-                if opens && is_reused(self.whole_ref(index)?, segment) {
+                if opens && is_reused(self.whole_mut(index)?, segment) {
                     self.reopen(key, index, segment, flags)
                 } else {
                     index
@@ -115,7 +135,7 @@ impl<R: StreamReader> Table<R> {
             Some(Place::Whole(index)) => {
                 let reused = opens_anew(segment.flag_bits)
                     && self
-                        .whole_ref(index)
+                        .whole_mut(index)
                         .is_some_and(|connection| is_reused(connection, segment));
                 match reused {
                     true => self.reopen(key, index, segment, TcpFlags::default()),
@@ -171,13 +191,13 @@ impl<R: StreamReader> Table<R> {
     }
 
     /// Every connection still held, in the order in which they were opened.
-    pub fn connections(&self) -> Vec<&Connection<R>> {
+    pub fn connections(&self) -> Vec<&Kept<R>> {
         in_order(self.each())
     }
 
     /// Connections held.
     pub fn held(&self) -> usize {
-        self.whole.len() - self.free.len() + self.replaced.len()
+        self.kept.len() - self.free.len() + self.replaced.len()
     }
 
     /// The frames that opened streams, by capture, where streams are not numbered as they come.
@@ -187,8 +207,8 @@ impl<R: StreamReader> Table<R> {
 
     /// Streams get the numbers that they have among those of all tables. Nothing can be taken any more after this.
     pub(super) fn renumber(&mut self, numbers: &StreamNumbers) {
-        let held = self.whole.iter_mut().flatten().chain(&mut self.replaced);
-        for (capture, stream) in held.flat_map(|connection| &mut connection.streams) {
+        let held = self.kept.iter_mut().flatten().chain(&mut self.replaced);
+        for (capture, stream) in held.flat_map(Kept::streams_mut) {
             *stream = numbers.of(*capture, *stream);
         }
         for group in self.refusals.groups_mut() {
@@ -198,12 +218,8 @@ impl<R: StreamReader> Table<R> {
     }
 
     /// Every connection still held, in no order.
-    pub(super) fn each(&self) -> impl Iterator<Item = &Connection<R>> {
-        self.whole
-            .iter()
-            .flatten()
-            .chain(&self.replaced)
-            .map(|boxed| &**boxed)
+    pub(super) fn each(&self) -> impl Iterator<Item = &Kept<R>> {
+        self.kept.iter().flatten().chain(&self.replaced)
     }
 
     /// Connections and attempts seen.
@@ -236,7 +252,12 @@ impl<R: StreamReader> Table<R> {
         segment: &Segment<'_>,
     ) -> Option<&Connection<R>> {
         let capture = segment.frame.capture;
-        let connection = self.whole.get_mut(index as usize)?.as_deref_mut()?;
+        if let Some(Kept::Settled(_)) = self.kept(index) {
+            self.unpack(index);
+        }
+        let Some(Kept::Whole(connection)) = self.kept.get_mut(index as usize)? else {
+            return None;
+        };
         if connection.stream_in(capture).is_none() {
             let stream = self.numbering.next(segment.frame);
             connection.streams.push((capture, stream));
@@ -258,6 +279,7 @@ impl<R: StreamReader> Table<R> {
                 }
             }
             self.closed.push_back(index);
+            self.pack_later(index);
         } else if flags.rst() && is_plain_refusal(connection) {
             self.note_refused(index);
         } else if !was_reset
@@ -271,6 +293,9 @@ impl<R: StreamReader> Table<R> {
 
     fn new_connection(&mut self, segment: &Segment<'_>, flags: TcpFlags) -> Box<Connection<R>> {
         let mut connection = Box::new(new_connection(segment, flags));
+        if self.limits.sittings == SittingsKept::Yes {
+            connection.sittings = Some(Box::<Sittings>::default());
+        }
         if let Some(memory) = self.spare_histories.pop() {
             connection.history = History::within(memory);
         }
@@ -287,9 +312,12 @@ impl<R: StreamReader> Table<R> {
 
     /// The 4-tuple is used again: the old connection is over, the new one has its own number.
     fn reopen(&mut self, key: Key, index: u32, segment: &Segment<'_>, flags: TcpFlags) -> u32 {
-        if let Some(old) = self.whole.get_mut(index as usize).and_then(Option::take) {
+        if let Some(old) = self.kept.get_mut(index as usize).and_then(Option::take) {
             self.free.push(index);
-            self.replaced.push(old);
+            self.replaced.push(match &mut self.packer {
+                Some(packer) => old.into_settled(packer),
+                None => old,
+            });
         }
         self.places.remove(&key);
         self.open(key, segment, flags)
@@ -347,37 +375,72 @@ impl<R: StreamReader> Table<R> {
     }
 
     fn store(&mut self, connection: Box<Connection<R>>) -> u32 {
+        let connection = Some(Kept::Whole(connection));
         if let Some(index) = self.free.pop()
-            && let Some(slot) = self.whole.get_mut(index as usize)
+            && let Some(slot) = self.kept.get_mut(index as usize)
         {
-            *slot = Some(connection);
+            *slot = connection;
             return index;
         }
-        self.whole.push(Some(connection));
-        (self.whole.len() - 1) as u32
+        self.kept.push(connection);
+        (self.kept.len() - 1) as u32
+    }
+
+    fn kept(&self, index: u32) -> Option<&Kept<R>> {
+        self.kept.get(index as usize)?.as_ref()
     }
 
     fn whole_ref(&self, index: u32) -> Option<&Connection<R>> {
-        self.whole.get(index as usize)?.as_deref()
+        self.kept(index)?.as_whole()
     }
 
+    /// A connection for changing; whole again if it was packed.
     fn whole_mut(&mut self, index: u32) -> Option<&mut Connection<R>> {
-        self.whole.get_mut(index as usize)?.as_deref_mut()
+        if let Some(Kept::Settled(_)) = self.kept(index) {
+            self.unpack(index);
+        }
+        match self.kept.get_mut(index as usize)?.as_mut()? {
+            Kept::Whole(connection) => Some(connection),
+            Kept::Settled(_) => None,
+        }
+    }
+
+    /// Makes a connection whole again, for a while.
+    #[cold]
+    fn unpack(&mut self, index: u32) {
+        if let Some(slot) = self.kept.get_mut(index as usize) {
+            *slot = slot.take().map(|kept| Kept::Whole(kept.into_whole()));
+            self.pack_later(index);
+        }
+    }
+
+    fn pack_later(&mut self, index: u32) {
+        let Some(packer) = &mut self.packer else {
+            return;
+        };
+        self.just_closed.push_back(index);
+        if self.just_closed.len() > JUST_CLOSED
+            && let Some(oldest) = self.just_closed.pop_front()
+            && oldest != index
+            && let Some(slot) = self.kept.get_mut(oldest as usize)
+        {
+            *slot = slot.take().map(|kept| kept.into_settled(packer));
+        }
     }
 }
 
 /// Connections in the order in which they were opened.
 pub(super) fn in_order<'a, R: StreamReader>(
-    connections: impl Iterator<Item = &'a Connection<R>>,
-) -> Vec<&'a Connection<R>> {
-    let mut all: Vec<_> = connections.collect();
-    all.sort_by_key(|connection| {
-        (
-            connection.streams.first().copied().unwrap_or_default(),
-            connection.opened,
-        )
-    });
-    all
+    connections: impl Iterator<Item = &'a Kept<R>>,
+) -> Vec<&'a Kept<R>> {
+    let mut all: Vec<_> = connections
+        .map(|kept| {
+            let stream = kept.streams().first().copied().unwrap_or_default();
+            ((stream, kept.opened()), kept)
+        })
+        .collect();
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, kept)| kept).collect()
 }
 
 fn sender<R: StreamReader>(connection: &Connection<R>, segment: &Segment<'_>) -> Peer {

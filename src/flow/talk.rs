@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use crate::capture::FrameId;
 use crate::flow::assembler::{Assembler, Novelty};
+use crate::flow::packing::{Packed, Packer, Unpacker};
 use crate::flow::{Activity, Both, Mark, Peer, StreamReader};
 use crate::time::Timestamp;
 use crate::wire::{Segment, SeqNumber};
@@ -146,6 +147,34 @@ impl<R: StreamReader> Talk<R> {
         if let Some(reader) = &mut self.reader {
             reader.close();
         }
+    }
+
+    /// Nothing is held back or waited for.
+    pub fn is_at_rest(&self) -> bool {
+        PEERS.iter().all(|peer| self.of(*peer).is_at_rest())
+    }
+
+    /// Packs both directions' places, where all [is at rest](Self::is_at_rest). The reader stays.
+    pub fn pack(&self, into: &mut Packer) {
+        self.directions.pack(into);
+    }
+
+    /// As it was packed, without a reader.
+    pub fn unpack(from: &mut Unpacker<'_>) -> Self {
+        Self {
+            directions: Packed::unpack(from),
+            reader: None,
+        }
+    }
+
+    /// Nobody reads any more.
+    pub fn take_reader(&mut self) -> Option<Box<R>> {
+        self.reader.take()
+    }
+
+    /// The reader is back.
+    pub fn listen_again(&mut self, reader: Option<Box<R>>) {
+        self.reader = reader;
     }
 
     fn stop_waiting(&mut self) {

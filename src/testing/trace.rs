@@ -180,14 +180,15 @@ mod tests {
             table.take(segment);
         });
         let connections = table.connections();
-        let packets = connections[0].history.to_vec();
+        let connection = connections[0].known();
+        let packets = connection.history.to_vec();
         let kinds: Vec<_> = packets.iter().map(|packet| packet.kind).collect();
         use PacketKind::{Ack, Data, KeepaliveProbe, Rst, Syn, SynAck};
         assert_eq!(kinds, [Syn, SynAck, Ack, Data, Ack, KeepaliveProbe, Rst]);
         assert_eq!(packets[6].seq, packets[5].ack, "the RST answers the probe");
         assert_eq!(packets[4].ack, packets[3].end());
-        assert_eq!(connections[0].directions.of(Peer::Client).missed_bytes, 0);
-        assert_eq!(connections[0].episodes[0].checksum_ok, Some(true));
+        assert_eq!(connection.directions.of(Peer::Client).missed_bytes, 0);
+        assert_eq!(connection.episodes[0].checksum_ok, Some(true));
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl<R: StreamReader> Table<R> {
             self.reset.pop_front();
             // Otherwise its 4-tuple was used again, or it was forgotten before.
             if self
-                .whole_ref(index)
+                .kept(index)
                 .is_some_and(|connection| connection.first_stream() == stream)
             {
                 self.forget(index);
@@ -57,9 +57,10 @@ impl<R: StreamReader> Table<R> {
         while self.held() > self.limits.connections {
             let victim = match self.closed.pop_front() {
                 Some(index)
-                    if self
-                        .whole_ref(index)
-                        .is_some_and(Connection::is_quietly_closed) =>
+                    if self.kept(index).is_some_and(|kept| {
+                        // What is packed has closed.
+                        kept.as_whole().is_none_or(Connection::is_quietly_closed)
+                    }) =>
                 {
                     Some(index)
                 }
@@ -82,10 +83,10 @@ impl<R: StreamReader> Table<R> {
     fn longest_silent(&mut self, newest: u32) -> Option<u32> {
         // Rare: only when everything held is open. A sweep refills the queue of victims with a sixteenth of all.
         let mut open: Vec<(Timestamp, u32)> = self
-            .whole
+            .kept
             .iter()
             .enumerate()
-            .filter_map(|(index, connection)| Some((connection.as_ref()?.last, index as u32)))
+            .filter_map(|(index, kept)| Some((kept.as_ref()?.as_whole()?.last, index as u32)))
             .filter(|(_, index)| *index != newest)
             .collect();
         let wanted = open.len().div_ceil(16);
@@ -100,10 +101,10 @@ impl<R: StreamReader> Table<R> {
     }
 
     fn forget(&mut self, index: u32) {
-        if let Some(connection) = self.whole.get_mut(index as usize).and_then(Option::take) {
+        if let Some(kept) = self.kept.get_mut(index as usize).and_then(Option::take) {
             self.free.push(index);
             self.evicted += 1;
-            self.leave_remnant(&connection, Refused::No);
+            self.leave_remnant(&kept.known(), Refused::No);
         }
     }
 

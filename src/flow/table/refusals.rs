@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Table;
 use super::memory::Refused;
 use crate::flow::refused::{Fold, RefusedGroup};
-use crate::flow::{Connection, PacketKind, Peer, StreamReader};
+use crate::flow::{Connection, Kept, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
 
 impl<R: StreamReader> Table<R> {
@@ -17,6 +17,7 @@ impl<R: StreamReader> Table<R> {
     /// The plain refusals kept apart: whose, of which service.
     pub(in crate::flow) fn refusals_apart(&self) -> impl Iterator<Item = (IpAddr, (IpAddr, u16))> {
         self.each()
+            .filter_map(Kept::as_whole)
             .filter(|connection| is_plain_refusal(connection))
             .map(|connection| (connection.client.0, connection.server))
     }
@@ -54,8 +55,8 @@ impl<R: StreamReader> Table<R> {
         let chosen =
             |connection: &Connection<R>| chosen(connection) && is_plain_refusal(connection);
         let mut members: Vec<(Timestamp, u32)> = Vec::new();
-        for (index, connection) in self.whole.iter().enumerate() {
-            if let Some(connection) = connection
+        for (index, kept) in self.kept.iter().enumerate() {
+            if let Some(connection) = kept.as_ref().and_then(Kept::as_whole)
                 && chosen(connection)
             {
                 members.push((connection.opened, index as u32));
@@ -64,9 +65,9 @@ impl<R: StreamReader> Table<R> {
         members.sort_unstable();
         let (fold, keep): (Vec<_>, Vec<_>) = std::mem::take(&mut self.replaced)
             .into_iter()
-            .partition(|old| chosen(old));
+            .partition(|old: &Kept<R>| old.as_whole().is_some_and(chosen));
         self.replaced = keep;
-        for old in &fold {
+        for old in fold.iter().filter_map(Kept::as_whole) {
             self.refusals.fold(old);
         }
         for (_, index) in members {
@@ -75,10 +76,11 @@ impl<R: StreamReader> Table<R> {
     }
 
     fn fold(&mut self, index: u32) {
-        let Some(connection) = self.whole.get_mut(index as usize).and_then(Option::take) else {
+        let Some(kept) = self.kept.get_mut(index as usize).and_then(Option::take) else {
             return;
         };
         self.free.push(index);
+        let connection = kept.known();
         self.refusals.fold(&connection);
         self.leave_remnant(&connection, Refused::Yes);
     }
