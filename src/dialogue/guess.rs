@@ -14,7 +14,7 @@ pub(super) enum Guess {
 }
 
 /// Longest method that is believed (`VERSION-CONTROL`, `UPDATEREDIRECTREF`).
-const METHOD_LEN: usize = 17;
+pub(super) const METHOD_LEN: usize = 17;
 
 /// Looks for protocols in some bytes.
 type Reading = fn(&[u8]) -> Guess;

@@ -111,12 +111,18 @@ impl Ledger {
     }
 
     fn entry(&mut self, id: ExchangeId) -> Option<&mut Entry> {
+        let last = self.entries.len().checked_sub(1)?;
         // Nearly always the last one.
-        if self.entries.back()?.id == id {
-            return self.entries.back_mut();
-        }
-        let index = self.entries.binary_search_by_key(&id, |e| e.id).ok()?;
+        let index = match self.entries.get(last)?.id == id {
+            true => last,
+            false => self.place(id)?,
+        };
         self.entries.get_mut(index)
+    }
+
+    #[inline(never)]
+    fn place(&self, id: ExchangeId) -> Option<usize> {
+        self.entries.binary_search_by_key(&id, |e| e.id).ok()
     }
 
     /// An exchange, if it is still kept.
@@ -170,8 +176,25 @@ impl Ledger {
 
     /// Its response is whole, or presumed so.
     pub(super) fn settle(&mut self, id: ExchangeId) {
+        self.settle_as(id, |_| ());
+    }
+
+    /// Its response ended where its framing says.
+    pub(super) fn answer(&mut self, id: ExchangeId) {
+        self.settle_as(id, |exchange| {
+            if let Some(response) = &mut exchange.response {
+                response.complete = Completeness::Complete;
+                response.expected_end = None;
+            }
+        });
+    }
+
+    fn settle_as(&mut self, id: ExchangeId, end: impl FnOnce(&mut Exchange)) {
         let newly = match self.entry(id) {
-            Some(entry) => !std::mem::replace(&mut entry.settled, true),
+            Some(entry) => {
+                end(&mut entry.exchange);
+                !std::mem::replace(&mut entry.settled, true)
+            }
             None => true,
         };
         if newly {
@@ -189,7 +212,7 @@ impl Ledger {
 
     /// The requester took it back, or it was no request after all.
     pub(super) fn withdraw(&mut self, id: ExchangeId) {
-        if let Ok(index) = self.entries.binary_search_by_key(&id, |e| e.id) {
+        if let Some(index) = self.place(id) {
             self.entries.remove(index);
         }
     }

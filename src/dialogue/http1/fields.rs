@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 
 use super::Role;
+use crate::dialogue::exchange::Hints;
 use crate::dialogue::ledger::Ledger;
 use crate::flow::Peer;
 
@@ -40,6 +41,8 @@ pub(super) struct Fields<'a> {
     pub(super) minor_version: u8,
     close: bool,
     keep_alive: bool,
+    /// One of the following is there.
+    named: bool,
     server: Option<&'a [u8]>,
     via: Option<&'a [u8]>,
     user_agent: Option<&'a [u8]>,
@@ -56,13 +59,13 @@ impl Fields<'_> {
     /// Adds what they say to the hints.
     pub(super) fn hint(&self, from: Peer, ledger: &mut Ledger) {
         let closes = self.closes() && self.upgrade == Upgrade::None;
-        let names = [self.server, self.via, self.user_agent];
-        let timers = [self.keep_alive_timeout_s, self.keep_alive_max];
-        if !closes && names == [None; 3] && timers == [None; 2] {
-            return;
+        if closes || self.named {
+            self.tell(closes.then_some(from), ledger.hints());
         }
-        let hints = ledger.hints();
-        if closes {
+    }
+
+    fn tell(&self, closes: Option<Peer>, hints: &mut Hints) {
+        if let Some(from) = closes {
             hints.close_announced.get_or_insert(from);
         }
         keep(&mut hints.server, self.server);
@@ -115,7 +118,6 @@ impl<'a> Section<'a> {
     /// Reads the next field.
     pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) {
         let Some(name) = Name::of(name) else { return };
-        let fields = &mut self.fields;
         match (name, self.role) {
             (Name::ContentLength, _) => {
                 self.repeated |= self.content_length.replace(value).is_some();
@@ -123,29 +125,41 @@ impl<'a> Section<'a> {
             }
             (Name::TransferEncoding, _) => self.framing = with_coding(value),
             (Name::ContentType, _) => self.repeated |= self.content_type.replace(value).is_some(),
+            (name, role) => self.fields.add(name, role, value),
+        }
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn add(&mut self, name: Name, role: Role, value: &'a [u8]) {
+        match (name, role) {
             (Name::Connection, _) => {
-                fields.close |= has_token(value, "close");
-                fields.keep_alive |= has_token(value, "keep-alive");
+                self.close |= has_token(value, "close");
+                self.keep_alive |= has_token(value, "keep-alive");
+                return;
             }
             (Name::Upgrade, _) => {
-                fields.upgrade = match () {
+                self.upgrade = match () {
                     () if has_token(value, "websocket") => Upgrade::WebSocket,
                     () if has_token(value, "h2c") => Upgrade::Http2,
                     () => Upgrade::Other,
-                }
+                };
+                return;
             }
             (Name::Expect, Role::Request) => {
-                fields.expects_continue |= has_token(value, "100-continue");
+                self.expects_continue |= has_token(value, "100-continue");
+                return;
             }
-            (Name::UserAgent, Role::Request) => fields.user_agent = Some(product(value)),
-            (Name::Server, Role::Response) => fields.server = Some(value),
-            (Name::Via, Role::Response) => fields.via = Some(value),
+            (Name::UserAgent, Role::Request) => self.user_agent = Some(product(value)),
+            (Name::Server, Role::Response) => self.server = Some(value),
+            (Name::Via, Role::Response) => self.via = Some(value),
             (Name::KeepAlive, Role::Response) => {
-                fields.keep_alive_timeout_s = parameter(value, "timeout");
-                fields.keep_alive_max = parameter(value, "max");
+                self.keep_alive_timeout_s = parameter(value, "timeout");
+                self.keep_alive_max = parameter(value, "max");
             }
-            _ => {}
+            _ => return,
         }
+        self.named = true;
     }
 }
 
@@ -167,21 +181,26 @@ enum Name {
 impl Name {
     /// Most names are none of them, which their length and first letter tell.
     fn of(name: &[u8]) -> Option<Self> {
-        let (text, known): (&[u8], _) = match (name.len(), name.first()?.to_ascii_lowercase()) {
-            (3, b'v') => (b"Via", Self::Via),
-            (6, b'e') => (b"Expect", Self::Expect),
-            (6, b's') => (b"Server", Self::Server),
-            (7, b'u') => (b"Upgrade", Self::Upgrade),
-            (10, b'c') => (b"Connection", Self::Connection),
-            (10, b'k') => (b"Keep-Alive", Self::KeepAlive),
-            (10, b'u') => (b"User-Agent", Self::UserAgent),
-            (12, b'c') => (b"Content-Type", Self::ContentType),
-            (14, b'c') => (b"Content-Length", Self::ContentLength),
-            (17, b't') => (b"Transfer-Encoding", Self::TransferEncoding),
+        let (fits, known) = match (name.len(), name.first()?.to_ascii_lowercase()) {
+            (3, b'v') => (fits(name, b"Via"), Self::Via),
+            (6, b'e') => (fits(name, b"Expect"), Self::Expect),
+            (6, b's') => (fits(name, b"Server"), Self::Server),
+            (7, b'u') => (fits(name, b"Upgrade"), Self::Upgrade),
+            (10, b'c') => (fits(name, b"Connection"), Self::Connection),
+            (10, b'k') => (fits(name, b"Keep-Alive"), Self::KeepAlive),
+            (10, b'u') => (fits(name, b"User-Agent"), Self::UserAgent),
+            (12, b'c') => (fits(name, b"Content-Type"), Self::ContentType),
+            (14, b'c') => (fits(name, b"Content-Length"), Self::ContentLength),
+            (17, b't') => (fits(name, b"Transfer-Encoding"), Self::TransferEncoding),
             _ => return None,
         };
-        (name == text || name.eq_ignore_ascii_case(text)).then_some(known)
+        fits.then_some(known)
     }
+}
+
+/// Mostly names are written as the RFCs write them.
+fn fits<const N: usize>(name: &[u8], text: &[u8; N]) -> bool {
+    <&[u8; N]>::try_from(name).is_ok_and(|name| name == text) || name.eq_ignore_ascii_case(text)
 }
 
 /// A Content-Length beside what the fields before it said.
@@ -205,10 +224,13 @@ fn with_coding(value: &[u8]) -> Framing {
 
 fn length(value: &[u8]) -> Option<u64> {
     // Nineteen digits never overflow.
-    let digits = (1..=19).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
-    if digits {
-        let add = |n: u64, digit: &u8| n.wrapping_mul(10).wrapping_add(u64::from(digit & 0x0f));
-        return Some(value.iter().fold(0, add));
+    if (1..=19).contains(&value.len())
+        && let Some(length) = value.iter().try_fold(0, |length: u64, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            (digit < 10).then(|| length.wrapping_mul(10).wrapping_add(u64::from(digit)))
+        })
+    {
+        return Some(length);
     }
     std::str::from_utf8(value).ok()?.trim().parse().ok()
 }

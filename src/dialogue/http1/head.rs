@@ -9,7 +9,6 @@ use super::fields::{Fields, Framing, Section};
 use super::line::RequestLine;
 use super::plain;
 use crate::dialogue::exchange::Request;
-use crate::dialogue::fingerprint::Fingerprint;
 use crate::dialogue::guess::{self, Guess};
 
 /// Heads longer than this are not kept (servers stop between 8 and 64 KiB).
@@ -18,12 +17,13 @@ pub(super) const HEAD_LIMIT: usize = 16 * 1024;
 /// More fields than this make a head unreadable.
 pub(super) const HEADERS: usize = 128;
 
+/// The fields that are hashed, all values of the first one first.
+const CONTENT: [&str; 2] = ["content-type", "content-length"];
+
 /// A request's head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RequestHead<'a> {
     pub(super) line: RequestLine,
-    /// Of the request line and what it says of the content.
-    pub(super) fingerprint: Fingerprint,
     pub(super) framing: Framing,
     pub(super) fields: Fields<'a>,
 }
@@ -36,14 +36,28 @@ pub(super) struct ResponseHead<'a> {
     pub(super) fields: Fields<'a>,
 }
 
+impl ResponseHead<'_> {
+    /// The response is still to come (RFC 9110 section 15.2).
+    pub(super) const fn is_interim(&self) -> bool {
+        matches!(self.status, 100..200) && self.status != 101
+    }
+}
+
 impl<'a> RequestHead<'a> {
     /// `None` where fields that come once came more often.
-    pub(super) fn new(line: RequestLine, section: Section<'a>) -> Option<Self> {
-        let contents = [section.content_type, section.content_length];
-        let fingerprint = fingerprint(&line, contents.map(Option::into_iter));
-        (!section.repeated).then_some(Self {
+    pub(super) fn new(mut line: RequestLine, section: Section<'a>) -> Option<Self> {
+        if section.repeated {
+            return None;
+        }
+        let values = [section.content_type, section.content_length];
+        for (name, value) in CONTENT.into_iter().zip(values) {
+            if let Some(value) = value {
+                line.fingerprint.update(name.as_bytes());
+                line.fingerprint.update(value);
+            }
+        }
+        Some(Self {
             line,
-            fingerprint,
             framing: section.framing,
             fields: section.fields,
         })
@@ -53,24 +67,9 @@ impl<'a> RequestHead<'a> {
     pub(super) fn describe(self, what: &mut Request) {
         what.summary = Some(self.line.summary);
         what.idempotence = Some(self.line.idempotence);
-        what.fingerprint = self.fingerprint.value();
-        what.bytes = self.fingerprint.bytes();
+        what.fingerprint = self.line.fingerprint.value();
+        what.bytes = self.line.fingerprint.bytes();
     }
-}
-
-/// Of the request line, all values of `Content-Type` and all of `Content-Length`.
-fn fingerprint<'a>(
-    line: &RequestLine,
-    contents: [impl Iterator<Item = &'a [u8]>; 2],
-) -> Fingerprint {
-    let mut fingerprint = line.fingerprint;
-    for (name, values) in ["content-type", "content-length"].into_iter().zip(contents) {
-        for value in values {
-            fingerprint.update(name.as_bytes());
-            fingerprint.update(value);
-        }
-    }
-    fingerprint
 }
 
 /// A head that can't be read, or whose end is not there.
@@ -101,12 +100,16 @@ pub(super) fn any_request(bytes: &[u8]) -> Result<(RequestHead<'_>, usize), NotH
     let Ok(Status::Complete(len)) = status else {
         return Err(NotHttp);
     };
-    let line = RequestLine::new(parsed.method.ok_or(NotHttp)?, parsed.path.ok_or(NotHttp)?);
+    let mut line = RequestLine::new(parsed.method.ok_or(NotHttp)?, parsed.path.ok_or(NotHttp)?);
     let version = parsed.version.ok_or(NotHttp)?;
     let section = section(Role::Request, version, parsed.headers);
-    let contents = ["content-type", "content-length"].map(|name| values(parsed.headers, name));
+    for name in CONTENT {
+        for value in values(parsed.headers, name) {
+            line.fingerprint.update(name.as_bytes());
+            line.fingerprint.update(value);
+        }
+    }
     let head = RequestHead {
-        fingerprint: fingerprint(&line, contents),
         line,
         framing: section.framing,
         fields: section.fields,
@@ -176,10 +179,8 @@ pub(super) fn partial_request<'a>(head: &[u8], lines: &'a [u8]) -> Option<Reques
     if !whole {
         target.push('…');
     }
-    let line = RequestLine::new(method, &target);
     Some(RequestHead {
-        fingerprint: line.fingerprint,
-        line,
+        line: RequestLine::new(method, &target),
         framing: Framing::Unclear,
         fields: Section::new(Role::Request, 1).fields,
     })

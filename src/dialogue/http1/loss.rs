@@ -11,6 +11,7 @@ use crate::flow::Mark;
 
 impl Http1 {
     /// `missing` bytes before `end` are not there to be read.
+    #[inline(never)]
     pub(super) fn skip(&mut self, role: Role, end: Mark, missing: u64, ledger: &mut Ledger) {
         ledger.incomplete = true;
         let begin = Mark {
@@ -85,7 +86,7 @@ impl Http1 {
             self.note_fingerprint(id, ledger);
             return;
         };
-        self.fingerprint = head.fingerprint;
+        self.fingerprint = head.line.fingerprint;
         head.fields.hint(ledger.requester, ledger);
         note_request(id, head, ledger);
     }
@@ -119,10 +120,14 @@ impl Http1 {
     /// After a loss, or where a body may have been left out, a head at the beginning of a segment is believed.
     pub(super) fn resynchronise(&mut self, role: Role, bytes: &[u8], ledger: &mut Ledger) {
         let refused = role == Role::Request && std::mem::take(&mut self.body_refused);
-        let side = self.side(role);
-        if side.phase != Phase::Lost && !refused {
-            return;
+        if refused || self.side(role).phase == Phase::Lost {
+            self.believe_head(role, bytes, ledger);
         }
+    }
+
+    #[inline(never)]
+    fn believe_head(&mut self, role: Role, bytes: &[u8], ledger: &mut Ledger) {
+        let side = self.side(role);
         let guess = match role {
             Role::Request => guess::request_line(bytes),
             Role::Response => guess::literal(bytes, b"HTTP/1.", Protocol::Http1),

@@ -15,6 +15,7 @@ mod samples;
 mod side;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::collections::VecDeque;
 
@@ -77,10 +78,20 @@ impl ProtocolReader for Http1 {
         let mut activity = Activity::Housekeeping;
         let mut used = 0;
         while let Some(rest) = data.bytes.get(used..).filter(|r| !r.is_empty()) {
+            if role == Role::Response
+                && let Some(passed) = self.pass_content(end(&data), rest.len(), data.cut, ledger)
+            {
+                return either(activity, passed).into();
+            }
             let at = mark_at(data.at, used);
-            let (n, step) = match role {
-                Role::Request => self.request_bytes(at, rest, ledger),
-                Role::Response => self.response_bytes(at, rest, ledger),
+            let whole = match role {
+                Role::Request => self.whole_request(at, rest, ledger),
+                Role::Response => self.whole_response(at, rest, ledger),
+            };
+            let (n, step) = match (whole, role) {
+                (Some(read), _) => read,
+                (None, Role::Request) => self.request_bytes(at, rest, ledger),
+                (None, Role::Response) => self.response_bytes(at, rest, ledger),
             };
             used += n;
             activity = either(activity, step.activity);
@@ -95,8 +106,7 @@ impl ProtocolReader for Http1 {
             }
         }
         if data.cut > 0 {
-            let end = mark_at(data.at, data.bytes.len().saturating_add(data.cut as usize));
-            self.skip(role, end, u64::from(data.cut), ledger);
+            self.skip(role, end(&data), u64::from(data.cut), ledger);
             activity = Activity::Application;
         }
         activity.into()
@@ -141,6 +151,11 @@ impl Http1 {
             Role::Response => &mut self.responses,
         }
     }
+}
+
+/// Behind the last byte, captured or cut.
+fn end(data: &StreamBytes<'_>) -> Mark {
+    mark_at(data.at, data.bytes.len().saturating_add(data.cut as usize))
 }
 
 fn role(from: Peer, ledger: &Ledger) -> Role {

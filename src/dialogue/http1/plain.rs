@@ -5,29 +5,35 @@ use super::Role;
 use super::fields::Section;
 use super::head::{HEADERS, RequestHead, ResponseHead};
 use super::line::RequestLine;
+use crate::dialogue::guess::METHOD_LEN;
 
-/// The request head that `bytes` begin with, and its length.
+/// The request head that `bytes` begin with, and its length. Where there is one, [`guess`](crate::dialogue::guess) takes it for HTTP,
+/// too: it asks for a path.
 pub(super) fn request(bytes: &[u8]) -> Option<(RequestHead<'_>, usize)> {
-    let letters = run(bytes, u8::is_ascii_uppercase);
-    let (method, after) = bytes.split_at_checked(letters).filter(|_| letters > 0)?;
+    let letters = bytes.iter().position(|b| !b.is_ascii_uppercase())?;
+    let (method, after) = bytes.split_at_checked(letters)?;
     let target = after.strip_prefix(b" ")?;
-    let path = run(target, |b| is_path(*b));
-    let (len, is_plain) = match target.get(path)? {
-        b' ' => (path, true),
-        stop => (run(target, u8::is_ascii_graphic), *stop != b':'),
+    if !(3..=METHOD_LEN).contains(&letters) || matches!(method, b"PRI" | b"CONNECT") {
+        return None;
+    }
+    let path = run(target, no_path, is_path);
+    let (len, shown) = match (target.first()?, target.get(path)?) {
+        (b'/' | b'*', b' ') => (path, Some(path)),
+        (b'/' | b'*', b'?' | b'#') => (run(target, no_target, is_target), Some(path)),
+        (b'/' | b'*', b':') => (run(target, no_target, is_target), None),
+        _ => return None,
     };
-    let after = target.get(len..).filter(|_| len > 0)?;
-    let (minor_version, lines) = version(after.strip_prefix(b" ")?)?;
-    let mut section = Section::new(Role::Request, minor_version);
-    let rest = fields(lines.strip_prefix(b"\r\n")?, &mut section)?;
+    let (minor_version, lines) = version(target.get(len..)?.strip_prefix(b" ")?)?;
     let line = bytes.get(..letters + 1 + len)?;
-    let line = match RequestLine::plain(line, method, path).filter(|_| is_plain) {
+    let line = match shown.and_then(|path| RequestLine::plain(line, method, path)) {
         Some(line) => line,
         None => {
             let target = std::str::from_utf8(target.get(..len)?).ok()?;
             RequestLine::new(std::str::from_utf8(method).ok()?, target)
         }
     };
+    let mut section = Section::new(Role::Request, minor_version);
+    let rest = fields(lines.strip_prefix(b"\r\n")?, &mut section)?;
     let head = RequestHead::new(line, section)?;
     Some((head, bytes.len().checked_sub(rest.len())?))
 }
@@ -42,7 +48,7 @@ pub(super) fn response(bytes: &[u8]) -> Option<(ResponseHead<'_>, usize)> {
             .then(|| status * 10 + u16::from(digit & 0x0f))
     })?;
     let lines = match after.strip_prefix(b" ") {
-        Some(reason) => reason.get(text(reason)..)?,
+        Some(reason) => reason.get(run(reason, no_text, is_text)..)?,
         None => after,
     };
     let mut section = Section::new(Role::Response, minor_version);
@@ -69,10 +75,9 @@ fn fields<'a>(mut lines: &'a [u8], section: &mut Section<'a>) -> Option<&'a [u8]
         if let Some(rest) = lines.strip_prefix(b"\r\n") {
             return Some(rest);
         }
-        let len = run(lines, |b| is_token(*b));
-        let (name, after) = lines.split_at_checked(len).filter(|_| len > 0)?;
+        let (name, after) = lines.split_at_checked(name(lines)?)?;
         let after = after.strip_prefix(b":")?;
-        let (value, after) = after.split_at_checked(text(after))?;
+        let (value, after) = after.split_at_checked(run(after, no_text, is_text))?;
         section.add(name, trim(value));
         lines = after.strip_prefix(b"\r\n")?;
     }
@@ -89,57 +94,88 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// How many bytes at the beginning are of that kind.
-fn run(bytes: &[u8], kind: impl Fn(&u8) -> bool) -> usize {
-    bytes.iter().position(|b| !kind(b)).unwrap_or(bytes.len())
+/// How long the field name at the beginning is, if there is one.
+fn name(bytes: &[u8]) -> Option<usize> {
+    let letters = run(bytes, no_letter, is_letter);
+    let len = match bytes.get(letters)? {
+        b':' => letters,
+        _ => bytes.iter().position(|b| !is_token(*b))?,
+    };
+    (len > 0).then_some(len)
 }
 
-/// How many bytes at the beginning are visible ASCII or spaces.
-fn text(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = ONES * 0x80;
-    let mut len = 0;
-    while let Some(word) = bytes.get(len..).and_then(<[u8]>::first_chunk::<8>) {
-        // Eight bytes at once. The high bit of a byte that is none shows: below a space the subtraction borrows, 0x7f carries into
-        // it, above it is there. Carries and borrows go upwards, so that the lowest one found is one.
-        let word = u64::from_le_bytes(*word);
-        let other = (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES) | word) & HIGH;
-        if other != 0 {
-            return len + (other.trailing_zeros() / 8) as usize;
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGH: u64 = ONES * 0x80;
+
+/// How many bytes at the beginning are of a kind. `others` looks at eight of them at once, the first one lowest: of the high bits that
+/// it gives, the lowest one belongs to the first byte that is of another kind. What it gives above that means nothing: carries and
+/// borrows go upwards.
+fn run(bytes: &[u8], others: impl Fn(u64) -> u64, kind: impl Fn(u8) -> bool) -> usize {
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        let found = others(u64::from_le_bytes(*word)) & HIGH;
+        if found != 0 {
+            return bytes.len() - rest.len() + (found.trailing_zeros() / 8) as usize;
         }
-        len += 8;
+        rest = after;
     }
-    len + run(bytes.get(len..).unwrap_or_default(), |b| {
-        matches!(b, b' '..=b'~')
-    })
+    let few = rest.iter().position(|b| !kind(*b)).unwrap_or(rest.len());
+    bytes.len() - rest.len() + few
+}
+
+/// Below `first`, or DEL, or not ASCII.
+const fn no_ascii_from(word: u64, first: u8) -> u64 {
+    word.wrapping_sub(ONES * first as u64) | word.wrapping_add(ONES) | word
+}
+
+/// Where a byte is this one. Only for ASCII.
+const fn is(word: u64, byte: u8) -> u64 {
+    (word ^ (ONES * byte as u64)).wrapping_sub(ONES)
+}
+
+/// Visible ASCII or a space.
+fn is_text(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
+}
+
+fn no_text(word: u64) -> u64 {
+    no_ascii_from(word, b' ')
+}
+
+/// Visible ASCII.
+fn is_target(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+}
+
+fn no_target(word: u64) -> u64 {
+    no_ascii_from(word, b'!')
+}
+
+/// Visible ASCII that neither ends a path nor the scheme before an authority.
+fn is_path(byte: u8) -> bool {
+    is_target(byte) && !matches!(byte, b'?' | b'#' | b':')
+}
+
+fn no_path(word: u64) -> u64 {
+    no_target(word) | is(word, b'?') | is(word, b'#') | is(word, b':')
+}
+
+/// What most field names consist of.
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == b'-'
+}
+
+fn no_letter(word: u64) -> u64 {
+    let lower = word | (ONES * 0x20);
+    let from_a = lower.wrapping_add(ONES * (0x80 - b'a' as u64));
+    let above_z = lower.wrapping_add(ONES * (0x7f - b'z' as u64));
+    let no_dash = (word ^ (ONES * b'-' as u64)).wrapping_add(ONES * 0x7f);
+    (no_dash & (!from_a | above_z)) | word
 }
 
 /// A tchar of RFC 9110 section 5.6.2.
 fn is_token(byte: u8) -> bool {
-    static TOKEN: [bool; 256] = table(b"!#$%&'*+-.^_`|~");
-    TOKEN[usize::from(byte)]
-}
-
-/// Visible ASCII that neither ends a path nor an authority's scheme.
-fn is_path(byte: u8) -> bool {
-    static PATH: [bool; 256] = table(b"!\"$%&'()*+,-./;<=>@[\\]^_`{|}~");
-    PATH[usize::from(byte)]
-}
-
-/// Letters, digits and `others`.
-const fn table(others: &[u8]) -> [bool; 256] {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let mut index = 0;
-    while index < others.len() {
-        table[others[index] as usize] = true;
-        index += 1;
-    }
-    table
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -149,6 +185,8 @@ mod tests {
     use super::super::head::{any_request, any_response};
     use super::super::samples;
     use super::*;
+    use crate::dialogue::exchange::Protocol;
+    use crate::dialogue::guess::{self, Guess};
 
     #[test]
     fn what_nearly_everybody_sends_is_read_here() {
@@ -158,7 +196,8 @@ mod tests {
         for head in [
             "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
             "POST /a:b HTTP/1.0\r\nContent-Length: 3\r\nContent-Type: x\r\n\r\nabc",
-            "CONNECT a:443 HTTP/1.1\r\n\r\n",
+            "OPTIONS * HTTP/1.1\r\nX-B3-TraceId: 1\r\n\r\n",
+            "GET /to://host/c HTTP/1.1\r\nHost:a\r\n\r\n",
             &crowded,
         ] {
             let read = request(head.as_bytes());
@@ -187,6 +226,10 @@ mod tests {
             "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n",
             "GET / HTTP/1.1\r\nA: b\r\n",
             " / HTTP/1.1\r\n\r\n",
+            "PRI * HTTP/1.1\r\n\r\n",
+            "CONNECT a:443 HTTP/1.1\r\n\r\n",
+            "CONNECT /a HTTP/1.1\r\n\r\n",
+            "GET http://a/ HTTP/1.1\r\n\r\n",
             &crowded,
         ] {
             assert_eq!(request(head.as_bytes()), None, "{head}");
@@ -200,6 +243,8 @@ mod tests {
         ) {
             if let Some(read) = request(&message) {
                 prop_assert_eq!(Ok(read), any_request(&message));
+                let guess = guess::request_line(&message);
+                prop_assert_eq!(guess, Guess::Protocol(Protocol::Http1));
             }
         }
 
@@ -213,11 +258,19 @@ mod tests {
         }
 
         #[test]
-        fn text_ends_at_the_first_other_byte(bytes: Vec<u8>, letters in 0usize..40) {
-            let mut message = vec![b'~'; letters];
-            message.extend(bytes);
-            let end = message.iter().position(|b| !matches!(b, b' '..=b'~'));
-            prop_assert_eq!(text(&message), end.unwrap_or(message.len()));
+        fn eight_bytes_at_once_are_the_same_bytes(
+            letters in "[a-zA-Z-]{0,20}",
+            visible in "[!-~]{0,20}",
+            bytes: Vec<u8>,
+        ) {
+            for message in [&letters, &visible, ""] {
+                let message = [message.as_bytes(), &bytes].concat();
+                let len = |kind: fn(u8) -> bool| message.iter().take_while(|b| kind(**b)).count();
+                prop_assert_eq!(run(&message, no_text, is_text), len(is_text));
+                prop_assert_eq!(run(&message, no_target, is_target), len(is_target));
+                prop_assert_eq!(run(&message, no_path, is_path), len(is_path));
+                prop_assert_eq!(run(&message, no_letter, is_letter), len(is_letter));
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::dialogue::protocol::{Step, mark_at};
 use crate::flow::{Activity, Mark};
 
 impl Http1 {
+    #[inline(never)]
     pub(super) fn request_bytes(
         &mut self,
         at: Mark,
@@ -57,9 +58,6 @@ impl Http1 {
             if empty > 0 {
                 return empty;
             }
-            if let Some(used) = self.whole_request(at, rest, ledger) {
-                return used;
-            }
             self.begin_request(at, ledger);
         }
         let (used, end) = self.requests.head_bytes(rest);
@@ -86,18 +84,7 @@ impl Http1 {
         used
     }
 
-    /// A head that lies whole where a request begins, as nearly all do: nothing of it has to be kept for later.
-    fn whole_request(&mut self, at: Mark, rest: &[u8], ledger: &mut Ledger) -> Option<usize> {
-        if !self.requests.head.is_empty() || guess::request_line(rest) == Guess::Nothing {
-            return None;
-        }
-        let (head, used) = head::request(rest.get(..HEAD_LIMIT).unwrap_or(rest)).ok()?;
-        self.begin_request(at, ledger);
-        self.requested(mark_at(at, used), head, ledger);
-        Some(used)
-    }
-
-    fn begin_request(&mut self, at: Mark, ledger: &mut Ledger) {
+    pub(super) fn begin_request(&mut self, at: Mark, ledger: &mut Ledger) {
         self.body_refused = false;
         // A response whose end was not seen is over when the next request follows it.
         if let (Phase::Lost, Some(id)) = (&self.responses.phase, self.responses.message) {
@@ -139,11 +126,11 @@ impl Http1 {
     }
 
     /// The head of the current request ended at `end`.
-    fn requested(&mut self, end: Mark, head: RequestHead<'_>, ledger: &mut Ledger) {
+    pub(super) fn requested(&mut self, end: Mark, head: RequestHead<'_>, ledger: &mut Ledger) {
         let Some(id) = self.requests.message else {
             return;
         };
-        self.fingerprint = head.fingerprint;
+        self.fingerprint = head.line.fingerprint;
         self.requests.phase = Phase::of_content(head.framing);
         if let Some(pending) = self.pending.back_mut().filter(|p| p.id == id) {
             pending.asked = Asked {
@@ -153,16 +140,23 @@ impl Http1 {
             };
         }
         head.fields.hint(ledger.requester, ledger);
+        let over = self.requests.phase == Phase::Head;
+        let (complete, expected_end) = match over {
+            true => (Completeness::Complete, None),
+            false => self.requests.phase.lacking(end),
+        };
         if let Some(exchange) = ledger.exchange(id) {
             head.describe(&mut exchange.what);
-            exchange.request.end = end;
-            exchange.request.complete = Completeness::Incomplete;
-            if let Phase::Length { left } = self.requests.phase {
-                exchange.request.expected_end = Some(end.offset.saturating_add(left));
-            }
+            exchange.what.fingerprint_whole = over && self.hashed_whole;
+            exchange.request = Message {
+                start: exchange.request.start,
+                end,
+                complete,
+                expected_end,
+            };
         }
         match self.requests.phase {
-            Phase::Head => self.end_request(end, ledger),
+            Phase::Head => self.requests.message = None,
             Phase::Lost => self.lose(Role::Request, ledger),
             _ => {}
         }

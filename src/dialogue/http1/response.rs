@@ -11,7 +11,11 @@ use crate::dialogue::ledger::Ledger;
 use crate::dialogue::protocol::{Handover, Step, Successor, mark_at};
 use crate::flow::{Activity, Mark};
 
+/// RFC 9110 section 15.5.9.
+pub(super) const REQUEST_TIMEOUT: u16 = 408;
+
 impl Http1 {
+    #[inline(never)]
     pub(super) fn response_bytes(
         &mut self,
         at: Mark,
@@ -34,11 +38,7 @@ impl Http1 {
         if let Taken::Last(..) = taken {
             self.end_response(ledger);
         }
-        let activity = match self.responses.farewell {
-            true => Activity::Housekeeping,
-            false => Activity::Application,
-        };
-        (n, activity.into())
+        (n, self.response_activity().into())
     }
 
     pub(super) fn begin_response(&mut self, at: Mark, ledger: &mut Ledger) {
@@ -80,9 +80,6 @@ impl Http1 {
             }
             self.responses.start = at;
             self.responses.farewell = false;
-            if let Some(read) = self.whole_response(at, rest, ledger) {
-                return read;
-            }
         }
         self.begin_response(at, ledger);
         let (used, end) = self.responses.head_bytes(rest);
@@ -100,7 +97,7 @@ impl Http1 {
         }
         let bytes = self.responses.take_head(rest.get(..used).unwrap_or(rest));
         let step = match head::response(&bytes) {
-            Ok((head, _)) => self.responded(mark_at(at, used), head, ledger),
+            Ok((head, _)) => self.responded(mark_at(at, used), &head, ledger),
             Err(head::NotHttp) => {
                 // Its beginning is looked at once more.
                 self.responses.head = bytes.into_owned();
@@ -111,67 +108,64 @@ impl Http1 {
         (used, step)
     }
 
-    /// A head that lies whole where a response begins, as nearly all do: nothing of it has to be kept for later.
-    fn whole_response(
+    pub(super) fn responded(
         &mut self,
-        at: Mark,
-        rest: &[u8],
+        end: Mark,
+        head: &ResponseHead<'_>,
         ledger: &mut Ledger,
-    ) -> Option<(usize, Step)> {
-        let (head, used) = head::response(rest.get(..HEAD_LIMIT).unwrap_or(rest)).ok()?;
-        let end = mark_at(at, used);
-        self.begin_response(at, ledger);
-        self.extend_response(end, ledger);
-        Some((used, self.responded(end, head, ledger)))
-    }
-
-    fn responded(&mut self, end: Mark, head: ResponseHead<'_>, ledger: &mut Ledger) -> Step {
-        if (100..200).contains(&head.status) && head.status != 101 {
-            // Interim: the response is still to come (RFC 9110 section 15.2).
+    ) -> Step {
+        if head.is_interim() {
             if let Some(id) = self.responses.message.take() {
                 ledger.revoke_response(id);
             }
             return Activity::Application.into();
         }
-        let status = head.status;
-        self.unasked(status, ledger);
+        self.unasked(head.status, ledger);
         let asked = self.pending.front().map_or(Asked::default(), |p| p.asked);
-        self.responses.phase = Phase::of_response(status, asked.method, head.framing);
+        self.responses.phase = Phase::of_response(head.status, asked.method, head.framing);
+        let (complete, expected_end) = self.responses.phase.lacking(end);
         if let Some(exchange) = self.responses.message.and_then(|id| ledger.exchange(id)) {
-            exchange.status = Some(status);
+            exchange.status = Some(head.status);
             if let Some(response) = &mut exchange.response {
-                response.complete = Completeness::Incomplete;
-                match self.responses.phase {
-                    Phase::Length { left } => {
-                        response.expected_end = Some(end.offset.saturating_add(left));
-                    }
-                    Phase::UntilClose => response.complete = Completeness::UntilClose,
-                    _ => {}
-                }
+                response.complete = complete;
+                response.expected_end = expected_end;
             }
         }
+        self.read_on(head, asked, ledger)
+    }
+
+    /// The head of the response to a request that asked so is written down; what comes behind it?
+    pub(super) fn read_on(
+        &mut self,
+        head: &ResponseHead<'_>,
+        asked: Asked,
+        ledger: &mut Ledger,
+    ) -> Step {
         head.fields.hint(ledger.requester.other(), ledger);
         if self.responses.phase == Phase::Head {
             self.end_response(ledger);
         }
-        let activity = match self.responses.farewell {
-            true => Activity::Housekeeping,
-            false => Activity::Application,
-        };
         let upgrade = match asked.upgrade {
             Upgrade::None => head.fields.upgrade,
             asked => asked,
         };
         Step {
-            activity,
-            handover: handover(status, asked.method, upgrade),
+            activity: self.response_activity(),
+            handover: handover(head.status, asked.method, upgrade),
+        }
+    }
+
+    pub(super) fn response_activity(&self) -> Activity {
+        match self.responses.farewell {
+            true => Activity::Housekeeping,
+            false => Activity::Application,
         }
     }
 
     /// A response to nothing seen: a server's goodbye to an idle connection (HAProxy and nginx say 408; an error that nobody asked
     /// for is one, too), or the answer to a request that the capture lacks.
     pub(super) fn unasked(&mut self, status: u16, ledger: &mut Ledger) {
-        if status == 408 {
+        if status == REQUEST_TIMEOUT {
             self.disown_answer(ledger);
         }
         if self.responses.message.is_some() {
@@ -179,7 +173,7 @@ impl Http1 {
         }
         let start = self.responses.start;
         let all_seen = ledger.requests() > 0 && !ledger.incomplete;
-        if status == 408 || (all_seen && status >= 400) {
+        if status == REQUEST_TIMEOUT || (all_seen && status >= 400) {
             self.responses.farewell = true;
             ledger.farewell(ledger.requester.other(), start, status.to_string());
             return;
@@ -214,11 +208,7 @@ impl Http1 {
         let Some(id) = self.responses.message.take() else {
             return;
         };
-        if let Some(response) = ledger.exchange(id).and_then(|e| e.response.as_mut()) {
-            response.complete = Completeness::Complete;
-            response.expected_end = None;
-        }
-        ledger.settle(id);
+        ledger.answer(id);
         if let Some(pending) = self.pending.front().copied().filter(|p| p.id == id) {
             self.pending.pop_front();
             // A final answer instead of `100 Continue` (RFC 9110 section 10.1.1).

@@ -48,6 +48,7 @@ const BODIES: &[(&str, &str)] = &[
     ("", ""),
     ("Content-Length: 0", ""),
     ("content-length:4", "body"),
+    ("Content-Length: 12", "a long body."),
     ("Content-Length: 4 \r\nContent-Length: 4", "body"),
     ("Transfer-Encoding: gzip, chunked", "4\r\nbody\r\n0\r\n\r\n"),
 ];

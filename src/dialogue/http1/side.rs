@@ -6,6 +6,7 @@ use super::chunked::{Chunked, Progress};
 use super::fields::Framing;
 use super::head::HEAD_LIMIT;
 use super::line::Method;
+use crate::dialogue::exchange::Completeness;
 use crate::dialogue::ledger::ExchangeId;
 use crate::flow::Mark;
 
@@ -45,6 +46,18 @@ impl Phase {
             (_, _, Framing::Length(left)) => Self::Length { left },
             (_, _, Framing::Chunked) => Self::Chunked(Chunked::START),
             (_, _, Framing::Absent | Framing::Unclear) => Self::UntilClose,
+        }
+    }
+
+    /// Whether a response is whole whose head ended there, and where it will be.
+    pub(super) const fn lacking(self, head_end: Mark) -> (Completeness, Option<u64>) {
+        match self {
+            Self::Length { left } => {
+                let end = head_end.offset.saturating_add(left);
+                (Completeness::Incomplete, Some(end))
+            }
+            Self::UntilClose => (Completeness::UntilClose, None),
+            _ => (Completeness::Incomplete, None),
         }
     }
 }

@@ -1,6 +1,6 @@
 use proptest::strategy::Strategy;
 
-use super::samples;
+use super::{head, samples};
 use crate::dialogue::script::Script;
 use crate::dialogue::{Completeness, Dialogue, Idempotence, Protocol};
 use crate::flow::Peer::{Client, Server};
@@ -221,14 +221,19 @@ fn roles_follow_the_bytes() {
     assert_eq!(talk().client(GET).dialogue().requester, Client);
 }
 
-/// Requests and responses in turn.
+/// Requests and responses in turn; of the responses' bodies, the capture may lack an end.
 fn exchanges() -> impl Strategy<Value = Script> {
-    let exchange = (samples::request(), samples::response());
+    let lacking = proptest::sample::select(&[0usize, 0, 1, 4, 9][..]);
+    let exchange = (samples::request(), samples::response(), lacking);
     proptest::collection::vec(exchange, 1..5).prop_map(|exchanges| {
         exchanges
             .into_iter()
-            .fold(talk(), |script, (request, response)| {
-                script.client(request).server(response)
+            .fold(talk(), |script, (request, mut response, lacking)| {
+                let head = head::response(&response).map_or(response.len(), |(_, len)| len);
+                let captured = response.len().saturating_sub(lacking).max(head);
+                let cut = response.len() - captured;
+                response.truncate(captured);
+                script.client(request).server_cut(response, cut as u32)
             })
     })
 }
