@@ -7,28 +7,15 @@ use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
 use crate::analysis::watch::{Numbers, Watch};
 use crate::analysis::{Analyzer, ConnectionRows, Selection};
-use crate::insight::{
-    ConnectionStory, Grounds, IdleObservation, KnownTimeouts, advise, align, find_hops,
-    find_retries, infer,
-};
+use crate::insight::{Grounds, KnownTimeouts, advise, align, find_hops, find_retries, infer};
 use crate::report::{CaptureSummary, Finding, IdleTimeout, Report, SCHEMA_VERSION, Summary, Tool};
 use crate::verdict::Harm;
 
 /// Findings so far, and what insight reads.
-pub fn judge_all(
-    analyzer: &Analyzer,
-    quality: CaptureQuality,
-) -> (
-    Vec<Finding>,
-    Vec<IdleObservation<'_>>,
-    Vec<ConnectionStory<'_>>,
-) {
+pub fn judge_all(analyzer: &Analyzer, quality: CaptureQuality) -> Judged<'_> {
     let connections = analyzer.table.connections();
-    let Judged {
-        mut findings,
-        observations,
-        stories,
-    } = Judges::judge_all(analyzer, &connections, quality);
+    let mut judged = Judges::judge_all(analyzer, &connections, quality);
+    let findings = &mut judged.findings;
     let mut groups: Vec<Finding> = refused(analyzer);
     if let Some(watch) = &analyzer.watch {
         watch.name_groups(&mut groups);
@@ -37,8 +24,8 @@ pub fn judge_all(
     findings.append(&mut groups);
     findings.retain(|finding| selected(&analyzer.options.selection, finding));
     let numbers = analyzer.watch.as_ref().map(Watch::numbers);
-    number(&mut findings, numbers.unwrap_or_default());
-    (findings, observations, stories)
+    number(findings, numbers.unwrap_or_default());
+    judged
 }
 
 /// Idle timeouts alone, without the findings and stories that a report holds at once.
@@ -50,7 +37,7 @@ pub fn idle_timeouts(analyzer: &Analyzer) -> Vec<IdleTimeout> {
         .enumerate()
         .map(|(index, connection)| judges.observation(index, connection))
         .collect();
-    infer(&observations, known(analyzer))
+    infer(&observations.iter().collect::<Vec<_>>(), known(analyzer))
 }
 
 fn known(analyzer: &Analyzer) -> &KnownTimeouts {
@@ -66,7 +53,9 @@ pub fn refused(analyzer: &Analyzer) -> Vec<Finding> {
 /// The whole report.
 pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
     let quality = quality(&captures);
-    let (findings, observations, stories) = judge_all(analyzer, quality);
+    let mut judged = judge_all(analyzer, quality);
+    let findings = std::mem::take(&mut judged.findings);
+    let (observations, stories) = (judged.observations(), judged.stories());
     let connections =
         (analyzer.options.connections == ConnectionRows::All).then(|| rows(analyzer, &findings));
     let mut report = Report {

@@ -6,7 +6,7 @@ use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
 use crate::analysis::finding::finding;
 use crate::analysis::insight::{observation, story};
 use crate::analysis::neighbours::Neighbours;
-use crate::analysis::parts::in_parts;
+use crate::analysis::parts::{fill_in_parts, in_parts};
 use crate::analysis::watch::Watch;
 use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::{DialogueReader, Protocol, Turn};
@@ -23,24 +23,31 @@ pub type Held = Kept<DialogueReader>;
 pub type Tracked<'a> = Known<'a, DialogueReader>;
 
 /// What was found on all connections.
-#[derive(Default)]
 pub struct Judged<'a> {
     /// Resets and hang-ups.
     pub findings: Vec<Finding>,
-    /// How each went idle and ended.
-    pub observations: Vec<IdleObservation<'a>>,
-    /// What each talked about.
-    pub stories: Vec<ConnectionStory<'a>>,
+    /// What each tells, in their order.
+    told: Vec<Option<Told<'a>>>,
 }
 
 /// What insight reads of one connection.
-type Told<'a> = (IdleObservation<'a>, ConnectionStory<'a>);
+struct Told<'a> {
+    observation: IdleObservation<'a>,
+    story: ConnectionStory<'a>,
+}
 
-/// What one look at some of the connections brings.
-struct Survey<'a> {
-    neighbours: Neighbours,
-    /// `None` for those that have to be judged.
-    told: Vec<Option<Told<'a>>>,
+impl<'a> Judged<'a> {
+    /// How each went idle and ended.
+    pub fn observations(&self) -> Vec<&IdleObservation<'a>> {
+        let told = self.told.iter().flatten();
+        told.map(|told| &told.observation).collect()
+    }
+
+    /// What each talked about.
+    pub fn stories(&self) -> Vec<&ConnectionStory<'a>> {
+        let told = self.told.iter().flatten();
+        told.map(|told| &told.story).collect()
+    }
 }
 
 /// Judges connections one by one: each needs the others only through `neighbours`, which are settled before.
@@ -85,24 +92,22 @@ impl<'a> Judges<'a> {
         quality: CaptureQuality,
     ) -> Judged<'c> {
         let capture_end = analyzer.last.unwrap_or_default();
-        let surveys = in_parts(connections.len(), |range| {
+        let mut all = Vec::new();
+        all.resize_with(connections.len(), || None);
+        let neighbours = fill_in_parts(&mut all, |first, part| {
             let mut neighbours = Neighbours::new(quality);
-            let look = |(index, held): (usize, &&'c Held)| {
-                let connection = held.outline();
+            for (index, place) in (first..).zip(part) {
+                let connection = connections[index].outline();
                 neighbours.add(index, &connection);
                 let turns = turns(&connection);
-                ended_well(&connection, &turns).then(|| told(&connection, turns, None, capture_end))
-            };
-            let told = range.clone().zip(&connections[range]).map(look).collect();
-            Survey { neighbours, told }
-        });
-        let mut told = Vec::with_capacity(connections.len());
-        let neighbours = surveys.into_iter().map(|survey| {
-            told.extend(survey.told);
-            survey.neighbours
+                if ended_well(&connection, &turns) {
+                    *place = Some(told(&connection, turns, None, capture_end));
+                }
+            }
+            neighbours
         });
         let judges = Judges::knowing(analyzer, neighbours, quality);
-        judges.judge_rest(connections, told)
+        judges.judge_rest(connections, all)
     }
 
     fn judge_rest<'c>(
@@ -117,13 +122,15 @@ impl<'a> Judges<'a> {
             let one = |&index: &usize| (index, self.judge_one(index, &connections[index].known()));
             rest[range].iter().map(one).collect::<Vec<_>>()
         });
-        let mut judged = Judged::default();
+        let mut all = Vec::new();
         for (index, (mut findings, last)) in parts.into_iter().flatten() {
-            judged.findings.append(&mut findings);
+            all.append(&mut findings);
             told[index] = Some(last);
         }
-        (judged.observations, judged.stories) = told.into_iter().flatten().unzip();
-        judged
+        Judged {
+            findings: all,
+            told,
+        }
     }
 
     fn judge_one<'c>(&self, index: usize, connection: &Tracked<'c>) -> (Vec<Finding>, Told<'c>) {
@@ -205,8 +212,10 @@ fn told<'a>(
     verdict: Option<&Verdict>,
     capture_end: Timestamp,
 ) -> Told<'a> {
-    let observation = observation(connection, &turns, verdict, capture_end);
-    (observation, story(connection, turns))
+    Told {
+        observation: observation(connection, &turns, verdict, capture_end),
+        story: story(connection, turns),
+    }
 }
 
 /// The exchanges of a connection, in brief.

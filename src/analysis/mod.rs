@@ -225,7 +225,7 @@ impl Analyzer {
     /// it.
     pub fn findings(&mut self) -> Vec<Finding> {
         self.table.settle();
-        findings::judge_all(self, endings::CaptureQuality::Whole).0
+        findings::judge_all(self, endings::CaptureQuality::Whole).findings
     }
 
     /// The selection lets it be shown.

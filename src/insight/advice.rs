@@ -25,7 +25,7 @@ pub struct Grounds<'a> {
     /// Products that the user named (`--stack`).
     pub stack: &'a [String],
     /// Where clients name themselves.
-    pub observations: &'a [IdleObservation<'a>],
+    pub observations: &'a [&'a IdleObservation<'a>],
 }
 
 impl<'a> Grounds<'a> {

@@ -24,7 +24,7 @@ struct Pair {
 }
 
 /// One verdict for each client address and server endpoint that exchanged requests, in the order of addresses.
-pub fn align(observations: &[IdleObservation], timeouts: &[IdleTimeout]) -> Vec<Alignment> {
+pub fn align(observations: &[&IdleObservation], timeouts: &[IdleTimeout]) -> Vec<Alignment> {
     let mut pairs: BTreeMap<(IpAddr, SocketAddr), Pair> = BTreeMap::new();
     for observation in observations {
         pairs

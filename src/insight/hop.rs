@@ -36,7 +36,7 @@ const OPEN_AT_MOST: Interval = Interval::from_millis(600_000);
 const MOST_COMPARED: usize = 256;
 
 /// Fills `hop` of the findings on both sides of a proxy.
-pub fn find_hops(findings: &mut [&mut Finding], stories: &[ConnectionStory]) {
+pub fn find_hops(findings: &mut [&mut Finding], stories: &[&ConnectionStory]) {
     if !findings.iter().any(|finding| finding.is_harmful()) {
         return;
     }
@@ -45,7 +45,12 @@ pub fn find_hops(findings: &mut [&mut Finding], stories: &[ConnectionStory]) {
     if !routes.may_have_fronts() {
         return;
     }
-    let asked = AskedIndex::new(stories.iter().filter(|story| routes.matters(story)));
+    let asked = AskedIndex::new(
+        stories
+            .iter()
+            .copied()
+            .filter(|story| routes.matters(story)),
+    );
     let proxies = Proxies::new(&asked, failures.backs.iter().map(|back| back.asked));
     let ties = failures.ties(&asked, &proxies);
     let tied: BTreeSet<usize> = ties.iter().map(|tie| tie.back_finding).collect();
@@ -161,7 +166,7 @@ struct Failures<'a> {
 }
 
 impl<'a> Failures<'a> {
-    fn new(findings: &[&mut Finding], stories: &'a [ConnectionStory<'a>]) -> Self {
+    fn new(findings: &[&mut Finding], stories: &[&'a ConnectionStory<'a>]) -> Self {
         let by_stream = stories_of(findings, stories);
         let (mut backs, unknown): (Vec<Failure>, Vec<Failure>) = findings
             .iter()

@@ -63,7 +63,7 @@ struct Group<'a> {
 }
 
 /// Infers the timers of all endpoints, in the order of their addresses.
-pub fn infer(observations: &[IdleObservation], known: &KnownTimeouts) -> Vec<IdleTimeout> {
+pub fn infer(observations: &[&IdleObservation], known: &KnownTimeouts) -> Vec<IdleTimeout> {
     let mut groups: BTreeMap<Owner, Group<'_>> = BTreeMap::new();
     for observation in observations {
         for owner in owners(observation) {

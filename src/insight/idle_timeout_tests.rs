@@ -52,10 +52,13 @@ fn closed(opened: f64, idle: f64, survived: &[f64]) -> IdleObservation<'static> 
 }
 
 fn server_timer(observations: &[IdleObservation]) -> IdleTimeout {
-    infer(observations, KnownTimeouts::built_in())
-        .into_iter()
-        .find(|timeout| timeout.role == "server")
-        .expect("the server was seen to close")
+    infer(
+        &observations.iter().collect::<Vec<_>>(),
+        KnownTimeouts::built_in(),
+    )
+    .into_iter()
+    .find(|timeout| timeout.role == "server")
+    .expect("the server was seen to close")
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn closes_with_a_request_open_or_in_answer_to_a_fin_say_nothing() {
     waiting.end.as_mut().unwrap().awaiting_response = true;
     let mut prompted = closed(0.0, 5.0, &[]);
     prompted.end.as_mut().unwrap().prompted = true;
-    assert!(infer(&[waiting, prompted], KnownTimeouts::built_in()).is_empty());
+    assert!(infer(&[&waiting, &prompted], KnownTimeouts::built_in()).is_empty());
 }
 
 #[test]
@@ -221,7 +224,7 @@ fn silence_is_bounded_from_both_sides() {
         lost(420.0, &[]),
         lost(360.0, &[200.0]),
     ];
-    let timers = infer(&observations, KnownTimeouts::built_in());
+    let timers = infer(&observations.each_ref(), KnownTimeouts::built_in());
     let path = timers.iter().find(|timer| timer.role == "path").unwrap();
     assert_eq!((path.lower_s, path.upper_s), (Some(340.0), Some(351.0)));
     assert_eq!(
@@ -305,7 +308,7 @@ fn a_silence_that_no_clock_measured_makes_no_timer() {
             Interval::from_secs_f64(damaged),
             Interval::from_secs_f64(damaged),
         );
-        assert!(infer(&[one], KnownTimeouts::built_in()).is_empty());
+        assert!(infer(&[&one], KnownTimeouts::built_in()).is_empty());
     }
     assert_eq!(
         server_timer(&[closed(0.0, 432_000.0, &[])]).estimate_s,

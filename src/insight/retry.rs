@@ -31,7 +31,7 @@ struct Lost<'a> {
 type Copy<'a> = (&'a ConnectionStory<'a>, &'a Turn);
 
 /// Fills `retry.seen` of the findings that cost a request.
-pub fn find_retries(findings: &mut [&mut Finding], stories: &[ConnectionStory]) {
+pub fn find_retries(findings: &mut [&mut Finding], stories: &[&ConnectionStory]) {
     let lost = lost_requests(findings, stories);
     let copies = copies_of(&lost, stories);
     for lost in lost {
@@ -74,7 +74,7 @@ pub fn find_retries(findings: &mut [&mut Finding], stories: &[ConnectionStory]) 
 
 fn lost_requests<'a>(
     findings: &[&mut Finding],
-    stories: &'a [ConnectionStory<'a>],
+    stories: &[&'a ConnectionStory<'a>],
 ) -> Vec<Lost<'a>> {
     let by_connection = stories_of(findings, stories);
     findings
@@ -97,7 +97,7 @@ fn lost_requests<'a>(
 /// The stories of the connections that harmful findings are about, by capture and stream.
 pub(super) fn stories_of<'a>(
     findings: &[&mut Finding],
-    stories: &'a [ConnectionStory<'a>],
+    stories: &[&'a ConnectionStory<'a>],
 ) -> HashMap<(u16, u32), &'a ConnectionStory<'a>, RandomState> {
     let wanted: HashSet<(u16, u32), RandomState> = findings
         .iter()
@@ -106,7 +106,7 @@ pub(super) fn stories_of<'a>(
         .collect();
     stories
         .iter()
-        .map(|story| ((story.capture, story.stream), story))
+        .map(|&story| ((story.capture, story.stream), story))
         .filter(|(connection, _)| wanted.contains(connection))
         .collect()
 }
@@ -114,7 +114,7 @@ pub(super) fn stories_of<'a>(
 /// Everything that looks like one of the lost requests, in order of time.
 fn copies_of<'a>(
     lost: &[Lost],
-    stories: &'a [ConnectionStory<'a>],
+    stories: &[&'a ConnectionStory<'a>],
 ) -> HashMap<Signature, Vec<Copy<'a>>, RandomState> {
     let mut copies: HashMap<Signature, Vec<Copy>, RandomState> = lost
         .iter()

@@ -49,7 +49,7 @@ fn lines_over(
         alignment: &[],
         known,
         stack: &stack,
-        observations: &[observation],
+        observations: &[&observation],
     };
     let advice = advise(&mut [&mut finding], &grounds);
     assert!(finding.advice.contains(&advice[0].id));

@@ -43,13 +43,13 @@ pub(super) struct Routes {
 
 impl Routes {
     /// Those around the requests that were lost.
-    pub(super) fn around(stories: &[ConnectionStory], failures: &Failures) -> Self {
+    pub(super) fn around(stories: &[&ConnectionStory], failures: &Failures) -> Self {
         let backs: BTreeSet<Route> = failures
             .backs
             .iter()
             .map(|back| caller(&back.asked))
             .collect();
-        let all: BTreeSet<Route> = stories.iter().map(route).collect();
+        let all: BTreeSet<Route> = stories.iter().map(|story| route(story)).collect();
         let can_lead = |front: &Route| backs.iter().any(|back| can_lead(*front, *back));
         Self {
             callers: backs.iter().map(|(client, _)| *client).collect(),
