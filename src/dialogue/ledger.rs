@@ -111,12 +111,11 @@ impl Ledger {
     }
 
     fn entry(&mut self, id: ExchangeId) -> Option<&mut Entry> {
-        let last = self.entries.len().checked_sub(1)?;
         // Nearly always the last one.
-        let index = match self.entries.get(last)?.id == id {
-            true => last,
-            false => self.place(id)?,
-        };
+        if self.entries.back()?.id == id {
+            return self.entries.back_mut();
+        }
+        let index = self.place(id)?;
         self.entries.get_mut(index)
     }
 
@@ -179,10 +178,11 @@ impl Ledger {
         self.settle_as(id, |_| ());
     }
 
-    /// Its response ended where its framing says.
-    pub(super) fn answer(&mut self, id: ExchangeId) {
+    /// Its response ended where its framing says: there, or as far as it was read.
+    pub(super) fn answer(&mut self, id: ExchangeId, end: Option<Mark>) {
         self.settle_as(id, |exchange| {
             if let Some(response) = &mut exchange.response {
+                response.end = end.unwrap_or(response.end);
                 response.complete = Completeness::Complete;
                 response.expected_end = None;
             }

@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::mysql::MySql;
 use super::opaque::Opaque;
 use super::postgresql::PostgreSql;
-use super::protocol::{ProtocolReader, Step, Successor, either, mark_at};
+use super::protocol::{Handover, ProtocolReader, Step, Successor, either, mark_at};
 use super::redis::Redis;
 use super::tls::Tls;
 use super::turn::Turn;
@@ -182,25 +182,34 @@ impl DialogueReader {
         };
     }
 
-    fn read(&mut self, mut data: StreamBytes<'_>) -> Activity {
+    fn read(&mut self, data: StreamBytes<'_>) -> Activity {
+        let step = self.step(data);
+        match step.handover {
+            None => step.activity,
+            Some(handover) => either(step.activity, self.read_on(data, handover)),
+        }
+    }
+
+    fn step(&mut self, data: StreamBytes<'_>) -> Step {
+        match &mut self.state {
+            State::Opaque(reader) => reader.data(data, &mut self.ledger),
+            State::Http1(reader) => reader.data(data, &mut self.ledger),
+            State::Tls(reader) => reader.data(data, &mut self.ledger),
+            State::Redis(reader) => reader.data(data, &mut self.ledger),
+            State::MySql(reader) => reader.data(data, &mut self.ledger),
+            State::PostgreSql(reader) => reader.data(data, &mut self.ledger),
+            State::WebSocket(reader) => reader.data(data, &mut self.ledger),
+            State::Http2(reader) => reader.data(data, &mut self.ledger),
+            State::Guessing(_) => self.guess(data).into(),
+            State::Over(_) => Activity::Housekeeping.into(),
+        }
+    }
+
+    /// Another reader goes on, and maybe another one after it.
+    #[cold]
+    fn read_on(&mut self, mut data: StreamBytes<'_>, mut handover: Handover) -> Activity {
         let mut activity = Activity::Housekeeping;
         loop {
-            let step: Step = match &mut self.state {
-                State::Opaque(reader) => reader.data(data, &mut self.ledger),
-                State::Http1(reader) => reader.data(data, &mut self.ledger),
-                State::Tls(reader) => reader.data(data, &mut self.ledger),
-                State::Redis(reader) => reader.data(data, &mut self.ledger),
-                State::MySql(reader) => reader.data(data, &mut self.ledger),
-                State::PostgreSql(reader) => reader.data(data, &mut self.ledger),
-                State::WebSocket(reader) => reader.data(data, &mut self.ledger),
-                State::Http2(reader) => reader.data(data, &mut self.ledger),
-                State::Guessing(_) => self.guess(data).into(),
-                State::Over(_) => Activity::Housekeeping.into(),
-            };
-            activity = either(activity, step.activity);
-            let Some(handover) = step.handover else {
-                return activity;
-            };
             self.take_over(handover.to);
             if let Successor::Protocol(Protocol::Http1) = handover.to {
                 self.ledger.requester = match data.bytes.starts_with(b"HTTP/1.") {
@@ -212,6 +221,12 @@ impl DialogueReader {
             data.bytes = data.bytes.get(handover.consumed..).unwrap_or_default();
             if data.bytes.is_empty() && data.cut == 0 {
                 return activity;
+            }
+            let step = self.step(data);
+            activity = either(activity, step.activity);
+            match step.handover {
+                None => return activity,
+                Some(next) => handover = next,
             }
         }
     }

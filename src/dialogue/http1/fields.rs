@@ -4,6 +4,7 @@ use compact_str::CompactString;
 
 use super::Role;
 use crate::dialogue::exchange::Hints;
+use crate::dialogue::fingerprint::Fingerprint;
 use crate::dialogue::ledger::Ledger;
 use crate::flow::Peer;
 
@@ -90,12 +91,12 @@ fn keep(into: &mut Option<String>, value: Option<&[u8]>) {
 pub(super) struct Section<'a> {
     pub(super) fields: Fields<'a>,
     pub(super) framing: Framing,
-    /// `Content-Type`, the first one.
-    pub(super) content_type: Option<&'a [u8]>,
-    /// `Content-Length`, the first one.
-    pub(super) content_length: Option<&'a [u8]>,
-    /// One of these two came more than once.
-    pub(super) repeated: bool,
+    /// The first `Content-Type`.
+    content_type: Option<&'a [u8]>,
+    /// The first `Content-Length`.
+    content_length: Option<&'a [u8]>,
+    /// Further ones of either.
+    again: Vec<(Name, &'a [u8])>,
     role: Role,
 }
 
@@ -110,22 +111,51 @@ impl<'a> Section<'a> {
             framing: Framing::Absent,
             content_type: None,
             content_length: None,
-            repeated: false,
+            again: Vec::new(),
             role,
+        }
+    }
+
+    /// Of a message of which only the first line was captured.
+    pub(super) fn unclear(role: Role) -> Self {
+        Self {
+            framing: Framing::Unclear,
+            ..Self::new(role, 1)
         }
     }
 
     /// Reads the next field.
     pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) {
         let Some(name) = Name::of(name) else { return };
-        match (name, self.role) {
-            (Name::ContentLength, _) => {
-                self.repeated |= self.content_length.replace(value).is_some();
+        match name {
+            Name::ContentLength => {
                 self.framing = with_length(self.framing, length(value));
+                match self.content_length {
+                    None => self.content_length = Some(value),
+                    Some(_) => self.again.push((name, value)),
+                }
             }
-            (Name::TransferEncoding, _) => self.framing = with_coding(value),
-            (Name::ContentType, _) => self.repeated |= self.content_type.replace(value).is_some(),
-            (name, role) => self.fields.add(name, role, value),
+            Name::ContentType => match self.content_type {
+                None => self.content_type = Some(value),
+                Some(_) => self.again.push((name, value)),
+            },
+            Name::TransferEncoding => self.framing = with_coding(value),
+            _ => self.fields.add(name, self.role, value),
+        }
+    }
+
+    /// Adds what it says of the content: every `Content-Type`, then every `Content-Length`.
+    pub(super) fn hash_content(&self, fingerprint: &mut Fingerprint) {
+        for (name, text, first) in [
+            (Name::ContentType, "content-type", self.content_type),
+            (Name::ContentLength, "content-length", self.content_length),
+        ] {
+            let Some(first) = first else { continue };
+            let again = self.again.iter().filter(|(other, _)| *other == name);
+            for value in std::iter::once(first).chain(again.map(|(_, value)| *value)) {
+                fingerprint.update(text.as_bytes());
+                fingerprint.update(value);
+            }
         }
     }
 }

@@ -4,11 +4,12 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, ParserConfig, Status};
 
-use super::Role;
-use super::fields::{Fields, Framing, Section};
+use super::fields::Section;
 use super::line::RequestLine;
 use super::plain;
+use super::{Asked, Role};
 use crate::dialogue::exchange::Request;
+use crate::dialogue::fingerprint::Fingerprint;
 use crate::dialogue::guess::{self, Guess};
 
 /// Heads longer than this are not kept (servers stop between 8 and 64 KiB).
@@ -17,58 +18,60 @@ pub(super) const HEAD_LIMIT: usize = 16 * 1024;
 /// More fields than this make a head unreadable.
 pub(super) const HEADERS: usize = 128;
 
-/// The fields that are hashed, all values of the first one first.
-const CONTENT: [&str; 2] = ["content-type", "content-length"];
-
 /// A request's head.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct RequestHead<'a> {
-    pub(super) line: RequestLine,
-    pub(super) framing: Framing,
-    pub(super) fields: Fields<'a>,
+    pub(super) line: RequestLine<'a>,
+    pub(super) section: Section<'a>,
 }
 
 /// A response's head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ResponseHead<'a> {
     pub(super) status: u16,
-    pub(super) framing: Framing,
-    pub(super) fields: Fields<'a>,
+    pub(super) section: Section<'a>,
 }
 
 impl ResponseHead<'_> {
+    /// Nothing read yet.
+    pub(super) fn new() -> Self {
+        Self {
+            status: 0,
+            section: Section::new(Role::Response, 1),
+        }
+    }
+
     /// The response is still to come (RFC 9110 section 15.2).
     pub(super) const fn is_interim(&self) -> bool {
         matches!(self.status, 100..200) && self.status != 101
     }
 }
 
-impl<'a> RequestHead<'a> {
-    /// `None` where fields that come once came more often.
-    pub(super) fn new(mut line: RequestLine, section: Section<'a>) -> Option<Self> {
-        if section.repeated {
-            return None;
+impl RequestHead<'_> {
+    /// Nothing read yet.
+    pub(super) fn new() -> Self {
+        Self {
+            line: RequestLine::NONE,
+            section: Section::new(Role::Request, 1),
         }
-        let values = [section.content_type, section.content_length];
-        for (name, value) in CONTENT.into_iter().zip(values) {
-            if let Some(value) = value {
-                line.fingerprint.update(name.as_bytes());
-                line.fingerprint.update(value);
-            }
-        }
-        Some(Self {
-            line,
-            framing: section.framing,
-            fields: section.fields,
-        })
     }
 
-    /// Writes down what was asked.
-    pub(super) fn describe(self, what: &mut Request) {
-        what.summary = Some(self.line.summary);
-        what.idempotence = Some(self.line.idempotence);
-        what.fingerprint = self.line.fingerprint.value();
-        what.bytes = self.line.fingerprint.bytes();
+    /// Writes down what was asked, and gives its hash, to which content may be added.
+    pub(super) fn describe(&self, what: &mut Request) -> Fingerprint {
+        let mut fingerprint = self.line.describe(what);
+        self.section.hash_content(&mut fingerprint);
+        what.fingerprint = fingerprint.value();
+        what.bytes = fingerprint.bytes();
+        fingerprint
+    }
+
+    /// What it says about its response.
+    pub(super) fn asked(&self) -> Asked {
+        Asked {
+            method: self.line.method(),
+            upgrade: self.section.fields.upgrade,
+            expects_continue: self.section.fields.expects_continue,
+        }
     }
 }
 
@@ -78,16 +81,18 @@ pub(super) struct NotHttp;
 
 /// Reads the request head that `bytes` begin with, and gives its length.
 pub(super) fn request(bytes: &[u8]) -> Result<(RequestHead<'_>, usize), NotHttp> {
-    match plain::request(bytes) {
-        Some(read) => Ok(read),
+    let mut head = RequestHead::new();
+    match plain::request(bytes, &mut head) {
+        Some(len) => Ok((head, len)),
         None => any_request(bytes),
     }
 }
 
 /// Reads the response head that `bytes` begin with, and gives its length.
 pub(super) fn response(bytes: &[u8]) -> Result<(ResponseHead<'_>, usize), NotHttp> {
-    match plain::response(bytes) {
-        Some(read) => Ok(read),
+    let mut head = ResponseHead::new();
+    match plain::response(bytes, &mut head) {
+        Some(len) => Ok((head, len)),
         None => any_response(bytes),
     }
 }
@@ -100,21 +105,13 @@ pub(super) fn any_request(bytes: &[u8]) -> Result<(RequestHead<'_>, usize), NotH
     let Ok(Status::Complete(len)) = status else {
         return Err(NotHttp);
     };
-    let mut line = RequestLine::new(parsed.method.ok_or(NotHttp)?, parsed.path.ok_or(NotHttp)?);
+    let line = RequestLine::Any {
+        method: parsed.method.ok_or(NotHttp)?,
+        target: parsed.path.ok_or(NotHttp)?.into(),
+    };
     let version = parsed.version.ok_or(NotHttp)?;
     let section = section(Role::Request, version, parsed.headers);
-    for name in CONTENT {
-        for value in values(parsed.headers, name) {
-            line.fingerprint.update(name.as_bytes());
-            line.fingerprint.update(value);
-        }
-    }
-    let head = RequestHead {
-        line,
-        framing: section.framing,
-        fields: section.fields,
-    };
-    Ok((head, len))
+    Ok((RequestHead { line, section }, len))
 }
 
 pub(super) fn any_response(bytes: &[u8]) -> Result<(ResponseHead<'_>, usize), NotHttp> {
@@ -129,12 +126,8 @@ pub(super) fn any_response(bytes: &[u8]) -> Result<(ResponseHead<'_>, usize), No
     };
     let version = parsed.version.ok_or(NotHttp)?;
     let section = section(Role::Response, version, parsed.headers);
-    let head = ResponseHead {
-        status: parsed.code.ok_or(NotHttp)?,
-        framing: section.framing,
-        fields: section.fields,
-    };
-    Ok((head, len))
+    let status = parsed.code.ok_or(NotHttp)?;
+    Ok((ResponseHead { status, section }, len))
 }
 
 fn section<'a>(role: Role, minor_version: u8, headers: &[Header<'a>]) -> Section<'a> {
@@ -143,13 +136,6 @@ fn section<'a>(role: Role, minor_version: u8, headers: &[Header<'a>]) -> Section
         section.add(header.name.as_bytes(), header.value);
     }
     section
-}
-
-fn values<'a>(headers: &[Header<'a>], name: &str) -> impl Iterator<Item = &'a [u8]> {
-    headers
-        .iter()
-        .filter(move |header| header.name.eq_ignore_ascii_case(name))
-        .map(|header| header.value)
 }
 
 /// The lines of a cut head that are whole, closed as a head; nothing where none is.
@@ -163,7 +149,7 @@ pub(super) fn whole_lines(head: &[u8]) -> Vec<u8> {
 }
 
 /// Reads what there is of a head that was cut: its [whole lines](whole_lines), and method and path out of an unfinished first line.
-pub(super) fn partial_request<'a>(head: &[u8], lines: &'a [u8]) -> Option<RequestHead<'a>> {
+pub(super) fn partial_request<'a>(head: &'a [u8], lines: &'a [u8]) -> Option<RequestHead<'a>> {
     if let Ok((request, _)) = request(lines) {
         return Some(request);
     }
@@ -175,14 +161,13 @@ pub(super) fn partial_request<'a>(head: &[u8], lines: &'a [u8]) -> Option<Reques
     let (method, target) = (words.next()?, words.next()?);
     let method = std::str::from_utf8(method).ok()?;
     let whole = words.next().is_some() || target.contains(&b'?');
-    let mut target = String::from_utf8_lossy(target).into_owned();
+    let mut target = String::from_utf8_lossy(target);
     if !whole {
-        target.push('…');
+        target.to_mut().push('…');
     }
     Some(RequestHead {
-        line: RequestLine::new(method, &target),
-        framing: Framing::Unclear,
-        fields: Section::new(Role::Request, 1).fields,
+        line: RequestLine::Any { method, target },
+        section: Section::unclear(Role::Request),
     })
 }
 
@@ -194,13 +179,13 @@ pub(super) fn partial_response<'a>(head: &[u8], lines: &'a [u8]) -> Option<Respo
     let status = head.get(9..12).filter(|_| head.starts_with(b"HTTP/1."))?;
     Some(ResponseHead {
         status: std::str::from_utf8(status).ok()?.parse().ok()?,
-        framing: Framing::Unclear,
-        fields: Section::new(Role::Response, 1).fields,
+        section: Section::unclear(Role::Response),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fields::Framing;
     use super::*;
     use crate::dialogue::exchange::Protocol;
     use crate::dialogue::ledger::Ledger;
@@ -238,7 +223,7 @@ mod tests {
         ] {
             let head = format!("POST / HTTP/1.1\r\n{lines}\r\n");
             assert_eq!(
-                request(head.as_bytes()).unwrap().0.framing,
+                request(head.as_bytes()).unwrap().0.section.framing,
                 framing,
                 "{lines}"
             );
@@ -247,13 +232,22 @@ mod tests {
 
     #[test]
     fn a_cut_head_shows_what_was_captured() {
-        let request =
-            |head: &[u8]| partial_request(head, &whole_lines(head)).map(|head| head.line.summary);
+        let request = |head: &[u8]| {
+            let mut what = Request::default();
+            partial_request(head, &whole_lines(head))?.describe(&mut what);
+            what.summary
+        };
         assert_eq!(request(b"GET /very/long/pa").unwrap(), "GET /very/long/pa…");
         assert_eq!(request(b"GET /a?secret").unwrap(), "GET /a");
         let head = b"PUT /a HTTP/1.1\r\nConnection: close\r\nContent-Le";
         let lines = whole_lines(head);
-        assert!(partial_request(head, &lines).unwrap().fields.closes());
+        assert!(
+            partial_request(head, &lines)
+                .unwrap()
+                .section
+                .fields
+                .closes()
+        );
         let status =
             |head: &[u8]| partial_response(head, &whole_lines(head)).map(|head| head.status);
         assert_eq!(status(b"HTTP/1.1 204 No"), Some(204));
@@ -267,6 +261,7 @@ mod tests {
         response(head)
             .unwrap()
             .0
+            .section
             .fields
             .hint(Peer::Server, &mut ledger);
         let hints = ledger.clone().into_dialogue(Protocol::Http1).hints;
@@ -281,6 +276,7 @@ mod tests {
         request(head)
             .unwrap()
             .0
+            .section
             .fields
             .hint(Peer::Client, &mut ledger);
         let hints = ledger.into_dialogue(Protocol::Http1).hints;
@@ -292,7 +288,7 @@ mod tests {
     fn a_head_that_says_nothing_leaves_no_hints() {
         let mut ledger = Ledger::default();
         let (head, _) = request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        head.fields.hint(Peer::Client, &mut ledger);
+        head.section.fields.hint(Peer::Client, &mut ledger);
         assert!(ledger.known_hints().is_none());
     }
 }

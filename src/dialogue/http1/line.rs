@@ -1,13 +1,15 @@
 //! The request line: what is shown of it, and what it says about the exchange.
 
+use std::borrow::Cow;
+
 use compact_str::CompactString;
 
 use super::fields::printable;
-use crate::dialogue::exchange::Idempotence;
+use crate::dialogue::exchange::{Idempotence, Request};
 use crate::dialogue::fingerprint::Fingerprint;
 
 /// Paths longer than this are cut: they are for recognising, not for replaying.
-const PATH_LEN: usize = 200;
+pub(super) const PATH_LEN: usize = 200;
 
 /// Request methods that change how a response is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,49 +23,62 @@ pub(super) enum Method {
     Other,
 }
 
-/// A request's first line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RequestLine {
-    pub(super) method: Method,
-    pub(super) idempotence: Idempotence,
-    pub(super) summary: CompactString,
-    /// Of method, space and target, and then of what the head says of the content.
-    pub(super) fingerprint: Fingerprint,
+/// A request's first line, where it lies.
+#[derive(Clone, Debug)]
+pub(super) enum RequestLine<'a> {
+    /// `text` is the method, a space and the target, all visible ASCII. The method, `method` bytes, is not CONNECT; the target is a
+    /// path of `path` bytes and maybe a query, and there is nothing else in it that has to stay out.
+    Plain {
+        text: &'a [u8],
+        method: usize,
+        path: usize,
+    },
+    /// Any other one.
+    Any {
+        method: &'a str,
+        target: Cow<'a, str>,
+    },
 }
 
-impl RequestLine {
-    pub(super) fn new(method: &str, target: &str) -> Self {
-        let mut fingerprint = Fingerprint::default();
-        fingerprint.update(method.as_bytes());
-        fingerprint.update(b" ");
-        fingerprint.update(target.as_bytes());
-        Self::of(method.as_bytes(), summary(method, target), fingerprint)
+impl RequestLine<'_> {
+    pub(super) const NONE: Self = Self::Plain {
+        text: &[],
+        method: 0,
+        path: 0,
+    };
+
+    fn verb(&self) -> &[u8] {
+        match self {
+            Self::Plain { text, method, .. } => text.get(..*method).unwrap_or_default(),
+            Self::Any { method, .. } => method.as_bytes(),
+        }
     }
 
-    /// The same where it lies: `line` is method (not CONNECT), space and target, all visible ASCII, and the target is a path of `path`
-    /// bytes and maybe a query. `None` where the summary needs more than cutting the query off.
-    pub(super) fn plain(line: &[u8], method: &[u8], path: usize) -> Option<Self> {
-        let shown = line.get(..method.len() + 1 + path)?;
-        if path > PATH_LEN {
-            return None;
+    pub(super) fn method(&self) -> Method {
+        match self.verb() {
+            b"HEAD" => Method::Head,
+            b"CONNECT" => Method::Connect,
+            _ => Method::Other,
         }
-        let summary = short(shown)?;
-        let mut fingerprint = Fingerprint::default();
-        fingerprint.update(line);
-        Some(Self::of(method, summary, fingerprint))
     }
 
-    fn of(method: &[u8], summary: CompactString, fingerprint: Fingerprint) -> Self {
-        Self {
-            method: match method {
-                b"HEAD" => Method::Head,
-                b"CONNECT" => Method::Connect,
-                _ => Method::Other,
-            },
-            idempotence: idempotence(method),
-            summary,
-            fingerprint,
-        }
+    /// Writes down what is shown of it, and gives the hash of method, space and target.
+    pub(super) fn describe(&self, what: &mut Request) -> Fingerprint {
+        let mut fingerprint = Fingerprint::default();
+        what.idempotence = Some(idempotence(self.verb()));
+        what.summary = Some(match self {
+            Self::Plain { text, method, path } => {
+                fingerprint.update(text);
+                short(text.get(..method + 1 + path).unwrap_or(text))
+            }
+            Self::Any { method, target } => {
+                fingerprint.update(method.as_bytes());
+                fingerprint.update(b" ");
+                fingerprint.update(target.as_bytes());
+                summary(method, target)
+            }
+        });
+        fingerprint
     }
 }
 
@@ -75,15 +90,17 @@ fn idempotence(method: &[u8]) -> Idempotence {
     }
 }
 
-/// Text that mostly is short: validation runs fast over whole words, slowly over what begins or ends between them.
-fn short(text: &[u8]) -> Option<CompactString> {
+/// Text that mostly is short: validation is fast on whole words and slow on what begins or ends between them.
+fn short(text: &[u8]) -> CompactString {
     let mut words = [0; 32];
-    let Some(room) = words.get_mut(..text.len()) else {
-        return CompactString::from_utf8(text).ok();
-    };
-    room.copy_from_slice(text);
-    let padded = std::str::from_utf8(&words).ok()?;
-    padded.get(..text.len()).map(CompactString::from)
+    if let Some(room) = words.get_mut(..text.len()) {
+        room.copy_from_slice(text);
+        let padded = std::str::from_utf8(&words).ok();
+        if let Some(text) = padded.and_then(|padded| padded.get(..text.len())) {
+            return text.into();
+        }
+    }
+    CompactString::from_utf8_lossy(text)
 }
 
 /// Method and path; no query and no authority.

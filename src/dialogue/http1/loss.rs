@@ -2,7 +2,7 @@
 
 use super::head;
 use super::side::Phase;
-use super::{Http1, Role, note_request};
+use super::{Http1, Role};
 use crate::dialogue::exchange::{Completeness, Protocol};
 use crate::dialogue::guess::{self, Guess};
 use crate::dialogue::ledger::Ledger;
@@ -49,9 +49,9 @@ impl Http1 {
                 if self.responses.phase == Phase::Lost {
                     self.begin_response(begin, ledger);
                 }
-                self.extend_response(end, ledger);
-                if over {
-                    self.end_response(ledger);
+                match over {
+                    true => self.end_response(Some(end), ledger),
+                    false => self.extend_response(end, ledger),
                 }
             }
         }
@@ -86,9 +86,10 @@ impl Http1 {
             self.note_fingerprint(id, ledger);
             return;
         };
-        self.fingerprint = head.line.fingerprint;
-        head.fields.hint(ledger.requester, ledger);
-        note_request(id, head, ledger);
+        head.section.fields.hint(ledger.requester, ledger);
+        if let Some(exchange) = ledger.exchange(id) {
+            self.fingerprint = head.describe(&mut exchange.what);
+        }
     }
 
     fn note_cut_response(&mut self, ledger: &mut Ledger) {
@@ -99,7 +100,7 @@ impl Http1 {
         if let Some(head) = head::partial_response(&self.responses.head, &lines) {
             self.unasked(head.status, ledger);
             self.note_pending(ledger);
-            head.fields.hint(ledger.requester.other(), ledger);
+            head.section.fields.hint(ledger.requester.other(), ledger);
         }
     }
 

@@ -22,7 +22,6 @@ use std::collections::VecDeque;
 pub(super) use self::fields::printable;
 
 use self::fields::Upgrade;
-use self::head::RequestHead;
 use self::line::Method;
 use self::side::{Phase, Side};
 use super::fingerprint::Fingerprint;
@@ -54,7 +53,7 @@ struct Pending {
 }
 
 /// What a request's head says about its response.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Asked {
     method: Method,
     upgrade: Upgrade,
@@ -84,14 +83,19 @@ impl ProtocolReader for Http1 {
                 return either(activity, passed).into();
             }
             let at = mark_at(data.at, used);
-            let whole = match role {
-                Role::Request => self.whole_request(at, rest, ledger),
-                Role::Response => self.whole_response(at, rest, ledger),
-            };
-            let (n, step) = match (whole, role) {
-                (Some(read), _) => read,
-                (None, Role::Request) => self.request_bytes(at, rest, ledger),
-                (None, Role::Response) => self.response_bytes(at, rest, ledger),
+            let (n, step) = match role {
+                Role::Request => {
+                    activity = Activity::Application;
+                    used += match self.whole_request(at, rest, ledger) {
+                        Some(n) => n,
+                        None => self.request_bytes(at, rest, ledger),
+                    };
+                    continue;
+                }
+                Role::Response => match self.whole_response(at, rest, ledger) {
+                    Some(read) => read,
+                    None => self.response_bytes(at, rest, ledger),
+                },
             };
             used += n;
             activity = either(activity, step.activity);
@@ -119,7 +123,7 @@ impl ProtocolReader for Http1 {
     fn fin(&mut self, from: Peer, _at: Mark, ledger: &mut Ledger) {
         // The end of a close-delimited body (RFC 9112 section 6.3, last rule).
         if role(from, ledger) == Role::Response && self.responses.phase == Phase::UntilClose {
-            self.end_response(ledger);
+            self.end_response(None, ledger);
         }
     }
 
@@ -131,8 +135,9 @@ impl ProtocolReader for Http1 {
         if let (Some(id), Phase::Head) = (self.requests.message, self.requests.phase)
             && let lines = head::whole_lines(&self.requests.head)
             && let Some(head) = head::partial_request(&self.requests.head, &lines)
+            && let Some(exchange) = ledger.exchange(id)
         {
-            note_request(id, head, ledger);
+            head.describe(&mut exchange.what);
         }
         if let (Some(id), Phase::Head) = (self.responses.message, self.responses.phase)
             && let lines = head::whole_lines(&self.responses.head)
@@ -162,11 +167,5 @@ fn role(from: Peer, ledger: &Ledger) -> Role {
     match from == ledger.requester {
         true => Role::Request,
         false => Role::Response,
-    }
-}
-
-fn note_request(id: ExchangeId, head: RequestHead<'_>, ledger: &mut Ledger) {
-    if let Some(exchange) = ledger.exchange(id) {
-        head.describe(&mut exchange.what);
     }
 }

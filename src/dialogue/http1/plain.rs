@@ -1,15 +1,14 @@
 //! Heads as nearly everybody sends them, read in one pass: one space where one belongs, CRLF at every line's end, visible ASCII. What
 //! is read here is read as `httparse` reads it; everything else is left to that.
 
-use super::Role;
 use super::fields::Section;
 use super::head::{HEADERS, RequestHead, ResponseHead};
-use super::line::RequestLine;
+use super::line::{PATH_LEN, RequestLine};
 use crate::dialogue::guess::METHOD_LEN;
 
-/// The request head that `bytes` begin with, and its length. Where there is one, [`guess`](crate::dialogue::guess) takes it for HTTP,
-/// too: it asks for a path.
-pub(super) fn request(bytes: &[u8]) -> Option<(RequestHead<'_>, usize)> {
+/// Reads the request head that `bytes` begin with into a new one, and gives its length. Where there is one,
+/// [`guess`](crate::dialogue::guess) takes it for HTTP, too: it asks for a path.
+pub(super) fn request<'a>(bytes: &'a [u8], head: &mut RequestHead<'a>) -> Option<usize> {
     let letters = bytes.iter().position(|b| !b.is_ascii_uppercase())?;
     let (method, after) = bytes.split_at_checked(letters)?;
     let target = after.strip_prefix(b" ")?;
@@ -18,28 +17,30 @@ pub(super) fn request(bytes: &[u8]) -> Option<(RequestHead<'_>, usize)> {
     }
     let path = run(target, no_path, is_path);
     let (len, shown) = match (target.first()?, target.get(path)?) {
-        (b'/' | b'*', b' ') => (path, Some(path)),
-        (b'/' | b'*', b'?' | b'#') => (run(target, no_target, is_target), Some(path)),
-        (b'/' | b'*', b':') => (run(target, no_target, is_target), None),
+        (b'/' | b'*', b' ') => (path, path <= PATH_LEN),
+        (b'/' | b'*', b'?' | b'#') => (run(target, no_target, is_target), path <= PATH_LEN),
+        (b'/' | b'*', b':') => (run(target, no_target, is_target), false),
         _ => return None,
     };
     let (minor_version, lines) = version(target.get(len..)?.strip_prefix(b" ")?)?;
-    let line = bytes.get(..letters + 1 + len)?;
-    let line = match shown.and_then(|path| RequestLine::plain(line, method, path)) {
-        Some(line) => line,
-        None => {
-            let target = std::str::from_utf8(target.get(..len)?).ok()?;
-            RequestLine::new(std::str::from_utf8(method).ok()?, target)
-        }
+    head.line = match shown {
+        true => RequestLine::Plain {
+            text: bytes.get(..letters + 1 + len)?,
+            method: letters,
+            path,
+        },
+        false => RequestLine::Any {
+            method: std::str::from_utf8(method).ok()?,
+            target: std::str::from_utf8(target.get(..len)?).ok()?.into(),
+        },
     };
-    let mut section = Section::new(Role::Request, minor_version);
-    let rest = fields(lines.strip_prefix(b"\r\n")?, &mut section)?;
-    let head = RequestHead::new(line, section)?;
-    Some((head, bytes.len().checked_sub(rest.len())?))
+    head.section.fields.minor_version = minor_version;
+    let rest = fields(lines.strip_prefix(b"\r\n")?, &mut head.section)?;
+    bytes.len().checked_sub(rest.len())
 }
 
-/// The response head that `bytes` begin with, and its length.
-pub(super) fn response(bytes: &[u8]) -> Option<(ResponseHead<'_>, usize)> {
+/// Reads the response head that `bytes` begin with into a new one, and gives its length.
+pub(super) fn response<'a>(bytes: &'a [u8], head: &mut ResponseHead<'a>) -> Option<usize> {
     let (minor_version, after) = version(bytes)?;
     let (digits, after) = after.strip_prefix(b" ")?.split_first_chunk::<3>()?;
     let status = digits.iter().try_fold(0, |status: u16, digit| {
@@ -51,16 +52,13 @@ pub(super) fn response(bytes: &[u8]) -> Option<(ResponseHead<'_>, usize)> {
         Some(reason) => reason.get(run(reason, no_text, is_text)..)?,
         None => after,
     };
-    let mut section = Section::new(Role::Response, minor_version);
-    let rest = fields(lines.strip_prefix(b"\r\n")?, &mut section)?;
-    let head = ResponseHead {
-        status,
-        framing: section.framing,
-        fields: section.fields,
-    };
-    Some((head, bytes.len().checked_sub(rest.len())?))
+    head.status = status;
+    head.section.fields.minor_version = minor_version;
+    let rest = fields(lines.strip_prefix(b"\r\n")?, &mut head.section)?;
+    bytes.len().checked_sub(rest.len())
 }
 
+#[inline]
 fn version(bytes: &[u8]) -> Option<(u8, &[u8])> {
     match bytes.split_first_chunk::<8>()? {
         (b"HTTP/1.1", after) => Some((1, after)),
@@ -71,12 +69,11 @@ fn version(bytes: &[u8]) -> Option<(u8, &[u8])> {
 
 /// Reads the header section to its empty line and gives what follows.
 fn fields<'a>(mut lines: &'a [u8], section: &mut Section<'a>) -> Option<&'a [u8]> {
-    for _ in 0..=HEADERS {
+    for _ in 0..HEADERS + 1 {
         if let Some(rest) = lines.strip_prefix(b"\r\n") {
             return Some(rest);
         }
-        let (name, after) = lines.split_at_checked(name(lines)?)?;
-        let after = after.strip_prefix(b":")?;
+        let (name, after) = name(lines)?;
         let (value, after) = after.split_at_checked(run(after, no_text, is_text))?;
         section.add(name, trim(value));
         lines = after.strip_prefix(b"\r\n")?;
@@ -94,14 +91,22 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// How long the field name at the beginning is, if there is one.
-fn name(bytes: &[u8]) -> Option<usize> {
-    let letters = run(bytes, no_letter, is_letter);
-    let len = match bytes.get(letters)? {
-        b':' => letters,
-        _ => bytes.iter().position(|b| !is_token(*b))?,
-    };
-    (len > 0).then_some(len)
+/// The field name at the beginning, and what follows its colon.
+fn name(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let letters = run(line, no_letter, is_letter);
+    match line.split_at_checked(letters)? {
+        (name @ [_, ..], [b':', after @ ..]) => Some((name, after)),
+        _ => any_name(line),
+    }
+}
+
+#[cold]
+fn any_name(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let len = line.iter().position(|b| !is_token(*b))?;
+    match line.split_at_checked(len)? {
+        (name @ [_, ..], [b':', after @ ..]) => Some((name, after)),
+        _ => None,
+    }
 }
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -185,8 +190,27 @@ mod tests {
     use super::super::head::{any_request, any_response};
     use super::super::samples;
     use super::*;
-    use crate::dialogue::exchange::Protocol;
+    use crate::dialogue::exchange::{Protocol, Request};
     use crate::dialogue::guess::{self, Guess};
+
+    fn request(bytes: &[u8]) -> Option<(RequestHead<'_>, usize)> {
+        let mut head = RequestHead::new();
+        let len = super::request(bytes, &mut head)?;
+        Some((head, len))
+    }
+
+    fn response(bytes: &[u8]) -> Option<(ResponseHead<'_>, usize)> {
+        let mut head = ResponseHead::new();
+        let len = super::response(bytes, &mut head)?;
+        Some((head, len))
+    }
+
+    /// All that a request's head says.
+    fn told((head, len): (RequestHead<'_>, usize)) -> impl PartialEq + std::fmt::Debug {
+        let mut what = Request::default();
+        let fingerprint = head.describe(&mut what);
+        (what, fingerprint, head.asked(), head.section, len)
+    }
 
     #[test]
     fn what_nearly_everybody_sends_is_read_here() {
@@ -198,11 +222,11 @@ mod tests {
             "POST /a:b HTTP/1.0\r\nContent-Length: 3\r\nContent-Type: x\r\n\r\nabc",
             "OPTIONS * HTTP/1.1\r\nX-B3-TraceId: 1\r\n\r\n",
             "GET /to://host/c HTTP/1.1\r\nHost:a\r\n\r\n",
+            "PUT / HTTP/1.1\r\nContent-Length: 3\r\nContent-Type: a\r\nContent-Length: 3\r\nContent-Type: b\r\n\r\n",
             &crowded,
         ] {
-            let read = request(head.as_bytes());
-            assert!(read.is_some(), "{head}");
-            assert_eq!(read, any_request(head.as_bytes()).ok(), "{head}");
+            let read = request(head.as_bytes()).expect(head);
+            assert_eq!(told(read), any_request(head.as_bytes()).map(told).unwrap());
         }
         for head in [
             "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Length: 3\r\n\r\nabc",
@@ -222,7 +246,7 @@ mod tests {
             "GET  / HTTP/1.1\r\n\r\n",
             "GET / HTTP/1.1\n\n",
             "GET / HTTP/1.1\r\nA: \u{fc}\r\n\r\n",
-            "GET / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n",
             "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n",
             "GET / HTTP/1.1\r\nA: b\r\n",
             " / HTTP/1.1\r\n\r\n",
@@ -232,7 +256,7 @@ mod tests {
             "GET http://a/ HTTP/1.1\r\n\r\n",
             &crowded,
         ] {
-            assert_eq!(request(head.as_bytes()), None, "{head}");
+            assert!(request(head.as_bytes()).is_none(), "{head}");
         }
     }
 
@@ -242,7 +266,7 @@ mod tests {
             message in prop_oneof![samples::request(), samples::damaged(samples::request())],
         ) {
             if let Some(read) = request(&message) {
-                prop_assert_eq!(Ok(read), any_request(&message));
+                prop_assert_eq!(Ok(told(read)), any_request(&message).map(told));
                 let guess = guess::request_line(&message);
                 prop_assert_eq!(guess, Guess::Protocol(Protocol::Http1));
             }

@@ -7,29 +7,20 @@ use crate::dialogue::exchange::{Completeness, Message};
 use crate::dialogue::fingerprint::Fingerprint;
 use crate::dialogue::guess::{self, Guess};
 use crate::dialogue::ledger::{ExchangeId, Ledger};
-use crate::dialogue::protocol::{Step, mark_at};
-use crate::flow::{Activity, Mark};
+use crate::dialogue::protocol::mark_at;
+use crate::flow::Mark;
 
 impl Http1 {
+    /// Gives how many bytes were read.
     #[inline(never)]
-    pub(super) fn request_bytes(
-        &mut self,
-        at: Mark,
-        rest: &[u8],
-        ledger: &mut Ledger,
-    ) -> (usize, Step) {
+    pub(super) fn request_bytes(&mut self, at: Mark, rest: &[u8], ledger: &mut Ledger) -> usize {
         let taken = match self.requests.phase {
-            Phase::Head => {
-                return (
-                    self.request_head(at, rest, ledger),
-                    Activity::Application.into(),
-                );
-            }
+            Phase::Head => return self.request_head(at, rest, ledger),
             _ => self.requests.body(rest),
         };
         if let Taken::Lost = taken {
             self.lose(Role::Request, ledger);
-            return (0, Activity::Application.into());
+            return 0;
         }
         if let Phase::Lost = self.requests.phase {
             self.take_turn(at, ledger);
@@ -44,7 +35,7 @@ impl Http1 {
                 .update(rest.get(..content).unwrap_or_default());
             self.end_request(mark_at(at, n), ledger);
         }
-        (n, Activity::Application.into())
+        n
     }
 
     /// Bytes of a head; gives how many were read.
@@ -72,7 +63,7 @@ impl Http1 {
             true => {
                 let bytes = self.requests.take_head(rest.get(..used).unwrap_or(rest));
                 match head::request(&bytes) {
-                    Ok((head, _)) => self.requested(mark_at(at, used), head, ledger),
+                    Ok((head, _)) => self.requested(mark_at(at, used), &head, ledger),
                     Err(head::NotHttp) => {
                         // Its beginning is looked at once more.
                         self.requests.head = bytes.into_owned();
@@ -126,27 +117,22 @@ impl Http1 {
     }
 
     /// The head of the current request ended at `end`.
-    pub(super) fn requested(&mut self, end: Mark, head: RequestHead<'_>, ledger: &mut Ledger) {
+    pub(super) fn requested(&mut self, end: Mark, head: &RequestHead<'_>, ledger: &mut Ledger) {
         let Some(id) = self.requests.message else {
             return;
         };
-        self.fingerprint = head.line.fingerprint;
-        self.requests.phase = Phase::of_content(head.framing);
+        self.requests.phase = Phase::of_content(head.section.framing);
         if let Some(pending) = self.pending.back_mut().filter(|p| p.id == id) {
-            pending.asked = Asked {
-                method: head.line.method,
-                upgrade: head.fields.upgrade,
-                expects_continue: head.fields.expects_continue,
-            };
+            pending.asked = head.asked();
         }
-        head.fields.hint(ledger.requester, ledger);
+        head.section.fields.hint(ledger.requester, ledger);
         let over = self.requests.phase == Phase::Head;
         let (complete, expected_end) = match over {
             true => (Completeness::Complete, None),
             false => self.requests.phase.lacking(end),
         };
         if let Some(exchange) = ledger.exchange(id) {
-            head.describe(&mut exchange.what);
+            self.fingerprint = head.describe(&mut exchange.what);
             exchange.what.fingerprint_whole = over && self.hashed_whole;
             exchange.request = Message {
                 start: exchange.request.start,

@@ -34,9 +34,9 @@ impl Http1 {
             self.begin_response(at, ledger);
         }
         let n = taken.len();
-        self.extend_response(mark_at(at, n), ledger);
-        if let Taken::Last(..) = taken {
-            self.end_response(ledger);
+        match taken {
+            Taken::Last(..) => self.end_response(Some(mark_at(at, n)), ledger),
+            _ => self.extend_response(mark_at(at, n), ledger),
         }
         (n, self.response_activity().into())
     }
@@ -122,7 +122,7 @@ impl Http1 {
         }
         self.unasked(head.status, ledger);
         let asked = self.pending.front().map_or(Asked::default(), |p| p.asked);
-        self.responses.phase = Phase::of_response(head.status, asked.method, head.framing);
+        self.responses.phase = Phase::of_response(head.status, asked.method, head.section.framing);
         let (complete, expected_end) = self.responses.phase.lacking(end);
         if let Some(exchange) = self.responses.message.and_then(|id| ledger.exchange(id)) {
             exchange.status = Some(head.status);
@@ -141,12 +141,12 @@ impl Http1 {
         asked: Asked,
         ledger: &mut Ledger,
     ) -> Step {
-        head.fields.hint(ledger.requester.other(), ledger);
+        head.section.fields.hint(ledger.requester.other(), ledger);
         if self.responses.phase == Phase::Head {
-            self.end_response(ledger);
+            self.end_response(None, ledger);
         }
         let upgrade = match asked.upgrade {
-            Upgrade::None => head.fields.upgrade,
+            Upgrade::None => head.section.fields.upgrade,
             asked => asked,
         };
         Step {
@@ -203,12 +203,13 @@ impl Http1 {
         }
     }
 
-    pub(super) fn end_response(&mut self, ledger: &mut Ledger) {
+    /// The response ended: there, or as far as it was read.
+    pub(super) fn end_response(&mut self, end: Option<Mark>, ledger: &mut Ledger) {
         self.responses.phase = Phase::Head;
         let Some(id) = self.responses.message.take() else {
             return;
         };
-        ledger.answer(id);
+        ledger.answer(id, end);
         if let Some(pending) = self.pending.front().copied().filter(|p| p.id == id) {
             self.pending.pop_front();
             // A final answer instead of `100 Continue` (RFC 9110 section 10.1.1).

@@ -1,9 +1,10 @@
 //! What comes in one piece, as nearly all does: nothing of it has to be kept for later, and each fact is written down once. The
 //! general readers beside this one would say the same of it, step by step.
 
+use super::head::{self, RequestHead, ResponseHead};
 use super::response::REQUEST_TIMEOUT;
 use super::side::Phase;
-use super::{Http1, Pending, head, plain};
+use super::{Http1, Pending, plain};
 use crate::dialogue::exchange::{Message, Protocol};
 use crate::dialogue::guess::{self, Guess};
 use crate::dialogue::ledger::Ledger;
@@ -18,20 +19,25 @@ impl Http1 {
         at: Mark,
         rest: &[u8],
         ledger: &mut Ledger,
-    ) -> Option<(usize, Step)> {
+    ) -> Option<usize> {
         let side = &self.requests;
         if side.phase != Phase::Head || side.message.is_some() || !side.head.is_empty() {
             return None;
         }
         let bytes = rest.get(..head::HEAD_LIMIT).unwrap_or(rest);
-        let (head, used) = match plain::request(bytes) {
-            Some(read) => read,
+        let mut head = RequestHead::new();
+        let used = match plain::request(bytes, &mut head) {
+            Some(len) => len,
             None if guess::request_line(rest) == Guess::Nothing => return None,
-            None => head::any_request(bytes).ok()?,
+            None => {
+                let (any, len) = head::any_request(bytes).ok()?;
+                head = any;
+                len
+            }
         };
         self.begin_request(at, ledger);
-        self.requested(mark_at(at, used), head, ledger);
-        Some((used, Activity::Application.into()))
+        self.requested(mark_at(at, used), &head, ledger);
+        Some(used)
     }
 
     /// A head that lies whole where a response begins.
@@ -46,12 +52,17 @@ impl Http1 {
             return None;
         }
         let bytes = rest.get(..head::HEAD_LIMIT).unwrap_or(rest);
-        let (head, used) = match plain::response(bytes) {
-            Some(read) => read,
+        let mut head = ResponseHead::new();
+        let used = match plain::response(bytes, &mut head) {
+            Some(len) => len,
             None if guess::literal(rest, b"HTTP/1.", Protocol::Http1) == Guess::Nothing => {
                 return None;
             }
-            None => head::any_response(bytes).ok()?,
+            None => {
+                let (any, len) = head::any_response(bytes).ok()?;
+                head = any;
+                len
+            }
         };
         let end = mark_at(at, used);
         self.responses.start = at;
@@ -61,7 +72,8 @@ impl Http1 {
         let step = match first.filter(|_| answers && self.responses.message.is_none()) {
             Some(Pending { id, asked }) => {
                 self.responses.message = Some(id);
-                self.responses.phase = Phase::of_response(head.status, asked.method, head.framing);
+                self.responses.phase =
+                    Phase::of_response(head.status, asked.method, head.section.framing);
                 let (complete, expected_end) = self.responses.phase.lacking(end);
                 if let Some(exchange) = ledger.exchange(id) {
                     exchange.status = Some(head.status);
@@ -96,10 +108,9 @@ impl Http1 {
             return None;
         };
         *left = left.checked_sub((captured as u64).saturating_add(u64::from(cut)))?;
-        let over = *left == 0;
-        self.extend_response(end, ledger);
-        if over {
-            self.end_response(ledger);
+        match *left {
+            0 => self.end_response(Some(end), ledger),
+            _ => self.extend_response(end, ledger),
         }
         ledger.incomplete |= cut > 0;
         Some(match cut {
