@@ -208,12 +208,14 @@ impl<R: StreamReader> Table<R> {
     /// Streams get the numbers that they have among those of all tables. Nothing can be taken any more after this.
     pub(super) fn renumber(&mut self, numbers: &StreamNumbers) {
         let held = self.kept.iter_mut().flatten().chain(&mut self.replaced);
+        let mut near = 0;
         for (capture, stream) in held.flat_map(Kept::streams_mut) {
-            *stream = numbers.of(*capture, *stream);
+            near = numbers.of(*capture, *stream, near);
+            *stream = near;
         }
         for group in self.refusals.groups_mut() {
             let (capture, stream) = group.first.stream;
-            group.first.stream = (capture, numbers.of(capture, stream));
+            group.first.stream = (capture, numbers.of(capture, stream, near));
         }
     }
 

@@ -7,7 +7,8 @@ mod cluster;
 mod explanation;
 mod telling;
 
-use std::collections::BTreeMap;
+use ahash::RandomState;
+use hashbrown::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::flow::Peer;
@@ -31,7 +32,7 @@ const TIGHT: f64 = 0.060;
 const POLLED: f64 = 1.2;
 
 /// Whose timer a group of closes shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Owner {
     /// The server endpoint.
     Server(SocketAddr),
@@ -64,7 +65,7 @@ struct Group<'a> {
 
 /// Infers the timers of all endpoints, in the order of their addresses.
 pub fn infer(observations: &[&IdleObservation], known: &KnownTimeouts) -> Vec<IdleTimeout> {
-    let mut groups: BTreeMap<Owner, Group<'_>> = BTreeMap::new();
+    let mut groups: HashMap<Owner, Group<'_>, RandomState> = HashMap::default();
     for observation in observations {
         for owner in owners(observation) {
             let group = groups.entry(owner).or_default();
@@ -78,9 +79,13 @@ pub fn infer(observations: &[&IdleObservation], known: &KnownTimeouts) -> Vec<Id
             group.round_trip = group.round_trip.max(round_trip);
         }
     }
-    groups
+    let mut groups: Vec<_> = groups
         .into_iter()
         .filter(|(_, group)| !group.samples.is_empty())
+        .collect();
+    groups.sort_unstable_by_key(|(owner, _)| *owner);
+    groups
+        .into_iter()
         .map(|(owner, mut group)| {
             group.set_departures_apart();
             timeout(owner, group, known)

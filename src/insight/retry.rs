@@ -123,8 +123,10 @@ fn copies_of<'a>(
     if copies.is_empty() {
         return copies;
     }
+    let marks = Marks::of(lost.iter().map(|lost| lost.turn.fingerprint));
     for story in stories {
-        for turn in story.turns.iter() {
+        let likely = |turn: &&Turn| marks.may_have(turn.fingerprint);
+        for turn in story.turns.iter().filter(likely) {
             let alike = signature(story, turn).and_then(|signature| copies.get_mut(&signature));
             if let Some(alike) = alike {
                 alike.push((story, turn));
@@ -135,6 +137,32 @@ fn copies_of<'a>(
         alike.sort_by_key(|(story, turn)| (turn.start, story.stream));
     }
     copies
+}
+
+/// A bit for each fingerprint of some: nearly all others are told apart without a look into a table.
+struct Marks(Vec<u64>);
+
+impl Marks {
+    const WORDS: usize = 1 << 12;
+
+    fn of(fingerprints: impl Iterator<Item = u64>) -> Self {
+        let mut marks = Self(vec![0; Self::WORDS]);
+        for fingerprint in fingerprints {
+            let (word, bit) = Self::place(fingerprint);
+            marks.0[word] |= bit;
+        }
+        marks
+    }
+
+    const fn place(fingerprint: u64) -> (usize, u64) {
+        let word = (fingerprint >> 6) as usize % Self::WORDS;
+        (word, 1 << (fingerprint % 64))
+    }
+
+    fn may_have(&self, fingerprint: u64) -> bool {
+        let (word, bit) = Self::place(fingerprint);
+        self.0[word] & bit != 0
+    }
 }
 
 /// The first one on another connection within the time in which a loss is repaired.
