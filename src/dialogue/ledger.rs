@@ -189,6 +189,7 @@ impl Ledger {
         });
     }
 
+    #[inline]
     fn settle_as(&mut self, id: ExchangeId, end: impl FnOnce(&mut Exchange)) {
         let newly = match self.entry(id) {
             Some(entry) => {

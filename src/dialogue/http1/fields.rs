@@ -58,6 +58,7 @@ impl Fields<'_> {
     }
 
     /// Adds what they say to the hints.
+    #[inline]
     pub(super) fn hint(&self, from: Peer, ledger: &mut Ledger) {
         let closes = self.closes() && self.upgrade == Upgrade::None;
         if closes || self.named {
@@ -65,6 +66,7 @@ impl Fields<'_> {
         }
     }
 
+    #[inline(never)]
     fn tell(&self, closes: Option<Peer>, hints: &mut Hints) {
         if let Some(from) = closes {
             hints.close_announced.get_or_insert(from);
@@ -125,8 +127,15 @@ impl<'a> Section<'a> {
     }
 
     /// Reads the next field.
+    #[inline]
     pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) {
-        let Some(name) = Name::of(name) else { return };
+        if let Some(name) = Name::of(name) {
+            self.add_known(name, value);
+        }
+    }
+
+    #[inline(never)]
+    fn add_known(&mut self, name: Name, value: &'a [u8]) {
         match name {
             Name::ContentLength => {
                 self.framing = with_length(self.framing, length(value));
@@ -145,7 +154,15 @@ impl<'a> Section<'a> {
     }
 
     /// Adds what it says of the content: every `Content-Type`, then every `Content-Length`.
+    #[inline]
     pub(super) fn hash_content(&self, fingerprint: &mut Fingerprint) {
+        if self.content_type.is_some() || self.content_length.is_some() {
+            self.hash_fields(fingerprint);
+        }
+    }
+
+    #[inline(never)]
+    fn hash_fields(&self, fingerprint: &mut Fingerprint) {
         for (name, text, first) in [
             (Name::ContentType, "content-type", self.content_type),
             (Name::ContentLength, "content-length", self.content_length),
@@ -210,6 +227,7 @@ enum Name {
 
 impl Name {
     /// Most names are none of them, which their length and first letter tell.
+    #[inline]
     fn of(name: &[u8]) -> Option<Self> {
         let (fits, known) = match (name.len(), name.first()?.to_ascii_lowercase()) {
             (3, b'v') => (fits(name, b"Via"), Self::Via),

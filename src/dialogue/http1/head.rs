@@ -6,8 +6,8 @@ use httparse::{Header, ParserConfig, Status};
 
 use super::fields::Section;
 use super::line::RequestLine;
-use super::plain;
-use super::{Asked, Role};
+use super::pending::Asked;
+use super::{Role, plain};
 use crate::dialogue::exchange::Request;
 use crate::dialogue::fingerprint::Fingerprint;
 use crate::dialogue::guess::{self, Guess};

@@ -83,6 +83,7 @@ impl RequestLine<'_> {
 }
 
 /// RFC 9110 section 9.2.2; the methods of WebDAV that it leaves to their own specification count as not idempotent.
+#[inline]
 fn idempotence(method: &[u8]) -> Idempotence {
     match method {
         b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE" => Idempotence::Idempotent,

@@ -142,9 +142,9 @@ impl Http1 {
         };
         // Bytes before this head were the end of an earlier response, or the lost beginning of this one.
         let headed = ledger.exchange(id).is_some_and(|e| e.status.is_some());
-        if headed || self.pending.len() > 1 {
+        if headed || self.pending.is_pipelined() {
             ledger.settle(id);
-            self.pending.retain(|p| p.id != id);
+            self.pending.remove(id);
         } else {
             ledger.revoke_response(id);
         }

@@ -7,6 +7,7 @@ mod head;
 mod ladders;
 mod line;
 mod loss;
+mod pending;
 mod plain;
 mod request;
 mod response;
@@ -17,48 +18,28 @@ mod side;
 mod tests;
 mod whole;
 
-use std::collections::VecDeque;
-
 pub(super) use self::fields::printable;
 
-use self::fields::Upgrade;
-use self::line::Method;
+use self::pending::Queue;
 use self::side::{Phase, Side};
 use super::fingerprint::Fingerprint;
-use super::ledger::{ExchangeId, Ledger};
+use super::ledger::Ledger;
 use super::protocol::{Handover, ProtocolReader, Step, either, mark_at};
 use crate::flow::{Activity, Mark, Peer, StreamBytes};
-
-/// Requests that wait for their responses; more pipelined ones than this are forgotten, oldest first.
-const PENDING: usize = 1024;
 
 /// Reads both directions of an HTTP/1.x connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Http1 {
     requests: Side,
     responses: Side,
+    /// Where the current response's head began.
+    response_start: Mark,
     fingerprint: Fingerprint,
     /// Every byte of the current request was captured.
     hashed_whole: bool,
     /// The current request was answered before its body began, and waited for leave to send it: the body may never come.
     body_refused: bool,
-    pending: VecDeque<Pending>,
-}
-
-/// A request whose response has not ended.
-#[derive(Clone, Copy, Debug)]
-struct Pending {
-    id: ExchangeId,
-    asked: Asked,
-}
-
-/// What a request's head says about its response.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Asked {
-    method: Method,
-    upgrade: Upgrade,
-    /// It waits for `100 Continue` before it sends its body, none of which has been seen.
-    expects_continue: bool,
+    pending: Queue,
 }
 
 /// Which of the two messages of an exchange.
@@ -70,50 +51,10 @@ enum Role {
 
 impl ProtocolReader for Http1 {
     fn data(&mut self, data: StreamBytes<'_>, ledger: &mut Ledger) -> Step {
-        let role = role(data.from, ledger);
-        if !data.bytes.is_empty() {
-            self.resynchronise(role, data.bytes, ledger);
+        match role(data.from, ledger) {
+            Role::Request => self.requests_in(&data, ledger).into(),
+            Role::Response => self.responses_in(&data, ledger),
         }
-        let mut activity = Activity::Housekeeping;
-        let mut used = 0;
-        while let Some(rest) = data.bytes.get(used..).filter(|r| !r.is_empty()) {
-            if role == Role::Response
-                && let Some(passed) = self.pass_content(end(&data), rest.len(), data.cut, ledger)
-            {
-                return either(activity, passed).into();
-            }
-            let at = mark_at(data.at, used);
-            let (n, step) = match role {
-                Role::Request => {
-                    activity = Activity::Application;
-                    used += match self.whole_request(at, rest, ledger) {
-                        Some(n) => n,
-                        None => self.request_bytes(at, rest, ledger),
-                    };
-                    continue;
-                }
-                Role::Response => match self.whole_response(at, rest, ledger) {
-                    Some(read) => read,
-                    None => self.response_bytes(at, rest, ledger),
-                },
-            };
-            used += n;
-            activity = either(activity, step.activity);
-            if let Some(handover) = step.handover {
-                return Step {
-                    activity,
-                    handover: Some(Handover {
-                        consumed: used,
-                        ..handover
-                    }),
-                };
-            }
-        }
-        if data.cut > 0 {
-            self.skip(role, end(&data), u64::from(data.cut), ledger);
-            activity = Activity::Application;
-        }
-        activity.into()
     }
 
     fn gap(&mut self, from: Peer, at: Mark, missing: u64, ledger: &mut Ledger) {
@@ -150,6 +91,57 @@ impl ProtocolReader for Http1 {
 }
 
 impl Http1 {
+    fn requests_in(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Activity {
+        if !data.bytes.is_empty() {
+            self.resynchronise(Role::Request, data.bytes, ledger);
+        }
+        let mut used = 0;
+        while let Some(rest) = data.bytes.get(used..).filter(|r| !r.is_empty()) {
+            let at = mark_at(data.at, used);
+            used += match self.whole_request(at, rest, ledger) {
+                Some(n) => n,
+                None => self.request_bytes(at, rest, ledger),
+            };
+        }
+        if data.cut > 0 {
+            self.skip(Role::Request, end(data), u64::from(data.cut), ledger);
+        } else if data.bytes.is_empty() {
+            return Activity::Housekeeping;
+        }
+        Activity::Application
+    }
+
+    fn responses_in(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+        if !data.bytes.is_empty() {
+            self.resynchronise(Role::Response, data.bytes, ledger);
+        }
+        let mut activity = Activity::Housekeeping;
+        let mut used = 0;
+        while let Some(rest) = data.bytes.get(used..).filter(|r| !r.is_empty()) {
+            if let Some(passed) = self.pass_content(end(data), rest.len(), data.cut, ledger) {
+                return either(activity, passed).into();
+            }
+            let at = mark_at(data.at, used);
+            let (n, now, to) = match self.whole_response(at, rest, ledger) {
+                Some((n, to)) => (n, self.response_activity(), to),
+                None => self.response_bytes(at, rest, ledger),
+            };
+            used += n;
+            activity = either(activity, now);
+            if let Some(to) = to {
+                return Step {
+                    activity,
+                    handover: Some(Handover { to, consumed: used }),
+                };
+            }
+        }
+        if data.cut > 0 {
+            self.skip(Role::Response, end(data), u64::from(data.cut), ledger);
+            activity = Activity::Application;
+        }
+        activity.into()
+    }
+
     fn side(&mut self, role: Role) -> &mut Side {
         match role {
             Role::Request => &mut self.requests,

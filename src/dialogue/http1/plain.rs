@@ -58,7 +58,7 @@ pub(super) fn response<'a>(bytes: &'a [u8], head: &mut ResponseHead<'a>) -> Opti
     bytes.len().checked_sub(rest.len())
 }
 
-#[inline]
+#[inline(always)]
 fn version(bytes: &[u8]) -> Option<(u8, &[u8])> {
     match bytes.split_first_chunk::<8>()? {
         (b"HTTP/1.1", after) => Some((1, after)),

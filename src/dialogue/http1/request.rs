@@ -1,8 +1,9 @@
 //! What the requester sends.
 
 use super::head::{self, HEAD_LIMIT, RequestHead};
+use super::pending::{Asked, Pending};
 use super::side::{Phase, Taken};
-use super::{Asked, Http1, PENDING, Pending, Role};
+use super::{Http1, Role};
 use crate::dialogue::exchange::{Completeness, Message};
 use crate::dialogue::fingerprint::Fingerprint;
 use crate::dialogue::guess::{self, Guess};
@@ -80,19 +81,16 @@ impl Http1 {
         // A response whose end was not seen is over when the next request follows it.
         if let (Phase::Lost, Some(id)) = (&self.responses.phase, self.responses.message) {
             ledger.settle(id);
-            self.pending.retain(|p| p.id != id);
+            self.pending.remove(id);
             self.responses.message = None;
         }
         let id = ledger.begin_as(at, Completeness::HeadIncomplete);
         self.requests.message = Some(id);
         self.fingerprint = Fingerprint::default();
         self.hashed_whole = true;
-        if self.pending.len() >= PENDING {
-            self.pending.pop_front();
-            ledger.incomplete = true;
-        }
         let asked = Asked::default();
-        self.pending.push_back(Pending { id, asked });
+        let forgotten = self.pending.push(Pending { id, asked });
+        ledger.incomplete |= forgotten.is_some();
     }
 
     pub(super) fn extend_request(&mut self, end: Mark, ledger: &mut Ledger) {
@@ -104,7 +102,7 @@ impl Http1 {
             exchange.what.fingerprint = self.fingerprint.value();
             exchange.what.bytes = self.fingerprint.bytes();
         }
-        if let Some(pending) = self.pending.back_mut() {
+        if let Some(pending) = self.pending.last_mut() {
             pending.asked.expects_continue = false;
         }
     }
@@ -122,7 +120,7 @@ impl Http1 {
             return;
         };
         self.requests.phase = Phase::of_content(head.section.framing);
-        if let Some(pending) = self.pending.back_mut().filter(|p| p.id == id) {
+        if let Some(pending) = self.pending.last_mut().filter(|p| p.id == id) {
             pending.asked = head.asked();
         }
         head.section.fields.hint(ledger.requester, ledger);

@@ -3,32 +3,34 @@
 use super::fields::Upgrade;
 use super::head::{self, HEAD_LIMIT, ResponseHead};
 use super::line::Method;
+use super::pending::Asked;
 use super::side::{Phase, Taken};
-use super::{Asked, Http1, Role};
+use super::{Http1, Role};
 use crate::dialogue::exchange::{Completeness, Message, Protocol};
 use crate::dialogue::guess::{self, Guess};
 use crate::dialogue::ledger::Ledger;
-use crate::dialogue::protocol::{Handover, Step, Successor, mark_at};
+use crate::dialogue::protocol::{Successor, mark_at};
 use crate::flow::{Activity, Mark};
 
 /// RFC 9110 section 15.5.9.
 pub(super) const REQUEST_TIMEOUT: u16 = 408;
 
 impl Http1 {
+    /// Gives how many bytes were read, what they were, and who reads on behind them if somebody else does.
     #[inline(never)]
     pub(super) fn response_bytes(
         &mut self,
         at: Mark,
         rest: &[u8],
         ledger: &mut Ledger,
-    ) -> (usize, Step) {
+    ) -> (usize, Activity, Option<Successor>) {
         if self.responses.phase == Phase::Head {
             return self.response_head(at, rest, ledger);
         }
         let taken = self.responses.body(rest);
         if let Taken::Lost = taken {
             self.lose(Role::Response, ledger);
-            return (0, Activity::Application.into());
+            return (0, Activity::Application, None);
         }
         if let Phase::Lost = self.responses.phase {
             self.begin_response(at, ledger);
@@ -38,14 +40,14 @@ impl Http1 {
             Taken::Last(..) => self.end_response(Some(mark_at(at, n)), ledger),
             _ => self.extend_response(mark_at(at, n), ledger),
         }
-        (n, self.response_activity().into())
+        (n, self.response_activity(), None)
     }
 
     pub(super) fn begin_response(&mut self, at: Mark, ledger: &mut Ledger) {
         if self.responses.message.is_some() {
             return;
         }
-        let Some(pending) = self.pending.front() else {
+        let Some(pending) = self.pending.first() else {
             return;
         };
         self.responses.message = Some(pending.id);
@@ -69,16 +71,21 @@ impl Http1 {
         }
     }
 
-    fn response_head(&mut self, at: Mark, rest: &[u8], ledger: &mut Ledger) -> (usize, Step) {
+    fn response_head(
+        &mut self,
+        at: Mark,
+        rest: &[u8],
+        ledger: &mut Ledger,
+    ) -> (usize, Activity, Option<Successor>) {
         if self.responses.head.is_empty() {
             let empty = rest
                 .iter()
                 .take_while(|b| matches!(b, b'\r' | b'\n'))
                 .count();
             if empty > 0 {
-                return (empty, Activity::Application.into());
+                return (empty, Activity::Application, None);
             }
-            self.responses.start = at;
+            self.response_start = at;
             self.responses.farewell = false;
         }
         self.begin_response(at, ledger);
@@ -87,41 +94,44 @@ impl Http1 {
         let start = self.responses.head_start(rest);
         if guess::literal(start, b"HTTP/1.", Protocol::Http1) == Guess::Nothing {
             self.lose(Role::Response, ledger);
-            return (used, Activity::Application.into());
+            return (used, Activity::Application, None);
         }
         if !end {
             if self.responses.head.len() >= HEAD_LIMIT {
                 self.lose(Role::Response, ledger);
             }
-            return (used, Activity::Application.into());
+            return (used, Activity::Application, None);
         }
         let bytes = self.responses.take_head(rest.get(..used).unwrap_or(rest));
-        let step = match head::response(&bytes) {
-            Ok((head, _)) => self.responded(mark_at(at, used), &head, ledger),
+        match head::response(&bytes) {
+            Ok((head, _)) => {
+                let to = self.responded(mark_at(at, used), &head, ledger);
+                (used, self.response_activity(), to)
+            }
             Err(head::NotHttp) => {
                 // Its beginning is looked at once more.
                 self.responses.head = bytes.into_owned();
                 self.lose(Role::Response, ledger);
-                Activity::Application.into()
+                (used, Activity::Application, None)
             }
-        };
-        (used, step)
+        }
     }
 
+    /// The head of the current response ended at `end`.
     pub(super) fn responded(
         &mut self,
         end: Mark,
         head: &ResponseHead<'_>,
         ledger: &mut Ledger,
-    ) -> Step {
+    ) -> Option<Successor> {
         if head.is_interim() {
             if let Some(id) = self.responses.message.take() {
                 ledger.revoke_response(id);
             }
-            return Activity::Application.into();
+            return None;
         }
         self.unasked(head.status, ledger);
-        let asked = self.pending.front().map_or(Asked::default(), |p| p.asked);
+        let asked = self.pending.first().map_or(Asked::default(), |p| p.asked);
         self.responses.phase = Phase::of_response(head.status, asked.method, head.section.framing);
         let (complete, expected_end) = self.responses.phase.lacking(end);
         if let Some(exchange) = self.responses.message.and_then(|id| ledger.exchange(id)) {
@@ -135,12 +145,13 @@ impl Http1 {
     }
 
     /// The head of the response to a request that asked so is written down; what comes behind it?
+    #[inline]
     pub(super) fn read_on(
         &mut self,
         head: &ResponseHead<'_>,
         asked: Asked,
         ledger: &mut Ledger,
-    ) -> Step {
+    ) -> Option<Successor> {
         head.section.fields.hint(ledger.requester.other(), ledger);
         if self.responses.phase == Phase::Head {
             self.end_response(None, ledger);
@@ -149,10 +160,7 @@ impl Http1 {
             Upgrade::None => head.section.fields.upgrade,
             asked => asked,
         };
-        Step {
-            activity: self.response_activity(),
-            handover: handover(head.status, asked.method, upgrade),
-        }
+        successor(head.status, asked.method, upgrade)
     }
 
     pub(super) fn response_activity(&self) -> Activity {
@@ -171,7 +179,7 @@ impl Http1 {
         if self.responses.message.is_some() {
             return;
         }
-        let start = self.responses.start;
+        let start = self.response_start;
         let all_seen = ledger.requests() > 0 && !ledger.incomplete;
         if status == REQUEST_TIMEOUT || (all_seen && status >= 400) {
             self.responses.farewell = true;
@@ -210,8 +218,8 @@ impl Http1 {
             return;
         };
         ledger.answer(id, end);
-        if let Some(pending) = self.pending.front().copied().filter(|p| p.id == id) {
-            self.pending.pop_front();
+        if let Some(pending) = self.pending.first().filter(|p| p.id == id) {
+            self.pending.pop();
             // A final answer instead of `100 Continue` (RFC 9110 section 10.1.1).
             self.body_refused = pending.asked.expects_continue && self.requests.message == Some(id);
         }
@@ -219,14 +227,13 @@ impl Http1 {
 }
 
 /// Who reads on behind a response with that status.
-fn handover(status: u16, method: Method, upgrade: Upgrade) -> Option<Handover> {
-    let to = match (status, method, upgrade) {
-        (101, _, Upgrade::WebSocket) => Successor::Protocol(Protocol::WebSocket),
-        (101, _, Upgrade::Http2) => Successor::Protocol(Protocol::Http2),
+fn successor(status: u16, method: Method, upgrade: Upgrade) -> Option<Successor> {
+    match (status, method, upgrade) {
+        (101, _, Upgrade::WebSocket) => Some(Successor::Protocol(Protocol::WebSocket)),
+        (101, _, Upgrade::Http2) => Some(Successor::Protocol(Protocol::Http2)),
         (101, _, Upgrade::None | Upgrade::Other) | (200..300, Method::Connect, _) => {
-            Successor::Guess
+            Some(Successor::Guess)
         }
-        _ => return None,
-    };
-    Some(Handover { to, consumed: 0 })
+        _ => None,
+    }
 }

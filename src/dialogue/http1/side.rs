@@ -94,8 +94,6 @@ pub(super) struct Side {
     pub(super) head: Vec<u8>,
     /// Bytes in the head's current line, CR not counted (saturating).
     pub(super) line: u8,
-    /// Where the current head began.
-    pub(super) start: Mark,
     /// The current message is a goodbye and answers nothing.
     pub(super) farewell: bool,
 }

@@ -2,13 +2,14 @@
 //! general readers beside this one would say the same of it, step by step.
 
 use super::head::{self, RequestHead, ResponseHead};
+use super::pending::Pending;
 use super::response::REQUEST_TIMEOUT;
 use super::side::Phase;
-use super::{Http1, Pending, plain};
+use super::{Http1, plain};
 use crate::dialogue::exchange::{Message, Protocol};
 use crate::dialogue::guess::{self, Guess};
 use crate::dialogue::ledger::Ledger;
-use crate::dialogue::protocol::{Step, mark_at};
+use crate::dialogue::protocol::{Successor, mark_at};
 use crate::flow::{Activity, Mark};
 
 impl Http1 {
@@ -40,14 +41,14 @@ impl Http1 {
         Some(used)
     }
 
-    /// A head that lies whole where a response begins.
+    /// A head that lies whole where a response begins; its length, and who reads on behind it if somebody else does.
     #[inline(never)]
     pub(super) fn whole_response(
         &mut self,
         at: Mark,
         rest: &[u8],
         ledger: &mut Ledger,
-    ) -> Option<(usize, Step)> {
+    ) -> Option<(usize, Option<Successor>)> {
         if self.responses.phase != Phase::Head || !self.responses.head.is_empty() {
             return None;
         }
@@ -65,11 +66,11 @@ impl Http1 {
             }
         };
         let end = mark_at(at, used);
-        self.responses.start = at;
+        self.response_start = at;
         self.responses.farewell = false;
         let answers = !head.is_interim() && head.status != REQUEST_TIMEOUT;
-        let first = self.pending.front().copied();
-        let step = match first.filter(|_| answers && self.responses.message.is_none()) {
+        let first = self.pending.first();
+        let to = match first.filter(|_| answers && self.responses.message.is_none()) {
             Some(Pending { id, asked }) => {
                 self.responses.message = Some(id);
                 self.responses.phase =
@@ -92,7 +93,7 @@ impl Http1 {
                 self.responded(end, &head, ledger)
             }
         };
-        Some((used, step))
+        Some((used, to))
     }
 
     /// Content of a response up to `end`, of known length, of which `captured` bytes were captured and `cut` bytes not: nobody has to
