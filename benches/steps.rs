@@ -10,7 +10,9 @@ use tempfile::NamedTempFile;
 
 use whyrst::Timestamp;
 use whyrst::capture::{Captures, Frame, FrameId, Input, LinkType};
-use whyrst::flow::{Activity, Limits, Mark, Peer, StreamBytes, StreamReader, Table};
+use whyrst::flow::{
+    Activity, Limits, Mark, Packer, Peer, StreamBytes, StreamReader, Table, Unpacker,
+};
 use whyrst::wire::{Decoded, Decoder};
 
 const CONNECTIONS: u32 = 2_000;
@@ -193,6 +195,7 @@ struct Deaf;
 
 impl StreamReader for Deaf {
     type Snapshot = ();
+    type Item = ();
 
     fn new(_: u16) -> Self {
         Self
@@ -203,6 +206,17 @@ impl StreamReader for Deaf {
 
     fn snapshot(&self) {}
     fn close(&mut self) {}
+
+    fn is_over(&self) -> bool {
+        true
+    }
+    fn pack(&self, _: &mut Packer, _: &mut Vec<()>) {}
+    fn unpack(_: &mut Unpacker<'_>, _: &[()]) -> Self {
+        Self
+    }
+    fn outline(_: &mut Unpacker<'_>) -> Self {
+        Self
+    }
 
     fn data(&mut self, _: StreamBytes<'_>) -> Activity {
         Activity::Application

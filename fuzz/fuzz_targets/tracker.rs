@@ -6,7 +6,9 @@
 use libfuzzer_sys::fuzz_target;
 use whyrst::Timestamp;
 use whyrst::capture::{Frame, FrameId, FrameNumber, LinkType};
-use whyrst::flow::{Activity, Limits, Mark, Peer, StreamBytes, StreamReader, Table};
+use whyrst::flow::{
+    Activity, Limits, Mark, Packed, Packer, Peer, Shards, StreamBytes, StreamReader, Table, Unpacker,
+};
 use whyrst::wire::{Decoded, Decoder};
 
 /// LINKTYPE_RAW
@@ -16,6 +18,7 @@ const RAW: LinkType = LinkType(101);
 #[derive(Clone, Debug, Default)]
 struct Listener {
     next: [u64; 2],
+    over: bool,
 }
 
 impl Listener {
@@ -29,6 +32,7 @@ impl Listener {
 
 impl StreamReader for Listener {
     type Snapshot = ();
+    type Item = u64;
 
     fn new(_: u16) -> Self {
         Self::default()
@@ -40,7 +44,35 @@ impl StreamReader for Listener {
 
     fn snapshot(&self) {}
 
-    fn close(&mut self) {}
+    fn close(&mut self) {
+        self.over = true;
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn pack(&self, into: &mut Packer, items: &mut Vec<u64>) {
+        self.over.pack(into);
+        items.extend(self.next);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>, items: &[u64]) -> Self {
+        let [client, server] = items else {
+            panic!("both are listed");
+        };
+        Self {
+            next: [*client, *server],
+            ..Self::outline(from)
+        }
+    }
+
+    fn outline(from: &mut Unpacker<'_>) -> Self {
+        Self {
+            next: [0; 2],
+            over: bool::unpack(from),
+        }
+    }
 
     fn data(&mut self, data: StreamBytes<'_>) -> Activity {
         let next = self.next(data.from);
@@ -65,6 +97,8 @@ fuzz_target!(|bytes: &[u8]| {
         ..Limits::default()
     };
     let mut table = Table::<Listener>::new(limits);
+    // These pack what has closed.
+    let mut shards = Shards::<Listener>::new(limits);
     let mut decoder = Decoder::new();
     let mut nanoseconds = 0_i64;
     for (index, record) in bytes.chunks_exact(12).take(500).enumerate() {
@@ -108,7 +142,12 @@ fuzz_target!(|bytes: &[u8]| {
         };
         if let Decoded::Tcp(segment) = decoder.decode(&frame) {
             table.take(&segment);
+            shards.take(&segment);
         }
     }
     assert!(table.connections().len() as u64 <= table.connections_seen());
+    shards.settle();
+    for held in shards.connections() {
+        assert_eq!(held.known().directions.client.packets, held.outline().directions.client.packets);
+    }
 });

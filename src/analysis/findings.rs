@@ -35,7 +35,7 @@ pub fn idle_timeouts(analyzer: &Analyzer) -> Vec<IdleTimeout> {
     let observations: Vec<_> = connections
         .iter()
         .enumerate()
-        .map(|(index, connection)| judges.observation(index, connection))
+        .map(|(index, connection)| judges.observation(index, *connection))
         .collect();
     infer(&observations.iter().collect::<Vec<_>>(), known(analyzer))
 }

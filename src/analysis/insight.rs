@@ -18,11 +18,7 @@ pub fn observation<'a>(
     capture_end: Timestamp,
 ) -> IdleObservation<'a> {
     let reader = connection.reader();
-    let hints = match &reader {
-        Some(Cow::Borrowed(reader)) => reader.hints().map(Cow::Borrowed),
-        Some(Cow::Owned(reader)) => reader.hints().cloned().map(Cow::Owned),
-        None => None,
-    };
+    let hints = hints(connection);
     let end = end_of(connection, verdict, turns);
     let idle_since = connection.last_activity.map(|activity| activity.time);
     IdleObservation {
@@ -45,6 +41,16 @@ pub fn observation<'a>(
             .as_deref()
             .map_or(Protocol::default(), DialogueReader::protocol),
         hints: hints.unwrap_or_else(|| Cow::Owned(Hints::default())),
+    }
+}
+
+fn hints<'a>(connection: &Tracked<'a>) -> Option<Cow<'a, Hints>> {
+    match connection {
+        Tracked::Whole(connection) => match connection.reader()? {
+            Cow::Borrowed(reader) => reader.hints().map(Cow::Borrowed),
+            Cow::Owned(reader) => reader.hints().cloned().map(Cow::Owned),
+        },
+        Tracked::Settled(_, reader, _) => reader.as_ref()?.hints().cloned().map(Cow::Owned),
     }
 }
 

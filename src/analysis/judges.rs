@@ -10,14 +10,14 @@ use crate::analysis::parts::{fill_in_parts, in_parts};
 use crate::analysis::watch::Watch;
 use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::{DialogueReader, Protocol, Turn};
-use crate::flow::{Kept, Known, Peer};
+use crate::flow::{self, Known, Peer};
 use crate::insight::{ConnectionStory, IdleObservation};
 use crate::report::Finding;
 use crate::time::Timestamp;
 use crate::verdict::{Cause, Progress, Verdict, judge, turn_progress};
 
-/// A connection as the table keeps it.
-pub type Held = Kept<DialogueReader>;
+/// A connection as the table holds it.
+pub type Held<'a> = flow::Held<'a, DialogueReader>;
 
 /// A connection as analysis reads it.
 pub type Tracked<'a> = Known<'a, DialogueReader>;
@@ -60,7 +60,7 @@ pub struct Judges<'a> {
 
 impl<'a> Judges<'a> {
     /// `connections` are all that the analyzer holds: indexes count in them.
-    pub fn new(analyzer: &'a Analyzer, connections: &[&Held], quality: CaptureQuality) -> Self {
+    pub fn new(analyzer: &'a Analyzer, connections: &[Held], quality: CaptureQuality) -> Self {
         let parts = in_parts(connections.len(), |range| {
             let mut neighbours = Neighbours::new(quality);
             for (index, held) in range.clone().zip(&connections[range]) {
@@ -88,7 +88,7 @@ impl<'a> Judges<'a> {
     /// enough.
     pub fn judge_all<'c>(
         analyzer: &Analyzer,
-        connections: &[&'c Held],
+        connections: &[Held<'c>],
         quality: CaptureQuality,
     ) -> Judged<'c> {
         let capture_end = analyzer.last.unwrap_or_default();
@@ -112,7 +112,7 @@ impl<'a> Judges<'a> {
 
     fn judge_rest<'c>(
         &self,
-        connections: &[&'c Held],
+        connections: &[Held<'c>],
         mut told: Vec<Option<Told<'c>>>,
     ) -> Judged<'c> {
         let rest: Vec<usize> = (0..told.len())
@@ -144,7 +144,7 @@ impl<'a> Judges<'a> {
     }
 
     /// How one connection went idle and ended.
-    pub fn observation<'c>(&self, index: usize, held: &'c Held) -> IdleObservation<'c> {
+    pub fn observation<'c>(&self, index: usize, held: Held<'c>) -> IdleObservation<'c> {
         let connection = held.known();
         let turns = turns(&connection);
         let (_, verdict) = self.findings(index, &connection, &turns);
@@ -220,10 +220,13 @@ fn told<'a>(
 
 /// The exchanges of a connection, in brief.
 pub fn turns<'a>(connection: &Tracked<'a>) -> Cow<'a, [Turn]> {
-    match connection.reader() {
-        None => Cow::Borrowed(&[]),
-        Some(Cow::Borrowed(reader)) => reader.turns(),
-        Some(Cow::Owned(reader)) => Cow::Owned(reader.turns().into_owned()),
+    match connection {
+        Known::Settled(_, _, turns) => Cow::Borrowed(turns),
+        Known::Whole(connection) => match connection.reader() {
+            None => Cow::Borrowed(&[]),
+            Some(Cow::Borrowed(reader)) => reader.turns(),
+            Some(Cow::Owned(reader)) => Cow::Owned(reader.turns().into_owned()),
+        },
     }
 }
 

@@ -311,7 +311,7 @@ impl Watch {
     }
 
     /// Findings whose connections had to be forgotten since.
-    pub(super) fn outlived(&self, connections: &[&Held]) -> Vec<Finding> {
+    pub(super) fn outlived(&self, connections: &[Held]) -> Vec<Finding> {
         let held = |stream: u32, finding: &Finding| {
             connections
                 .binary_search_by_key(&stream, |connection| connection.first_stream())

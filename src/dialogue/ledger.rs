@@ -1,5 +1,7 @@
 //! What a dialogue has shown so far, whichever protocol's reader wrote it down.
 
+mod packed;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 

@@ -12,6 +12,7 @@ mod http2;
 mod ledger;
 mod mysql;
 mod opaque;
+mod packed;
 mod postgresql;
 #[cfg(test)]
 mod properties;

@@ -15,7 +15,7 @@ use super::redis::Redis;
 use super::tls::Tls;
 use super::turn::Turn;
 use super::websocket::WebSocket;
-use crate::flow::{Activity, Mark, Peer, StreamBytes, StreamReader};
+use crate::flow::{Activity, Mark, Packed, Packer, Peer, StreamBytes, StreamReader, Unpacker};
 
 /// How often a connection may change its protocol (CONNECT, upgrades, STARTTLS) before it is read as an opaque one.
 const HANDOVERS: u8 = 8;
@@ -241,6 +241,7 @@ impl DialogueReader {
 
 impl StreamReader for DialogueReader {
     type Snapshot = Dialogue;
+    type Item = Turn;
 
     fn new(server_port: u16) -> Self {
         Self::new(server_port)
@@ -261,6 +262,35 @@ impl StreamReader for DialogueReader {
         }
         self.state = State::Over(self.state.protocol());
         self.ledger.close();
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.state, State::Over(_)) && self.ledger.is_over()
+    }
+
+    fn pack(&self, into: &mut Packer, turns: &mut Vec<Turn>) {
+        self.server_port.pack(into);
+        self.handovers.pack(into);
+        self.state.protocol().pack(into);
+        self.ledger.pack(into, turns);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>, turns: &[Turn]) -> Self {
+        Self {
+            server_port: Packed::unpack(from),
+            handovers: Packed::unpack(from),
+            state: State::Over(Packed::unpack(from)),
+            ledger: Ledger::unpack(from, turns),
+        }
+    }
+
+    fn outline(from: &mut Unpacker<'_>) -> Self {
+        Self {
+            server_port: Packed::unpack(from),
+            handovers: Packed::unpack(from),
+            state: State::Over(Packed::unpack(from)),
+            ledger: Ledger::outline(from),
+        }
     }
 
     fn data(&mut self, data: StreamBytes<'_>) -> Activity {

@@ -81,7 +81,17 @@ impl Script {
 
     /// Reads it with every piece of data cut into pieces of `size(n)` bytes, n counting pieces. All pieces of one line bear the
     /// same frame and time, so that snapshots can be compared.
-    pub(super) fn read(&self, mut size: impl FnMut(usize) -> usize) -> (Dialogue, Vec<Activity>) {
+    pub(super) fn read(&self, size: impl FnMut(usize) -> usize) -> (Dialogue, Vec<Activity>) {
+        let (reader, activities) = self.told(size);
+        (reader.snapshot(), activities)
+    }
+
+    /// The reader that has read it.
+    pub(super) fn reader(&self) -> DialogueReader {
+        self.told(|_| usize::MAX).0
+    }
+
+    fn told(&self, mut size: impl FnMut(usize) -> usize) -> (DialogueReader, Vec<Activity>) {
         let mut reader = DialogueReader::new(self.port);
         let mut offsets = [0u64; 2];
         let mut activities = Vec::new();
@@ -130,6 +140,6 @@ impl Script {
                 Event::Fin(from) => reader.fin(*from, mark(offsets[*from as usize])),
             }
         }
-        (reader.snapshot(), activities)
+        (reader, activities)
     }
 }

@@ -1,6 +1,7 @@
 //! Step 3: segments become [`Connection`]s: both directions' sequence space, FINs, resets and the two idle clocks.
 //! Facts only; what they mean is judged in [`verdict`](crate::verdict).
 
+mod archive;
 mod assembler;
 mod connection;
 mod direction;
@@ -29,9 +30,11 @@ pub use episode::Episode;
 pub use history::Letters;
 pub use limits::{Limits, SittingsKept};
 pub use packet::{History, LastActivity, Packet, PacketKind};
+pub use packing::{Packed, Packer, Unpacker};
+pub(crate) use packing::{packed, packed_names};
 pub use peer::{Orientation, Peer};
 pub use refused::{FirstRefusal, RefusedGroup, RefusedScope};
-pub use settled::{Kept, Known, Settled};
+pub use settled::{Held, Kept, Known, Settled};
 pub use shards::Shards;
 pub use sitting::{EndState, Sitting, Sittings};
 pub use stream::{Activity, Mark, StreamBytes, StreamReader};

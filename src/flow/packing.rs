@@ -5,8 +5,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use compact_str::CompactString;
+
 use crate::capture::{CaptureId, FrameId, FrameNumber};
-use crate::flow::{Both, Orientation, Peer};
+use crate::flow::{Both, Mark, Orientation, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{MacAddress, SeqNumber, TcpFlags, Timestamps, Ttl};
 
@@ -30,22 +32,24 @@ impl From<Timestamp> for Newest {
 
 /// Takes values.
 #[derive(Debug, Default)]
-pub(super) struct Packer {
+pub struct Packer {
     bytes: Vec<u8>,
     newest: Newest,
 }
 
 impl Packer {
-    /// What was packed, in memory of its size; the packer is as new, but for its own memory.
-    pub fn finish(&mut self) -> Box<[u8]> {
-        let packed = self.bytes.as_slice().into();
+    /// What was packed.
+    pub(crate) fn packed(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Forgets what was packed, but not its memory.
+    pub(super) fn clear(&mut self) {
         self.bytes.clear();
-        self.newest = Newest::default();
-        packed
     }
 
     /// Bytes packed so far. What follows is told without them, from `time` on: it can be unpacked alone.
-    pub fn begin_part(&mut self, time: Timestamp) -> usize {
+    pub(super) fn begin_part(&mut self, time: Timestamp) -> usize {
         self.newest = Newest::from(time);
         self.bytes.len()
     }
@@ -84,14 +88,14 @@ impl Packer {
 
 /// Gives the values back, in the order in which they were packed.
 #[derive(Debug)]
-pub(super) struct Unpacker<'a> {
+pub struct Unpacker<'a> {
     bytes: &'a [u8],
     newest: Newest,
 }
 
 impl<'a> Unpacker<'a> {
     /// Of one part that was [begun](Packer::begin_part) with `time`.
-    pub fn new(bytes: &'a [u8], time: Timestamp) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], time: Timestamp) -> Self {
         Self {
             bytes,
             newest: Newest::from(time),
@@ -110,6 +114,7 @@ impl<'a> Unpacker<'a> {
         }
     }
 
+    /// The next bytes as they are; zeros where there are not as many.
     #[inline]
     pub fn array<const N: usize>(&mut self) -> [u8; N] {
         match self.bytes.split_first_chunk() {
@@ -154,29 +159,31 @@ impl<'a> Unpacker<'a> {
 }
 
 /// A value that can be packed.
-pub(super) trait Packed: Sized {
+pub trait Packed: Sized {
+    /// Packs it.
     fn pack(&self, into: &mut Packer);
+    /// Takes the next value, which has to be of this type.
     fn unpack(from: &mut Unpacker<'_>) -> Self;
 }
 
 /// Packs a struct field by field. All of its fields have to be named.
 macro_rules! packed {
     ($name:ident { $($field:ident),+ $(,)? }) => {
-        impl $crate::flow::packing::Packed for $name {
+        impl $crate::flow::Packed for $name {
             #[inline]
-            fn pack(&self, into: &mut $crate::flow::packing::Packer) {
+            fn pack(&self, into: &mut $crate::flow::Packer) {
                 let Self { $($field),+ } = self;
-                $($crate::flow::packing::Packed::pack($field, into);)+
+                $($crate::flow::Packed::pack($field, into);)+
             }
 
             #[inline]
-            fn unpack(from: &mut $crate::flow::packing::Unpacker<'_>) -> Self {
-                Self { $($field: $crate::flow::packing::Packed::unpack(from)),+ }
+            fn unpack(from: &mut $crate::flow::Unpacker<'_>) -> Self {
+                Self { $($field: $crate::flow::Packed::unpack(from)),+ }
             }
         }
     };
 }
-pub(super) use packed;
+pub(crate) use packed;
 
 macro_rules! packed_numbers {
     ($($number:ty),+) => {
@@ -244,6 +251,57 @@ impl<T: Packed> Packed for Vec<T> {
     #[inline]
     fn unpack(from: &mut Unpacker<'_>) -> Self {
         (0..usize::unpack(from)).map(|_| T::unpack(from)).collect()
+    }
+}
+
+/// Text as it is.
+impl Packed for String {
+    fn pack(&self, into: &mut Packer) {
+        self.len().pack(into);
+        into.bytes.extend_from_slice(self.as_bytes());
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        let length = usize::unpack(from);
+        let (text, rest) = from.bytes.split_at_checked(length).unwrap_or_default();
+        from.bytes = rest;
+        Self::from_utf8_lossy(text).into_owned()
+    }
+}
+
+impl Packed for CompactString {
+    fn pack(&self, into: &mut Packer) {
+        self.len().pack(into);
+        into.bytes.extend_from_slice(self.as_bytes());
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        let length = usize::unpack(from);
+        let (text, rest) = from.bytes.split_at_checked(length).unwrap_or_default();
+        from.bytes = rest;
+        Self::from_utf8_lossy(text)
+    }
+}
+
+impl<T: Packed> Packed for Box<T> {
+    #[inline]
+    fn pack(&self, into: &mut Packer) {
+        self.as_ref().pack(into);
+    }
+
+    #[inline]
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        Self::new(T::unpack(from))
+    }
+}
+
+impl<T: Packed, const N: usize> Packed for [T; N] {
+    fn pack(&self, into: &mut Packer) {
+        self.iter().for_each(|value| value.pack(into));
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        std::array::from_fn(|_| T::unpack(from))
     }
 }
 
@@ -442,24 +500,31 @@ impl Packed for TcpFlags {
 /// Packs an enum of names by their place in a list. All of them have to be named, in the order of their declaration.
 macro_rules! packed_names {
     ($name:ident { $($variant:ident),+ $(,)? }) => {
-        impl Packed for $name {
+        impl $crate::flow::Packed for $name {
             #[inline]
-            fn pack(&self, into: &mut Packer) {
-                into.byte(*self as u8);
+            fn pack(&self, into: &mut $crate::flow::Packer) {
+                into.array([*self as u8]);
             }
 
             #[inline]
-            fn unpack(from: &mut Unpacker<'_>) -> Self {
+            fn unpack(from: &mut $crate::flow::Unpacker<'_>) -> Self {
                 const NAMES: &[$name] = &[$($name::$variant),+];
                 // A name that is missing above does not compile here.
                 const fn _all(name: $name) {
                     match name { $($name::$variant => ()),+ }
                 }
-                NAMES.get(usize::from(from.byte())).copied().unwrap_or(NAMES[0])
+                NAMES.get(usize::from(from.array::<1>()[0])).copied().unwrap_or(NAMES[0])
             }
         }
     };
 }
+
+packed!(Mark {
+    time,
+    frame,
+    offset,
+});
+pub(crate) use packed_names;
 
 packed_names!(Peer { Client, Server });
 packed_names!(Orientation {
@@ -476,7 +541,7 @@ mod tests {
     fn comes_back<T: Packed + PartialEq + std::fmt::Debug>(values: &[T]) -> Box<[u8]> {
         let mut packer = Packer::default();
         values.iter().for_each(|value| value.pack(&mut packer));
-        let packed = packer.finish();
+        let packed: Box<[u8]> = packer.packed().into();
         let mut unpacker = Unpacker::new(&packed, Timestamp::default());
         for value in values {
             assert_eq!(T::unpack(&mut unpacker), *value);

@@ -7,45 +7,45 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 use crate::capture::CaptureId;
-use crate::flow::packing::{Packed, Packer, Unpacker};
-use crate::flow::{Connection, History, StreamReader};
+use crate::flow::archive::{Archive, Run};
+use crate::flow::{Connection, StreamReader};
 use crate::time::Timestamp;
 
-/// A connection that has closed, packed.
+/// A connection that has closed: where it is packed, and what has to be known of it without unpacking.
 #[derive(Debug)]
-pub struct Settled<R> {
-    streams: Vec<(CaptureId, u32)>,
-    opened: Timestamp,
-    reader: Option<Box<R>>,
-    packed: Box<[u8]>,
-    /// Where its packets are in `packed`.
-    history: usize,
+pub struct Settled {
+    first_stream: (CaptureId, u32),
+    more_streams: Box<[(CaptureId, u32)]>,
+    pub(super) opened: Timestamp,
+    pub(super) bytes: Run,
+    pub(super) items: Run,
+    /// Where its reader and its packets begin in `bytes`.
+    pub(super) reader: u32,
+    pub(super) history: u32,
 }
 
-impl<R: StreamReader> Settled<R> {
-    fn pack(mut connection: Box<Connection<R>>, packer: &mut Packer) -> Self {
-        let opened = connection.opened;
-        packer.begin_part(opened);
-        connection.pack(packer);
-        let history = packer.begin_part(opened);
-        connection.history.pack(packer);
+impl Settled {
+    pub(super) fn new<R: StreamReader>(
+        connection: &Connection<R>,
+        bytes: Run,
+        items: Run,
+        [reader, history]: [usize; 2],
+    ) -> Self {
+        let more_streams = connection.streams.get(1..).unwrap_or_default();
         Self {
-            streams: std::mem::take(&mut connection.streams),
-            opened,
-            reader: connection.take_reader(),
-            packed: packer.finish(),
-            history,
+            first_stream: connection.streams.first().copied().unwrap_or_default(),
+            more_streams: more_streams.into(),
+            opened: connection.opened,
+            bytes,
+            items,
+            reader: reader as u32,
+            history: history as u32,
         }
     }
 
-    fn outline(&self, streams: Vec<(CaptureId, u32)>) -> Connection<R> {
-        let mut unpacker = Unpacker::new(&self.packed, self.opened);
-        Connection::unpack(&mut unpacker, streams, self.opened)
-    }
-
-    fn history(&self) -> History {
-        let packed = self.packed.get(self.history..).unwrap_or_default();
-        History::unpack(&mut Unpacker::new(packed, self.opened))
+    pub(super) fn streams(&self) -> impl Iterator<Item = (CaptureId, u32)> {
+        let more = self.more_streams.iter().copied();
+        std::iter::once(self.first_stream).chain(more)
     }
 }
 
@@ -55,58 +55,16 @@ pub enum Kept<R: StreamReader> {
     /// Packets are expected.
     Whole(Box<Connection<R>>),
     /// It has closed.
-    Settled(Settled<R>),
+    Settled(Settled),
 }
 
 impl<R: StreamReader> Kept<R> {
-    /// `tcp.stream` in each capture that shows it.
-    pub fn streams(&self) -> &[(CaptureId, u32)] {
+    pub(super) fn renumber(&mut self, number: impl FnMut(&mut (CaptureId, u32))) {
         match self {
-            Self::Whole(connection) => &connection.streams,
-            Self::Settled(settled) => &settled.streams,
-        }
-    }
-
-    pub(super) fn streams_mut(&mut self) -> &mut [(CaptureId, u32)] {
-        match self {
-            Self::Whole(connection) => &mut connection.streams,
-            Self::Settled(settled) => &mut settled.streams,
-        }
-    }
-
-    /// The number in the capture that showed it first.
-    pub fn first_stream(&self) -> u32 {
-        self.streams().first().map_or(0, |(_, stream)| *stream)
-    }
-
-    /// First packet.
-    pub fn opened(&self) -> Timestamp {
-        match self {
-            Self::Whole(connection) => connection.opened,
-            Self::Settled(settled) => settled.opened,
-        }
-    }
-
-    /// The connection as it can be read.
-    pub fn known(&self) -> Known<'_, R> {
-        match self {
-            Self::Whole(connection) => Known::Whole(connection),
-            Self::Settled(settled) => {
-                let mut connection = Box::new(settled.outline(settled.streams.clone()));
-                connection.history = settled.history();
-                Known::Settled(connection, settled.reader.as_deref())
-            }
-        }
-    }
-
-    /// The same, but without its packets if it was packed: enough where nothing went wrong.
-    pub fn outline(&self) -> Known<'_, R> {
-        match self {
-            Self::Whole(connection) => Known::Whole(connection),
-            Self::Settled(settled) => Known::Settled(
-                Box::new(settled.outline(settled.streams.clone())),
-                settled.reader.as_deref(),
-            ),
+            Self::Whole(connection) => connection.streams.iter_mut().for_each(number),
+            Self::Settled(settled) => std::iter::once(&mut settled.first_stream)
+                .chain(&mut settled.more_streams)
+                .for_each(number),
         }
     }
 
@@ -119,26 +77,75 @@ impl<R: StreamReader> Kept<R> {
     }
 
     /// The whole connection.
-    pub(super) fn into_whole(self) -> Box<Connection<R>> {
+    pub(super) fn into_whole(self, archive: &mut Archive<R::Item>) -> Box<Connection<R>> {
         match self {
             Self::Whole(connection) => connection,
-            Self::Settled(mut settled) => {
-                let streams = std::mem::take(&mut settled.streams);
-                let mut connection = Box::new(settled.outline(streams));
-                connection.history = settled.history();
-                connection.listen_again(settled.reader);
-                connection
-            }
+            Self::Settled(settled) => archive.unpack(&settled),
         }
     }
 
     /// Packed, if nothing more is expected of it.
-    pub(super) fn into_settled(self, packer: &mut Packer) -> Self {
+    pub(super) fn into_settled(self, archive: &mut Archive<R::Item>) -> Self {
         match self {
             Self::Whole(connection) if connection.can_be_packed() => {
-                Self::Settled(Settled::pack(connection, packer))
+                Self::Settled(archive.pack(&connection))
             }
             other => other,
+        }
+    }
+}
+
+/// A connection that a table holds.
+#[derive(Debug)]
+pub struct Held<'a, R: StreamReader> {
+    pub(super) kept: &'a Kept<R>,
+    pub(super) archive: &'a Archive<R::Item>,
+}
+
+impl<R: StreamReader> Clone for Held<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R: StreamReader> Copy for Held<'_, R> {}
+
+impl<'a, R: StreamReader> Held<'a, R> {
+    /// The capture that showed it first, and its `tcp.stream` there.
+    pub fn first(&self) -> (CaptureId, u32) {
+        match self.kept {
+            Kept::Whole(connection) => connection.streams.first().copied().unwrap_or_default(),
+            Kept::Settled(settled) => settled.first_stream,
+        }
+    }
+
+    /// The number in the capture that showed it first.
+    pub fn first_stream(&self) -> u32 {
+        self.first().1
+    }
+
+    /// First packet.
+    pub fn opened(&self) -> Timestamp {
+        match self.kept {
+            Kept::Whole(connection) => connection.opened,
+            Kept::Settled(settled) => settled.opened,
+        }
+    }
+
+    /// The connection as it can be read.
+    pub fn known(&self) -> Known<'a, R> {
+        match self.kept {
+            Kept::Whole(connection) => Known::Whole(connection),
+            Kept::Settled(settled) => self.archive.known(settled),
+        }
+    }
+
+    /// The same, but if it was packed without its packets and what only a [`dialogue`](Known::dialogue) tells: enough where nothing
+    /// went wrong.
+    pub fn outline(&self) -> Known<'a, R> {
+        match self.kept {
+            Kept::Whole(connection) => Known::Whole(connection),
+            Kept::Settled(settled) => self.archive.outline(settled),
         }
     }
 }
@@ -148,16 +155,16 @@ impl<R: StreamReader> Kept<R> {
 pub enum Known<'a, R: StreamReader> {
     /// It is whole.
     Whole(&'a Connection<R>),
-    /// Unpacked, without its reader, which is beside it.
-    Settled(Box<Connection<R>>, Option<&'a R>),
+    /// It was packed: its facts, its reader, and what that one lists.
+    Settled(Box<Connection<R>>, Option<R>, &'a [R::Item]),
 }
 
-impl<'a, R: StreamReader> Known<'a, R> {
+impl<R: StreamReader> Known<'_, R> {
     /// Who reads its dialogue; see [`Connection::reader`].
-    pub fn reader(&self) -> Option<Cow<'a, R>> {
+    pub fn reader(&self) -> Option<Cow<'_, R>> {
         match self {
             Self::Whole(connection) => connection.reader(),
-            Self::Settled(_, reader) => reader.map(Cow::Borrowed),
+            Self::Settled(_, reader, _) => reader.as_ref().map(Cow::Borrowed),
         }
     }
 
@@ -165,9 +172,9 @@ impl<'a, R: StreamReader> Known<'a, R> {
     pub fn dialogue(&self) -> R::Snapshot {
         match self {
             Self::Whole(connection) => connection.dialogue(),
-            Self::Settled(_, reader) => {
-                reader.map_or_else(R::Snapshot::default, StreamReader::snapshot)
-            }
+            Self::Settled(_, reader, _) => reader
+                .as_ref()
+                .map_or_else(R::Snapshot::default, StreamReader::snapshot),
         }
     }
 }
@@ -178,7 +185,7 @@ impl<R: StreamReader> Deref for Known<'_, R> {
     fn deref(&self) -> &Connection<R> {
         match self {
             Self::Whole(connection) => connection,
-            Self::Settled(connection, _) => connection,
+            Self::Settled(connection, ..) => connection,
         }
     }
 }

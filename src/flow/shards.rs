@@ -12,7 +12,7 @@ use crate::flow::key::Key;
 use crate::flow::numbering::StreamNumbers;
 use crate::flow::table::in_order;
 use crate::flow::workers::Workers;
-use crate::flow::{Connection, Kept, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
+use crate::flow::{Connection, Held, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
 use crate::wire::{IcmpQuote, Segment};
 
 /// More would spread better on large machines; each costs a little where one thread does all.
@@ -173,7 +173,7 @@ impl<R: StreamReader + 'static> Shards<R> {
     }
 
     /// Every connection still held, in the order in which they were opened.
-    pub fn connections(&self) -> Vec<&Kept<R>> {
+    pub fn connections(&self) -> Vec<Held<'_, R>> {
         in_order(self.tables.iter().flat_map(Table::each))
     }
 

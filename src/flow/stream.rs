@@ -1,7 +1,7 @@
 //! How a connection's bytes are handed to whoever reads dialogues.
 
 use crate::capture::FrameId;
-use crate::flow::Peer;
+use crate::flow::{Packer, Peer, Unpacker};
 use crate::time::Timestamp;
 
 /// A place in one direction of a connection: when and where it was seen.
@@ -43,6 +43,9 @@ pub trait StreamReader: Clone + Send + std::fmt::Debug {
     /// What was read so far, frozen.
     type Snapshot: Clone + Default + Send + std::fmt::Debug;
 
+    /// What it lists of a connection that has closed, of which it keeps many: these are not packed, and can be read where they are.
+    type Item: Copy + Send + Sync + std::fmt::Debug;
+
     /// A reader for a connection to this server port (a hint, no more).
     fn new(server_port: u16) -> Self;
 
@@ -55,6 +58,18 @@ pub trait StreamReader: Clone + Send + std::fmt::Debug {
     /// Both directions ended and nothing waits for an answer: what only more bytes could need may be given back. Snapshots hold
     /// less from here on.
     fn close(&mut self);
+
+    /// It was [closed](Self::close), and can be packed.
+    fn is_over(&self) -> bool;
+
+    /// Packs itself, but for what it lists.
+    fn pack(&self, into: &mut Packer, items: &mut Vec<Self::Item>);
+
+    /// The reader that was packed.
+    fn unpack(from: &mut Unpacker<'_>, items: &[Self::Item]) -> Self;
+
+    /// The reader that was packed, without its list and what only [`snapshot`](Self::snapshot) tells.
+    fn outline(from: &mut Unpacker<'_>) -> Self;
 
     /// New bytes of one direction.
     fn data(&mut self, data: StreamBytes<'_>) -> Activity;

@@ -14,15 +14,15 @@ use ahash::RandomState;
 
 use self::refusals::is_plain_refusal;
 use crate::capture::{CaptureId, FrameId};
+use crate::flow::archive::Archive;
 use crate::flow::connection::Taken;
 use crate::flow::key::{Key, Way};
 use crate::flow::numbering::{Numbering, StreamNumbers};
-use crate::flow::packing::Packer;
 use crate::flow::places::{Place, Places};
 use crate::flow::refused::Refusals;
 use crate::flow::{
-    Connection, History, IcmpSeen, Kept, Limits, Orientation, Packet, Peer, Sittings, SittingsKept,
-    StreamReader,
+    Connection, Held, History, IcmpSeen, Kept, Limits, Orientation, Packet, Peer, Sittings,
+    SittingsKept, StreamReader,
 };
 use crate::wire::{Addresses, IcmpQuote, Segment, SeqNumber, TcpFlags};
 
@@ -41,6 +41,15 @@ struct Remnant {
     refused: bool,
 }
 
+/// Which connections are [packed](Kept).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packing {
+    /// Those that have closed.
+    Closed,
+    /// None: connections are asked for at any time, which would unpack them each time.
+    Nothing,
+}
+
 /// All connections. `R` reads their dialogues.
 #[derive(Debug)]
 pub struct Table<R: StreamReader> {
@@ -55,8 +64,8 @@ pub struct Table<R: StreamReader> {
     closed: VecDeque<u32>,
     /// Closed or touched again since, to be packed soon; at most [`JUST_CLOSED`].
     just_closed: VecDeque<u32>,
-    /// Packs what has closed; none where connections are asked for at any time, which would unpack them each time.
-    packer: Option<Packer>,
+    packing: Packing,
+    archive: Archive<R::Item>,
     /// Slot and stream of connections that were reset, oldest first; empty where they are not limited.
     reset: VecDeque<(u32, u32)>,
     /// Memory of histories that were shrunk.
@@ -78,7 +87,7 @@ impl<R: StreamReader> Table<R> {
     /// [packed](Kept).
     pub(super) fn part(limits: Limits) -> Self {
         Self {
-            packer: Some(Packer::default()),
+            packing: Packing::Closed,
             ..Self::empty(limits, Numbering::by_opening_frame())
         }
     }
@@ -94,7 +103,8 @@ impl<R: StreamReader> Table<R> {
             replaced: Vec::new(),
             closed: VecDeque::new(),
             just_closed: VecDeque::new(),
-            packer: None,
+            packing: Packing::Nothing,
+            archive: Archive::default(),
             reset: VecDeque::new(),
             spare_histories: Vec::new(),
             refusals: Refusals::new(&limits, hasher.clone()),
@@ -191,7 +201,7 @@ impl<R: StreamReader> Table<R> {
     }
 
     /// Every connection still held, in the order in which they were opened.
-    pub fn connections(&self) -> Vec<&Kept<R>> {
+    pub fn connections(&self) -> Vec<Held<'_, R>> {
         in_order(self.each())
     }
 
@@ -209,9 +219,11 @@ impl<R: StreamReader> Table<R> {
     pub(super) fn renumber(&mut self, numbers: &StreamNumbers) {
         let held = self.kept.iter_mut().flatten().chain(&mut self.replaced);
         let mut near = 0;
-        for (capture, stream) in held.flat_map(Kept::streams_mut) {
-            near = numbers.of(*capture, *stream, near);
-            *stream = near;
+        for connection in held {
+            connection.renumber(|(capture, stream)| {
+                near = numbers.of(*capture, *stream, near);
+                *stream = near;
+            });
         }
         for group in self.refusals.groups_mut() {
             let (capture, stream) = group.first.stream;
@@ -220,8 +232,16 @@ impl<R: StreamReader> Table<R> {
     }
 
     /// Every connection still held, in no order.
-    pub(super) fn each(&self) -> impl Iterator<Item = &Kept<R>> {
-        self.kept.iter().flatten().chain(&self.replaced)
+    pub(super) fn each(&self) -> impl Iterator<Item = Held<'_, R>> {
+        let kept = self.kept.iter().flatten().chain(&self.replaced);
+        kept.map(|kept| self.held_as(kept))
+    }
+
+    fn held_as<'a>(&'a self, kept: &'a Kept<R>) -> Held<'a, R> {
+        Held {
+            kept,
+            archive: &self.archive,
+        }
     }
 
     /// Connections and attempts seen.
@@ -316,9 +336,9 @@ impl<R: StreamReader> Table<R> {
     fn reopen(&mut self, key: Key, index: u32, segment: &Segment<'_>, flags: TcpFlags) -> u32 {
         if let Some(old) = self.kept.get_mut(index as usize).and_then(Option::take) {
             self.free.push(index);
-            self.replaced.push(match &mut self.packer {
-                Some(packer) => old.into_settled(packer),
-                None => old,
+            self.replaced.push(match self.packing {
+                Packing::Closed => old.into_settled(&mut self.archive),
+                Packing::Nothing => old,
             });
         }
         self.places.remove(&key);
@@ -411,38 +431,39 @@ impl<R: StreamReader> Table<R> {
     #[cold]
     fn unpack(&mut self, index: u32) {
         if let Some(slot) = self.kept.get_mut(index as usize) {
-            *slot = slot.take().map(|kept| Kept::Whole(kept.into_whole()));
+            let archive = &mut self.archive;
+            *slot = slot
+                .take()
+                .map(|kept| Kept::Whole(kept.into_whole(archive)));
             self.pack_later(index);
         }
     }
 
     fn pack_later(&mut self, index: u32) {
-        let Some(packer) = &mut self.packer else {
+        if self.packing == Packing::Nothing {
             return;
-        };
+        }
         self.just_closed.push_back(index);
         if self.just_closed.len() > JUST_CLOSED
             && let Some(oldest) = self.just_closed.pop_front()
             && oldest != index
             && let Some(slot) = self.kept.get_mut(oldest as usize)
         {
-            *slot = slot.take().map(|kept| kept.into_settled(packer));
+            let archive = &mut self.archive;
+            *slot = slot.take().map(|kept| kept.into_settled(archive));
         }
     }
 }
 
 /// Connections in the order in which they were opened.
 pub(super) fn in_order<'a, R: StreamReader>(
-    connections: impl Iterator<Item = &'a Kept<R>>,
-) -> Vec<&'a Kept<R>> {
+    connections: impl Iterator<Item = Held<'a, R>>,
+) -> Vec<Held<'a, R>> {
     let mut all: Vec<_> = connections
-        .map(|kept| {
-            let stream = kept.streams().first().copied().unwrap_or_default();
-            ((stream, kept.opened()), kept)
-        })
+        .map(|held| ((held.first(), held.opened()), held))
         .collect();
     all.sort_by_key(|(place, _)| *place);
-    all.into_iter().map(|(_, kept)| kept).collect()
+    all.into_iter().map(|(_, held)| held).collect()
 }
 
 fn sender<R: StreamReader>(connection: &Connection<R>, segment: &Segment<'_>) -> Peer {

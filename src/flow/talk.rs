@@ -149,9 +149,10 @@ impl<R: StreamReader> Talk<R> {
         }
     }
 
-    /// Nothing is held back or waited for.
+    /// Nothing is held back or waited for, and the reader was closed.
     pub fn is_at_rest(&self) -> bool {
         PEERS.iter().all(|peer| self.of(*peer).is_at_rest())
+            && self.reader.as_ref().is_none_or(|reader| reader.is_over())
     }
 
     /// Packs both directions' places, where all [is at rest](Self::is_at_rest). The reader stays.
@@ -167,9 +168,9 @@ impl<R: StreamReader> Talk<R> {
         }
     }
 
-    /// Nobody reads any more.
-    pub fn take_reader(&mut self) -> Option<Box<R>> {
-        self.reader.take()
+    /// Who reads, where nothing is waited for.
+    pub fn reader_at_rest(&self) -> Option<&R> {
+        self.reader.as_deref()
     }
 
     /// The reader is back.

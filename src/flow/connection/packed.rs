@@ -106,9 +106,9 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    /// Whoever reads its dialogue, to be kept beside what was packed.
-    pub(in crate::flow) fn take_reader(&mut self) -> Option<Box<R>> {
-        self.talk.take_reader()
+    /// Whoever reads its dialogue.
+    pub(in crate::flow) fn reader_at_rest(&self) -> Option<&R> {
+        self.talk.reader_at_rest()
     }
 
     /// Its reader is back.

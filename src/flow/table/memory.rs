@@ -3,7 +3,7 @@
 use super::{Remnant, Table, key_of};
 use crate::flow::key::Way;
 use crate::flow::places::Place;
-use crate::flow::{Connection, StreamReader};
+use crate::flow::{Connection, Held, Kept, StreamReader};
 use crate::time::Timestamp;
 
 /// Whether what stays is of a refusal.
@@ -28,7 +28,7 @@ impl<R: StreamReader> Table<R> {
             // Otherwise its 4-tuple was used again, or it was forgotten before.
             if self
                 .kept(index)
-                .is_some_and(|connection| connection.first_stream() == stream)
+                .is_some_and(|kept| self.held_as(kept).first_stream() == stream)
             {
                 self.forget(index);
             }
@@ -37,9 +37,11 @@ impl<R: StreamReader> Table<R> {
             let older = self.replaced.len().div_ceil(2);
             let before = self.replaced.len();
             let mut place = 0;
+            let archive = &self.archive;
             self.replaced.retain(|old| {
                 place += 1;
-                place > older || !may_go(old.first_stream())
+                let first = Held { kept: old, archive }.first_stream();
+                place > older || !may_go(first)
             });
             self.evicted += (before - self.replaced.len()) as u64;
         }
@@ -69,7 +71,11 @@ impl<R: StreamReader> Table<R> {
             };
             if victim.is_none() && !self.replaced.is_empty() {
                 let drop = self.replaced.len().div_ceil(2);
-                self.replaced.drain(..drop);
+                for old in self.replaced.drain(..drop) {
+                    if let Kept::Settled(settled) = old {
+                        self.archive.remove(&settled);
+                    }
+                }
                 self.evicted += drop as u64;
                 continue;
             }
@@ -104,7 +110,8 @@ impl<R: StreamReader> Table<R> {
         if let Some(kept) = self.kept.get_mut(index as usize).and_then(Option::take) {
             self.free.push(index);
             self.evicted += 1;
-            self.leave_remnant(&kept.known(), Refused::No);
+            let connection = kept.into_whole(&mut self.archive);
+            self.leave_remnant(&connection, Refused::No);
         }
     }
 

@@ -59,19 +59,19 @@ fn whole(trace: &Trace) -> Table<DialogueReader> {
 }
 
 fn packed_among(table: &Table<DialogueReader>, port: u16) -> Vec<bool> {
-    let from_port = |kept: &&Kept<DialogueReader>| kept.outline().client.1 == port;
+    let from_port = |held: &Held<DialogueReader>| held.outline().client.1 == port;
     let found = table.connections().into_iter().filter(from_port);
-    found.map(|kept| kept.as_whole().is_none()).collect()
+    found.map(|held| held.kept.as_whole().is_none()).collect()
 }
 
 /// All that is known of all connections, in order.
-fn told(table: Table<DialogueReader>) -> Vec<String> {
+fn told(mut table: Table<DialogueReader>) -> Vec<String> {
     let mut all: Vec<_> = table
         .kept
         .into_iter()
         .flatten()
         .chain(table.replaced)
-        .map(Kept::into_whole)
+        .map(|kept| kept.into_whole(&mut table.archive))
         .collect();
     all.sort_by_key(|connection| connection.first_stream());
     all.iter()

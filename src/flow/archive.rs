@@ -1,0 +1,203 @@
+//! Where packed connections are kept: in a few large pieces of memory, not in many small ones.
+
+use crate::flow::packing::{Packed, Packer, Unpacker};
+use crate::flow::settled::{Known, Settled};
+use crate::flow::{Connection, History, StreamReader};
+
+/// Bytes of a piece of memory.
+const CHUNK: usize = 256 << 10;
+
+/// Packed connections; of each a run of bytes, and a run of what their readers list (`T`).
+#[derive(Debug)]
+pub struct Archive<T> {
+    packer: Packer,
+    list: Vec<T>,
+    bytes: Chunks<u8>,
+    items: Chunks<T>,
+}
+
+impl<T> Default for Archive<T> {
+    fn default() -> Self {
+        Self {
+            packer: Packer::default(),
+            list: Vec::new(),
+            bytes: Chunks::default(),
+            items: Chunks::default(),
+        }
+    }
+}
+
+impl<T: Copy> Archive<T> {
+    /// Packs a connection that [can be packed](Connection::can_be_packed).
+    pub(super) fn pack<R: StreamReader<Item = T>>(
+        &mut self,
+        connection: &Connection<R>,
+    ) -> Settled {
+        let opened = connection.opened;
+        let packer = &mut self.packer;
+        packer.begin_part(opened);
+        connection.pack(packer);
+        let reader = packer.begin_part(opened);
+        connection.reader_at_rest().is_some().pack(packer);
+        if let Some(reader) = connection.reader_at_rest() {
+            reader.pack(packer, &mut self.list);
+        }
+        let history = packer.begin_part(opened);
+        connection.history.pack(packer);
+        let bytes = self.bytes.add(packer.packed());
+        let items = self.items.add(&self.list);
+        packer.clear();
+        self.list.clear();
+        Settled::new(connection, bytes, items, [reader, history])
+    }
+
+    /// Takes a connection out, whole again.
+    pub(super) fn unpack<R: StreamReader<Item = T>>(
+        &mut self,
+        settled: &Settled,
+    ) -> Box<Connection<R>> {
+        let mut connection = Box::new(self.facts(settled));
+        connection.history = self.history(settled);
+        let mut part = self.part(settled, settled.reader);
+        let reader = bool::unpack(&mut part).then(|| R::unpack(&mut part, self.items(settled)));
+        connection.listen_again(reader.map(Box::new));
+        self.remove(settled);
+        connection
+    }
+
+    /// Forgets a connection.
+    pub(super) fn remove(&mut self, settled: &Settled) {
+        self.bytes.remove(settled.bytes);
+        self.items.remove(settled.items);
+    }
+
+    /// A connection for reading, without its packets.
+    pub(super) fn outline<R: StreamReader<Item = T>>(&self, settled: &Settled) -> Known<'_, R> {
+        let mut part = self.part(settled, settled.reader);
+        let reader = bool::unpack(&mut part).then(|| R::outline(&mut part));
+        Known::Settled(Box::new(self.facts(settled)), reader, self.items(settled))
+    }
+
+    /// A connection for reading.
+    pub(super) fn known<R: StreamReader<Item = T>>(&self, settled: &Settled) -> Known<'_, R> {
+        let mut connection = Box::new(self.facts(settled));
+        connection.history = self.history(settled);
+        let mut part = self.part(settled, settled.reader);
+        let items = self.items(settled);
+        let reader = bool::unpack(&mut part).then(|| R::unpack(&mut part, items));
+        Known::Settled(connection, reader, items)
+    }
+
+    fn part(&self, settled: &Settled, from: u32) -> Unpacker<'_> {
+        let bytes = self.bytes.get(settled.bytes);
+        let part = bytes.get(from as usize..).unwrap_or_default();
+        Unpacker::new(part, settled.opened)
+    }
+
+    fn facts<R: StreamReader>(&self, settled: &Settled) -> Connection<R> {
+        let streams = settled.streams().collect();
+        Connection::unpack(&mut self.part(settled, 0), streams, settled.opened)
+    }
+
+    fn history(&self, settled: &Settled) -> History {
+        History::unpack(&mut self.part(settled, settled.history))
+    }
+
+    fn items(&self, settled: &Settled) -> &[T] {
+        self.items.get(settled.items)
+    }
+}
+
+/// A run of values in [`Chunks`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    chunk: u32,
+    start: u32,
+    length: u32,
+}
+
+/// Runs of values, in pieces of memory that are given back once all of their runs are gone.
+#[derive(Debug)]
+struct Chunks<T> {
+    chunks: Vec<Chunk<T>>,
+}
+
+#[derive(Debug)]
+struct Chunk<T> {
+    values: Vec<T>,
+    /// Runs that are still needed.
+    runs: u32,
+}
+
+impl<T> Default for Chunks<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new() }
+    }
+}
+
+impl<T: Copy> Chunks<T> {
+    fn add(&mut self, run: &[T]) -> Run {
+        let room = |chunk: &Chunk<T>| chunk.values.capacity() - chunk.values.len();
+        if self.chunks.last().is_none_or(|last| room(last) < run.len()) {
+            let size = (CHUNK / size_of::<T>().max(1)).max(run.len());
+            self.chunks.push(Chunk {
+                values: Vec::with_capacity(size),
+                runs: 0,
+            });
+        }
+        let number = self.chunks.len().saturating_sub(1);
+        let mut start = 0;
+        if let Some(last) = self.chunks.last_mut() {
+            start = last.values.len();
+            last.values.extend_from_slice(run);
+            last.runs += 1;
+        }
+        Run {
+            chunk: number as u32,
+            start: start as u32,
+            length: run.len() as u32,
+        }
+    }
+
+    fn get(&self, run: Run) -> &[T] {
+        let start = run.start as usize;
+        let chunk = self.chunks.get(run.chunk as usize);
+        let values = chunk.and_then(|chunk| chunk.values.get(start..start + run.length as usize));
+        values.unwrap_or_default()
+    }
+
+    fn remove(&mut self, run: Run) {
+        if let Some(chunk) = self.chunks.get_mut(run.chunk as usize) {
+            chunk.runs = chunk.runs.saturating_sub(1);
+            if chunk.runs == 0 {
+                // The next run then begins another chunk.
+                chunk.values = Vec::new();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_found_and_memory_is_given_back_with_the_last_of_a_chunk() {
+        let mut chunks = Chunks::<u8>::default();
+        let runs: Vec<Run> = (0..200_u8).map(|n| chunks.add(&vec![n; 5_000])).collect();
+        assert!(chunks.chunks.len() > 2);
+        for (n, run) in (0..).zip(&runs) {
+            assert_eq!(chunks.get(*run), vec![n; 5_000]);
+        }
+        let large = chunks.add(&vec![7; 2 * CHUNK]);
+        assert_eq!(chunks.get(large).len(), 2 * CHUNK);
+        let empty = chunks.add(&[]);
+        assert!(chunks.get(empty).is_empty());
+        for run in runs.iter().filter(|run| run.chunk == 0) {
+            assert!(chunks.chunks[0].values.capacity() > 0);
+            chunks.remove(*run);
+        }
+        assert_eq!(chunks.chunks[0].values.capacity(), 0);
+        assert_eq!(chunks.get(runs[199]), vec![199; 5_000]);
+    }
+}
