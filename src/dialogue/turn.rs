@@ -19,7 +19,7 @@ pub struct Reply {
 }
 
 /// An [`Exchange`] without its words: what stays of it once its connection is closed, and what is compared between connections.
-/// Many are kept: 72 bytes.
+/// Many are kept: 64 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
     /// Time of the request's first byte.
@@ -40,10 +40,9 @@ pub struct Turn {
     pub idempotence: Option<Idempotence>,
     /// Hash of the request's summary, for recognising the same words elsewhere; `None` where there is no summary.
     pub words: Option<NonZeroU64>,
-    /// Hash of the request, as [`Request::fingerprint`](super::Request::fingerprint).
+    /// Hash of the request, as [`Request::fingerprint`](super::Request::fingerprint), which tells requests of different lengths apart,
+    /// too; 0 where no byte was seen.
     pub fingerprint: u64,
-    /// Bytes that `fingerprint` covers.
-    pub bytes: u64,
     /// `fingerprint` covers every byte.
     pub fingerprint_whole: bool,
 }
@@ -65,8 +64,10 @@ impl From<&Exchange> for Turn {
             status: exchange.status.and_then(NonZeroU16::new),
             idempotence: what.idempotence,
             words: what.summary.as_deref().map(hash),
-            fingerprint: what.fingerprint,
-            bytes: what.bytes,
+            fingerprint: match what.bytes {
+                0 => 0,
+                _ => what.fingerprint,
+            },
             fingerprint_whole: what.fingerprint_whole,
         }
     }
@@ -85,6 +86,6 @@ mod tests {
     #[test]
     fn a_turn_is_small() {
         // Every closed connection keeps up to 32 of them.
-        assert!(size_of::<Turn>() <= 72);
+        assert!(size_of::<Turn>() <= 64);
     }
 }

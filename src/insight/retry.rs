@@ -17,7 +17,7 @@ const PATIENCE: Interval = Interval::from_millis(10_000);
 const BEFORE: Interval = Interval::from_millis(50);
 
 /// One request as it can be recognised: who sent it, its hash, how many bytes that covers.
-type Signature = (IpAddr, u64, u64);
+type Signature = (IpAddr, u64);
 
 /// A request that was lost, and with which finding.
 struct Lost<'a> {
@@ -179,11 +179,7 @@ fn first_after<'a>(copies: &[Copy<'a>], lost: &Lost, loss: Timestamp) -> Option<
 }
 
 fn signature(story: &ConnectionStory, turn: &Turn) -> Option<Signature> {
-    (turn.bytes > 0 && turn.fingerprint != 0).then_some((
-        story.client.ip(),
-        turn.fingerprint,
-        turn.bytes,
-    ))
+    (turn.fingerprint != 0).then_some((story.client.ip(), turn.fingerprint))
 }
 
 /// The exchange that the ending cost: the first one open when it came.

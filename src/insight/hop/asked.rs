@@ -19,7 +19,7 @@ pub(super) struct Asked<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     Words(u64),
-    Bytes(u64, u64),
+    Bytes(u64),
 }
 
 impl<'a> Asked<'a> {
@@ -40,8 +40,8 @@ impl<'a> Asked<'a> {
         }
         match turn.words {
             Some(words) => Some(Key::Words(words.get())),
-            None if turn.bytes > 0 && turn.fingerprint != 0 && turn.fingerprint_whole => {
-                Some(Key::Bytes(turn.fingerprint, turn.bytes))
+            None if turn.fingerprint != 0 && turn.fingerprint_whole => {
+                Some(Key::Bytes(turn.fingerprint))
             }
             None => None,
         }
@@ -66,8 +66,8 @@ impl<'a> Asked<'a> {
         let (one, two) = (self.turn, other.turn);
         one.fingerprint_whole
             && two.fingerprint_whole
-            && one.bytes > 0
-            && (one.fingerprint, one.bytes) == (two.fingerprint, two.bytes)
+            && one.fingerprint != 0
+            && one.fingerprint == two.fingerprint
     }
 
     /// Begun and not yet answered at that moment.
