@@ -90,6 +90,7 @@ impl ProtocolReader for Http1 {
     }
 }
 
+// These two loops are most of what a capture of HTTP costs: what is rare is kept out of line, so that the rest stays in registers.
 impl Http1 {
     fn requests_in(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Activity {
         if !data.bytes.is_empty() {
