@@ -26,6 +26,15 @@ impl ByteOrder {
         })
     }
 
+    /// A number of which all bytes are there.
+    #[inline]
+    pub(super) const fn word(self, field: [u8; 4]) -> u32 {
+        match self {
+            Self::Little => u32::from_le_bytes(field),
+            Self::Big => u32::from_be_bytes(field),
+        }
+    }
+
     pub(super) fn u64(self, bytes: &[u8], at: usize) -> Option<u64> {
         let field = *bytes.get(at..)?.first_chunk::<8>()?;
         Some(match self {

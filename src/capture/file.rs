@@ -187,12 +187,12 @@ impl CaptureFile {
         let facts = &mut self.facts;
         facts.frames += 1;
         facts.truncated_frames += u64::from(record.data.len() < record.original_len as usize);
-        facts.first = Some(
-            facts
-                .first
-                .map_or(record.time, |first| first.min(record.time)),
-        );
-        facts.last = Some(facts.last.map_or(record.time, |last| last.max(record.time)));
+        if facts.first.is_none_or(|first| record.time < first) {
+            facts.first = Some(record.time);
+        }
+        if facts.last.is_none_or(|last| record.time > last) {
+            facts.last = Some(record.time);
+        }
         if self.last_link != Some(record.link) {
             self.last_link = Some(record.link);
             if !facts.link_types.contains(&record.link) {

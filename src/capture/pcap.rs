@@ -141,17 +141,31 @@ impl PcapReader {
     pub(super) fn next<R: Read>(&mut self, window: &mut Window<R>) -> Result<Step, DamageKind> {
         let header_len = self.header_len;
         let order = self.order;
-        let Some(header) = window.peek(header_len) else {
+        let Some(header) = window.peek(header_len).and_then(<[u8]>::first_chunk::<16>) else {
             return end_or_cut_short(window);
         };
-        let (Some(seconds), Some(fraction), Some(first), Some(second)) = (
-            order.u32(header, 0),
-            order.u32(header, 4),
-            order.u32(header, 8),
-            order.u32(header, 12),
-        ) else {
-            return end_or_cut_short(window);
-        };
+        let [
+            s0,
+            s1,
+            s2,
+            s3,
+            f0,
+            f1,
+            f2,
+            f3,
+            a0,
+            a1,
+            a2,
+            a3,
+            b0,
+            b1,
+            b2,
+            b3,
+        ] = *header;
+        let seconds = order.word([s0, s1, s2, s3]);
+        let fraction = order.word([f0, f1, f2, f3]);
+        let first = order.word([a0, a1, a2, a3]);
+        let second = order.word([b0, b1, b2, b3]);
         let (captured, original) = match self.length_order {
             LengthOrder::CapturedFirst => (first, second),
             LengthOrder::OriginalFirst => (second, first),

@@ -125,6 +125,7 @@ packed!(SurvivedIdle {
     frame,
 });
 packed!(LastActivity { time, frame, from });
+
 /// What a packet has of what not every packet has, and its few-valued fields, as bits.
 mod bits {
     pub(super) const FROM_SERVER: u16 = 1 << 4;
