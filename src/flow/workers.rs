@@ -1,7 +1,12 @@
-//! Threads that track: each has some of the tables, and takes what is theirs in the order in which it came.
+//! Tables that several threads fill: each segment goes to its table, in order.
+//!
+//! Segments come in parcels, so that threads meet seldom. A table's parcels wait in a queue of their own, and whoever is free takes
+//! the longest queue that nobody works on. The thread that reads the capture takes its turn when too many wait: no core is idle while
+//! there is something to do, and no more threads run than there are cores.
 
+use std::collections::VecDeque;
 use std::panic::resume_unwind;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use crate::flow::{StreamReader, Table};
@@ -11,20 +16,19 @@ use crate::wire::{IcmpQuote, Segment};
 const SEGMENTS: usize = 512;
 /// Payload handed over at once, but for one segment.
 const BYTES: usize = 128 << 10;
-/// Parcels that wait for a thread.
+/// Parcels that wait for each thread. The reading thread does some of the work when there are more.
 const WAITING: usize = 8;
 
 /// Something to take, without its bytes.
 enum Item {
-    /// A segment of this table, its payload at this place of the parcel's bytes.
+    /// A segment, its payload at this place of the parcel's bytes.
     Segment {
-        table: usize,
         segment: Segment<'static>,
         at: usize,
         len: usize,
     },
-    /// A quote for this table.
-    Quote { table: usize, quote: IcmpQuote },
+    /// A quote.
+    Quote(IcmpQuote),
 }
 
 /// What is handed over at once. It comes back empty, to be filled again.
@@ -39,165 +43,333 @@ impl Parcel {
         self.items.len() >= SEGMENTS || self.bytes.len() >= BYTES
     }
 
-    fn deliver<R: StreamReader>(&mut self, tables: &mut [Table<R>]) {
+    fn deliver<R: StreamReader>(&mut self, table: &mut Table<R>) {
         for item in self.items.drain(..) {
             match item {
                 Item::Segment {
-                    table,
                     mut segment,
                     at,
                     len,
                 } => {
                     segment.payload = self.bytes.get(at..at + len).unwrap_or_default();
-                    if let Some(table) = tables.get_mut(table) {
-                        table.take(&segment);
-                    }
+                    table.take(&segment);
                 }
-                Item::Quote { table, quote } => {
-                    if let Some(table) = tables.get_mut(table) {
-                        table.take_quote(&quote);
-                    }
-                }
+                Item::Quote(quote) => table.take_quote(&quote),
             }
         }
         self.bytes.clear();
     }
 }
 
-#[derive(Debug)]
-struct Worker<R: StreamReader> {
-    filling: Parcel,
-    to: SyncSender<Parcel>,
-    emptied: Receiver<Parcel>,
-    thread: JoinHandle<Vec<Table<R>>>,
+/// What waits, and who works on what.
+#[derive(Debug, Default)]
+struct Desk {
+    /// By table.
+    queues: Vec<VecDeque<Parcel>>,
+    busy: Vec<bool>,
+    waiting: usize,
+    emptied: Vec<Parcel>,
+    /// No more parcels come.
+    over: bool,
+    /// A thread panicked: its table is not to be waited for.
+    failed: bool,
 }
 
-impl<R: StreamReader + 'static> Worker<R> {
-    /// A thread, and where it waits for its tables; an error where the system gives no more threads.
-    fn hire() -> std::io::Result<(Self, SyncSender<Vec<Table<R>>>)> {
-        let (to, parcels) = sync_channel::<Parcel>(WAITING);
-        let (back, emptied) = sync_channel(WAITING + 1);
-        let (hand, handed) = sync_channel::<Vec<Table<R>>>(1);
-        let thread = Builder::new().spawn(move || {
-            let mut tables = handed.recv().unwrap_or_default();
-            for mut parcel in parcels {
-                parcel.deliver(&mut tables);
-                // Nobody waits for it at the end.
-                let _ = back.try_send(parcel);
-            }
-            tables
-        })?;
-        let worker = Self {
-            filling: Parcel::default(),
-            to,
-            emptied,
-            thread,
-        };
-        Ok((worker, hand))
+impl Desk {
+    /// The longest queue that nobody works on.
+    fn claim(&mut self) -> Option<(usize, VecDeque<Parcel>)> {
+        let free = (0..self.queues.len()).filter(|&table| !self.busy[table]);
+        let table = free.max_by_key(|&table| self.queues[table].len())?;
+        let parcels = std::mem::take(&mut self.queues[table]);
+        if parcels.is_empty() {
+            return None;
+        }
+        self.busy[table] = true;
+        self.waiting -= parcels.len();
+        Some((table, parcels))
+    }
+}
+
+/// What all threads share.
+#[derive(Debug)]
+struct Shared<R: StreamReader> {
+    tables: Vec<Mutex<Table<R>>>,
+    desk: Mutex<Desk>,
+    changed: Condvar,
+}
+
+impl<R: StreamReader> Shared<R> {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fill(&mut self, item: Item, payload: &[u8]) {
-        self.filling.items.push(item);
-        self.filling.bytes.extend_from_slice(payload);
-        if self.filling.is_full() {
-            self.send();
+    fn wait<'a>(&self, desk: MutexGuard<'a, Desk>) -> MutexGuard<'a, Desk> {
+        self.changed
+            .wait(desk)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what is claimed.
+    fn work(&self, table: usize, mut parcels: VecDeque<Parcel>) {
+        let mut turn = Turn {
+            shared: self,
+            table,
+            done: false,
+        };
+        let mut tracked = self.tables[table]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for parcel in &mut parcels {
+            parcel.deliver(&mut tracked);
+        }
+        drop(tracked);
+        self.desk().emptied.extend(parcels);
+        turn.done = true;
+    }
+
+    /// Works until no more parcels come.
+    fn work_on(&self) {
+        let mut desk = self.desk();
+        loop {
+            if let Some((table, parcels)) = desk.claim() {
+                drop(desk);
+                self.work(table, parcels);
+                desk = self.desk();
+            } else if desk.over || desk.failed {
+                return;
+            } else {
+                desk = self.wait(desk);
+            }
         }
     }
 
-    fn send(&mut self) {
-        let empty = self.emptied.try_recv().unwrap_or_default();
-        let full = std::mem::replace(&mut self.filling, empty);
-        // It fails only when the thread is gone, and then `finish` tells why.
-        let _ = self.to.send(full);
+    /// Works, or waits for others, until at most `most` parcels wait.
+    fn work_down_to(&self, most: usize) {
+        let mut desk = self.desk();
+        while desk.waiting > most && !desk.failed {
+            match desk.claim() {
+                Some((table, parcels)) => {
+                    drop(desk);
+                    self.work(table, parcels);
+                    desk = self.desk();
+                }
+                None => desk = self.wait(desk),
+            }
+        }
     }
+}
 
-    fn finish(mut self) -> Vec<Table<R>> {
-        self.send();
-        drop(self.to);
-        self.thread
-            .join()
-            .unwrap_or_else(|panic| resume_unwind(panic))
+/// A thread's turn at a table; over in any case when it is dropped.
+struct Turn<'a, R: StreamReader> {
+    shared: &'a Shared<R>,
+    table: usize,
+    done: bool,
+}
+
+impl<R: StreamReader> Drop for Turn<'_, R> {
+    fn drop(&mut self) {
+        let mut desk = self.shared.desk();
+        desk.busy[self.table] = false;
+        desk.failed |= !self.done;
+        drop(desk);
+        self.shared.changed.notify_all();
     }
 }
 
 /// The threads.
 #[derive(Debug)]
 pub(super) struct Workers<R: StreamReader> {
-    workers: Vec<Worker<R>>,
+    shared: Arc<Shared<R>>,
+    threads: Vec<JoinHandle<()>>,
+    /// Parcels that are being filled, by table.
+    filling: Vec<Parcel>,
 }
 
 impl<R: StreamReader + 'static> Workers<R> {
-    /// Spreads the tables over at most `threads` threads. Gives them back where the system gives no threads.
+    /// Fills the tables on at most `threads` threads, of which the calling one is one; at least one more is needed. Gives the
+    /// tables back where the system gives none.
     pub fn start(tables: Vec<Table<R>>, threads: usize) -> Result<Self, Vec<Table<R>>> {
-        let threads = threads.clamp(1, tables.len());
-        let hired: std::io::Result<Vec<_>> = (0..threads).map(|_| Worker::hire()).collect();
-        let Ok(hired) = hired else {
-            return Err(tables);
-        };
-        let mut spread: Vec<Vec<Table<R>>> = (0..threads).map(|_| Vec::new()).collect();
-        for (index, table) in tables.into_iter().enumerate() {
-            spread[index % threads].push(table);
+        let count = tables.len();
+        let shared = Arc::new(Shared {
+            tables: tables.into_iter().map(Mutex::new).collect(),
+            desk: Mutex::new(Desk {
+                queues: (0..count).map(|_| VecDeque::new()).collect(),
+                busy: vec![false; count],
+                ..Desk::default()
+            }),
+            changed: Condvar::new(),
+        });
+        let threads: Vec<_> = (1..threads.clamp(2, count.max(2)))
+            .map_while(|_| {
+                let shared = Arc::clone(&shared);
+                Builder::new().spawn(move || shared.work_on()).ok()
+            })
+            .collect();
+        if threads.is_empty() {
+            return Err(tables_of(shared));
         }
-        let workers = hired
-            .into_iter()
-            .zip(spread)
-            .map(|((worker, hand), tables)| {
-                // It waits for them: this fails only once it is gone, and then `finish` tells why.
-                let _ = hand.send(tables);
-                worker
-            });
         Ok(Self {
-            workers: workers.collect(),
+            shared,
+            threads,
+            filling: (0..count).map(|_| Parcel::default()).collect(),
         })
     }
 
-    /// Hands a segment to the thread that has table number `table`.
+    /// Hands a segment to a table.
     #[inline]
     pub fn take(&mut self, table: usize, segment: &Segment<'_>) {
-        let threads = self.workers.len();
-        if let Some(worker) = self.workers.get_mut(table % threads) {
-            let item = Item::Segment {
-                table: table / threads,
-                segment: segment.without_bytes(),
-                at: worker.filling.bytes.len(),
-                len: segment.payload.len(),
-            };
-            worker.fill(item, segment.payload);
-        }
+        let at = self.filling[table].bytes.len();
+        let item = Item::Segment {
+            segment: segment.without_bytes(),
+            at,
+            len: segment.payload.len(),
+        };
+        self.fill(table, item, segment.payload);
     }
 
     /// The same for a quote.
     pub fn take_quote(&mut self, table: usize, quote: &IcmpQuote) {
-        let threads = self.workers.len();
-        if let Some(worker) = self.workers.get_mut(table % threads) {
-            let item = Item::Quote {
-                table: table / threads,
-                quote: *quote,
-            };
-            worker.fill(item, &[]);
+        self.fill(table, Item::Quote(*quote), &[]);
+    }
+
+    #[inline]
+    fn fill(&mut self, table: usize, item: Item, payload: &[u8]) {
+        let parcel = &mut self.filling[table];
+        parcel.items.push(item);
+        parcel.bytes.extend_from_slice(payload);
+        if parcel.is_full() {
+            self.send(table);
+            self.shared.work_down_to(WAITING * self.threads.len());
         }
     }
 
-    /// Waits until all was taken; the tables are in their order again.
-    pub fn finish(self) -> Vec<Table<R>> {
-        let mut spread: Vec<_> = self
-            .workers
-            .into_iter()
-            .map(|worker| worker.finish().into_iter())
-            .collect();
-        let mut tables = Vec::new();
-        loop {
-            let before = tables.len();
-            tables.extend(spread.iter_mut().filter_map(Iterator::next));
-            if tables.len() == before {
-                return tables;
-            }
-        }
+    fn send(&mut self, table: usize) {
+        let mut desk = self.shared.desk();
+        let empty = desk.emptied.pop().unwrap_or_default();
+        let full = std::mem::replace(&mut self.filling[table], empty);
+        desk.queues[table].push_back(full);
+        desk.waiting += 1;
+        drop(desk);
+        self.shared.changed.notify_one();
     }
+
+    /// Waits until all was taken; the tables are in their order again.
+    pub fn finish(mut self) -> Vec<Table<R>> {
+        for table in 0..self.filling.len() {
+            self.send(table);
+        }
+        self.shared.desk().over = true;
+        self.shared.changed.notify_all();
+        self.shared.work_down_to(0);
+        for thread in self.threads {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
+        tables_of(self.shared)
+    }
+}
+
+/// The tables, once no other thread has them.
+fn tables_of<R: StreamReader>(shared: Arc<Shared<R>>) -> Vec<Table<R>> {
+    let shared = Arc::into_inner(shared);
+    let tables = shared.into_iter().flat_map(|shared| shared.tables);
+    tables
+        .map(|table| table.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect()
 }
 
 impl std::fmt::Debug for Parcel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "parcel of {}", self.items.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Activity, Limits, Mark, Packer, Peer, StreamBytes, Unpacker};
+    use crate::testing::Ladder;
+
+    /// Can't bear what is said.
+    #[derive(Clone, Debug)]
+    struct Fragile;
+
+    impl StreamReader for Fragile {
+        type Snapshot = ();
+        type Item = ();
+
+        fn new(_: u16) -> Self {
+            Self
+        }
+        fn is_settled(&self) -> bool {
+            true
+        }
+        fn snapshot(&self) {}
+        fn close(&mut self) {}
+        fn is_over(&self) -> bool {
+            false
+        }
+        fn pack(&self, _: &mut Packer, _: &mut Vec<()>) {}
+        fn unpack(_: &mut Unpacker<'_>, _: &[()]) -> Self {
+            Self
+        }
+        fn outline(_: &mut Unpacker<'_>) -> Self {
+            Self
+        }
+        fn data(&mut self, _: StreamBytes<'_>) -> Activity {
+            panic!("broken")
+        }
+        fn gap(&mut self, _: Peer, _: Mark, _: u64) {}
+        fn fin(&mut self, _: Peer, _: Mark) {}
+    }
+
+    fn tables(count: usize) -> Vec<Table<Fragile>> {
+        (0..count).map(|_| Table::part(Limits::default())).collect()
+    }
+
+    #[test]
+    fn every_table_gets_its_own_and_they_come_back_in_order() {
+        let trace = Ladder::to(80).handshake(0).trace();
+        for threads in [2, 3, 9] {
+            let mut workers = Workers::start(tables(4), threads).unwrap();
+            for table in 0..4_u32 {
+                for _ in 0..=table {
+                    trace.segments(|segment| {
+                        let mut segment = *segment;
+                        segment.src_port += 1_000 * table as u16;
+                        workers.take(table as usize, &segment);
+                    });
+                }
+            }
+            let seen = workers.finish();
+            let packets: Vec<u64> = seen
+                .iter()
+                .map(|table| {
+                    let connections = table.connections();
+                    let each = connections.iter().map(|held| {
+                        let known = held.known();
+                        let (client, server) = (&known.directions.client, &known.directions.server);
+                        client.packets + server.packets + known.duplicates
+                    });
+                    each.sum()
+                })
+                .collect();
+            assert_eq!(packets, [3, 6, 9, 12]);
+        }
+    }
+
+    /// It would have to wait for ever for the table that panicked.
+    #[test]
+    #[should_panic(expected = "broken")]
+    fn a_panic_comes_through() {
+        let trace = Ladder::to(80)
+            .handshake(0)
+            .client(9, "P.")
+            .payload("x")
+            .trace();
+        let mut workers = Workers::start(tables(1), 2).unwrap();
+        for _ in 0..20 * SEGMENTS {
+            trace.segments(|segment| workers.take(0, segment));
+        }
+        workers.finish();
     }
 }
