@@ -1,7 +1,7 @@
 //! One direction of a connection: the sequence space that its sender used, as far as seen.
 
 use crate::capture::FrameId;
-use crate::flow::packing::{Packed, Packer, Unpacker, packed};
+use crate::flow::packing::{Packed, Packer, Unpacker, packed, packed_sparsely};
 use crate::flow::{LastActivity, Packet, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{MacAddress, SeqNumber, Timestamps, Ttl};
@@ -204,7 +204,8 @@ packed!(TimestampLine {
     last,
     samples,
 });
-packed!(Direction {
+
+packed_sparsely!(Direction {
     packets,
     bytes,
     new_bytes,

@@ -151,15 +151,25 @@ impl Packed for History {
             skipped,
             newest,
         } = self;
-        packets.pack(into);
+        packets.len().pack(into);
+        let mut before = None;
+        for packet in packets {
+            packet.pack_after(before, into);
+            before = Some(packet);
+        }
         next.pack(into);
         skipped.pack(into);
         newest.next.pack(into);
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Self {
+        let count = usize::unpack(from);
+        let mut packets: Vec<Packet> = Vec::with_capacity(count.min(Self::KEPT));
+        for _ in 0..count {
+            packets.push(Packet::unpack_after(packets.last(), from));
+        }
         let mut history = Self {
-            packets: Packed::unpack(from),
+            packets,
             next: Packed::unpack(from),
             skipped: Packed::unpack(from),
             newest: Newest::default(),

@@ -33,50 +33,83 @@ impl From<Timestamp> for Newest {
 /// Takes values.
 #[derive(Debug, Default)]
 pub struct Packer {
+    /// What was packed up to `end`, and room beyond it.
     bytes: Vec<u8>,
+    end: usize,
     newest: Newest,
 }
 
 impl Packer {
     /// What was packed.
     pub(crate) fn packed(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(..self.end).unwrap_or_default()
     }
 
     /// Forgets what was packed, but not its memory.
     pub(super) fn clear(&mut self) {
-        self.bytes.clear();
+        self.end = 0;
     }
 
     /// Bytes packed so far. What follows is told without them, from `time` on: it can be unpacked alone.
     pub(super) fn begin_part(&mut self, time: Timestamp) -> usize {
         self.newest = Newest::from(time);
-        self.bytes.len()
+        self.end
     }
 
     #[inline]
     fn byte(&mut self, byte: u8) {
-        self.bytes.push(byte);
+        self.array([byte]);
     }
 
     /// Bytes as they are.
     #[inline]
     pub fn array<const N: usize>(&mut self, bytes: [u8; N]) {
-        self.bytes.extend_from_slice(&bytes);
+        self.first_of(N, bytes);
+    }
+
+    fn slice(&mut self, bytes: &[u8]) {
+        let (arrays, rest) = bytes.as_chunks::<8>();
+        arrays.iter().for_each(|array| self.array(*array));
+        rest.iter().for_each(|byte| self.byte(*byte));
+    }
+
+    /// Writes all of the bytes and keeps the first ones.
+    #[inline]
+    fn first_of<const N: usize>(&mut self, kept: usize, bytes: [u8; N]) {
+        let room = self.bytes.get_mut(self.end..);
+        match room.and_then(<[u8]>::first_chunk_mut) {
+            Some(room) => *room = bytes,
+            None => self.make_room(&bytes),
+        }
+        self.end += kept;
+    }
+
+    #[cold]
+    fn make_room(&mut self, bytes: &[u8]) {
+        self.bytes.truncate(self.end);
+        self.bytes.extend_from_slice(bytes);
+        self.bytes.resize((2 * self.bytes.len()).max(1 << 10), 0);
     }
 
     /// Seven bits a byte; the zeros at the first byte's low end say how many bytes follow, so that all are written and read at once.
     #[inline]
     fn number(&mut self, number: u64) {
+        if number < 0x80 {
+            self.byte((number << 1 | 1) as u8);
+        } else {
+            self.long_number(number);
+        }
+    }
+
+    fn long_number(&mut self, number: u64) {
         let length = (70 - (number | 1).leading_zeros()) / 7;
         if length > 8 {
             self.byte(0);
             self.array(number.to_le_bytes());
             return;
         }
-        let end = self.bytes.len() + length as usize;
-        self.array((number << length | 1 << (length - 1)).to_le_bytes());
-        self.bytes.truncate(end);
+        let word = number << length | 1 << (length - 1);
+        self.first_of(length as usize, word.to_le_bytes());
     }
 
     /// Small where it is near zero, on either side.
@@ -132,6 +165,10 @@ impl<'a> Unpacker<'a> {
             Some(chunk) => u64::from_le_bytes(*chunk),
             None => self.last_word(),
         };
+        if word & 1 != 0 {
+            self.bytes = self.bytes.get(1..).unwrap_or_default();
+            return word >> 1 & 0x7f;
+        }
         let length = (word as u8).trailing_zeros() + 1;
         if length > 8 {
             self.byte();
@@ -164,6 +201,18 @@ pub trait Packed: Sized {
     fn pack(&self, into: &mut Packer);
     /// Takes the next value, which has to be of this type.
     fn unpack(from: &mut Unpacker<'_>) -> Self;
+
+    /// Packs it where it is known not to be its type's default.
+    #[inline]
+    fn pack_unusual(&self, into: &mut Packer) {
+        self.pack(into);
+    }
+
+    /// Takes the next value, which is known not to be its type's default.
+    #[inline]
+    fn unpack_unusual(from: &mut Unpacker<'_>) -> Self {
+        Self::unpack(from)
+    }
 }
 
 /// Packs a struct field by field. All of its fields have to be named.
@@ -184,6 +233,55 @@ macro_rules! packed {
     };
 }
 pub(crate) use packed;
+
+/// The default of its type.
+#[inline]
+pub(super) fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Packs a struct of which many fields are their types' defaults: bits say which ones are not. All of its fields have to be named.
+macro_rules! packed_sparsely {
+    ($name:ident { $($field:ident),+ $(,)? }) => {
+        impl $crate::flow::Packed for $name {
+            fn pack(&self, into: &mut $crate::flow::Packer) {
+                let Self { $($field),+ } = self;
+                let mut unusual = 0_u64;
+                let mut bit = 1_u64;
+                $(
+                    if !$crate::flow::packing::is_usual($field) {
+                        unusual |= bit;
+                    }
+                    bit <<= 1;
+                )+
+                unusual.pack(into);
+                $(
+                    if unusual & 1 != 0 {
+                        $crate::flow::Packed::pack_unusual($field, into);
+                    }
+                    unusual >>= 1;
+                )+
+                debug_assert_eq!((unusual, bit.count_ones()), (0, 1), "a bit for each field");
+            }
+
+            fn unpack(from: &mut $crate::flow::Unpacker<'_>) -> Self {
+                let mut unusual = u64::unpack(from);
+                let mut is_unusual = || {
+                    let is = unusual & 1 != 0;
+                    unusual >>= 1;
+                    is
+                };
+                Self {
+                    $($field: match is_unusual() {
+                        true => $crate::flow::Packed::unpack_unusual(from),
+                        false => Default::default(),
+                    }),+
+                }
+            }
+        }
+    };
+}
+pub(crate) use packed_sparsely;
 
 macro_rules! packed_numbers {
     ($($number:ty),+) => {
@@ -224,6 +322,12 @@ impl Packed for bool {
     fn unpack(from: &mut Unpacker<'_>) -> Self {
         from.byte() != 0
     }
+
+    fn pack_unusual(&self, _: &mut Packer) {}
+
+    fn unpack_unusual(_: &mut Unpacker<'_>) -> Self {
+        true
+    }
 }
 
 impl<T: Packed> Packed for Option<T> {
@@ -238,6 +342,18 @@ impl<T: Packed> Packed for Option<T> {
     #[inline]
     fn unpack(from: &mut Unpacker<'_>) -> Self {
         bool::unpack(from).then(|| T::unpack(from))
+    }
+
+    #[inline]
+    fn pack_unusual(&self, into: &mut Packer) {
+        if let Some(value) = self {
+            value.pack(into);
+        }
+    }
+
+    #[inline]
+    fn unpack_unusual(from: &mut Unpacker<'_>) -> Self {
+        Some(T::unpack(from))
     }
 }
 
@@ -258,7 +374,7 @@ impl<T: Packed> Packed for Vec<T> {
 impl Packed for String {
     fn pack(&self, into: &mut Packer) {
         self.len().pack(into);
-        into.bytes.extend_from_slice(self.as_bytes());
+        into.slice(self.as_bytes());
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Self {
@@ -272,7 +388,7 @@ impl Packed for String {
 impl Packed for CompactString {
     fn pack(&self, into: &mut Packer) {
         self.len().pack(into);
-        into.bytes.extend_from_slice(self.as_bytes());
+        into.slice(self.as_bytes());
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Self {
@@ -558,6 +674,40 @@ mod tests {
             Orientation::Port,
             Orientation::FirstSender,
         ]);
+    }
+
+    #[derive(Clone, Debug, Default, PartialEq)]
+    struct Sparse {
+        number: u64,
+        maybe: Option<u16>,
+        yes: bool,
+        none: Option<Timestamp>,
+        last: u32,
+    }
+    packed_sparsely!(Sparse {
+        number,
+        maybe,
+        yes,
+        none,
+        last,
+    });
+
+    #[test]
+    fn what_is_usual_takes_a_bit() {
+        let some = Sparse {
+            maybe: Some(0),
+            yes: true,
+            ..Sparse::default()
+        };
+        let all = Sparse {
+            number: u64::MAX,
+            none: Some(Timestamp::default()),
+            last: 3,
+            ..some.clone()
+        };
+        assert_eq!(comes_back(&[Sparse::default()]).len(), 1);
+        assert_eq!(comes_back(std::slice::from_ref(&some)).len(), 2);
+        comes_back(&[all.clone(), some, Sparse::default(), all]);
     }
 
     #[test]

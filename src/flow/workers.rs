@@ -44,19 +44,19 @@ impl Parcel {
     }
 
     fn deliver<R: StreamReader>(&mut self, table: &mut Table<R>) {
-        for item in self.items.drain(..) {
+        for item in &self.items {
             match item {
-                Item::Segment {
-                    mut segment,
-                    at,
-                    len,
-                } => {
-                    segment.payload = self.bytes.get(at..at + len).unwrap_or_default();
-                    table.take(&segment);
+                Item::Segment { segment, at, len } => {
+                    let payload = self.bytes.get(*at..at + len);
+                    table.take(&Segment {
+                        payload: payload.unwrap_or_default(),
+                        ..*segment
+                    });
                 }
-                Item::Quote(quote) => table.take_quote(&quote),
+                Item::Quote(quote) => table.take_quote(quote),
             }
         }
+        self.items.clear();
         self.bytes.clear();
     }
 }

@@ -139,11 +139,14 @@ mod bits {
     pub(super) const LAST_ACTIVITY: u16 = 1 << 12;
     pub(super) const INTERFACE: u16 = 1 << 13;
     pub(super) const PROBES: u16 = 1 << 14;
+    /// The packet before it is the one that was packed before it, and both have the same last activity.
+    pub(super) const AS_BEFORE: u16 = 1 << 15;
 }
 
 /// The packets of a history are most of what is packed: what is there in all of them goes at once, the rest where there is any.
-impl Packed for Packet {
-    fn pack(&self, into: &mut Packer) {
+impl Packet {
+    /// Packs it; `before` is the one that was packed before it.
+    pub(in crate::flow) fn pack_after(&self, before: Option<&Self>, into: &mut Packer) {
         let Self {
             time,
             frame,
@@ -168,7 +171,11 @@ impl Packed for Packet {
             probes_since_activity,
         } = *self;
         let bit = |set: bool, bit: u16| if set { bit } else { 0 };
+        let as_before = before.is_some_and(|before| {
+            previous_packet == Some(before.time) && last_activity == before.last_activity
+        });
         let bits = kind as u16
+            | bit(as_before, bits::AS_BEFORE)
             | bit(from == Peer::Server, bits::FROM_SERVER)
             | bit(dont_fragment, bits::DONT_FRAGMENT)
             | bit(has_options, bits::HAS_OPTIONS)
@@ -209,8 +216,10 @@ impl Packed for Packet {
         pack_some(ip_id, into);
         pack_some(timestamps, into);
         pack_some(src_mac, into);
-        pack_some(previous_packet, into);
-        pack_some(last_activity, into);
+        if !as_before {
+            pack_some(previous_packet, into);
+            pack_some(last_activity, into);
+        }
         pack_some((interface != 0).then_some(interface), into);
         pack_some(
             (probes_since_activity != 0).then_some(probes_since_activity),
@@ -218,7 +227,8 @@ impl Packed for Packet {
         );
     }
 
-    fn unpack(from: &mut Unpacker<'_>) -> Self {
+    /// The next packet.
+    pub(in crate::flow) fn unpack_after(before: Option<&Self>, from: &mut Unpacker<'_>) -> Self {
         let [
             b0,
             b1,
@@ -239,6 +249,7 @@ impl Packed for Packet {
         ] = from.array();
         let bits = u16::from_le_bytes([b0, b1]);
         let has = |bit: u16| bits & bit != 0;
+        let before = before.filter(|_| has(bits::AS_BEFORE));
         Self {
             time: Packed::unpack(from),
             frame: Packed::unpack(from),
@@ -260,8 +271,14 @@ impl Packed for Packet {
             traffic_class,
             timestamps: has(bits::TIMESTAMPS).then(|| Packed::unpack(from)),
             src_mac: has(bits::SRC_MAC).then(|| Packed::unpack(from)),
-            previous_packet: has(bits::PREVIOUS_PACKET).then(|| Packed::unpack(from)),
-            last_activity: has(bits::LAST_ACTIVITY).then(|| Packed::unpack(from)),
+            previous_packet: match before {
+                Some(before) => Some(before.time),
+                None => has(bits::PREVIOUS_PACKET).then(|| Packed::unpack(from)),
+            },
+            last_activity: match before {
+                Some(before) => before.last_activity,
+                None => has(bits::LAST_ACTIVITY).then(|| Packed::unpack(from)),
+            },
             interface: match has(bits::INTERFACE) {
                 true => Packed::unpack(from),
                 false => 0,
