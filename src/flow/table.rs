@@ -1,5 +1,6 @@
 //! All connections of a capture, found by their 4-tuple and numbered as Wireshark numbers `tcp.stream`.
 
+mod keeping;
 mod memory;
 #[cfg(test)]
 mod packing_tests;
@@ -12,6 +13,7 @@ use std::net::IpAddr;
 
 use ahash::RandomState;
 
+use self::keeping::Packing;
 use self::refusals::is_plain_refusal;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::archive::Archive;
@@ -28,8 +30,6 @@ use crate::wire::{Addresses, IcmpQuote, Segment, SeqNumber, TcpFlags};
 
 /// Histories whose memory waits for new connections.
 const SPARE_HISTORIES: usize = 256;
-/// Connections that stay whole after their close: what comes late mostly comes at once.
-const JUST_CLOSED: usize = 32;
 
 /// What stays of a connection that was folded or forgotten: enough to number later packets of its 4-tuple.
 #[derive(Clone, Copy, Debug)]
@@ -39,15 +39,6 @@ struct Remnant {
     /// Base sequence numbers of the key's first and second end (Wireshark's rule of port re-use).
     bases: [Option<SeqNumber>; 2],
     refused: bool,
-}
-
-/// Which connections are [packed](Kept).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Packing {
-    /// Those that have closed.
-    Closed,
-    /// None: connections are asked for at any time, which would unpack them each time.
-    Nothing,
 }
 
 /// All connections. `R` reads their dialogues.
@@ -62,7 +53,7 @@ pub struct Table<R: StreamReader> {
     /// Connections whose 4-tuple was used again: no packet can reach them any more.
     replaced: Vec<Kept<R>>,
     closed: VecDeque<u32>,
-    /// Closed or touched again since, to be packed soon; at most [`JUST_CLOSED`].
+    /// Closed or touched again since, to be packed soon; a few.
     just_closed: VecDeque<u32>,
     packing: Packing,
     archive: Archive<R::Item>,
@@ -406,52 +397,6 @@ impl<R: StreamReader> Table<R> {
         }
         self.kept.push(connection);
         (self.kept.len() - 1) as u32
-    }
-
-    fn kept(&self, index: u32) -> Option<&Kept<R>> {
-        self.kept.get(index as usize)?.as_ref()
-    }
-
-    fn whole_ref(&self, index: u32) -> Option<&Connection<R>> {
-        self.kept(index)?.as_whole()
-    }
-
-    /// A connection for changing; whole again if it was packed.
-    fn whole_mut(&mut self, index: u32) -> Option<&mut Connection<R>> {
-        if let Some(Kept::Settled(_)) = self.kept(index) {
-            self.unpack(index);
-        }
-        match self.kept.get_mut(index as usize)?.as_mut()? {
-            Kept::Whole(connection) => Some(connection),
-            Kept::Settled(_) => None,
-        }
-    }
-
-    /// Makes a connection whole again, for a while.
-    #[cold]
-    fn unpack(&mut self, index: u32) {
-        if let Some(slot) = self.kept.get_mut(index as usize) {
-            let archive = &mut self.archive;
-            *slot = slot
-                .take()
-                .map(|kept| Kept::Whole(kept.into_whole(archive)));
-            self.pack_later(index);
-        }
-    }
-
-    fn pack_later(&mut self, index: u32) {
-        if self.packing == Packing::Nothing {
-            return;
-        }
-        self.just_closed.push_back(index);
-        if self.just_closed.len() > JUST_CLOSED
-            && let Some(oldest) = self.just_closed.pop_front()
-            && oldest != index
-            && let Some(slot) = self.kept.get_mut(oldest as usize)
-        {
-            let archive = &mut self.archive;
-            *slot = slot.take().map(|kept| kept.into_settled(archive));
-        }
     }
 }
 
