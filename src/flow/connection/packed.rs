@@ -187,29 +187,14 @@ impl Packet {
             | bit(last_activity.is_some(), bits::LAST_ACTIVITY)
             | bit(interface != 0, bits::INTERFACE)
             | bit(probes_since_activity != 0, bits::PROBES);
-        let [b0, b1] = bits.to_le_bytes();
-        let [f0, f1] = flags.0.to_le_bytes();
-        let [w0, w1] = window.to_le_bytes();
-        let [s0, s1, s2, s3] = seq.0.to_le_bytes();
-        let [a0, a1, a2, a3] = ack.0.to_le_bytes();
-        into.array([
-            b0,
-            b1,
-            f0,
-            f1,
-            w0,
-            w1,
-            ttl.0,
-            traffic_class,
-            s0,
-            s1,
-            s2,
-            s3,
-            a0,
-            a1,
-            a2,
-            a3,
-        ]);
+        let always = u128::from(bits)
+            | u128::from(flags.0) << 16
+            | u128::from(window) << 32
+            | u128::from(ttl.0) << 48
+            | u128::from(traffic_class) << 56
+            | u128::from(seq.0) << 64
+            | u128::from(ack.0) << 96;
+        into.array(always.to_le_bytes());
         time.pack(into);
         frame.pack(into);
         len.pack(into);
@@ -229,25 +214,8 @@ impl Packet {
 
     /// The next packet.
     pub(in crate::flow) fn unpack_after(before: Option<&Self>, from: &mut Unpacker<'_>) -> Self {
-        let [
-            b0,
-            b1,
-            f0,
-            f1,
-            w0,
-            w1,
-            ttl,
-            traffic_class,
-            s0,
-            s1,
-            s2,
-            s3,
-            a0,
-            a1,
-            a2,
-            a3,
-        ] = from.array();
-        let bits = u16::from_le_bytes([b0, b1]);
+        let always = u128::from_le_bytes(from.array());
+        let bits = always as u16;
         let has = |bit: u16| bits & bit != 0;
         let before = before.filter(|_| has(bits::AS_BEFORE));
         Self {
@@ -257,18 +225,18 @@ impl Packet {
                 true => Peer::Server,
                 false => Peer::Client,
             },
-            kind: PacketKind::at(b0 & 0x0f),
-            flags: TcpFlags(u16::from_le_bytes([f0, f1])),
-            seq: SeqNumber(u32::from_le_bytes([s0, s1, s2, s3])),
-            ack: SeqNumber(u32::from_le_bytes([a0, a1, a2, a3])),
+            kind: PacketKind::at(bits as u8 & 0x0f),
+            flags: TcpFlags((always >> 16) as u16),
+            seq: SeqNumber((always >> 64) as u32),
+            ack: SeqNumber((always >> 96) as u32),
             len: Packed::unpack(from),
-            window: u16::from_le_bytes([w0, w1]),
-            ttl: Ttl(ttl),
+            window: (always >> 32) as u16,
+            ttl: Ttl((always >> 48) as u8),
             ip_id: has(bits::IP_ID).then(|| Packed::unpack(from)),
             dont_fragment: has(bits::DONT_FRAGMENT),
             has_options: has(bits::HAS_OPTIONS),
             housekeeping: has(bits::HOUSEKEEPING),
-            traffic_class,
+            traffic_class: (always >> 56) as u8,
             timestamps: has(bits::TIMESTAMPS).then(|| Packed::unpack(from)),
             src_mac: has(bits::SRC_MAC).then(|| Packed::unpack(from)),
             previous_packet: match before {
@@ -295,5 +263,91 @@ impl Packet {
 fn pack_some<T: Packed>(value: Option<T>, into: &mut Packer) {
     if let Some(value) = value {
         value.pack(into);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::capture::{FrameId, FrameNumber};
+    use crate::wire::{MacAddress, Timestamps};
+
+    type Fields = (
+        (i64, u16, u32, bool, u8, u16),
+        (u32, u32, u32, u16, u8, u8),
+        (Option<u16>, Option<(u32, u32)>, Option<[u8; 6]>, u32, u16),
+        ([bool; 3], Option<i64>, Option<(i64, u32, bool)>, [bool; 2]),
+    );
+
+    /// A packet of these fields, some of them as often in the packet before.
+    fn packet(fields: Fields, before: Option<&Packet>) -> Packet {
+        let (
+            (time, capture, number, from_server, kind, flags),
+            (seq, ack, len, window, ttl, traffic_class),
+            (ip_id, clocks, mac, interface, probes_since_activity),
+            ([dont_fragment, has_options, housekeeping], previous, activity, [follows, as_idle]),
+        ) = fields;
+        let peer = |server| if server { Peer::Server } else { Peer::Client };
+        let frame = |number| FrameId {
+            capture: CaptureId(capture),
+            number: FrameNumber(number),
+        };
+        Packet {
+            time: Timestamp::from_nanos(time),
+            frame: frame(number),
+            from: peer(from_server),
+            kind: PacketKind::at(kind % 9),
+            flags: TcpFlags(flags & 0xfff),
+            seq: SeqNumber(seq),
+            ack: SeqNumber(ack),
+            len,
+            window,
+            ttl: Ttl(ttl),
+            ip_id,
+            dont_fragment,
+            has_options,
+            housekeeping,
+            traffic_class,
+            timestamps: clocks.map(|(value, echo)| Timestamps { value, echo }),
+            src_mac: mac.map(MacAddress),
+            interface,
+            previous_packet: match before {
+                Some(before) if follows => Some(before.time),
+                _ => previous.map(Timestamp::from_nanos),
+            },
+            last_activity: match before {
+                Some(before) if as_idle => before.last_activity,
+                _ => activity.map(|(time, number, server)| LastActivity {
+                    time: Timestamp::from_nanos(time),
+                    frame: frame(number),
+                    from: peer(server),
+                }),
+            },
+            probes_since_activity,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_packets_come_back(all: Vec<Fields>) {
+            let mut packets: Vec<Packet> = Vec::new();
+            for fields in all {
+                packets.push(packet(fields, packets.last()));
+            }
+            let mut packer = Packer::default();
+            let mut before = None;
+            for packet in &packets {
+                packet.pack_after(before, &mut packer);
+                before = Some(packet);
+            }
+            let mut unpacker = Unpacker::new(packer.packed(), Timestamp::default());
+            let mut back: Vec<Packet> = Vec::new();
+            for _ in &packets {
+                back.push(Packet::unpack_after(back.last(), &mut unpacker));
+            }
+            prop_assert_eq!(format!("{:?}", back), format!("{:?}", packets));
+        }
     }
 }
