@@ -61,14 +61,11 @@ pub struct Judges<'a> {
 impl<'a> Judges<'a> {
     /// `connections` are all that the analyzer holds: indexes count in them.
     pub fn new(analyzer: &'a Analyzer, connections: &[Held], quality: CaptureQuality) -> Self {
-        let parts = in_parts(connections.len(), |range| {
-            let mut neighbours = Neighbours::new(quality);
-            for (index, held) in range.clone().zip(&connections[range]) {
-                neighbours.add(index, &held.outline());
-            }
-            neighbours
-        });
-        Self::knowing(analyzer, parts, quality)
+        let mut neighbours = Neighbours::new(quality);
+        for (index, held) in connections.iter().enumerate() {
+            neighbours.add(index, &held.outline());
+        }
+        Self::knowing(analyzer, [neighbours], quality)
     }
 
     fn knowing(
