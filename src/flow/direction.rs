@@ -88,15 +88,15 @@ impl TtlProfile {
 
 impl Packed for TtlProfile {
     fn pack(&self, into: &mut Packer) {
-        let counted: Vec<(Ttl, u32)> = self.counted().collect();
-        counted.pack(into);
+        self.distinct().pack(into);
+        self.counted().for_each(|value| value.pack(into));
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Self {
-        let counted = Vec::<(Ttl, u32)>::unpack(from);
         let mut profile = Self::default();
-        for (slot, counted) in profile.values.iter_mut().zip(counted) {
-            *slot = counted;
+        let counted = usize::unpack(from);
+        for value in profile.values.iter_mut().take(counted) {
+            *value = Packed::unpack(from);
         }
         profile
     }
