@@ -6,7 +6,7 @@ use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
 use crate::analysis::finding::finding;
 use crate::analysis::insight::{observation, story};
 use crate::analysis::neighbours::Neighbours;
-use crate::analysis::parts::{fill_in_parts, in_parts};
+use crate::analysis::parts::in_parts;
 use crate::analysis::watch::Watch;
 use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::{DialogueReader, Protocol, Turn};
@@ -26,8 +26,8 @@ pub type Tracked<'a> = Known<'a, DialogueReader>;
 pub struct Judged<'a> {
     /// Resets and hang-ups.
     pub findings: Vec<Finding>,
-    /// What each tells, in their order.
-    told: Vec<Option<Told<'a>>>,
+    /// What each tells, in their order and in parts.
+    told: Vec<Vec<Option<Told<'a>>>>,
 }
 
 /// What insight reads of one connection.
@@ -39,13 +39,13 @@ struct Told<'a> {
 impl<'a> Judged<'a> {
     /// How each went idle and ended.
     pub fn observations(&self) -> Vec<&IdleObservation<'a>> {
-        let told = self.told.iter().flatten();
+        let told = self.told.iter().flatten().flatten();
         told.map(|told| &told.observation).collect()
     }
 
     /// What each talked about.
     pub fn stories(&self) -> Vec<&ConnectionStory<'a>> {
-        let told = self.told.iter().flatten();
+        let told = self.told.iter().flatten().flatten();
         told.map(|told| &told.story).collect()
     }
 }
@@ -89,45 +89,43 @@ impl<'a> Judges<'a> {
         quality: CaptureQuality,
     ) -> Judged<'c> {
         let capture_end = analyzer.last.unwrap_or_default();
-        let mut all = Vec::new();
-        all.resize_with(connections.len(), || None);
-        let neighbours = fill_in_parts(&mut all, |first, part| {
+        let surveys = in_parts(connections.len(), |range| {
             let mut neighbours = Neighbours::new(quality);
-            for (index, place) in (first..).zip(part) {
-                let connection = connections[index].outline();
+            let look = |(index, held): (usize, &Held<'c>)| {
+                let connection = held.outline();
                 neighbours.add(index, &connection);
                 let turns = turns(&connection);
-                if ended_well(&connection, &turns) {
-                    *place = Some(told(&connection, turns, None, capture_end));
-                }
-            }
-            neighbours
+                ended_well(&connection, &turns).then(|| told(&connection, turns, None, capture_end))
+            };
+            let told: Vec<_> = range.clone().zip(&connections[range]).map(look).collect();
+            (neighbours, told)
         });
-        let judges = Judges::knowing(analyzer, neighbours, quality);
-        judges.judge_rest(connections, all)
+        let (neighbours, told): (Vec<_>, Vec<_>) = surveys.into_iter().unzip();
+        Judges::knowing(analyzer, neighbours, quality).judge_rest(connections, told)
     }
 
+    /// Judges those of which nothing is told yet.
     fn judge_rest<'c>(
         &self,
         connections: &[Held<'c>],
-        mut told: Vec<Option<Told<'c>>>,
+        mut told: Vec<Vec<Option<Told<'c>>>>,
     ) -> Judged<'c> {
-        let rest: Vec<usize> = (0..told.len())
-            .filter(|index| told[*index].is_none())
+        let all = told.iter().flatten().enumerate();
+        let rest: Vec<usize> = all
+            .filter(|(_, told)| told.is_none())
+            .map(|(index, _)| index)
             .collect();
-        let parts = in_parts(rest.len(), |range| {
-            let one = |&index: &usize| (index, self.judge_one(index, &connections[index].known()));
+        let judged = in_parts(rest.len(), |range| {
+            let one = |&index: &usize| self.judge_one(index, &connections[index].known());
             rest[range].iter().map(one).collect::<Vec<_>>()
         });
-        let mut all = Vec::new();
-        for (index, (mut findings, last)) in parts.into_iter().flatten() {
-            all.append(&mut findings);
-            told[index] = Some(last);
+        let mut findings = Vec::new();
+        let places = told.iter_mut().flatten().filter(|told| told.is_none());
+        for (place, (mut found, told)) in places.zip(judged.into_iter().flatten()) {
+            findings.append(&mut found);
+            *place = Some(told);
         }
-        Judged {
-            findings: all,
-            told,
-        }
+        Judged { findings, told }
     }
 
     fn judge_one<'c>(&self, index: usize, connection: &Tracked<'c>) -> (Vec<Finding>, Told<'c>) {

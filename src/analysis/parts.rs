@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Builder;
 
 /// Connections in a part: a second thread pays from the second part on. Parts do not depend on the number of cores, so neither does
@@ -11,38 +11,20 @@ const PART: usize = 2_048;
 
 /// Does `work` on every part of `0..count`; the results are in the order of the parts.
 pub fn in_parts<T: Send>(count: usize, work: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
-    let parts = (0..count.div_ceil(PART)).map(|part| part * PART..count.min((part + 1) * PART));
-    each(parts, work)
-}
-
-/// Does `work` on every part of `places`, of which it is told where the first one is; the results are in the order of the parts.
-pub fn fill_in_parts<P: Send, T: Send>(
-    places: &mut [P],
-    work: impl Fn(usize, &mut [P]) -> T + Sync,
-) -> Vec<T> {
-    let parts = places.chunks_mut(PART).enumerate();
-    each(parts, |(part, places)| work(part * PART, places))
-}
-
-fn each<P: Send, T: Send>(
-    parts: impl ExactSizeIterator<Item = P> + Send,
-    work: impl Fn(P) -> T + Sync,
-) -> Vec<T> {
+    let parts = count.div_ceil(PART);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let helpers = cores.min(parts.len()).saturating_sub(1);
-    let waiting = Mutex::new(parts.enumerate());
-    let next = || {
-        waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .next()
-    };
+    let helpers = cores.min(parts).saturating_sub(1);
+    let next = AtomicUsize::new(0);
     let work_through = || {
         let mut done = Vec::new();
-        while let Some((place, part)) = next() {
-            done.push((place, work(part)));
+        loop {
+            let part = next.fetch_add(1, Ordering::Relaxed);
+            if part >= parts {
+                return done;
+            }
+            let start = part * PART;
+            done.push((part, work(start..count.min(start + PART))));
         }
-        done
     };
     let mut done = std::thread::scope(|scope| {
         // Where the system gives no more threads, this one does all.
@@ -55,7 +37,7 @@ fn each<P: Send, T: Send>(
         }
         done
     });
-    done.sort_by_key(|(place, _)| *place);
+    done.sort_by_key(|(part, _)| *part);
     done.into_iter().map(|(_, result)| result).collect()
 }
 
@@ -86,15 +68,6 @@ mod tests {
             let parts = in_parts(count, |range| range.collect::<Vec<_>>());
             let all: Vec<usize> = parts.into_iter().flatten().collect();
             assert_eq!(all, (0..count).collect::<Vec<_>>());
-            let mut places = vec![0; count];
-            let sums = fill_in_parts(&mut places, |first, part| {
-                part.iter_mut()
-                    .zip(first..)
-                    .for_each(|(place, index)| *place += index);
-                part.len()
-            });
-            assert_eq!(places, all);
-            assert_eq!(sums.iter().sum::<usize>(), count);
         }
     }
 }
