@@ -257,6 +257,9 @@ impl Tls {
         let Some(first) = hello::read(&message) else {
             return;
         };
+        if matches!(first, First::Client(_)) && from != ledger.requester {
+            self.turn_round(ledger);
+        }
         note_hello(from, &first, ledger);
         self.application = match ledger.tls().alpn.iter().any(|p| p == "h2") {
             true => Application::PerhapsHttp2,
@@ -269,6 +272,15 @@ impl Tls {
                 Some(_) => Version::Hidden,
                 None => self.version,
             };
+        }
+    }
+
+    /// The roles were guessed wrong: what was said so far belongs to no message that goes on.
+    fn turn_round(&mut self, ledger: &mut Ledger) {
+        ledger.unframe();
+        self.turns = Turns::default();
+        for side in &mut self.sides {
+            side.part_of = None;
         }
     }
 

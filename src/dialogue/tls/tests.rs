@@ -210,3 +210,35 @@ proptest::proptest! {
         Script::to(443).client_cut(start, cut).server(bytes.clone()).gap(Server, 9).client(bytes).read(|n| n % 7 + 1);
     }
 }
+
+/// A message that began in one direction does not end in the other.
+#[test]
+fn a_late_hello_of_the_other_side_turns_the_roles_round() {
+    let hello = client_hello();
+    let unread = vec![0x94; 200];
+    let begun = [record(20, &[1]), data(23), data(447)].concat();
+    let dialogue = Script::to(443)
+        .client(&hello[..11])
+        .client_cut(&unread, 4_000)
+        .gap(Client, 6_000)
+        .client(&begun[..99])
+        .server(&unread)
+        .server(&hello[..15])
+        .gap(Server, 1_900)
+        .server(unread)
+        .dialogue();
+    assert_eq!(dialogue.requester, Server);
+    for exchange in &dialogue.recent {
+        for message in [Some(exchange.request), exchange.response]
+            .into_iter()
+            .flatten()
+        {
+            assert!(message.start.offset <= message.end.offset);
+            assert!(
+                message
+                    .expected_end
+                    .is_none_or(|end| end >= message.end.offset)
+            );
+        }
+    }
+}
