@@ -71,7 +71,7 @@ struct Desk {
     emptied: Vec<Parcel>,
     /// No more parcels come.
     over: bool,
-    /// A thread panicked: its table is not to be waited for.
+    /// A thread panicked: nobody works any more.
     failed: bool,
 }
 
@@ -111,10 +111,9 @@ impl<R: StreamReader> Shared<R> {
 
     /// Takes what is claimed.
     fn work(&self, table: usize, mut parcels: VecDeque<Parcel>) {
-        let mut turn = Turn {
+        let _working = Working {
             shared: self,
             table,
-            done: false,
         };
         let mut tracked = self.tables[table]
             .lock()
@@ -124,7 +123,6 @@ impl<R: StreamReader> Shared<R> {
         }
         drop(tracked);
         self.desk().emptied.extend(parcels);
-        turn.done = true;
     }
 
     /// Works until no more parcels come.
@@ -159,18 +157,17 @@ impl<R: StreamReader> Shared<R> {
     }
 }
 
-/// A thread's turn at a table; over in any case when it is dropped.
-struct Turn<'a, R: StreamReader> {
+/// A thread works on a table until this is dropped, by a panic at the latest.
+struct Working<'a, R: StreamReader> {
     shared: &'a Shared<R>,
     table: usize,
-    done: bool,
 }
 
-impl<R: StreamReader> Drop for Turn<'_, R> {
+impl<R: StreamReader> Drop for Working<'_, R> {
     fn drop(&mut self) {
         let mut desk = self.shared.desk();
         desk.busy[self.table] = false;
-        desk.failed |= !self.done;
+        desk.failed |= std::thread::panicking();
         drop(desk);
         self.shared.changed.notify_all();
     }
@@ -240,6 +237,17 @@ impl<R: StreamReader + 'static> Workers<R> {
         if parcel.is_full() {
             self.send(table);
             self.shared.work_down_to(WAITING * self.threads.len());
+            if self.shared.desk().failed {
+                // What is read from now on would only pile up.
+                self.join();
+            }
+        }
+    }
+
+    /// Waits for the threads to end. A panic of one of them goes on here.
+    fn join(&mut self) {
+        for thread in self.threads.drain(..) {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic));
         }
     }
 
@@ -261,9 +269,7 @@ impl<R: StreamReader + 'static> Workers<R> {
         self.shared.desk().over = true;
         self.shared.changed.notify_all();
         self.shared.work_down_to(0);
-        for thread in self.threads {
-            thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-        }
+        self.join();
         tables_of(self.shared)
     }
 }
@@ -357,7 +363,7 @@ mod tests {
         }
     }
 
-    /// It would have to wait for ever for the table that panicked.
+    /// It would otherwise wait for ever for the table that panicked, or keep for it whatever is read.
     #[test]
     #[should_panic(expected = "broken")]
     fn a_panic_comes_through() {
@@ -367,9 +373,8 @@ mod tests {
             .payload("x")
             .trace();
         let mut workers = Workers::start(tables(1), 2).unwrap();
-        for _ in 0..20 * SEGMENTS {
+        loop {
             trace.segments(|segment| workers.take(0, segment));
         }
-        workers.finish();
     }
 }
