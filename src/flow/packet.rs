@@ -127,13 +127,13 @@ pub struct History {
     /// Where the next packet goes once the ring part is full.
     next: usize,
     skipped: u64,
-    newest: Newest,
+    marks: Marks,
 }
 
 /// Marks of the newest packets: to most packets, none of them is alike, and that is told without a look at them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Newest {
-    marks: [u32; History::NEWEST],
+struct Marks {
+    of: [u32; History::NEWEST],
     next: usize,
 }
 
@@ -149,7 +149,7 @@ impl Packed for History {
             packets,
             next,
             skipped,
-            newest,
+            marks,
         } = self;
         packets.len().pack(into);
         let mut before = None;
@@ -159,7 +159,7 @@ impl Packed for History {
         }
         next.pack(into);
         skipped.pack(into);
-        newest.next.pack(into);
+        marks.next.pack(into);
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Self {
@@ -172,16 +172,16 @@ impl Packed for History {
             packets,
             next: Packed::unpack(from),
             skipped: Packed::unpack(from),
-            newest: Newest::default(),
+            marks: Marks::default(),
         };
         let newest: usize = Packed::unpack(from);
         for age in (0..Self::NEWEST).rev() {
             let older = history.newest_but(age);
             let mark = older.map_or(0, |packet| mark(packet.from, packet.flags, packet.seq));
             let place = (newest + Self::NEWEST - age) % Self::NEWEST;
-            history.newest.marks[place] = mark;
+            history.marks.of[place] = mark;
         }
-        history.newest.next = newest;
+        history.marks.next = newest;
         history
     }
 }
@@ -199,17 +199,17 @@ impl History {
     pub fn is_new(&self, from: Peer, flags: TcpFlags, seq: SeqNumber) -> bool {
         let mark = mark(from, flags, seq);
         // Without a way out, all are compared at once.
-        self.newest
-            .marks
+        self.marks
+            .of
             .iter()
             .fold(true, |new, other| new & (*other != mark))
     }
 
     /// Remembers a packet; forgets the oldest one that is not among the first.
     pub fn push(&mut self, packet: Packet) {
-        let newest = &mut self.newest;
-        newest.next = (newest.next + 1) % Self::NEWEST;
-        newest.marks[newest.next] = mark(packet.from, packet.flags, packet.seq);
+        let marks = &mut self.marks;
+        marks.next = (marks.next + 1) % Self::NEWEST;
+        marks.of[marks.next] = mark(packet.from, packet.flags, packet.seq);
         if self.packets.len() < Self::KEPT {
             self.packets.push(packet);
             return;

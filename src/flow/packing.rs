@@ -11,6 +11,8 @@ mod values;
 pub(super) use structs::is_usual;
 pub(crate) use structs::{packed, packed_names, packed_sparsely};
 
+use std::borrow::Cow;
+
 use crate::time::Timestamp;
 use crate::wire::MacAddress;
 
@@ -69,8 +71,10 @@ impl Packer {
         self.first_of(N, bytes);
     }
 
-    fn slice(&mut self, bytes: &[u8]) {
-        let (arrays, rest) = bytes.as_chunks::<8>();
+    /// Text as it is, its length before it.
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        let (arrays, rest) = text.as_bytes().as_chunks::<8>();
         arrays.iter().for_each(|array| self.array(*array));
         rest.iter().for_each(|byte| self.byte(*byte));
     }
@@ -188,6 +192,13 @@ impl<'a> Unpacker<'a> {
             .zip(self.bytes)
             .for_each(|(byte, left)| *byte = *left);
         u64::from_le_bytes(word)
+    }
+
+    fn text(&mut self) -> Cow<'a, str> {
+        let length = usize::try_from(self.number()).unwrap_or(usize::MAX);
+        let (text, rest) = self.bytes.split_at_checked(length).unwrap_or_default();
+        self.bytes = rest;
+        String::from_utf8_lossy(text)
     }
 
     #[inline]

@@ -8,7 +8,7 @@ use crate::flow::key::{Key, KeyV4, KeyV6};
 /// Where a connection is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    Whole(u32),
+    Kept(u32),
     Remnant(u32),
 }
 
@@ -17,14 +17,14 @@ const REMNANT_BIT: u32 = 1 << 31;
 impl Place {
     const fn pack(self) -> u32 {
         match self {
-            Self::Whole(index) => index,
+            Self::Kept(index) => index,
             Self::Remnant(index) => index | REMNANT_BIT,
         }
     }
 
     const fn unpack(word: u32) -> Self {
         if word & REMNANT_BIT == 0 {
-            Self::Whole(word)
+            Self::Kept(word)
         } else {
             Self::Remnant(word & !REMNANT_BIT)
         }

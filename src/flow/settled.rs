@@ -1,6 +1,6 @@
 //! Connections as a table keeps them: whole while packets are expected, packed once both sides have closed.
 //!
-//! A closed connection is needed for the report and for the few packets that may still come. Packed it takes a quarter of its memory,
+//! A closed connection is needed for the report and for the few packets that may still come. Packed it takes a third of its memory,
 //! and most of a large capture's connections are closed. Nothing is lost by it: a late packet finds the connection as it was.
 
 use std::borrow::Cow;

@@ -117,7 +117,7 @@ impl<R: StreamReader> Table<R> {
         let opens = opens_anew(flags);
         let index = match self.places.find(&key) {
             None => self.open(key, segment, flags),
-            Some(Place::Whole(index)) => {
+            Some(Place::Kept(index)) => {
                 if opens && is_reused(self.whole_mut(index)?, segment) {
                     self.reopen(key, index, segment, flags)
                 } else {
@@ -133,7 +133,7 @@ impl<R: StreamReader> Table<R> {
     fn take_broken(&mut self, key: Key, segment: &Segment<'_>) {
         let index = match self.places.find(&key) {
             None => self.open(key, segment, TcpFlags::default()),
-            Some(Place::Whole(index)) => {
+            Some(Place::Kept(index)) => {
                 let reused = opens_anew(segment.flag_bits)
                     && self
                         .whole_mut(index)
@@ -155,7 +155,7 @@ impl<R: StreamReader> Table<R> {
     pub fn take_quote(&mut self, quote: &IcmpQuote) {
         let (key, _) = Key::new(&quote.addresses, quote.src_port, quote.dst_port);
         match self.places.find(&key) {
-            Some(Place::Whole(index)) => {
+            Some(Place::Kept(index)) => {
                 let quoted = (quote.addresses.src(), quote.src_port);
                 if let Some(connection) = self.whole_mut(index) {
                     let about = if connection.client == quoted {
@@ -318,7 +318,7 @@ impl<R: StreamReader> Table<R> {
     fn open(&mut self, key: Key, segment: &Segment<'_>, flags: TcpFlags) -> u32 {
         let connection = self.new_connection(segment, flags);
         let index = self.place(connection, segment.frame);
-        self.places.insert(key, Place::Whole(index));
+        self.places.insert(key, Place::Kept(index));
         self.make_room(index);
         index
     }
@@ -375,7 +375,7 @@ impl<R: StreamReader> Table<R> {
         let mut connection = self.new_connection(segment, flags);
         connection.streams.push((remnant.capture, remnant.stream));
         let index = self.store(connection);
-        self.places.insert(key, Place::Whole(index));
+        self.places.insert(key, Place::Kept(index));
         self.make_room(index);
         index
     }

@@ -7,9 +7,10 @@ mod cluster;
 mod explanation;
 mod telling;
 
+use std::net::{IpAddr, SocketAddr};
+
 use ahash::RandomState;
 use hashbrown::HashMap;
-use std::net::{IpAddr, SocketAddr};
 
 use crate::flow::Peer;
 use crate::insight::matching::{Measured, matches};

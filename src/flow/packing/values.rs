@@ -100,29 +100,21 @@ impl<T: Packed> Packed for Vec<T> {
 /// Text as it is.
 impl Packed for String {
     fn pack(&self, into: &mut Packer) {
-        self.len().pack(into);
-        into.slice(self.as_bytes());
+        into.text(self);
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Self {
-        let length = usize::unpack(from);
-        let (text, rest) = from.bytes.split_at_checked(length).unwrap_or_default();
-        from.bytes = rest;
-        Self::from_utf8_lossy(text).into_owned()
+        from.text().into_owned()
     }
 }
 
 impl Packed for CompactString {
     fn pack(&self, into: &mut Packer) {
-        self.len().pack(into);
-        into.slice(self.as_bytes());
+        into.text(self);
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Self {
-        let length = usize::unpack(from);
-        let (text, rest) = from.bytes.split_at_checked(length).unwrap_or_default();
-        from.bytes = rest;
-        Self::from_utf8_lossy(text)
+        from.text().into()
     }
 }
 

@@ -145,7 +145,7 @@ impl<R: StreamReader> Table<R> {
     /// Forgets the oldest remnants. A later packet of theirs opens a stream that Wireshark would count to the old one.
     fn forget_numbers(&mut self, oldest: usize) {
         self.places.retain(|place| match place {
-            Place::Whole(_) => Some(place),
+            Place::Kept(_) => Some(place),
             Place::Remnant(index) => index.checked_sub(oldest as u32).map(Place::Remnant),
         });
         self.remnants.drain(..oldest);
