@@ -89,6 +89,41 @@ impl Assembler {
         end.saturating_sub(next).saturating_sub(held)
     }
 
+    /// The number after the newest byte that was seen.
+    pub fn is_at(&self, seq: SeqNumber) -> bool {
+        self.next.is_some_and(|(next, _)| next == seq)
+    }
+
+    /// The number lies beyond all that was seen.
+    pub fn is_before(&self, ack: SeqNumber) -> bool {
+        self.next.is_none_or(|(next, _)| ack.is_after(next))
+    }
+
+    /// Something of it was seen or acknowledged.
+    pub fn has_begun(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// Takes payload that begins [here](Self::is_at), where nothing [is waited for](Self::is_at_rest).
+    #[inline]
+    pub fn go_on<R: StreamReader>(
+        &mut self,
+        from: Peer,
+        segment: &Segment<'_>,
+        reader: &mut R,
+    ) -> Activity {
+        let (next_seq, next) = self.next.unwrap_or((segment.seq, 0));
+        let (at, cut) = place(segment, next);
+        let end = next.saturating_add(u64::from(segment.payload_len));
+        self.next = Some((next_seq + segment.payload_len, end));
+        reader.data(StreamBytes {
+            from,
+            at,
+            bytes: segment.payload,
+            cut,
+        })
+    }
+
     /// Takes a segment's payload.
     pub fn take<R: StreamReader>(
         &mut self,

@@ -5,6 +5,7 @@ mod activity;
 mod packed;
 mod phases;
 mod reset;
+mod steady;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -97,6 +98,8 @@ pub struct Connection<R: StreamReader> {
     pending_survival: Option<SurvivedIdle>,
     pending_acks: Both<Option<(SeqNumber, Timestamp)>>,
     wireshark_base: Both<Option<SeqNumber>>,
+    /// [`is_under_way`](Self::is_under_way) as of the newest packet that was not [the next one](Self::is_next).
+    under_way: bool,
 }
 
 impl<R: StreamReader> Connection<R> {
@@ -143,6 +146,7 @@ impl<R: StreamReader> Connection<R> {
             pending_survival: None,
             pending_acks: Both::default(),
             wireshark_base: Both::default(),
+            under_way: false,
         }
     }
 
@@ -209,7 +213,19 @@ impl<R: StreamReader> Connection<R> {
     }
 
     /// Takes one segment. Returns what it was.
+    #[inline]
     pub(super) fn take(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> Taken {
+        if self.under_way && self.is_next(from, flags, segment) {
+            self.take_next(from, flags, segment);
+            return Taken::Next;
+        }
+        let taken = self.take_any(from, flags, segment);
+        self.under_way = self.is_under_way();
+        taken
+    }
+
+    /// Takes a segment, whatever it is.
+    fn take_any(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> Taken {
         self.observe_wireshark_base(from, flags, segment);
         if self.is_second_sighting(from, flags, segment) {
             self.duplicates += 1;
@@ -408,12 +424,6 @@ impl<R: StreamReader> Connection<R> {
 
     /// Moves SND.NXT, and measures the round trip where it does.
     fn advance(&mut self, packet: &Packet) {
-        // Its acknowledgement was captured before it: a later one says nothing of the round trip.
-        let acknowledged = self
-            .directions
-            .of(packet.from.other())
-            .ack
-            .is_some_and(|ack| !packet.end().is_after(ack));
         let direction = self.directions.of_mut(packet.from);
         let end = packet.end();
         let first_fin = direction.fin.is_some_and(|fin| fin.frame == packet.frame);
@@ -424,17 +434,22 @@ impl<R: StreamReader> Connection<R> {
             Some(next) if !end.is_after(next) => {
                 direction.out_of_order += u32::from(packet.kind == PacketKind::Data);
             }
-            _ => {
-                direction.snd_nxt = Some(end);
-                if end != packet.seq && !acknowledged && self.pending_acks.of(packet.from).is_none()
-                {
-                    *self.pending_acks.of_mut(packet.from) = Some((end, packet.time));
-                }
-            }
+            _ => self.advance_to(end, packet),
         }
         if packet.kind == PacketKind::Retransmission {
             // Karn: a retransmitted segment's acknowledgement says nothing of the round trip.
             *self.pending_acks.of_mut(packet.from) = None;
+        }
+    }
+
+    fn advance_to(&mut self, end: SeqNumber, packet: &Packet) {
+        let (own, other) = self.directions.own_and_other_mut(packet.from);
+        own.snd_nxt = Some(end);
+        // Its acknowledgement was captured before it: a later one says nothing of the round trip.
+        let acknowledged = other.ack.is_some_and(|ack| !end.is_after(ack));
+        let pending = self.pending_acks.of_mut(packet.from);
+        if end != packet.seq && !acknowledged && pending.is_none() {
+            *pending = Some((end, packet.time));
         }
     }
 
@@ -452,7 +467,9 @@ impl<R: StreamReader> Connection<R> {
 /// What a segment turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// A packet of the connection.
+    /// The next packet of a conversation that goes on as before.
+    Next,
+    /// Another packet of the connection.
     Packet,
     /// A second sighting of one.
     Duplicate,

@@ -376,6 +376,22 @@ impl<T> Both<T> {
         }
     }
 
+    /// One peer's, and the other's.
+    pub const fn own_and_other(&self, peer: Peer) -> (&T, &T) {
+        match peer {
+            Peer::Client => (&self.client, &self.server),
+            Peer::Server => (&self.server, &self.client),
+        }
+    }
+
+    /// The same for changing.
+    pub const fn own_and_other_mut(&mut self, peer: Peer) -> (&mut T, &mut T) {
+        match peer {
+            Peer::Client => (&mut self.client, &mut self.server),
+            Peer::Server => (&mut self.server, &mut self.client),
+        }
+    }
+
     /// Client and server exchanged.
     pub fn swap(&mut self) {
         std::mem::swap(&mut self.client, &mut self.server);

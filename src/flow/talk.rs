@@ -80,6 +80,30 @@ impl<R: StreamReader> Talk<R> {
         novelty
     }
 
+    /// Both directions have begun, somebody reads, and nothing is held back or waited for.
+    pub fn flows(&self) -> bool {
+        let flows = |peer: &Peer| self.of(*peer).has_begun() && self.of(*peer).is_at_rest();
+        self.reader.is_some() && PEERS.iter().all(flows)
+    }
+
+    /// While all [flows](Self::flows): the segment follows on what was seen, and acknowledges no more than that.
+    #[inline]
+    pub fn goes_on(&self, from: Peer, segment: &Segment<'_>) -> bool {
+        let (own, other) = self.directions.own_and_other(from);
+        own.is_at(segment.seq) && !other.is_before(segment.ack)
+    }
+
+    /// Takes payload that [goes on](Self::goes_on).
+    #[inline]
+    pub fn go_on(&mut self, from: Peer, segment: &Segment<'_>) -> Activity {
+        let (own, other) = self.directions.own_and_other_mut(from);
+        own.sees(other.seen());
+        match self.reader.as_mut() {
+            Some(reader) => own.go_on(from, segment, reader.as_mut()),
+            None => Activity::Application,
+        }
+    }
+
     /// A direction ended with FIN.
     pub fn fin(&mut self, from: Peer, at: Mark, server_port: u16) {
         let reader = self

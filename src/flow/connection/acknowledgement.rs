@@ -65,6 +65,11 @@ impl<R: StreamReader> Connection<R> {
                     .miss_until(packet.ack, packet.time);
             }
         }
+        self.measure_round_trip(packet);
+    }
+
+    pub(super) fn measure_round_trip(&mut self, packet: &Packet) {
+        let peer = packet.from.other();
         if let Some((end, sent)) = *self.pending_acks.of(peer)
             && !packet.ack.is_before(end)
         {
@@ -85,7 +90,7 @@ impl<R: StreamReader> Connection<R> {
     }
 
     /// A server that still holds an older connection answers a new SYN with that one's numbers (RFC 9293 section 3.10.7.4).
-    fn is_of_older_connection(&self, from: Peer) -> bool {
+    pub(super) fn is_of_older_connection(&self, from: Peer) -> bool {
         from == Peer::Server
             && self.directions.server.iss.is_none()
             && self.directions.client.iss.is_some()

@@ -34,7 +34,7 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    fn note_activity(&mut self, packet: &Packet) {
+    pub(super) fn note_activity(&mut self, packet: &Packet) {
         if let Some(pending) = self.pending_survival
             && pending.resumed_by != packet.from
         {

@@ -45,6 +45,7 @@ impl<R: StreamReader> Connection<R> {
             pending_survival,
             pending_acks,
             wireshark_base,
+            under_way: _,
         } = self;
         client.pack(into);
         server.pack(into);
@@ -103,6 +104,7 @@ impl<R: StreamReader> Connection<R> {
             pending_survival: Packed::unpack(from),
             pending_acks: Packed::unpack(from),
             wireshark_base: Packed::unpack(from),
+            under_way: false,
         }
     }
 

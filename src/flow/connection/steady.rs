@@ -1,0 +1,219 @@
+//! What nearly every packet is: the next one of a conversation that goes on.
+//!
+//! Nothing here is new: such a packet leaves whatever [`Connection::take_any`] looks after as it is, but for what is done below.
+
+use super::Connection;
+use crate::flow::direction::Both;
+use crate::flow::{Activity, Packet, PacketKind, Peer, StreamReader};
+use crate::wire::{Segment, TcpFlags};
+
+impl<R: StreamReader> Connection<R> {
+    /// The conversation is under way, nothing is missing or held back in it and nobody has ended it: until something else than
+    /// [the next packet](Self::is_next) comes, it stays so.
+    pub(super) fn is_under_way(&self) -> bool {
+        let Both { client, server } = &self.directions;
+        let bases = &self.wireshark_base;
+        self.established.is_some()
+            && self.episodes.is_empty()
+            && client.fin.is_none()
+            && server.fin.is_none()
+            && client.missing.is_none()
+            && server.missing.is_none()
+            && bases.client.is_some()
+            && bases.server.is_some()
+            && !self.is_of_older_connection(Peer::Server)
+            && self.talk.flows()
+    }
+
+    /// While the conversation [is under way](Self::is_under_way): a packet with nothing but an acknowledgement of what was seen, and
+    /// payload that follows on what was seen.
+    #[inline]
+    pub(super) fn is_next(&self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> bool {
+        const DECISIVE: TcpFlags = TcpFlags::SYN
+            .union(TcpFlags::FIN)
+            .union(TcpFlags::RST)
+            .union(TcpFlags::ACK);
+        let (own, other) = self.directions.own_and_other(from);
+        flags.0 & DECISIVE.0 == TcpFlags::ACK.0
+            && own.snd_nxt == Some(segment.seq)
+            && other
+                .snd_nxt
+                .is_some_and(|next| !segment.ack.is_after(next))
+            && self.talk.goes_on(from, segment)
+            && self.history.is_new(from, flags, segment.seq)
+    }
+
+    /// Takes [the next packet](Self::is_next).
+    pub(super) fn take_next(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) {
+        let kind = match segment.payload_len {
+            0 => PacketKind::Ack,
+            _ => PacketKind::Data,
+        };
+        let mut packet = self.remembered(from, flags, kind, segment);
+        if kind == PacketKind::Data {
+            packet.housekeeping = self.take_next_payload(&packet, segment);
+        }
+        self.take_next_acknowledgement(&packet);
+        self.count(&packet, segment);
+        if kind == PacketKind::Data {
+            self.advance_to(packet.end(), &packet);
+        }
+        if let Some(sittings) = &mut self.sittings {
+            sittings.observe(&packet, &self.directions);
+        }
+        self.history.push(packet);
+        self.last = segment.time;
+    }
+
+    /// Hands payload on. Returns whether all of it was housekeeping.
+    fn take_next_payload(&mut self, packet: &Packet, segment: &Segment<'_>) -> bool {
+        self.cut_payload |= (segment.payload.len() as u64) < u64::from(segment.payload_len);
+        self.first_to_speak.get_or_insert(packet.from);
+        match self.talk.go_on(packet.from, segment) {
+            Activity::Application => {
+                self.note_activity(packet);
+                false
+            }
+            Activity::Housekeeping => true,
+        }
+    }
+
+    fn take_next_acknowledgement(&mut self, packet: &Packet) {
+        let (own, other) = self.directions.own_and_other_mut(packet.from);
+        if own.ack.is_none_or(|ack| packet.ack.is_after(ack)) {
+            own.ack = Some(packet.ack);
+            other.unanswered_retransmissions = 0;
+        }
+        self.measure_round_trip(packet);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dialogue::DialogueReader;
+    use crate::flow::Orientation;
+    use crate::flow::connection::Taken;
+    use crate::testing::{Ladder, Trace};
+
+    const SAYINGS: [&str; 5] = [
+        "x",
+        "GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nok",
+        "\x16\x03\x01\x00\x05hello",
+    ];
+
+    /// A packet more, of a kind that is drawn by lot.
+    fn step(ladder: Ladder, at: f64, kind: u8, from: Peer, saying: &str) -> Ladder {
+        let packet = |flags| match from {
+            Peer::Client => ladder.clone().client(at, flags),
+            Peer::Server => ladder.clone().server(at, flags),
+        };
+        match kind {
+            0..12 => packet("P.").payload(saying),
+            12..17 => packet("."),
+            17 => packet(".").window(0),
+            18 => ladder.again(at),
+            19 => packet(".").probe(),
+            20 => packet("P.").payload(saying).crossing(),
+            21 => packet("P.").payload(saying).unseen(),
+            22 => packet("P.").seq(1).payload(saying),
+            23 => packet(".").ack(40),
+            24 => packet("P.").payload(saying).bare().ttl(50).mac(9),
+            25 => packet("P"),
+            26 => packet("S."),
+            27 => packet("F."),
+            _ => packet("R."),
+        }
+    }
+
+    fn conversation() -> impl Strategy<Value = Trace> {
+        let peer = prop_oneof![Just(Peer::Client), Just(Peer::Server)];
+        let gap = prop_oneof![4 => 1..30_i32, 1 => 100..400_i32];
+        let steps = prop::collection::vec((0..29_u8, gap, peer, 0..SAYINGS.len()), 0..60);
+        let jitter = prop::collection::vec(prop_oneof![9 => Just(0), 1 => 0..30_000_i64], 1..20);
+        (steps, jitter, 0..9_usize, any::<bool>()).prop_map(|(steps, jitter, from, twice)| {
+            let mut ladder = Ladder::to(80).handshake(0);
+            let mut at = 30.0;
+            for (kind, gap, peer, saying) in steps {
+                at += f64::from(gap);
+                ladder = step(ladder, at, kind, peer, SAYINGS[saying]);
+            }
+            let trace = ladder.trace().jittered(&jitter);
+            // Some captures begin late, some show everything twice.
+            let trace = trace.only(|place, _| place >= from.saturating_sub(4));
+            if twice { trace.seen_twice(7) } else { trace }
+        })
+    }
+
+    proptest! {
+        /// What is told after each packet, whether the next ones are known as such or not.
+        #[test]
+        fn the_next_packets_change_what_any_packet_would(trace in conversation()) {
+            let ends = |segment: &Segment<'_>| {
+                let src = (segment.addresses.src(), segment.src_port);
+                let dst = (segment.addresses.dst(), segment.dst_port);
+                if segment.dst_port == 80 { (src, dst) } else { (dst, src) }
+            };
+            let mut pair: Option<[Connection<DialogueReader>; 2]> = None;
+            let mut told = Vec::new();
+            trace.segments(|segment| {
+                let (client, server) = ends(segment);
+                let [quick, plain] = pair.get_or_insert_with(|| {
+                    let new = || Connection::new(client, server, Orientation::Syn, segment.time);
+                    [new(), new()]
+                });
+                let from = if segment.dst_port == 80 { Peer::Client } else { Peer::Server };
+                let flags = segment.flags.unwrap_or_default();
+                let next = quick.take(from, flags, segment);
+                let any = plain.take_any(from, flags, segment);
+                plain.under_way = plain.is_under_way();
+                told.push((next == Taken::Duplicate, any == Taken::Duplicate));
+                told.push((format!("{quick:?}") == format!("{plain:?}"), true));
+            });
+            for (place, (next, any)) in told.into_iter().enumerate() {
+                prop_assert_eq!(next, any, "packet {}", place / 2);
+            }
+        }
+    }
+
+    #[test]
+    fn questions_and_answers_are_next_packets() {
+        let trace = Ladder::to(80)
+            .handshake(0)
+            .client(30, "P.")
+            .payload(SAYINGS[1])
+            .server(40, "P.")
+            .payload(SAYINGS[2])
+            .client(41, ".")
+            .client(50, "P.")
+            .payload(SAYINGS[1])
+            .server(60, "F.")
+            .client(61, ".")
+            .trace();
+        let mut connection: Option<Connection<DialogueReader>> = None;
+        let mut taken = Vec::new();
+        trace.segments(|segment| {
+            let from = if segment.dst_port == 80 {
+                Peer::Client
+            } else {
+                Peer::Server
+            };
+            let connection = connection.get_or_insert_with(|| {
+                let client = (segment.addresses.src(), segment.src_port);
+                let server = (segment.addresses.dst(), segment.dst_port);
+                Connection::new(client, server, Orientation::Syn, segment.time)
+            });
+            let flags = segment.flags.unwrap_or_default();
+            taken.push(connection.take(from, flags, segment) == Taken::Next);
+        });
+        // The first words find nobody who reads yet.
+        assert_eq!(
+            taken,
+            [false, false, false, false, true, true, true, false, false]
+        );
+    }
+}
