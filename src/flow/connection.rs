@@ -98,8 +98,8 @@ pub struct Connection<R: StreamReader> {
     pending_survival: Option<SurvivedIdle>,
     pending_acks: Both<Option<(SeqNumber, Timestamp)>>,
     wireshark_base: Both<Option<SeqNumber>>,
-    /// [`is_under_way`](Self::is_under_way) as of the newest packet that was not [the next one](Self::is_next).
-    under_way: bool,
+    /// The conversation [is under way](Self::is_under_way), and this capture showed the newest packet.
+    under_way: Option<CaptureId>,
 }
 
 impl<R: StreamReader> Connection<R> {
@@ -146,7 +146,7 @@ impl<R: StreamReader> Connection<R> {
             pending_survival: None,
             pending_acks: Both::default(),
             wireshark_base: Both::default(),
-            under_way: false,
+            under_way: None,
         }
     }
 
@@ -212,19 +212,13 @@ impl<R: StreamReader> Connection<R> {
         (self.wireshark_base.client, self.wireshark_base.server)
     }
 
-    /// Takes one segment. Returns what it was.
-    #[inline]
+    /// Takes a segment. Returns what it was.
     pub(super) fn take(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> Taken {
-        if self.under_way && self.is_next(from, flags, segment) {
-            self.take_next(from, flags, segment);
-            return Taken::Next;
-        }
         let taken = self.take_any(from, flags, segment);
-        self.under_way = self.is_under_way();
+        self.under_way = self.is_under_way().then_some(segment.frame.capture);
         taken
     }
 
-    /// Takes a segment, whatever it is.
     fn take_any(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> Taken {
         self.observe_wireshark_base(from, flags, segment);
         if self.is_second_sighting(from, flags, segment) {
@@ -385,11 +379,10 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
+    #[inline]
     fn count(&mut self, packet: &Packet, segment: &Segment<'_>) {
-        self.directions
-            .of_mut(packet.from.other())
-            .unanswered_probes = 0;
-        let direction = self.directions.of_mut(packet.from);
+        let (direction, other) = self.directions.own_and_other_mut(packet.from);
+        other.unanswered_probes = 0;
         direction.packets += 1;
         direction.bytes += u64::from(packet.len);
         direction.base.get_or_insert(packet.seq);
@@ -467,9 +460,7 @@ impl<R: StreamReader> Connection<R> {
 /// What a segment turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// The next packet of a conversation that goes on as before.
-    Next,
-    /// Another packet of the connection.
+    /// A packet of the connection.
     Packet,
     /// A second sighting of one.
     Duplicate,

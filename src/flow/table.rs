@@ -109,13 +109,40 @@ impl<R: StreamReader> Table<R> {
 
     /// Takes a segment; returns the connection that it belongs to, unless that one is only remembered by number.
     pub fn take(&mut self, segment: &Segment<'_>) -> Option<&Connection<R>> {
-        let (key, way) = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
+        let ends = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
+        let index = self.receive(ends, segment)?;
+        self.whole_ref(index)
+    }
+
+    /// Takes a segment whose key is known; returns where the connection is kept that it belongs to.
+    #[inline]
+    pub(super) fn receive(&mut self, (key, way): (Key, Way), segment: &Segment<'_>) -> Option<u32> {
+        let place = self.places.find(&key);
+        if let (Some(Place::Kept(index)), Some(flags)) = (place, segment.flags)
+            && let Kept::Whole(connection) = self.kept.get_mut(index as usize)?.as_mut()?
+        {
+            let from = sender(connection, segment);
+            if connection.take_if_next(from, flags, segment).is_some() {
+                return Some(index);
+            }
+        }
+        self.receive_any(key, way, place, segment)
+    }
+
+    /// Takes a segment, whatever it is.
+    fn receive_any(
+        &mut self,
+        key: Key,
+        way: Way,
+        place: Option<Place>,
+        segment: &Segment<'_>,
+    ) -> Option<u32> {
         let Some(flags) = segment.flags else {
             self.take_broken(key, segment);
             return None;
         };
         let opens = opens_anew(flags);
-        let index = match self.places.find(&key) {
+        let index = match place {
             None => self.open(key, segment, flags),
             Some(Place::Kept(index)) => {
                 if opens && is_reused(self.whole_mut(index)?, segment) {
@@ -126,7 +153,8 @@ impl<R: StreamReader> Table<R> {
             }
             Some(Place::Remnant(index)) => self.take_remnant(key, way, index, segment, flags)?,
         };
-        self.deliver(index, flags, segment)
+        self.deliver(index, flags, segment);
+        Some(index)
     }
 
     /// A header too broken to be a packet of a connection. Wireshark numbers a stream for it and learns its base sequence numbers.
@@ -258,18 +286,13 @@ impl<R: StreamReader> Table<R> {
             .unwrap_or_default()
     }
 
-    fn deliver(
-        &mut self,
-        index: u32,
-        flags: TcpFlags,
-        segment: &Segment<'_>,
-    ) -> Option<&Connection<R>> {
+    fn deliver(&mut self, index: u32, flags: TcpFlags, segment: &Segment<'_>) {
         let capture = segment.frame.capture;
         if let Some(Kept::Settled(_)) = self.kept(index) {
             self.unpack(index);
         }
-        let Some(Kept::Whole(connection)) = self.kept.get_mut(index as usize)? else {
-            return None;
+        let Some(Some(Kept::Whole(connection))) = self.kept.get_mut(index as usize) else {
+            return;
         };
         if connection.stream_in(capture).is_none() {
             let stream = self.numbering.next(segment.frame);
@@ -301,7 +324,6 @@ impl<R: StreamReader> Table<R> {
         {
             self.reset.push_back((index, connection.first_stream()));
         }
-        self.whole_ref(index)
     }
 
     fn new_connection(&mut self, segment: &Segment<'_>, flags: TcpFlags) -> Box<Connection<R>> {
@@ -411,10 +433,14 @@ pub(super) fn in_order<'a, R: StreamReader>(
     all.into_iter().map(|(_, held)| held).collect()
 }
 
+/// Who sends a segment of this connection. Ports tell both ends apart, but for a connection from a port to the same one.
+#[inline]
 fn sender<R: StreamReader>(connection: &Connection<R>, segment: &Segment<'_>) -> Peer {
-    let src = (segment.addresses.src(), segment.src_port);
+    let (client, server) = (&connection.client, &connection.server);
     // A connection of a port to itself: both ends are one; the first sender is the client throughout.
-    if connection.client == src {
+    if client.1 == segment.src_port
+        && (server.1 != segment.src_port || client.0 == segment.addresses.src())
+    {
         Peer::Client
     } else {
         Peer::Server

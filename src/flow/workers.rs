@@ -9,6 +9,7 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
+use crate::flow::key::Key;
 use crate::flow::{StreamReader, Table};
 use crate::wire::{IcmpQuote, Segment};
 
@@ -48,10 +49,12 @@ impl Parcel {
             match item {
                 Item::Segment { segment, at, len } => {
                     let payload = self.bytes.get(*at..at + len);
-                    table.take(&Segment {
+                    let segment = Segment {
                         payload: payload.unwrap_or_default(),
                         ..*segment
-                    });
+                    };
+                    let ends = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
+                    table.receive(ends, &segment);
                 }
                 Item::Quote(quote) => table.take_quote(quote),
             }

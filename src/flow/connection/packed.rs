@@ -104,7 +104,7 @@ impl<R: StreamReader> Connection<R> {
             pending_survival: Packed::unpack(from),
             pending_acks: Packed::unpack(from),
             wireshark_base: Packed::unpack(from),
-            under_way: false,
+            under_way: None,
         }
     }
 
