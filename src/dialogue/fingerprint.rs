@@ -26,6 +26,28 @@ impl Default for Fingerprint {
 }
 
 impl Fingerprint {
+    /// Of these bytes.
+    #[inline]
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let mut state = SEED;
+        let mut rest = bytes;
+        while let Some((word, after)) = rest.split_first_chunk::<8>() {
+            state = mix(state, u64::from_le_bytes(*word));
+            rest = after;
+        }
+        Self {
+            state,
+            // The last eight bytes are there at once, and some of them are of the tail.
+            tail: match (bytes.last_chunk::<8>(), rest.len()) {
+                (_, 0) => 0,
+                (Some(last), some) => u64::from_le_bytes(*last) >> (64 - 8 * (some & 7)),
+                (None, _) => few(rest),
+            },
+            tail_len: rest.len() as u8,
+            bytes: bytes.len() as u64,
+        }
+    }
+
     /// Adds bytes.
     pub(super) fn update(&mut self, mut bytes: &[u8]) {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
@@ -49,6 +71,7 @@ impl Fingerprint {
     }
 
     /// The hash of all bytes so far.
+    #[inline]
     pub(super) fn value(&self) -> u64 {
         mix(
             mix(self.state, self.tail),
@@ -93,6 +116,7 @@ fn few(mut bytes: &[u8]) -> u64 {
     }
 }
 
+#[inline]
 fn mix(state: u64, word: u64) -> u64 {
     let product = u128::from(state ^ word) * u128::from(MULTIPLIER);
     ((product >> 64) as u64 ^ product as u64).rotate_left(23) ^ state.wrapping_add(word)
@@ -105,9 +129,7 @@ mod tests {
     use super::*;
 
     fn of(bytes: &[u8]) -> u64 {
-        let mut fingerprint = Fingerprint::default();
-        fingerprint.update(bytes);
-        fingerprint.value()
+        Fingerprint::of(bytes).value()
     }
 
     #[test]
@@ -128,7 +150,7 @@ mod tests {
                 rest = later;
             }
             fingerprint.update(rest);
-            prop_assert_eq!(fingerprint.value(), of(&bytes));
+            prop_assert_eq!(fingerprint, Fingerprint::of(&bytes));
             prop_assert_eq!(fingerprint.bytes(), bytes.len() as u64);
         }
     }

@@ -190,7 +190,8 @@ fn method(frame: &Frame) -> Option<Idempotence> {
 }
 
 impl ProtocolReader for Http2 {
-    fn data(&mut self, mut data: StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+    fn data(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+        let mut data = *data;
         let mut activity = Activity::Housekeeping;
         if data.from == ledger.requester {
             while self.preface < PREFACE.len()

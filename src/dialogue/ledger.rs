@@ -40,7 +40,7 @@ pub(super) struct Ledger {
 }
 
 /// For how many exchanges there is room, step by step.
-const ROOM: [usize; 4] = [1, 4, 12, Dialogue::KEPT];
+const ROOM: [usize; 3] = [1, 12, Dialogue::KEPT];
 
 /// How many farewells are kept: the newest.
 const FAREWELLS: usize = 4;
@@ -75,8 +75,7 @@ impl Ledger {
 
     /// A request begins at `start`, of which so much is known.
     pub(super) fn begin_as(&mut self, start: Mark, complete: Completeness) -> ExchangeId {
-        self.requests = self.requests.saturating_add(1);
-        self.push(Message {
+        self.open(Message {
             start,
             end: start,
             complete,
@@ -84,12 +83,12 @@ impl Ledger {
         })
     }
 
-    fn push(&mut self, request: Message) -> ExchangeId {
-        if self.entries.len() >= Dialogue::KEPT {
-            let victim = self.entries.iter().position(|e| e.settled).unwrap_or(0);
-            self.entries.remove(victim);
-        } else if self.entries.len() == self.entries.capacity() {
-            self.grow();
+    /// A request begins, of which so much was seen at once.
+    #[inline]
+    pub(super) fn open(&mut self, request: Message) -> ExchangeId {
+        self.requests = self.requests.saturating_add(1);
+        if self.entries.len() == self.entries.capacity() || self.entries.len() >= Dialogue::KEPT {
+            self.make_room();
         }
         let id = ExchangeId(self.next);
         self.next = self.next.wrapping_add(1);
@@ -105,8 +104,14 @@ impl Ledger {
     }
 
     /// Entries are big: room for one is enough for connections that ask once, and doubling would copy the others too often.
-    fn grow(&mut self) {
+    #[inline(never)]
+    fn make_room(&mut self) {
         let used = self.entries.len();
+        if used >= Dialogue::KEPT {
+            let victim = self.entries.iter().position(|e| e.settled).unwrap_or(0);
+            self.entries.remove(victim);
+            return;
+        }
         let room = ROOM.iter().find(|room| **room > used);
         let room = room.copied().unwrap_or(Dialogue::KEPT);
         self.entries.reserve_exact(room.saturating_sub(used).max(1));
@@ -202,6 +207,15 @@ impl Ledger {
         };
         if newly {
             self.answered = self.answered.saturating_add(1);
+        }
+    }
+
+    /// So much of its response was seen at once.
+    #[inline]
+    pub(super) fn respond(&mut self, id: ExchangeId, status: u16, response: Message) {
+        if let Some(exchange) = self.exchange(id) {
+            exchange.status = Some(status);
+            exchange.response = Some(response);
         }
     }
 

@@ -184,7 +184,7 @@ const fn name(command: Option<u8>) -> &'static str {
 }
 
 impl ProtocolReader for MySql {
-    fn data(&mut self, data: StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+    fn data(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
         let mut activity = Activity::Housekeeping;
         let mut framer = std::mem::take(&mut self.sides[data.from as usize & 1]);
         let mut encrypted = false;
@@ -192,7 +192,7 @@ impl ProtocolReader for MySql {
         if framer.lost && begins_packet(data.bytes, whole, data.from == ledger.requester) {
             framer.resume();
         }
-        framer.read(&data, parse, |event| {
+        framer.read(data, parse, |event| {
             let ends = matches!(event, Event::Body { left: 0, .. });
             activity = either(activity, self.event(data.from, event, ledger));
             let packet = self.packets[data.from as usize & 1];

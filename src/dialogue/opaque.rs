@@ -110,13 +110,13 @@ impl Opaque {
 }
 
 impl ProtocolReader for Opaque {
-    fn data(&mut self, data: StreamBytes<'_>, ledger: &mut Ledger) -> Step {
-        if let Some(step) = self.recognise(&data, ledger) {
+    fn data(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+        if let Some(step) = self.recognise(data, ledger) {
             return step;
         }
         ledger.incomplete |= data.cut > 0;
         let end = mark_at(data.at, data.bytes.len().saturating_add(data.cut as usize));
-        self.bytes(data.at, end, &data, ledger);
+        self.bytes(data.at, end, data, ledger);
         Activity::Application.into()
     }
 

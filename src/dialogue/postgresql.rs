@@ -253,7 +253,7 @@ fn fatal(fields: &[u8]) -> Option<String> {
 }
 
 impl ProtocolReader for PostgreSql {
-    fn data(&mut self, data: StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+    fn data(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
         if self.encryption_asked && data.from != ledger.requester && !data.bytes.is_empty() {
             // One letter answers a request for encryption; with `S` or `G` another protocol goes on.
             self.encryption_asked = false;
@@ -282,7 +282,7 @@ impl ProtocolReader for PostgreSql {
                 parse(header)
             }
         };
-        framer.read(&data, parse, |event| {
+        framer.read(data, parse, |event| {
             activity = either(activity, self.event(data.from, event, ledger));
         });
         ledger.incomplete |= data.cut > 0;

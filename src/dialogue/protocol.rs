@@ -43,7 +43,7 @@ impl From<Activity> for Step {
 /// Reads one protocol. Facts go to the [`Ledger`], which outlives the reader when another one takes over.
 pub(super) trait ProtocolReader {
     /// New bytes of one direction (possibly none, with a cut behind them).
-    fn data(&mut self, data: StreamBytes<'_>, ledger: &mut Ledger) -> Step;
+    fn data(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step;
 
     /// `missing` bytes (0: unknown how many) were never captured; the next ones stand at `at`.
     fn gap(&mut self, from: Peer, at: Mark, missing: u64, ledger: &mut Ledger);

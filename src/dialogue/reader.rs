@@ -75,7 +75,7 @@ impl DialogueReader {
         if let State::Guessing(pieces) = &self.state {
             let mut opaque = Opaque::default();
             for piece in pieces {
-                opaque.data(piece.as_stream_bytes(), &mut ledger);
+                opaque.data(&piece.as_stream_bytes(), &mut ledger);
             }
         }
         if let Some(reader) = self.state.reader() {
@@ -124,7 +124,7 @@ impl DialogueReader {
     }
 
     /// Bytes before the protocol is known.
-    fn guess(&mut self, data: StreamBytes<'_>) -> Activity {
+    fn guess(&mut self, data: &StreamBytes<'_>) -> Activity {
         let State::Guessing(pieces) = &mut self.state else {
             return Activity::Application;
         };
@@ -169,7 +169,7 @@ impl DialogueReader {
             _ => Vec::new(),
         };
         for piece in waiting {
-            self.read(piece.as_stream_bytes());
+            self.read(&piece.as_stream_bytes());
         }
     }
 
@@ -182,7 +182,7 @@ impl DialogueReader {
         };
     }
 
-    fn read(&mut self, data: StreamBytes<'_>) -> Activity {
+    fn read(&mut self, data: &StreamBytes<'_>) -> Activity {
         let step = self.step(data);
         match step.handover {
             None => step.activity,
@@ -190,7 +190,7 @@ impl DialogueReader {
         }
     }
 
-    fn step(&mut self, data: StreamBytes<'_>) -> Step {
+    fn step(&mut self, data: &StreamBytes<'_>) -> Step {
         match &mut self.state {
             State::Opaque(reader) => reader.data(data, &mut self.ledger),
             State::Http1(reader) => reader.data(data, &mut self.ledger),
@@ -207,7 +207,8 @@ impl DialogueReader {
 
     /// Another reader goes on, and maybe another one after it.
     #[cold]
-    fn read_on(&mut self, mut data: StreamBytes<'_>, mut handover: Handover) -> Activity {
+    fn read_on(&mut self, data: &StreamBytes<'_>, mut handover: Handover) -> Activity {
+        let mut data = *data;
         let mut activity = Activity::Housekeeping;
         loop {
             self.take_over(handover.to);
@@ -222,7 +223,7 @@ impl DialogueReader {
             if data.bytes.is_empty() && data.cut == 0 {
                 return activity;
             }
-            let step = self.step(data);
+            let step = self.step(&data);
             activity = either(activity, step.activity);
             match step.handover {
                 None => return activity,
@@ -297,7 +298,7 @@ impl StreamReader for DialogueReader {
         if data.bytes.is_empty() && data.cut == 0 {
             return Activity::Housekeeping;
         }
-        self.read(data)
+        self.read(&data)
     }
 
     fn gap(&mut self, from: Peer, at: Mark, missing: u64) {

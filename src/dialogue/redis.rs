@@ -221,7 +221,7 @@ fn command(name: &[u8]) -> Option<CompactString> {
 }
 
 impl ProtocolReader for Redis {
-    fn data(&mut self, data: StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+    fn data(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
         let side = data.from as usize & 1;
         if self.sides[side].lost
             && matches!(data.bytes.first(), Some(b'*' | b'$' | b'+' | b'-' | b':'))

@@ -73,9 +73,9 @@ impl From<&Exchange> for Turn {
     }
 }
 
+#[inline]
 fn hash(words: &str) -> NonZeroU64 {
-    let mut fingerprint = Fingerprint::default();
-    fingerprint.update(words.as_bytes());
+    let fingerprint = Fingerprint::of(words.as_bytes());
     NonZeroU64::new(fingerprint.value()).unwrap_or(NonZeroU64::MIN)
 }
 

@@ -125,13 +125,13 @@ impl WebSocket {
 }
 
 impl ProtocolReader for WebSocket {
-    fn data(&mut self, data: StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+    fn data(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
         let mut activity = Activity::Housekeeping;
         let mut framer = std::mem::take(&mut self.sides[data.from as usize & 1]);
         if framer.lost {
             activity = Activity::Application;
         }
-        framer.read(&data, parse, |event| {
+        framer.read(data, parse, |event| {
             activity = either(activity, self.event(data.from, event, ledger))
         });
         ledger.incomplete |= data.cut > 0;

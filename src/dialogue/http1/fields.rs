@@ -12,9 +12,10 @@ use crate::flow::Peer;
 const VALUE_LEN: usize = 80;
 
 /// How a body is delimited (RFC 9112 section 6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Framing {
     /// No body, or the head says nothing of one.
+    #[default]
     Absent,
     /// Content-Length.
     Length(u64),
@@ -34,6 +35,14 @@ pub(super) enum Upgrade {
     Other,
 }
 
+/// What a header section says of what comes next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) framing: Framing,
+    pub(super) upgrade: Upgrade,
+    pub(super) expects_continue: bool,
+}
+
 /// Fields of a request or a response, where they lie in its head.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields<'a> {
@@ -42,8 +51,12 @@ pub(super) struct Fields<'a> {
     pub(super) minor_version: u8,
     close: bool,
     keep_alive: bool,
-    /// One of the following is there.
-    named: bool,
+    names: Option<Names<'a>>,
+}
+
+/// Fields that name products and timers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Names<'a> {
     server: Option<&'a [u8]>,
     via: Option<&'a [u8]>,
     user_agent: Option<&'a [u8]>,
@@ -61,7 +74,7 @@ impl Fields<'_> {
     #[inline]
     pub(super) fn hint(&self, from: Peer, ledger: &mut Ledger) {
         let closes = self.closes() && self.upgrade == Upgrade::None;
-        if closes || self.named {
+        if closes || self.names.is_some() {
             self.tell(closes.then_some(from), ledger.hints());
         }
     }
@@ -71,6 +84,14 @@ impl Fields<'_> {
         if let Some(from) = closes {
             hints.close_announced.get_or_insert(from);
         }
+        if let Some(names) = &self.names {
+            names.tell(hints);
+        }
+    }
+}
+
+impl Names<'_> {
+    fn tell(&self, hints: &mut Hints) {
         keep(&mut hints.server, self.server);
         keep(&mut hints.via, self.via);
         keep(&mut hints.user_agent, self.user_agent);
@@ -93,13 +114,20 @@ fn keep(into: &mut Option<String>, value: Option<&[u8]>) {
 pub(super) struct Section<'a> {
     pub(super) fields: Fields<'a>,
     pub(super) framing: Framing,
+    /// What a request says of its content.
+    content: Option<Content<'a>>,
+    role: Role,
+}
+
+/// Fields that belong to what a request asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Content<'a> {
     /// The first `Content-Type`.
-    content_type: Option<&'a [u8]>,
+    media_type: Option<&'a [u8]>,
     /// The first `Content-Length`.
-    content_length: Option<&'a [u8]>,
+    length: Option<&'a [u8]>,
     /// Further ones of either.
     again: Vec<(Name, &'a [u8])>,
-    role: Role,
 }
 
 impl<'a> Section<'a> {
@@ -111,9 +139,7 @@ impl<'a> Section<'a> {
                 ..Fields::default()
             },
             framing: Framing::Absent,
-            content_type: None,
-            content_length: None,
-            again: Vec::new(),
+            content: None,
             role,
         }
     }
@@ -134,38 +160,68 @@ impl<'a> Section<'a> {
         }
     }
 
-    #[inline(never)]
+    #[inline]
     fn add_known(&mut self, name: Name, value: &'a [u8]) {
-        match name {
-            Name::ContentLength => {
-                self.framing = with_length(self.framing, length(value));
-                match self.content_length {
-                    None => self.content_length = Some(value),
-                    Some(_) => self.again.push((name, value)),
-                }
+        if name == Name::ContentLength {
+            self.framing = with_length(self.framing, length(value));
+        }
+        if (name, self.role) != (Name::ContentLength, Role::Response) {
+            self.add_other(name, value);
+        }
+    }
+
+    #[inline(never)]
+    fn add_other(&mut self, name: Name, value: &'a [u8]) {
+        match (name, self.role) {
+            (Name::ContentLength | Name::ContentType, Role::Request) => {
+                self.content.get_or_insert_default().add(name, value);
             }
-            Name::ContentType => match self.content_type {
-                None => self.content_type = Some(value),
-                Some(_) => self.again.push((name, value)),
-            },
-            Name::TransferEncoding => self.framing = with_coding(value),
+            (Name::TransferEncoding, _) => self.framing = with_coding(value),
             _ => self.fields.add(name, self.role, value),
         }
     }
 
-    /// Adds what it says of the content: every `Content-Type`, then every `Content-Length`.
-    #[inline]
-    pub(super) fn hash_content(&self, fingerprint: &mut Fingerprint) {
-        if self.content_type.is_some() || self.content_length.is_some() {
-            self.hash_fields(fingerprint);
+    /// What it says of what comes next.
+    pub(super) fn said(&self) -> Said {
+        Said {
+            framing: self.framing,
+            upgrade: self.fields.upgrade,
+            expects_continue: self.fields.expects_continue,
         }
     }
 
+    /// It says nothing of content.
+    pub(super) fn is_without_content(&self) -> bool {
+        self.framing == Framing::Absent && self.content.is_none()
+    }
+
+    /// Adds what it says of the content.
+    #[inline]
+    pub(super) fn hash_content(&self, fingerprint: &mut Fingerprint) {
+        if let Some(content) = &self.content {
+            content.hash(fingerprint);
+        }
+    }
+}
+
+impl<'a> Content<'a> {
+    fn add(&mut self, name: Name, value: &'a [u8]) {
+        let first = match name {
+            Name::ContentType => &mut self.media_type,
+            _ => &mut self.length,
+        };
+        match first {
+            None => *first = Some(value),
+            Some(_) => self.again.push((name, value)),
+        }
+    }
+
+    /// Every `Content-Type`, then every `Content-Length`.
     #[inline(never)]
-    fn hash_fields(&self, fingerprint: &mut Fingerprint) {
+    fn hash(&self, fingerprint: &mut Fingerprint) {
         for (name, text, first) in [
-            (Name::ContentType, "content-type", self.content_type),
-            (Name::ContentLength, "content-length", self.content_length),
+            (Name::ContentType, "content-type", self.media_type),
+            (Name::ContentLength, "content-length", self.length),
         ] {
             let Some(first) = first else { continue };
             let again = self.again.iter().filter(|(other, _)| *other == name);
@@ -183,7 +239,6 @@ impl<'a> Fields<'a> {
             (Name::Connection, _) => {
                 self.close |= has_token(value, "close");
                 self.keep_alive |= has_token(value, "keep-alive");
-                return;
             }
             (Name::Upgrade, _) => {
                 self.upgrade = match () {
@@ -191,22 +246,30 @@ impl<'a> Fields<'a> {
                     () if has_token(value, "h2c") => Upgrade::Http2,
                     () => Upgrade::Other,
                 };
-                return;
             }
             (Name::Expect, Role::Request) => {
                 self.expects_continue |= has_token(value, "100-continue");
-                return;
             }
-            (Name::UserAgent, Role::Request) => self.user_agent = Some(product(value)),
-            (Name::Server, Role::Response) => self.server = Some(value),
-            (Name::Via, Role::Response) => self.via = Some(value),
-            (Name::KeepAlive, Role::Response) => {
+            (Name::UserAgent, Role::Request)
+            | (Name::Server | Name::Via | Name::KeepAlive, Role::Response) => {
+                self.names.get_or_insert_default().add(name, value);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Names<'a> {
+    fn add(&mut self, name: Name, value: &'a [u8]) {
+        match name {
+            Name::UserAgent => self.user_agent = Some(product(value)),
+            Name::Server => self.server = Some(value),
+            Name::Via => self.via = Some(value),
+            _ => {
                 self.keep_alive_timeout_s = parameter(value, "timeout");
                 self.keep_alive_max = parameter(value, "max");
             }
-            _ => return,
         }
-        self.named = true;
     }
 }
 

@@ -64,21 +64,20 @@ impl RequestLine<'_> {
 
     /// Writes down what is shown of it, and gives the hash of method, space and target.
     pub(super) fn describe(&self, what: &mut Request) -> Fingerprint {
-        let mut fingerprint = Fingerprint::default();
         what.idempotence = Some(idempotence(self.verb()));
-        what.summary = Some(match self {
+        match self {
             Self::Plain { text, method, path } => {
-                fingerprint.update(text);
-                short(text.get(..method + 1 + path).unwrap_or(text))
+                what.summary = Some(short(text.get(..method + 1 + path).unwrap_or(text)));
+                Fingerprint::of(text)
             }
             Self::Any { method, target } => {
-                fingerprint.update(method.as_bytes());
+                what.summary = Some(summary(method, target));
+                let mut fingerprint = Fingerprint::of(method.as_bytes());
                 fingerprint.update(b" ");
                 fingerprint.update(target.as_bytes());
-                summary(method, target)
+                fingerprint
             }
-        });
-        fingerprint
+        }
     }
 }
 

@@ -73,6 +73,7 @@ impl Http1 {
 
     fn note_cut_request(&mut self, ledger: &mut Ledger) {
         self.hashed_whole = false;
+        self.repeated.forget();
         let Some(id) = self
             .requests
             .message

@@ -9,6 +9,7 @@ mod line;
 mod loss;
 mod pending;
 mod plain;
+mod repeated;
 mod request;
 mod response;
 #[cfg(test)]
@@ -21,7 +22,9 @@ mod whole;
 pub(super) use self::fields::printable;
 
 use self::pending::Queue;
+use self::repeated::Repeated;
 use self::side::{Phase, Side};
+use self::whole::Read;
 use super::fingerprint::Fingerprint;
 use super::ledger::Ledger;
 use super::protocol::{Handover, ProtocolReader, Step, either, mark_at};
@@ -40,6 +43,8 @@ pub(super) struct Http1 {
     /// The current request was answered before its body began, and waited for leave to send it: the body may never come.
     body_refused: bool,
     pending: Queue,
+    /// Header section of the request before this one.
+    repeated: Repeated,
 }
 
 /// Which of the two messages of an exchange.
@@ -50,10 +55,10 @@ enum Role {
 }
 
 impl ProtocolReader for Http1 {
-    fn data(&mut self, data: StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+    fn data(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
         match role(data.from, ledger) {
-            Role::Request => self.requests_in(&data, ledger).into(),
-            Role::Response => self.responses_in(&data, ledger),
+            Role::Request => self.requests_in(data, ledger).into(),
+            Role::Response => self.responses_in(data, ledger),
         }
     }
 
@@ -123,8 +128,9 @@ impl Http1 {
                 return either(activity, passed).into();
             }
             let at = mark_at(data.at, used);
-            let (n, now, to) = match self.whole_response(at, rest, ledger) {
-                Some((n, to)) => (n, self.response_activity(), to),
+            let (n, now, to) = match self.whole_response(at, rest, data.cut, ledger) {
+                Some(Read::All) => return Activity::Application.into(),
+                Some(Read::Head(n, to)) => (n, self.response_activity(), to),
                 None => self.response_bytes(at, rest, ledger),
             };
             used += n;

@@ -9,7 +9,16 @@ use crate::dialogue::guess::METHOD_LEN;
 /// Reads the request head that `bytes` begin with into a new one, and gives its length. Where there is one,
 /// [`guess`](crate::dialogue::guess) takes it for HTTP, too: it asks for a path.
 pub(super) fn request<'a>(bytes: &'a [u8], head: &mut RequestHead<'a>) -> Option<usize> {
-    let letters = bytes.iter().position(|b| !b.is_ascii_uppercase())?;
+    let (line, behind) = request_line(bytes)?;
+    head.line = line;
+    let rest = request_section(behind, &mut head.section)?;
+    bytes.len().checked_sub(rest.len())
+}
+
+/// Reads the request line that `bytes` begin with, up to its target, and gives what stands behind that.
+#[inline]
+pub(super) fn request_line(bytes: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
+    let letters = run(bytes, no_upper, is_upper);
     let (method, after) = bytes.split_at_checked(letters)?;
     let target = after.strip_prefix(b" ")?;
     if !(3..=METHOD_LEN).contains(&letters) || matches!(method, b"PRI" | b"CONNECT") {
@@ -22,8 +31,7 @@ pub(super) fn request<'a>(bytes: &'a [u8], head: &mut RequestHead<'a>) -> Option
         (b'/' | b'*', b':') => (run(target, no_target, is_target), false),
         _ => return None,
     };
-    let (minor_version, lines) = version(target.get(len..)?.strip_prefix(b" ")?)?;
-    head.line = match shown {
+    let line = match shown {
         true => RequestLine::Plain {
             text: bytes.get(..letters + 1 + len)?,
             method: letters,
@@ -34,13 +42,33 @@ pub(super) fn request<'a>(bytes: &'a [u8], head: &mut RequestHead<'a>) -> Option
             target: std::str::from_utf8(target.get(..len)?).ok()?.into(),
         },
     };
-    head.section.fields.minor_version = minor_version;
-    let rest = fields(lines.strip_prefix(b"\r\n")?, &mut head.section)?;
-    bytes.len().checked_sub(rest.len())
+    Some((line, target.get(len..)?))
+}
+
+/// Reads what stands behind a target into a new section: the version, and the fields to their empty line. Gives what follows.
+pub(super) fn request_section<'a>(behind: &'a [u8], section: &mut Section<'a>) -> Option<&'a [u8]> {
+    let (minor_version, lines) = version(behind.strip_prefix(b" ")?)?;
+    section.fields.minor_version = minor_version;
+    fields(lines.strip_prefix(b"\r\n")?, section)
 }
 
 /// Reads the response head that `bytes` begin with into a new one, and gives its length.
+#[inline]
 pub(super) fn response<'a>(bytes: &'a [u8], head: &mut ResponseHead<'a>) -> Option<usize> {
+    // Most begin so.
+    let lines = match bytes.strip_prefix(b"HTTP/1.1 200 OK\r\n") {
+        Some(lines) => {
+            head.status = 200;
+            lines
+        }
+        None => status_line(bytes, head)?,
+    };
+    let rest = fields(lines, &mut head.section)?;
+    bytes.len().checked_sub(rest.len())
+}
+
+/// Reads the status line into a new head, and gives what follows.
+fn status_line<'a>(bytes: &'a [u8], head: &mut ResponseHead<'a>) -> Option<&'a [u8]> {
     let (minor_version, after) = version(bytes)?;
     let (digits, after) = after.strip_prefix(b" ")?.split_first_chunk::<3>()?;
     let status = digits.iter().try_fold(0, |status: u16, digit| {
@@ -54,8 +82,7 @@ pub(super) fn response<'a>(bytes: &'a [u8], head: &mut ResponseHead<'a>) -> Opti
     };
     head.status = status;
     head.section.fields.minor_version = minor_version;
-    let rest = fields(lines.strip_prefix(b"\r\n")?, &mut head.section)?;
-    bytes.len().checked_sub(rest.len())
+    lines.strip_prefix(b"\r\n")
 }
 
 #[inline(always)]
@@ -154,6 +181,16 @@ fn is_target(byte: u8) -> bool {
 
 fn no_target(word: u64) -> u64 {
     no_ascii_from(word, b'!')
+}
+
+fn is_upper(byte: u8) -> bool {
+    byte.is_ascii_uppercase()
+}
+
+fn no_upper(word: u64) -> u64 {
+    let from_a = word.wrapping_add(ONES * (0x80 - b'A' as u64));
+    let above_z = word.wrapping_add(ONES * (0x7f - b'Z' as u64));
+    !from_a | above_z | word
 }
 
 /// Visible ASCII that neither ends a path nor the scheme before an authority.
@@ -294,6 +331,7 @@ mod tests {
                 prop_assert_eq!(run(&message, no_target, is_target), len(is_target));
                 prop_assert_eq!(run(&message, no_path, is_path), len(is_path));
                 prop_assert_eq!(run(&message, no_letter, is_letter), len(is_letter));
+                prop_assert_eq!(run(&message, no_upper, is_upper), len(is_upper));
             }
         }
     }

@@ -62,6 +62,7 @@ impl Http1 {
             false if self.requests.head.len() < HEAD_LIMIT => {}
             false => self.lose(Role::Request, ledger),
             true => {
+                self.repeated.forget();
                 let bytes = self.requests.take_head(rest.get(..used).unwrap_or(rest));
                 match head::request(&bytes) {
                     Ok((head, _)) => self.requested(mark_at(at, used), &head, ledger),
@@ -77,13 +78,7 @@ impl Http1 {
     }
 
     pub(super) fn begin_request(&mut self, at: Mark, ledger: &mut Ledger) {
-        self.body_refused = false;
-        // A response whose end was not seen is over when the next request follows it.
-        if let (Phase::Lost, Some(id)) = (&self.responses.phase, self.responses.message) {
-            ledger.settle(id);
-            self.pending.remove(id);
-            self.responses.message = None;
-        }
+        self.request_follows(ledger);
         let id = ledger.begin_as(at, Completeness::HeadIncomplete);
         self.requests.message = Some(id);
         self.fingerprint = Fingerprint::default();
@@ -91,6 +86,18 @@ impl Http1 {
         let asked = Asked::default();
         let forgotten = self.pending.push(Pending { id, asked });
         ledger.incomplete |= forgotten.is_some();
+    }
+
+    /// A request begins.
+    #[inline]
+    pub(super) fn request_follows(&mut self, ledger: &mut Ledger) {
+        self.body_refused = false;
+        // A response whose end was not seen is over when the next request follows it.
+        if let (Phase::Lost, Some(id)) = (&self.responses.phase, self.responses.message) {
+            ledger.settle(id);
+            self.pending.remove(id);
+            self.responses.message = None;
+        }
     }
 
     pub(super) fn extend_request(&mut self, end: Mark, ledger: &mut Ledger) {

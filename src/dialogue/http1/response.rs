@@ -3,7 +3,7 @@
 use super::fields::Upgrade;
 use super::head::{self, HEAD_LIMIT, ResponseHead};
 use super::line::Method;
-use super::pending::Asked;
+use super::pending::{Asked, Pending};
 use super::side::{Phase, Taken};
 use super::{Http1, Role};
 use crate::dialogue::exchange::{Completeness, Message, Protocol};
@@ -145,8 +145,7 @@ impl Http1 {
     }
 
     /// The head of the response to a request that asked so is written down; what comes behind it?
-    #[inline]
-    pub(super) fn read_on(
+    fn read_on(
         &mut self,
         head: &ResponseHead<'_>,
         asked: Asked,
@@ -156,11 +155,7 @@ impl Http1 {
         if self.responses.phase == Phase::Head {
             self.end_response(None, ledger);
         }
-        let upgrade = match asked.upgrade {
-            Upgrade::None => head.section.fields.upgrade,
-            asked => asked,
-        };
-        successor(head.status, asked.method, upgrade)
+        successor(head, asked)
     }
 
     pub(super) fn response_activity(&self) -> Activity {
@@ -219,16 +214,27 @@ impl Http1 {
         };
         ledger.answer(id, end);
         if let Some(pending) = self.pending.first().filter(|p| p.id == id) {
-            self.pending.pop();
-            // A final answer instead of `100 Continue` (RFC 9110 section 10.1.1).
-            self.body_refused = pending.asked.expects_continue && self.requests.message == Some(id);
+            self.answered(pending);
         }
+    }
+
+    /// The oldest request has its answer.
+    #[inline]
+    pub(super) fn answered(&mut self, Pending { id, asked }: Pending) {
+        self.pending.pop();
+        // A final answer instead of `100 Continue` (RFC 9110 section 10.1.1).
+        self.body_refused = asked.expects_continue && self.requests.message == Some(id);
     }
 }
 
-/// Who reads on behind a response with that status.
-fn successor(status: u16, method: Method, upgrade: Upgrade) -> Option<Successor> {
-    match (status, method, upgrade) {
+/// Who reads on behind a response to a request that asked so.
+#[inline]
+pub(super) fn successor(head: &ResponseHead<'_>, asked: Asked) -> Option<Successor> {
+    let upgrade = match asked.upgrade {
+        Upgrade::None => head.section.fields.upgrade,
+        asked => asked,
+    };
+    match (head.status, asked.method, upgrade) {
         (101, _, Upgrade::WebSocket) => Some(Successor::Protocol(Protocol::WebSocket)),
         (101, _, Upgrade::Http2) => Some(Successor::Protocol(Protocol::Http2)),
         (101, _, Upgrade::None | Upgrade::Other) | (200..300, Method::Connect, _) => {

@@ -20,6 +20,7 @@ const TARGETS: &[&str] = &[
 const REQUEST_FIELDS: &[&str] = &[
     "Host: a.example",
     "user-agent: curl/8.5 (x)",
+    "User-Agent: undici",
     "Content-Type: text/plain",
     "CONTENT-TYPE:  a/b ",
     "Connection: keep-alive, close",

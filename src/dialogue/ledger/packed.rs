@@ -40,7 +40,7 @@ impl Ledger {
             incomplete,
             requester,
         } = self;
-        turns.extend(over.iter().flatten());
+        turns.extend_from_slice(over.as_deref().unwrap_or_default());
         requester.pack(into);
         requests.pack(into);
         farewells.pack(into);

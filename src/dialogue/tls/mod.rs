@@ -98,7 +98,7 @@ impl Default for Side {
 }
 
 impl ProtocolReader for Tls {
-    fn data(&mut self, data: StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+    fn data(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
         let from = data.from;
         if from != ledger.requester {
             ledger.tls().hello_unanswered = false;
