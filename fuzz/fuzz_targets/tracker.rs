@@ -3,6 +3,8 @@
 
 #![no_main]
 
+use std::borrow::Cow;
+
 use libfuzzer_sys::fuzz_target;
 use whyrst::Timestamp;
 use whyrst::capture::{Frame, FrameId, FrameNumber, LinkType};
@@ -32,6 +34,7 @@ impl Listener {
 
 impl StreamReader for Listener {
     type Snapshot = ();
+    type Outline = ();
     type Item = u64;
 
     fn new(_: u16) -> Self {
@@ -63,15 +66,16 @@ impl StreamReader for Listener {
         };
         Self {
             next: [*client, *server],
-            ..Self::outline(from)
+            over: bool::unpack(from),
         }
     }
 
-    fn outline(from: &mut Unpacker<'_>) -> Self {
-        Self {
-            next: [0; 2],
-            over: bool::unpack(from),
-        }
+    fn outline(&self) {}
+
+    fn unpack_outline(_: &mut Unpacker<'_>) {}
+
+    fn items(&self) -> Cow<'_, [u64]> {
+        Cow::Borrowed(&self.next)
     }
 
     fn data(&mut self, data: StreamBytes<'_>) -> Activity {

@@ -7,7 +7,9 @@ use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
 use crate::analysis::watch::{Numbers, Watch};
 use crate::analysis::{Analyzer, ConnectionRows, Selection};
-use crate::insight::{Grounds, KnownTimeouts, advise, align, find_hops, find_retries, infer};
+use crate::insight::{
+    Grounds, KnownTimeouts, Silences, advise, align, find_hops, find_retries, infer,
+};
 use crate::report::{CaptureSummary, Finding, IdleTimeout, Report, SCHEMA_VERSION, Summary, Tool};
 use crate::verdict::Harm;
 
@@ -32,12 +34,11 @@ pub fn judge_all(analyzer: &Analyzer, quality: CaptureQuality) -> Judged<'_> {
 pub fn idle_timeouts(analyzer: &Analyzer) -> Vec<IdleTimeout> {
     let connections = analyzer.table.connections();
     let judges = Judges::new(analyzer, &connections, analyzer.quality);
-    let observations: Vec<_> = connections
-        .iter()
-        .enumerate()
-        .map(|(index, connection)| judges.observation(index, *connection))
-        .collect();
-    infer(&observations.iter().collect::<Vec<_>>(), known(analyzer))
+    let mut silences = Silences::default();
+    for (index, connection) in connections.iter().enumerate() {
+        judges.observe(index, *connection, &mut silences);
+    }
+    infer(&silences, known(analyzer))
 }
 
 fn known(analyzer: &Analyzer) -> &KnownTimeouts {
@@ -55,7 +56,7 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
     let quality = quality(&captures);
     let mut judged = judge_all(analyzer, quality);
     let findings = std::mem::take(&mut judged.findings);
-    let (observations, stories) = (judged.observations(), judged.stories());
+    let (silences, stories) = (&judged.silences, judged.stories());
     let connections =
         (analyzer.options.connections == ConnectionRows::All).then(|| rows(analyzer, &findings));
     let mut report = Report {
@@ -82,11 +83,11 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         .chain(&mut report.hang_ups)
         .collect();
     let timers = || {
-        let timeouts = infer(&observations, known);
-        let alignment = align(&observations, &timeouts);
+        let timeouts = infer(silences, known);
+        let alignment = align(silences, &timeouts);
         (timeouts, alignment)
     };
-    ((report.idle_timeouts, report.alignment), ()) = at_once(observations.len(), timers, || {
+    ((report.idle_timeouts, report.alignment), ()) = at_once(stories.len(), timers, || {
         find_retries(&mut all, &stories);
         find_hops(&mut all, &stories);
     });
@@ -95,7 +96,7 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         alignment: &report.alignment,
         known,
         stack: &analyzer.options.stack,
-        observations: &observations,
+        silences,
     };
     report.advice = advise(&mut all, &grounds);
     report.summary = summary(analyzer, &report);

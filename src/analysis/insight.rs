@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use crate::analysis::judges::Tracked;
-use crate::dialogue::{Answer, DialogueReader, Hints, Protocol, Turn};
+use crate::analysis::judges::{Outline, Turns};
+use crate::dialogue::{Answer, Hints, Protocol, Turn};
 use crate::flow::{FinSeen, Peer, SurvivedIdle};
 use crate::insight::{ConnectionStory, IdleEnd, IdleEndBy, IdleObservation, IdleSurvival};
 use crate::time::{Interval, Timestamp};
@@ -12,45 +12,33 @@ use crate::verdict::{Cause, IdleKind, Progress, ResetSender, Verdict, turn_progr
 
 /// What one connection says about idle timers. `verdict` is the one on its end.
 pub fn observation<'a>(
-    connection: &Tracked<'a>,
-    turns: &[Turn],
+    connection: &'a Outline,
+    turns: &Turns,
     verdict: Option<&Verdict>,
     capture_end: Timestamp,
 ) -> IdleObservation<'a> {
-    let reader = connection.reader();
-    let hints = hints(connection);
+    let reader = connection.reader.as_ref();
+    let hints = reader.and_then(|reader| reader.hints.as_deref());
     let end = end_of(connection, verdict, turns);
     let idle_since = connection.last_activity.map(|activity| activity.time);
     IdleObservation {
-        stream: connection.first_stream(),
+        stream: connection.stream.1,
         client: connection.client.0,
         client_port: connection.client.1,
         server: SocketAddr::new(connection.server.0, connection.server.1),
         opened: connection.opened,
         last: connection.last,
-        handshake_seen: connection.directions.client.iss.is_some(),
+        handshake_seen: connection.sides.client.iss.is_some(),
         round_trip: connection.round_trip(),
-        requests: reader.as_deref().map_or(0, DialogueReader::requests),
+        requests: reader.map_or(0, |reader| reader.requests),
         survived: connection.survived.iter().map(survival).collect(),
         open_idle: end
             .is_none()
             .then(|| idle_since.map(|since| capture_end - since))
             .flatten(),
         end,
-        protocol: reader
-            .as_deref()
-            .map_or(Protocol::default(), DialogueReader::protocol),
-        hints: hints.unwrap_or_else(|| Cow::Owned(Hints::default())),
-    }
-}
-
-fn hints<'a>(connection: &Tracked<'a>) -> Option<Cow<'a, Hints>> {
-    match connection {
-        Tracked::Whole(connection) => match connection.reader()? {
-            Cow::Borrowed(reader) => reader.hints().map(Cow::Borrowed),
-            Cow::Owned(reader) => reader.hints().cloned().map(Cow::Owned),
-        },
-        Tracked::Settled(_, reader, _) => reader.as_ref()?.hints().cloned().map(Cow::Owned),
+        protocol: reader.map_or(Protocol::default(), |reader| reader.protocol),
+        hints: hints.map_or_else(|| Cow::Owned(Hints::default()), Cow::Borrowed),
     }
 }
 
@@ -69,7 +57,7 @@ fn survival(survived: &SurvivedIdle) -> IdleSurvival {
     }
 }
 
-fn end_of(connection: &Tracked, verdict: Option<&Verdict>, turns: &[Turn]) -> Option<IdleEnd> {
+fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Option<IdleEnd> {
     let cause = verdict.map(|verdict| verdict.ruling.cause);
     let silently = matches!(cause, Some(Cause::IdleExpiredSilently));
     if let Some(verdict) = verdict
@@ -93,10 +81,7 @@ fn end_of(connection: &Tracked, verdict: Option<&Verdict>, turns: &[Turn]) -> Op
             cause,
         });
     }
-    let (client, server) = (
-        connection.directions.client.fin,
-        connection.directions.server.fin,
-    );
+    let (client, server) = (connection.sides.client.fin, connection.sides.server.fin);
     let first = match (client, server) {
         (Some(client), Some(server)) if client.time <= server.time => Some((Peer::Client, client)),
         (_, Some(server)) => Some((Peer::Server, server)),
@@ -130,7 +115,7 @@ fn end_of(connection: &Tracked, verdict: Option<&Verdict>, turns: &[Turn]) -> Op
                 wire: reset
                     .previous_packet
                     .map_or(Interval::ZERO, |previous| reset.time - previous),
-                awaiting_response: open_at(turns, reset.time),
+                awaiting_response: open_at(turns.read(), reset.time),
                 prompted: verdict
                     .and_then(|verdict| verdict.reset.as_ref())
                     .is_some_and(|reset| reset.trigger.1.is_some())
@@ -145,11 +130,11 @@ fn end_of(connection: &Tracked, verdict: Option<&Verdict>, turns: &[Turn]) -> Op
 }
 
 fn fin_end(
-    connection: &Tracked,
+    connection: &Outline,
     peer: Peer,
     fin: &FinSeen,
     cause: Option<Cause>,
-    turns: &[Turn],
+    turns: &Turns,
 ) -> IdleEnd {
     let application = fin
         .last_activity
@@ -163,7 +148,7 @@ fn fin_end(
         frame: fin.frame,
         application,
         wire: fin.wire_idle.unwrap_or(Interval::ZERO),
-        awaiting_response: open_before(turns, fin.time),
+        awaiting_response: !turns.are_answered_by(fin.time) && open_before(turns.read(), fin.time),
         prompted: bidden(connection, peer, fin.time),
         cause,
     }
@@ -180,9 +165,9 @@ fn endpoint(sender: ResetSender) -> Option<Peer> {
 
 /// The FIN that ended a connection, of which `fin` was the first: one that answers a goodbye came before the FIN of the one who had
 /// said it.
-fn whose_close(connection: &Tracked, peer: Peer, fin: FinSeen) -> (Peer, FinSeen) {
+fn whose_close(connection: &Outline, peer: Peer, fin: FinSeen) -> (Peer, FinSeen) {
     let other = peer.other();
-    let own = connection.directions.of(other).fin;
+    let own = connection.sides.of(other).fin;
     match own.filter(|own| own.time - fin.time <= ANSWERED_WITHIN) {
         Some(own) if bidden(connection, peer, fin.time) => (other, own),
         _ => (peer, fin),
@@ -194,11 +179,11 @@ const ANSWERED_WITHIN: Interval = Interval::from_millis(1000);
 
 /// The other side had just said goodbye (close_notify, GOAWAY, a database's last error) when `closer` closed: the timer was not
 /// the closer's.
-fn bidden(connection: &Tracked, closer: Peer, closed: Timestamp) -> bool {
-    connection.reader().is_some_and(|reader| {
-        reader.farewells().iter().any(|farewell| {
-            let since = closed - farewell.at.time;
-            farewell.from != closer && (Interval::ZERO..=ANSWERED_WITHIN).contains(&since)
+fn bidden(connection: &Outline, closer: Peer, closed: Timestamp) -> bool {
+    connection.reader.as_ref().is_some_and(|reader| {
+        reader.goodbyes.iter().any(|&(from, at)| {
+            let since = closed - at;
+            from != closer && (Interval::ZERO..=ANSWERED_WITHIN).contains(&since)
         })
     })
 }
@@ -240,8 +225,9 @@ fn open_before(turns: &[Turn], fin: Timestamp) -> bool {
 }
 
 /// What one connection told, for comparing it with others.
-pub fn story<'a>(connection: &Tracked<'a>, turns: Cow<'a, [Turn]>) -> ConnectionStory<'a> {
-    let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
+pub fn story<'a>(connection: &Outline, turns: Turns<'a>) -> ConnectionStory<'a> {
+    let (capture, stream) = connection.stream;
+    let reader = connection.reader.as_ref();
     ConnectionStory {
         capture: capture.0,
         stream,
@@ -249,11 +235,8 @@ pub fn story<'a>(connection: &Tracked<'a>, turns: Cow<'a, [Turn]>) -> Connection
         server: SocketAddr::new(connection.server.0, connection.server.1),
         opened: connection.opened,
         last: connection.last,
-        requester: connection
-            .reader()
-            .as_deref()
-            .map_or(Peer::Client, DialogueReader::requester),
-        turns,
+        requester: reader.map_or(Peer::Client, |reader| reader.requester),
+        turns: turns.into_all(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every connection is judged, on every core; what patterns need of it is kept beside.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
 use crate::analysis::finding::finding;
@@ -11,7 +12,7 @@ use crate::analysis::watch::Watch;
 use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::{DialogueReader, Protocol, Turn};
 use crate::flow::{self, Known, Peer};
-use crate::insight::{ConnectionStory, IdleObservation};
+use crate::insight::{ConnectionStory, Silences};
 use crate::report::Finding;
 use crate::time::Timestamp;
 use crate::verdict::{Cause, Progress, Verdict, judge, turn_progress};
@@ -22,31 +23,63 @@ pub type Held<'a> = flow::Held<'a, DialogueReader>;
 /// A connection as analysis reads it.
 pub type Tracked<'a> = Known<'a, DialogueReader>;
 
+/// A connection as most of analysis reads it where nothing went wrong.
+pub type Outline<'a> = flow::Outline<'a, DialogueReader>;
+
+/// The exchanges of a connection in brief, read only where its outline does not tell enough.
+pub struct Turns<'a> {
+    held: Held<'a>,
+    answered: Option<Timestamp>,
+    read: OnceCell<Cow<'a, [Turn]>>,
+}
+
+impl<'a> Turns<'a> {
+    fn of(held: Held<'a>, outline: &Outline) -> Self {
+        let reader = outline.reader.as_ref();
+        Self {
+            held,
+            answered: reader.and_then(|reader| reader.answered),
+            read: OnceCell::new(),
+        }
+    }
+
+    /// All of them, read now.
+    pub fn read(&self) -> &[Turn] {
+        self.read.get_or_init(|| self.held.items())
+    }
+
+    /// The same, to be kept.
+    pub fn into_all(self) -> Cow<'a, [Turn]> {
+        let held = self.held;
+        self.read.into_inner().unwrap_or_else(|| held.items())
+    }
+
+    /// Each of them had [been answered](Progress::Answered) at this moment.
+    pub fn are_answered_by(&self, moment: Timestamp) -> bool {
+        match self.answered {
+            Some(newest) if newest <= moment => true,
+            _ => {
+                let mut turns = self.read().iter();
+                turns.all(|turn| turn_progress(turn, moment) == Progress::Answered)
+            }
+        }
+    }
+}
+
 /// What was found on all connections.
 pub struct Judged<'a> {
     /// Resets and hang-ups.
     pub findings: Vec<Finding>,
-    /// What each tells, in their order and in parts.
-    told: Vec<Vec<Option<Told<'a>>>>,
-}
-
-/// What insight reads of one connection.
-struct Told<'a> {
-    observation: IdleObservation<'a>,
-    story: ConnectionStory<'a>,
+    /// How they went idle and ended.
+    pub silences: Silences,
+    /// What each talked about, in their order and in parts.
+    stories: Vec<Vec<Option<ConnectionStory<'a>>>>,
 }
 
 impl<'a> Judged<'a> {
-    /// How each went idle and ended.
-    pub fn observations(&self) -> Vec<&IdleObservation<'a>> {
-        let told = self.told.iter().flatten().flatten();
-        told.map(|told| &told.observation).collect()
-    }
-
     /// What each talked about.
     pub fn stories(&self) -> Vec<&ConnectionStory<'a>> {
-        let told = self.told.iter().flatten().flatten();
-        told.map(|told| &told.story).collect()
+        self.stories.iter().flatten().flatten().collect()
     }
 }
 
@@ -63,7 +96,7 @@ impl<'a> Judges<'a> {
     pub fn new(analyzer: &'a Analyzer, connections: &[Held], quality: CaptureQuality) -> Self {
         let mut neighbours = Neighbours::new(quality);
         for (index, held) in connections.iter().enumerate() {
-            neighbours.add(index, &held.outline());
+            neighbours.add(index, &held.gist(), held.first_reset());
         }
         Self::knowing(analyzer, [neighbours], quality)
     }
@@ -91,67 +124,97 @@ impl<'a> Judges<'a> {
         let capture_end = analyzer.last.unwrap_or_default();
         let surveys = in_parts(connections.len(), |range| {
             let mut neighbours = Neighbours::new(quality);
+            let mut silences = Silences::default();
             let look = |(index, held): (usize, &Held<'c>)| {
                 let connection = held.outline();
-                neighbours.add(index, &connection);
-                let turns = turns(&connection);
-                ended_well(&connection, &turns).then(|| told(&connection, turns, None, capture_end))
+                neighbours.add(index, &connection, held.first_reset());
+                let turns = Turns::of(*held, &connection);
+                ended_well(&connection, &turns).then(|| {
+                    silences.add(index, &observation(&connection, &turns, None, capture_end));
+                    story(&connection, turns)
+                })
             };
-            let told: Vec<_> = range.clone().zip(&connections[range]).map(look).collect();
-            (neighbours, told)
+            let stories: Vec<_> = range.clone().zip(&connections[range]).map(look).collect();
+            (neighbours, (silences, stories))
         });
         let (neighbours, told): (Vec<_>, Vec<_>) = surveys.into_iter().unzip();
         Judges::knowing(analyzer, neighbours, quality).judge_rest(connections, told)
     }
 
-    /// Judges those of which nothing is told yet.
+    /// Judges those of which there is no story yet.
     fn judge_rest<'c>(
         &self,
         connections: &[Held<'c>],
-        mut told: Vec<Vec<Option<Told<'c>>>>,
+        told: Vec<(Silences, Vec<Option<ConnectionStory<'c>>>)>,
     ) -> Judged<'c> {
-        let all = told.iter().flatten().enumerate();
+        let (mut silences, mut stories): (Vec<_>, Vec<_>) = told.into_iter().unzip();
+        let all = stories.iter().flatten().enumerate();
         let rest: Vec<usize> = all
-            .filter(|(_, told)| told.is_none())
+            .filter(|(_, story)| story.is_none())
             .map(|(index, _)| index)
             .collect();
         let judged = in_parts(rest.len(), |range| {
-            let one = |&index: &usize| self.judge_one(index, &connections[index].known());
-            rest[range].iter().map(one).collect::<Vec<_>>()
+            let mut silences = Silences::default();
+            let one = |&index: &usize| self.judge_one(index, connections[index], &mut silences);
+            let judged: Vec<_> = rest[range].iter().map(one).collect();
+            (silences, judged)
         });
+        let (more, judged): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
+        silences.extend(more);
         let mut findings = Vec::new();
-        let places = told.iter_mut().flatten().filter(|told| told.is_none());
-        for (place, (mut found, told)) in places.zip(judged.into_iter().flatten()) {
+        let places = stories.iter_mut().flatten().filter(|story| story.is_none());
+        for (place, (mut found, story)) in places.zip(judged.into_iter().flatten()) {
             findings.append(&mut found);
-            *place = Some(told);
+            *place = Some(story);
         }
-        Judged { findings, told }
+        Judged {
+            findings,
+            silences: Silences::of(silences),
+            stories,
+        }
     }
 
-    fn judge_one<'c>(&self, index: usize, connection: &Tracked<'c>) -> (Vec<Finding>, Told<'c>) {
-        let turns = turns(connection);
-        let (mut findings, last) = self.findings(index, connection, &turns);
+    fn judge_one<'c>(
+        &self,
+        index: usize,
+        held: Held<'c>,
+        silences: &mut Silences,
+    ) -> (Vec<Finding>, ConnectionStory<'c>) {
+        let connection = held.known();
+        let outline = Outline::of(&connection);
+        let turns = Turns::of(held, &outline);
+        let (mut findings, last) = self.findings(index, &connection, (&outline, &turns));
         if let Some(watch) = self.watch {
             watch.name(connection.first_stream(), &mut findings);
         }
-        let told = told(connection, turns, last.as_ref(), self.capture_end);
-        (findings, told)
+        let observation = observation(&outline, &turns, last.as_ref(), self.capture_end);
+        silences.add(index, &observation);
+        (findings, story(&outline, turns))
     }
 
-    /// How one connection went idle and ended.
-    pub fn observation<'c>(&self, index: usize, held: Held<'c>) -> IdleObservation<'c> {
+    /// Adds how one connection went idle and ended.
+    pub fn observe(&self, index: usize, held: Held, silences: &mut Silences) {
         let connection = held.known();
-        let turns = turns(&connection);
-        let (_, verdict) = self.findings(index, &connection, &turns);
-        observation(&connection, &turns, verdict.as_ref(), self.capture_end)
+        let outline = Outline::of(&connection);
+        let turns = Turns::of(held, &outline);
+        let (_, verdict) = self.findings(index, &connection, (&outline, &turns));
+        let observation = observation(&outline, &turns, verdict.as_ref(), self.capture_end);
+        silences.add(index, &observation);
+    }
+
+    /// The findings of one connection, in order.
+    pub fn findings_of(&self, index: usize, held: Held, connection: &Tracked) -> Vec<Finding> {
+        let outline = Outline::of(connection);
+        let turns = Turns::of(held, &outline);
+        self.findings(index, connection, (&outline, &turns)).0
     }
 
     /// The findings of one connection, in order, and its last verdict.
-    pub fn findings(
+    fn findings(
         &self,
         index: usize,
         connection: &Tracked,
-        turns: &[Turn],
+        (outline, turns): (&Outline, &Turns),
     ) -> (Vec<Finding>, Option<Verdict>) {
         let mut findings = Vec::new();
         let mut last = None;
@@ -176,7 +239,7 @@ impl<'a> Judges<'a> {
         let still_open = last
             .as_ref()
             .is_none_or(|verdict: &Verdict| verdict.ruling.cause == Cause::IgnoredRst);
-        if still_open && !ended_well(connection, turns) {
+        if still_open && !ended_well(outline, turns) {
             let ending = without_reset(connection, index, &self.neighbours, self.capture_end);
             if let Some(verdict) = judge(&ending) {
                 findings.push(finding(connection, &ending, &verdict, &[]));
@@ -201,42 +264,16 @@ impl<'a> Judges<'a> {
     }
 }
 
-fn told<'a>(
-    connection: &Tracked<'a>,
-    turns: Cow<'a, [Turn]>,
-    verdict: Option<&Verdict>,
-    capture_end: Timestamp,
-) -> Told<'a> {
-    Told {
-        observation: observation(connection, &turns, verdict, capture_end),
-        story: story(connection, turns),
-    }
-}
-
-/// The exchanges of a connection, in brief.
-pub fn turns<'a>(connection: &Tracked<'a>) -> Cow<'a, [Turn]> {
-    match connection {
-        Known::Settled(_, _, turns) => Cow::Borrowed(turns),
-        Known::Whole(connection) => match connection.reader() {
-            None => Cow::Borrowed(&[]),
-            Some(Cow::Borrowed(reader)) => reader.turns(),
-            Some(Cow::Owned(reader)) => Cow::Owned(reader.turns().into_owned()),
-        },
-    }
-}
-
 /// Both sides closed in order and every question was answered: no rule for endings without RST finds anything
 /// (`verdict::rules::no_reset` looks for an ICMP error to a SYN, packets sent again to nobody, an open exchange, or a cut WebSocket).
-fn ended_well(connection: &Tracked, turns: &[Turn]) -> bool {
-    let protocol = connection.reader().map(|reader| reader.protocol());
-    let unanswered = |peer: Peer| connection.directions.of(peer).unanswered_retransmissions;
+fn ended_well(connection: &Outline, turns: &Turns) -> bool {
+    let protocol = connection.reader.as_ref().map(|reader| reader.protocol);
+    let unanswered = |peer: Peer| connection.sides.of(peer).unanswered_retransmissions;
     connection.closed.is_some()
         && connection.episodes.is_empty()
         && connection.icmp.is_empty()
         && unanswered(Peer::Client) == 0
         && unanswered(Peer::Server) == 0
         && protocol != Some(Protocol::WebSocket)
-        && turns
-            .iter()
-            .all(|turn| turn_progress(turn, connection.last) == Progress::Answered)
+        && turns.are_answered_by(connection.last)
 }

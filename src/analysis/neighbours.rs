@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use crate::analysis::endings::CaptureQuality;
 use crate::analysis::judges::Tracked;
-use crate::flow::{Both, Peer};
+use crate::flow::{Both, Gist, Packet, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{HostProfile, Surroundings};
 
@@ -88,19 +88,20 @@ impl Neighbours {
         all
     }
 
-    /// Adds what one connection tells.
-    pub fn add(&mut self, index: usize, connection: &Tracked) {
+    /// Adds what one connection tells; `reset` is its first RST.
+    pub fn add(&mut self, index: usize, connection: &Gist, reset: Option<&Packet>) {
         for (peer, end) in [
             (Peer::Client, connection.client),
             (Peer::Server, connection.server),
         ] {
+            let side = connection.sides.of(peer);
             let profile = HostProfile {
-                ttl: connection.directions.of(peer).ttl,
-                response: *connection.response_time.of(peer),
+                ttl: side.ttl,
+                response: side.response_time,
             };
             self.add_profile(end.0, &profile);
         }
-        self.add_endpoint(index, connection);
+        self.add_endpoint(index, connection, reset);
     }
 
     fn add_profile(&mut self, address: IpAddr, other: &HostProfile) {
@@ -112,9 +113,9 @@ impl Neighbours {
         };
     }
 
-    fn add_endpoint(&mut self, index: usize, connection: &Tracked) {
+    fn add_endpoint(&mut self, index: usize, connection: &Gist, reset: Option<&Packet>) {
         let facts = self.endpoints.entry(connection.server).or_default();
-        let server = &connection.directions.server;
+        let server = &connection.sides.server;
         facts.syn_acks_repeated |= server.syn_acks_after_ack > 0;
         let survived = connection
             .survived
@@ -130,14 +131,8 @@ impl Neighbours {
         if server.iss.is_some() {
             facts.established.extend(connection.established);
         }
-        let reset = connection
-            .episodes
-            .first()
-            .and_then(|episode| episode.first());
         match (reset, server.fin) {
-            (Some(reset), _)
-                if server.packets == 0 && connection.directions.client.iss.is_some() =>
-            {
+            (Some(reset), _) if server.packets == 0 && connection.sides.client.iss.is_some() => {
                 facts.refusals.push(reset.time);
             }
             (Some(reset), fin) if fin.is_none_or(|fin| fin.time > reset.time) => {
@@ -156,7 +151,7 @@ impl Neighbours {
             (_, Some(fin)) => {
                 let idle = fin.last_activity.map(|activity| fin.time - activity.time);
                 let first = connection
-                    .directions
+                    .sides
                     .client
                     .fin
                     .is_none_or(|client| client.time > fin.time);

@@ -8,7 +8,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::analysis::Analyzer;
-use crate::analysis::judges::{Held, Judges, turns};
+use crate::analysis::judges::{Held, Judges};
 use crate::analysis::refusals::refused_group;
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, RefusedGroup};
@@ -415,8 +415,9 @@ fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
             let index = connections
                 .binary_search_by_key(&stream, |connection| connection.first_stream())
                 .ok()?;
-            let connection = &connections.get(index)?.known();
-            let (findings, _) = judges.findings(index, connection, &turns(connection));
+            let held = *connections.get(index)?;
+            let connection = &held.known();
+            let findings = judges.findings_of(index, held, connection);
             let says = |finding: &Finding| {
                 let witness = analyzer.witness.as_ref()?;
                 Some(witness.says(finding))

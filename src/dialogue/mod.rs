@@ -12,6 +12,7 @@ mod http2;
 mod ledger;
 mod mysql;
 mod opaque;
+mod outline;
 mod packed;
 mod postgresql;
 #[cfg(test)]
@@ -29,5 +30,6 @@ pub use exchange::{
     Answer, Completeness, Dialogue, Exchange, Farewell, Hints, Idempotence, Message, Protocol,
     Request, TlsFacts,
 };
+pub use outline::DialogueOutline;
 pub use reader::DialogueReader;
 pub use turn::{Reply, Turn};

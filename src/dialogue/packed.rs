@@ -4,7 +4,7 @@ use super::exchange::{
     Answer, Completeness, Exchange, Farewell, Hints, Idempotence, Message, Protocol, Request,
     TlsFacts,
 };
-use crate::flow::{packed, packed_names};
+use crate::flow::{Mark, Packed, Packer, Sheet, Unpacker, packed, packed_names};
 
 packed_names!(Protocol {
     Http1,
@@ -32,27 +32,6 @@ packed_names!(Answer {
     NotDue,
     Refused,
 });
-packed!(Message {
-    start,
-    end,
-    complete,
-    expected_end,
-});
-packed!(Request {
-    summary,
-    idempotence,
-    stream_id,
-    fingerprint,
-    bytes,
-    fingerprint_whole,
-});
-packed!(Exchange {
-    request,
-    what,
-    answer,
-    response,
-    status,
-});
 packed!(Farewell { from, at, what });
 packed!(Hints {
     server,
@@ -72,10 +51,129 @@ packed!(TlsFacts {
     fatal_alert,
 });
 
+/// What the two messages of an exchange have.
+type ExchangeSheet = Sheet<4, 4, 9, 0>;
+
+fn list_mark(mark: &Mark, sheet: &mut ExchangeSheet) {
+    let Mark {
+        time,
+        frame,
+        offset,
+    } = mark;
+    sheet.time(*time);
+    sheet.frame(*frame);
+    sheet.count(*offset);
+}
+
+fn listed_mark(sheet: &mut ExchangeSheet) -> Mark {
+    Mark {
+        time: sheet.take_time(),
+        frame: sheet.take_frame(),
+        offset: sheet.take_count(),
+    }
+}
+
+/// All but how whole it is.
+fn list(message: &Message, sheet: &mut ExchangeSheet) {
+    let Message {
+        start,
+        end,
+        complete: _,
+        expected_end,
+    } = message;
+    list_mark(start, sheet);
+    list_mark(end, sheet);
+    sheet.some_count(*expected_end);
+}
+
+fn listed(sheet: &mut ExchangeSheet, complete: Completeness) -> Message {
+    Message {
+        start: listed_mark(sheet),
+        end: listed_mark(sheet),
+        complete,
+        expected_end: sheet.take_some_count(),
+    }
+}
+
+impl Packed for Exchange {
+    fn pack(&self, into: &mut Packer) {
+        let Self {
+            request,
+            what,
+            answer,
+            response,
+            status,
+        } = self;
+        let Request {
+            summary,
+            idempotence,
+            stream_id,
+            fingerprint,
+            bytes,
+            fingerprint_whole,
+        } = what;
+        request.complete.pack(into);
+        answer.pack(into);
+        let mut sheet = ExchangeSheet::begin(into);
+        list(request, &mut sheet);
+        sheet.flag(summary.is_some());
+        sheet.flag(idempotence.is_some());
+        sheet.flag(*fingerprint_whole);
+        sheet.some_count(*stream_id);
+        sheet.some_count(*status);
+        sheet.count(*bytes);
+        sheet.flag(response.is_some());
+        if let Some(response) = response {
+            list(response, &mut sheet);
+        }
+        sheet.pack(into);
+        into.array(fingerprint.to_le_bytes());
+        if let Some(response) = response {
+            response.complete.pack(into);
+        }
+        if let Some(summary) = summary {
+            summary.pack(into);
+        }
+        if let Some(idempotence) = idempotence {
+            idempotence.pack(into);
+        }
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        let complete = Packed::unpack(from);
+        let answer = Packed::unpack(from);
+        let mut sheet = ExchangeSheet::unpack(from);
+        let request = listed(&mut sheet, complete);
+        let [has_summary, has_idempotence, fingerprint_whole] =
+            std::array::from_fn(|_| sheet.take_flag());
+        let stream_id = sheet.take_some_count().map(|id| id as u32);
+        let status = sheet.take_some_count().map(|status| status as u16);
+        let bytes = sheet.take_count();
+        let fingerprint = u64::from_le_bytes(from.array());
+        let response = sheet
+            .take_flag()
+            .then(|| listed(&mut sheet, Packed::unpack(from)));
+        Self {
+            request,
+            what: Request {
+                summary: has_summary.then(|| Packed::unpack(from)),
+                idempotence: has_idempotence.then(|| Packed::unpack(from)),
+                stream_id,
+                fingerprint,
+                bytes,
+                fingerprint_whole,
+            },
+            answer,
+            response,
+            status,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::dialogue::DialogueReader;
     use crate::dialogue::script::Script;
+    use crate::dialogue::{DialogueReader, Turn};
     use crate::flow::Peer::{Client, Server};
     use crate::flow::{Packer, StreamReader, Unpacker};
     use crate::time::Timestamp;
@@ -92,12 +190,16 @@ mod tests {
         let back = DialogueReader::unpack(&mut unpacker(), &turns);
         assert_eq!(format!("{back:?}"), format!("{reader:?}"));
         assert_eq!(back.turns(), reader.turns());
-        let outline = DialogueReader::outline(&mut unpacker());
-        assert_eq!(outline.protocol(), reader.protocol());
-        assert_eq!(outline.requester(), reader.requester());
-        assert_eq!(outline.requests(), reader.requests());
-        assert_eq!(outline.hints(), reader.hints());
-        assert_eq!(outline.farewells(), reader.farewells());
+        let outline = DialogueReader::unpack_outline(&mut unpacker());
+        assert_eq!(outline, reader.outline());
+        assert_eq!(outline.requests, reader.requests());
+        assert_eq!(outline.goodbyes.len(), reader.farewells().len());
+        if let Some(newest) = outline.answered {
+            let turns = reader.turns();
+            assert!(turns.iter().all(Turn::is_answered));
+            let starts = turns.iter().filter_map(|turn| Some(turn.reply?.start));
+            assert_eq!(starts.max(), Some(newest));
+        }
     }
 
     #[test]

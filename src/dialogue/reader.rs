@@ -9,6 +9,7 @@ use super::http2::Http2;
 use super::ledger::Ledger;
 use super::mysql::MySql;
 use super::opaque::Opaque;
+use super::outline::DialogueOutline;
 use super::postgresql::PostgreSql;
 use super::protocol::{Handover, ProtocolReader, Step, Successor, either, mark_at};
 use super::redis::Redis;
@@ -242,6 +243,7 @@ impl DialogueReader {
 
 impl StreamReader for DialogueReader {
     type Snapshot = Dialogue;
+    type Outline = DialogueOutline;
     type Item = Turn;
 
     fn new(server_port: u16) -> Self {
@@ -269,29 +271,33 @@ impl StreamReader for DialogueReader {
         matches!(self.state, State::Over(_)) && self.ledger.is_over()
     }
 
+    fn outline(&self) -> DialogueOutline {
+        self.ledger.outline(self.state.protocol())
+    }
+
+    fn items(&self) -> Cow<'_, [Turn]> {
+        self.turns()
+    }
+
     fn pack(&self, into: &mut Packer, turns: &mut Vec<Turn>) {
-        self.server_port.pack(into);
-        self.handovers.pack(into);
         self.state.protocol().pack(into);
         self.ledger.pack(into, turns);
+        into.array(self.server_port.to_le_bytes());
+        into.array([self.handovers]);
     }
 
     fn unpack(from: &mut Unpacker<'_>, turns: &[Turn]) -> Self {
         Self {
-            server_port: Packed::unpack(from),
-            handovers: Packed::unpack(from),
             state: State::Over(Packed::unpack(from)),
             ledger: Ledger::unpack(from, turns),
+            server_port: u16::from_le_bytes(from.array()),
+            handovers: u8::from_le_bytes(from.array()),
         }
     }
 
-    fn outline(from: &mut Unpacker<'_>) -> Self {
-        Self {
-            server_port: Packed::unpack(from),
-            handovers: Packed::unpack(from),
-            state: State::Over(Packed::unpack(from)),
-            ledger: Ledger::outline(from),
-        }
+    fn unpack_outline(from: &mut Unpacker<'_>) -> DialogueOutline {
+        let protocol = Packed::unpack(from);
+        Ledger::unpack_outline(from, protocol)
     }
 
     fn data(&mut self, data: StreamBytes<'_>) -> Activity {

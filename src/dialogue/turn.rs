@@ -47,6 +47,15 @@ pub struct Turn {
     pub fingerprint_whole: bool,
 }
 
+impl Turn {
+    /// It got the answer that was due, as far as its framing tells.
+    pub fn is_answered(&self) -> bool {
+        use Completeness::{Complete, Unknown};
+        let whole = |reply: Reply| matches!(reply.complete, Complete | Unknown);
+        self.answer != Answer::NotDue && self.reply.is_some_and(whole)
+    }
+}
+
 impl From<&Exchange> for Turn {
     fn from(exchange: &Exchange) -> Self {
         let (request, what) = (&exchange.request, &exchange.what);

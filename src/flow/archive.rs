@@ -1,7 +1,8 @@
 //! Where packed connections are kept: in a few large pieces of memory, not in many small ones.
 
+use crate::flow::outline::{Gist, Outline};
 use crate::flow::packing::{Packed, Packer, Unpacker};
-use crate::flow::settled::{Known, Settled};
+use crate::flow::settled::Settled;
 use crate::flow::{Connection, History, StreamReader};
 
 /// Bytes of a piece of memory.
@@ -33,22 +34,20 @@ impl<T: Copy> Archive<T> {
         &mut self,
         connection: &Connection<R>,
     ) -> Settled {
-        let opened = connection.opened;
         let packer = &mut self.packer;
-        packer.begin_part(opened);
-        connection.pack(packer);
-        let reader = packer.begin_part(opened);
-        connection.reader_at_rest().is_some().pack(packer);
-        if let Some(reader) = connection.reader_at_rest() {
+        packer.begin(connection.opened);
+        Gist::of(connection).pack(packer);
+        let reader = connection.reader_at_rest();
+        reader.is_some().pack(packer);
+        if let Some(reader) = reader {
             reader.pack(packer, &mut self.list);
         }
-        let history = packer.begin_part(opened);
+        connection.pack(packer);
         connection.history.pack(packer);
         let bytes = self.bytes.add(packer.packed());
         let items = self.items.add(&self.list);
-        packer.clear();
         self.list.clear();
-        Settled::new(connection, bytes, items, [reader, history])
+        Settled::new(connection, bytes, items)
     }
 
     /// Takes a connection out, whole again.
@@ -56,11 +55,7 @@ impl<T: Copy> Archive<T> {
         &mut self,
         settled: &Settled,
     ) -> Box<Connection<R>> {
-        let mut connection = Box::new(self.facts(settled));
-        connection.history = self.history(settled);
-        let mut part = self.part(settled, settled.reader);
-        let reader = bool::unpack(&mut part).then(|| R::unpack(&mut part, self.items(settled)));
-        connection.listen_again(reader.map(Box::new));
+        let connection = self.whole(settled);
         self.remove(settled);
         connection
     }
@@ -71,40 +66,43 @@ impl<T: Copy> Archive<T> {
         self.items.remove(settled.items);
     }
 
-    /// A connection for reading, without its packets.
-    pub(super) fn outline<R: StreamReader<Item = T>>(&self, settled: &Settled) -> Known<'_, R> {
-        let mut part = self.part(settled, settled.reader);
-        let reader = bool::unpack(&mut part).then(|| R::outline(&mut part));
-        Known::Settled(Box::new(self.facts(settled)), reader, self.items(settled))
+    /// The plain facts of a connection.
+    pub(super) fn gist(&self, settled: &Settled) -> Gist {
+        Gist::unpack(&mut self.unpacker(settled))
     }
 
-    /// A connection for reading.
-    pub(super) fn known<R: StreamReader<Item = T>>(&self, settled: &Settled) -> Known<'_, R> {
-        let mut connection = Box::new(self.facts(settled));
-        connection.history = self.history(settled);
-        let mut part = self.part(settled, settled.reader);
-        let items = self.items(settled);
-        let reader = bool::unpack(&mut part).then(|| R::unpack(&mut part, items));
-        Known::Settled(connection, reader, items)
+    /// A connection in outline.
+    pub(super) fn outline<R: StreamReader<Item = T>>(&self, settled: &Settled) -> Outline<'_, R> {
+        let mut from = self.unpacker(settled);
+        Outline {
+            stream: settled.first_stream,
+            opened: settled.opened,
+            gist: Gist::unpack(&mut from),
+            episodes: &[],
+            icmp: &[],
+            reader: bool::unpack(&mut from).then(|| R::unpack_outline(&mut from)),
+        }
     }
 
-    fn part(&self, settled: &Settled, from: u32) -> Unpacker<'_> {
-        let bytes = self.bytes.get(settled.bytes);
-        let part = bytes.get(from as usize..).unwrap_or_default();
-        Unpacker::new(part, settled.opened)
+    /// A copy of a connection.
+    pub(super) fn whole<R: StreamReader<Item = T>>(&self, settled: &Settled) -> Box<Connection<R>> {
+        let mut from = self.unpacker(settled);
+        let gist = Gist::unpack(&mut from);
+        let reader =
+            bool::unpack(&mut from).then(|| Box::new(R::unpack(&mut from, self.items(settled))));
+        let place = (settled.streams().collect(), settled.opened);
+        let mut connection = Box::new(Connection::unpack(&mut from, place, gist, reader));
+        connection.history = History::unpack(&mut from);
+        connection
     }
 
-    fn facts<R: StreamReader>(&self, settled: &Settled) -> Connection<R> {
-        let streams = settled.streams().collect();
-        Connection::unpack(&mut self.part(settled, 0), streams, settled.opened)
-    }
-
-    fn history(&self, settled: &Settled) -> History {
-        History::unpack(&mut self.part(settled, settled.history))
-    }
-
-    fn items(&self, settled: &Settled) -> &[T] {
+    /// What its reader lists.
+    pub(super) fn items(&self, settled: &Settled) -> &[T] {
         self.items.get(settled.items)
+    }
+
+    fn unpacker(&self, settled: &Settled) -> Unpacker<'_> {
+        Unpacker::new(self.bytes.get(settled.bytes), settled.opened)
     }
 }
 

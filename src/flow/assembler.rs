@@ -1,7 +1,7 @@
 //! Where one direction's payload stands in its stream, and what to hand to the reader next.
 
 use crate::capture::FrameId;
-use crate::flow::packing::{Packed, Packer, Unpacker};
+use crate::flow::connection::RestSheet;
 use crate::flow::reassembly::{Piece, Reassembly};
 use crate::flow::talk::HELD;
 use crate::flow::{Activity, Mark, Peer, StreamBytes, StreamReader};
@@ -403,8 +403,8 @@ impl Assembler {
 }
 
 /// Of one that [is at rest](Assembler::is_at_rest).
-impl Packed for Assembler {
-    fn pack(&self, into: &mut Packer) {
+impl Assembler {
+    pub fn list(&self, sheet: &mut RestSheet) {
         let Self {
             next,
             early: _,
@@ -414,16 +414,20 @@ impl Packed for Assembler {
             fin: _,
             missed,
         } = self;
-        next.pack(into);
-        other.pack(into);
-        missed.pack(into);
+        sheet.some_seq(next.map(|(seq, _)| seq));
+        if let Some((_, offset)) = next {
+            sheet.count(*offset);
+        }
+        sheet.count(*other);
+        sheet.count(*missed);
     }
 
-    fn unpack(from: &mut Unpacker<'_>) -> Self {
+    pub fn listed(sheet: &mut RestSheet) -> Self {
+        let next = sheet.take_some_seq();
         Self {
-            next: Packed::unpack(from),
-            other: Packed::unpack(from),
-            missed: Packed::unpack(from),
+            next: next.map(|seq| (seq, sheet.take_count())),
+            other: sheet.take_count(),
+            missed: sheet.take_count(),
             ..Self::default()
         }
     }

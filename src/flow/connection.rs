@@ -7,6 +7,8 @@ mod phases;
 mod reset;
 mod steady;
 
+pub(super) use packed::RestSheet;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 

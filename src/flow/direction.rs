@@ -1,7 +1,8 @@
 //! One direction of a connection: the sequence space that its sender used, as far as seen.
 
+mod packed;
+
 use crate::capture::FrameId;
-use crate::flow::packing::{Packed, Packer, Unpacker, packed, packed_sparsely};
 use crate::flow::{LastActivity, Packet, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{MacAddress, SeqNumber, Timestamps, Ttl};
@@ -62,6 +63,15 @@ impl TtlProfile {
         self.counted().max_by_key(|(_, count)| *count)
     }
 
+    /// All values and their counts; those in use come first.
+    pub(super) const fn values(&self) -> [(Ttl, u32); 4] {
+        self.values
+    }
+
+    pub(super) const fn of(values: [(Ttl, u32); 4]) -> Self {
+        Self { values }
+    }
+
     /// The values in use: they come first.
     fn counted(&self) -> impl Iterator<Item = (Ttl, u32)> {
         let used = |(_, count): &(Ttl, u32)| *count > 0;
@@ -83,22 +93,6 @@ impl TtlProfile {
         self.values
             .iter()
             .fold(0, |sum, (_, count)| sum.saturating_add(*count))
-    }
-}
-
-impl Packed for TtlProfile {
-    fn pack(&self, into: &mut Packer) {
-        self.distinct().pack(into);
-        self.counted().for_each(|value| value.pack(into));
-    }
-
-    fn unpack(from: &mut Unpacker<'_>) -> Self {
-        let mut profile = Self::default();
-        let counted = usize::unpack(from);
-        for value in profile.values.iter_mut().take(counted) {
-            *value = Packed::unpack(from);
-        }
-        profile
     }
 }
 
@@ -189,60 +183,6 @@ pub struct Direction {
     /// Its newest packet.
     pub last_packet: Option<Timestamp>,
 }
-
-packed!(FinSeen {
-    time,
-    frame,
-    seq,
-    ack,
-    last_activity,
-    wire_idle,
-    acked_at,
-});
-packed!(TimestampLine {
-    first,
-    last,
-    samples,
-});
-
-packed_sparsely!(Direction {
-    packets,
-    bytes,
-    new_bytes,
-    iss,
-    base,
-    snd_nxt,
-    ack,
-    window,
-    window_scale,
-    mss,
-    sack_permitted,
-    fin,
-    ttl,
-    last_ip,
-    zero_ip_ids,
-    mac,
-    several_macs,
-    timestamp_line,
-    syn_times,
-    syns,
-    syn_acks_after_ack,
-    retransmissions,
-    unanswered_retransmissions,
-    out_of_order,
-    keepalive_probes,
-    unanswered_probes,
-    zero_window_probes,
-    zero_windows,
-    missed_bytes,
-    missing,
-    lateness,
-    answered_handshake,
-    sack_edge,
-    resets,
-    first_packet,
-    last_packet,
-});
 
 impl Direction {
     /// What is captured later than this was repeated, and not late.

@@ -152,10 +152,10 @@ impl Packed for History {
             marks,
         } = self;
         packets.len().pack(into);
-        let mut before = None;
+        let mut before = [None; 2];
         for packet in packets {
             packet.pack_after(before, into);
-            before = Some(packet);
+            before = [Some(packet), before[0]];
         }
         next.pack(into);
         skipped.pack(into);
@@ -166,7 +166,8 @@ impl Packed for History {
         let count = usize::unpack(from);
         let mut packets: Vec<Packet> = Vec::with_capacity(count.min(Self::KEPT));
         for _ in 0..count {
-            packets.push(Packet::unpack_after(packets.last(), from));
+            let packet = Packet::unpack_after(Packet::newest_two(&packets), from);
+            packets.push(packet);
         }
         let mut history = Self {
             packets,

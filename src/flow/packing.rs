@@ -1,34 +1,37 @@
 //! Values in few bytes: what stays of a connection that has closed.
 //!
-//! Numbers take as many bytes as they need, times and frames are told as differences. Nothing is lost: what is unpacked equals what
-//! was packed.
+//! Numbers that come together take as many bytes as the largest of them needs ([`Packer::numbers`]), and times are told from the
+//! opening on. Nothing is lost: what is unpacked equals what was packed.
 
+mod sheet;
 mod structs;
 #[cfg(test)]
 mod tests;
+mod together;
 mod values;
 
-pub(super) use structs::is_usual;
-pub(crate) use structs::{packed, packed_names, packed_sparsely};
+pub(crate) use sheet::Sheet;
+pub(crate) use structs::{packed, packed_names};
 
 use std::borrow::Cow;
 
 use crate::time::Timestamp;
-use crate::wire::MacAddress;
 
 /// What the next value is told as a difference from.
 #[derive(Clone, Copy, Debug, Default)]
 struct Newest {
+    /// When the connection was opened.
+    opened: i64,
     time: i64,
     frame: u32,
-    /// Two, as a connection has two ends.
-    macs: [MacAddress; 2],
 }
 
 impl From<Timestamp> for Newest {
-    fn from(time: Timestamp) -> Self {
+    fn from(opened: Timestamp) -> Self {
+        let opened = opened.as_nanos();
         Self {
-            time: time.as_nanos(),
+            opened,
+            time: opened,
             ..Self::default()
         }
     }
@@ -49,15 +52,10 @@ impl Packer {
         self.bytes.get(..self.end).unwrap_or_default()
     }
 
-    /// Forgets what was packed, but not its memory.
-    pub(super) fn clear(&mut self) {
+    /// Forgets what was packed, but not its memory: what follows is told from `opened` on.
+    pub(super) fn begin(&mut self, opened: Timestamp) {
+        self.newest = Newest::from(opened);
         self.end = 0;
-    }
-
-    /// Bytes packed so far. What follows is told without them, from `time` on: it can be unpacked alone.
-    pub(super) fn begin_part(&mut self, time: Timestamp) -> usize {
-        self.newest = Newest::from(time);
-        self.end
     }
 
     #[inline]
@@ -133,11 +131,11 @@ pub struct Unpacker<'a> {
 }
 
 impl<'a> Unpacker<'a> {
-    /// Of one part that was [begun](Packer::begin_part) with `time`.
-    pub(crate) fn new(bytes: &'a [u8], time: Timestamp) -> Self {
+    /// Of what was packed from `opened` on.
+    pub(crate) fn new(bytes: &'a [u8], opened: Timestamp) -> Self {
         Self {
             bytes,
-            newest: Newest::from(time),
+            newest: Newest::from(opened),
         }
     }
 
@@ -214,16 +212,4 @@ pub trait Packed: Sized {
     fn pack(&self, into: &mut Packer);
     /// Takes the next value, which has to be of this type.
     fn unpack(from: &mut Unpacker<'_>) -> Self;
-
-    /// Packs it where it is known not to be its type's default.
-    #[inline]
-    fn pack_unusual(&self, into: &mut Packer) {
-        self.pack(into);
-    }
-
-    /// Takes the next value, which is known not to be its type's default.
-    #[inline]
-    fn unpack_unusual(from: &mut Unpacker<'_>) -> Self {
-        Self::unpack(from)
-    }
 }

@@ -50,3 +50,13 @@ pub enum Orientation {
     /// By who spoke first.
     FirstSender,
 }
+
+impl Orientation {
+    const ALL: [Self; 3] = [Self::Syn, Self::Port, Self::FirstSender];
+
+    /// The one that stands at this place of the declaration.
+    pub(super) fn at(place: u8) -> Self {
+        let way = Self::ALL.get(usize::from(place));
+        way.copied().unwrap_or(Self::FirstSender)
+    }
+}

@@ -8,29 +8,22 @@ use std::ops::Deref;
 
 use crate::capture::CaptureId;
 use crate::flow::archive::{Archive, Run};
-use crate::flow::{Connection, StreamReader};
+use crate::flow::outline::{Gist, Outline};
+use crate::flow::{Connection, Packet, StreamReader};
 use crate::time::Timestamp;
 
 /// A connection that has closed: where it is packed, and what has to be known of it without unpacking.
 #[derive(Debug)]
 pub struct Settled {
-    first_stream: (CaptureId, u32),
+    pub(super) first_stream: (CaptureId, u32),
     more_streams: Box<[(CaptureId, u32)]>,
     pub(super) opened: Timestamp,
     pub(super) bytes: Run,
     pub(super) items: Run,
-    /// Where its reader and its packets begin in `bytes`.
-    pub(super) reader: u32,
-    pub(super) history: u32,
 }
 
 impl Settled {
-    pub(super) fn new<R: StreamReader>(
-        connection: &Connection<R>,
-        bytes: Run,
-        items: Run,
-        [reader, history]: [usize; 2],
-    ) -> Self {
+    pub(super) fn new<R: StreamReader>(connection: &Connection<R>, bytes: Run, items: Run) -> Self {
         let more_streams = connection.streams.get(1..).unwrap_or_default();
         Self {
             first_stream: connection.streams.first().copied().unwrap_or_default(),
@@ -38,8 +31,6 @@ impl Settled {
             opened: connection.opened,
             bytes,
             items,
-            reader: reader as u32,
-            history: history as u32,
         }
     }
 
@@ -136,16 +127,43 @@ impl<'a, R: StreamReader> Held<'a, R> {
     pub fn known(&self) -> Known<'a, R> {
         match self.kept {
             Kept::Whole(connection) => Known::Whole(connection),
-            Kept::Settled(settled) => self.archive.known(settled),
+            Kept::Settled(settled) => Known::Unpacked(self.archive.whole(settled)),
         }
     }
 
-    /// The same, but if it was packed without its packets and what only a [`dialogue`](Known::dialogue) tells: enough where nothing
-    /// went wrong.
-    pub fn outline(&self) -> Known<'a, R> {
+    /// Its plain facts: enough where nothing went wrong, and nothing has to be unpacked for them.
+    pub fn outline(&self) -> Outline<'a, R> {
         match self.kept {
-            Kept::Whole(connection) => Known::Whole(connection),
+            Kept::Whole(connection) => Outline::of(connection),
             Kept::Settled(settled) => self.archive.outline(settled),
+        }
+    }
+
+    /// The same, without what its reader tells.
+    pub fn gist(&self) -> Gist {
+        match self.kept {
+            Kept::Whole(connection) => Gist::of(connection),
+            Kept::Settled(settled) => self.archive.gist(settled),
+        }
+    }
+
+    /// Its first RST; what is packed has none.
+    pub fn first_reset(&self) -> Option<&'a Packet> {
+        match self.kept {
+            Kept::Whole(connection) => connection.episodes.first()?.first(),
+            Kept::Settled(_) => None,
+        }
+    }
+
+    /// What its reader lists.
+    pub fn items(&self) -> Cow<'a, [R::Item]> {
+        match self.kept {
+            Kept::Settled(settled) => Cow::Borrowed(self.archive.items(settled)),
+            Kept::Whole(connection) => match connection.reader() {
+                None => Cow::Borrowed(&[]),
+                Some(Cow::Borrowed(reader)) => reader.items(),
+                Some(Cow::Owned(reader)) => Cow::Owned(reader.items().into_owned()),
+            },
         }
     }
 }
@@ -155,28 +173,8 @@ impl<'a, R: StreamReader> Held<'a, R> {
 pub enum Known<'a, R: StreamReader> {
     /// It is whole.
     Whole(&'a Connection<R>),
-    /// It was packed: its facts, its reader, and what that one lists.
-    Settled(Box<Connection<R>>, Option<R>, &'a [R::Item]),
-}
-
-impl<R: StreamReader> Known<'_, R> {
-    /// Who reads its dialogue; see [`Connection::reader`].
-    pub fn reader(&self) -> Option<Cow<'_, R>> {
-        match self {
-            Self::Whole(connection) => connection.reader(),
-            Self::Settled(_, reader, _) => reader.as_ref().map(Cow::Borrowed),
-        }
-    }
-
-    /// What was said; see [`Connection::dialogue`].
-    pub fn dialogue(&self) -> R::Snapshot {
-        match self {
-            Self::Whole(connection) => connection.dialogue(),
-            Self::Settled(_, reader, _) => reader
-                .as_ref()
-                .map_or_else(R::Snapshot::default, StreamReader::snapshot),
-        }
-    }
+    /// It was packed: a copy.
+    Unpacked(Box<Connection<R>>),
 }
 
 impl<R: StreamReader> Deref for Known<'_, R> {
@@ -185,7 +183,7 @@ impl<R: StreamReader> Deref for Known<'_, R> {
     fn deref(&self) -> &Connection<R> {
         match self {
             Self::Whole(connection) => connection,
-            Self::Settled(connection, ..) => connection,
+            Self::Unpacked(connection) => connection,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How a connection's bytes are handed to whoever reads dialogues.
 
+use std::borrow::Cow;
+
 use crate::capture::FrameId;
 use crate::flow::{Packer, Peer, Unpacker};
 use crate::time::Timestamp;
@@ -43,6 +45,9 @@ pub trait StreamReader: Clone + Send + std::fmt::Debug {
     /// What was read so far, frozen.
     type Snapshot: Clone + Default + Send + std::fmt::Debug;
 
+    /// What most of a report needs of it: a few plain facts.
+    type Outline: Send + std::fmt::Debug;
+
     /// What it lists of a connection that has closed, of which it keeps many: these are not packed, and can be read where they are.
     type Item: Copy + Send + Sync + std::fmt::Debug;
 
@@ -62,14 +67,20 @@ pub trait StreamReader: Clone + Send + std::fmt::Debug {
     /// It was [closed](Self::close), and can be packed.
     fn is_over(&self) -> bool;
 
-    /// Packs itself, but for what it lists.
+    /// What is told of it in outline.
+    fn outline(&self) -> Self::Outline;
+
+    /// What it lists.
+    fn items(&self) -> Cow<'_, [Self::Item]>;
+
+    /// Packs itself, but for what it lists; what belongs to its outline first.
     fn pack(&self, into: &mut Packer, items: &mut Vec<Self::Item>);
 
     /// The reader that was packed.
     fn unpack(from: &mut Unpacker<'_>, items: &[Self::Item]) -> Self;
 
-    /// The reader that was packed, without its list and what only [`snapshot`](Self::snapshot) tells.
-    fn outline(from: &mut Unpacker<'_>) -> Self;
+    /// The outline of the reader that was packed.
+    fn unpack_outline(from: &mut Unpacker<'_>) -> Self::Outline;
 
     /// New bytes of one direction.
     fn data(&mut self, data: StreamBytes<'_>) -> Activity;

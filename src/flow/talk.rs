@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 use crate::capture::FrameId;
 use crate::flow::assembler::{Assembler, Novelty};
-use crate::flow::packing::{Packed, Packer, Unpacker};
 use crate::flow::{Activity, Both, Mark, Peer, StreamReader};
 use crate::time::Timestamp;
 use crate::wire::{Segment, SeqNumber};
@@ -179,27 +178,14 @@ impl<R: StreamReader> Talk<R> {
             && self.reader.as_ref().is_none_or(|reader| reader.is_over())
     }
 
-    /// Packs both directions' places, where all [is at rest](Self::is_at_rest). The reader stays.
-    pub fn pack(&self, into: &mut Packer) {
-        self.directions.pack(into);
-    }
-
-    /// As it was packed, without a reader.
-    pub fn unpack(from: &mut Unpacker<'_>) -> Self {
-        Self {
-            directions: Packed::unpack(from),
-            reader: None,
-        }
+    /// One that [is at rest](Self::is_at_rest).
+    pub const fn at_rest(directions: Both<Assembler>, reader: Option<Box<R>>) -> Self {
+        Self { directions, reader }
     }
 
     /// Who reads, where nothing is waited for.
     pub fn reader_at_rest(&self) -> Option<&R> {
         self.reader.as_deref()
-    }
-
-    /// The reader is back.
-    pub fn listen_again(&mut self, reader: Option<Box<R>>) {
-        self.reader = reader;
     }
 
     fn stop_waiting(&mut self) {

@@ -294,6 +294,8 @@ impl std::fmt::Debug for Parcel {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use crate::flow::{Activity, Limits, Mark, Packer, Peer, StreamBytes, Unpacker};
     use crate::testing::Ladder;
@@ -304,6 +306,7 @@ mod tests {
 
     impl StreamReader for Fragile {
         type Snapshot = ();
+        type Outline = ();
         type Item = ();
 
         fn new(_: u16) -> Self {
@@ -321,9 +324,11 @@ mod tests {
         fn unpack(_: &mut Unpacker<'_>, _: &[()]) -> Self {
             Self
         }
-        fn outline(_: &mut Unpacker<'_>) -> Self {
-            Self
+        fn outline(&self) {}
+        fn items(&self) -> Cow<'_, [()]> {
+            Cow::Borrowed(&[])
         }
+        fn unpack_outline(_: &mut Unpacker<'_>) {}
         fn data(&mut self, _: StreamBytes<'_>) -> Activity {
             panic!("broken")
         }

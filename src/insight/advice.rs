@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::dialogue::Protocol;
 use crate::insight::observation::believable;
-use crate::insight::{IdleObservation, KnownTimeout, KnownTimeouts};
+use crate::insight::{KnownTimeout, KnownTimeouts, Silences};
 use crate::report::{Advice, Alignment, Finding, IdleTimeout, SettingLine};
 use crate::verdict::{Cause, Harm, RetrySafety};
 use general::General;
@@ -25,7 +25,7 @@ pub struct Grounds<'a> {
     /// Products that the user named (`--stack`).
     pub stack: &'a [String],
     /// Where clients name themselves.
-    pub observations: &'a [&'a IdleObservation<'a>],
+    pub silences: &'a Silences,
 }
 
 impl<'a> Grounds<'a> {
@@ -40,12 +40,9 @@ impl<'a> Grounds<'a> {
     /// The products of a client, by its `User-Agent`.
     fn clients(&self, client: IpAddr, server: SocketAddr) -> Vec<&'a KnownTimeout> {
         let known = self.known;
-        let agent = self
-            .observations
-            .iter()
-            .filter(|observation| observation.client == client && observation.server == server)
-            .find_map(|observation| observation.hints.user_agent.as_ref());
-        let Some(agent) = agent.map(|agent| agent.to_lowercase()) else {
+        let words = self.silences.words(client, server);
+        let agent = words.and_then(|words| words.user_agent());
+        let Some(agent) = agent.map(str::to_lowercase) else {
             return Vec::new();
         };
         let names = |entry: &&KnownTimeout| {

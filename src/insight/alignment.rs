@@ -1,18 +1,17 @@
 //! Who gives up an idle connection first? The side that sends requests has to: then no request can meet a closed socket.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::flow::Peer;
 use crate::insight::observation::is_believable;
-use crate::insight::{IdleEndBy, IdleObservation};
+use crate::insight::{IdleEndBy, IdleObservation, Silences};
 use crate::report::{Alignment, IdleTimeout};
 use crate::time::Interval;
 use crate::verdict::{Cause, IdleKind};
 
 /// What one client showed of its patience with one server endpoint.
 #[derive(Clone, Debug, Default)]
-struct Pair {
+pub(super) struct Pair {
     reused_after: f64,
     held: f64,
     client_closed: Vec<f64>,
@@ -24,14 +23,9 @@ struct Pair {
 }
 
 /// One verdict for each client address and server endpoint that exchanged requests, in the order of addresses.
-pub fn align(observations: &[&IdleObservation], timeouts: &[IdleTimeout]) -> Vec<Alignment> {
-    let mut pairs: BTreeMap<(IpAddr, SocketAddr), Pair> = BTreeMap::new();
-    for observation in observations {
-        pairs
-            .entry((observation.client, observation.server))
-            .or_default()
-            .add(observation);
-    }
+pub fn align(silences: &Silences, timeouts: &[IdleTimeout]) -> Vec<Alignment> {
+    let mut pairs: Vec<_> = silences.pairs().collect();
+    pairs.sort_unstable_by_key(|(ends, _)| *ends);
     pairs
         .into_iter()
         .filter(|(_, pair)| pair.requests > 0)
@@ -43,14 +37,14 @@ pub fn align(observations: &[&IdleObservation], timeouts: &[IdleTimeout]) -> Vec
                         && timeout.endpoint.port == Some(server.port())
                 })
             };
-            let case = Case::of(&pair, timer("server", server.ip()), timer("client", client));
+            let case = Case::of(pair, timer("server", server.ip()), timer("client", client));
             case.judge(client, server)
         })
         .collect()
 }
 
 impl Pair {
-    fn add(&mut self, observation: &IdleObservation) {
+    pub(super) fn add(&mut self, observation: &IdleObservation) {
         self.requests += observation.requests;
         self.round_trip = self.round_trip.max(
             observation
@@ -59,10 +53,7 @@ impl Pair {
                 .as_secs_f64(),
         );
         let said = observation.hints.keep_alive_timeout_s.map(f64::from);
-        self.announced = match (self.announced, said) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        self.announced = least(self.announced, said);
         for survival in observation.survivals().filter(|survival| {
             survival.kind == IdleKind::BetweenRequests && survival.resumed_by == Peer::Client
         }) {
@@ -95,6 +86,28 @@ impl Pair {
         }
     }
 
+    /// Adds what other connections between the same ends showed.
+    pub(super) fn join(&mut self, other: Self) {
+        let Self {
+            reused_after,
+            held,
+            client_closed,
+            server_closed,
+            lost,
+            round_trip,
+            announced,
+            requests,
+        } = other;
+        self.reused_after = self.reused_after.max(reused_after);
+        self.held = self.held.max(held);
+        self.client_closed.extend(client_closed);
+        self.server_closed += server_closed;
+        self.lost += lost;
+        self.round_trip = self.round_trip.max(round_trip);
+        self.announced = least(self.announced, announced);
+        self.requests += requests;
+    }
+
     /// The longest that the client was seen to keep a connection.
     fn kept(&self) -> f64 {
         self.reused_after.max(self.held)
@@ -109,6 +122,13 @@ impl Pair {
             after: *after,
             closes: closes.len() as u64,
         })
+    }
+}
+
+fn least(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -9,12 +9,10 @@ mod telling;
 
 use std::net::{IpAddr, SocketAddr};
 
-use ahash::RandomState;
-use hashbrown::HashMap;
-
 use crate::flow::Peer;
 use crate::insight::matching::{Measured, matches};
-use crate::insight::{IdleEnd, IdleEndBy, IdleObservation, KnownTimeouts};
+use crate::insight::silences::Words;
+use crate::insight::{IdleEnd, IdleEndBy, IdleObservation, KnownTimeouts, Silences};
 use crate::report::{IdleEndpoint, IdleTimeout};
 use crate::time::Interval;
 use crate::verdict::{Cause, Confidence, IdleKind};
@@ -54,52 +52,31 @@ struct Sample {
     how: IdleEndBy,
 }
 
-#[derive(Debug, Default)]
-struct Group<'a> {
+/// What the connections of one owner tell of its timer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Group {
     samples: Vec<Sample>,
     /// Closes that came at one moment after different silences, beside others: an exit or a drain, not the timer.
     departures: u64,
     survived: Vec<(f64, f64)>,
-    observations: Vec<&'a IdleObservation<'a>>,
     round_trip: f64,
 }
 
 /// Infers the timers of all endpoints, in the order of their addresses.
-pub fn infer(observations: &[&IdleObservation], known: &KnownTimeouts) -> Vec<IdleTimeout> {
-    let mut groups: HashMap<Owner, Group<'_>, RandomState> = HashMap::default();
-    for observation in observations {
-        for owner in owners(observation) {
-            let group = groups.entry(owner).or_default();
-            group.observations.push(observation);
-            group.survived.extend(survivals(observation, owner));
-            group.samples.extend(sample(observation, owner));
-            let round_trip = observation
-                .round_trip
-                .unwrap_or(Interval::ZERO)
-                .as_secs_f64();
-            group.round_trip = group.round_trip.max(round_trip);
-        }
-    }
-    let mut groups: Vec<_> = groups
-        .into_iter()
-        .filter(|(_, group)| !group.samples.is_empty())
+pub fn infer(silences: &Silences, known: &KnownTimeouts) -> Vec<IdleTimeout> {
+    let mut groups: Vec<_> = silences
+        .groups()
+        .filter(|(_, group, _)| !group.samples.is_empty())
         .collect();
-    groups.sort_unstable_by_key(|(owner, _)| *owner);
+    groups.sort_unstable_by_key(|(owner, ..)| *owner);
     groups
         .into_iter()
-        .map(|(owner, mut group)| {
+        .map(|(owner, group, words)| {
+            let mut group = group.clone();
             group.set_departures_apart();
-            timeout(owner, group, known)
+            timeout(owner, &group, words, known)
         })
         .collect()
-}
-
-fn owners(observation: &IdleObservation) -> [Owner; 3] {
-    [
-        Owner::Server(observation.server),
-        Owner::Client(observation.client, observation.server),
-        Owner::Path(observation.client, observation.server),
-    ]
 }
 
 /// Silences after which the connection still worked: a keep-alive timer runs between requests only, a device on the path counts all.
@@ -164,7 +141,23 @@ fn sample(observation: &IdleObservation, owner: Owner) -> Option<Sample> {
     })
 }
 
-impl Group<'_> {
+impl Group {
+    /// Adds what one connection tells of this owner.
+    pub(super) fn add(&mut self, observation: &IdleObservation, owner: Owner) {
+        self.survived.extend(survivals(observation, owner));
+        self.samples.extend(sample(observation, owner));
+        let round_trip = observation.round_trip.unwrap_or(Interval::ZERO);
+        self.round_trip = self.round_trip.max(round_trip.as_secs_f64());
+    }
+
+    /// Adds what other connections tell.
+    pub(super) fn join(&mut self, other: Self) {
+        self.survived.extend(other.survived);
+        self.samples.extend(other.samples);
+        self.departures += other.departures;
+        self.round_trip = self.round_trip.max(other.round_trip);
+    }
+
     /// Closes within this time of each other came at one moment.
     const MOMENT: f64 = 0.25;
 
@@ -206,7 +199,7 @@ impl Clock {
         densest(&self.values, |low| POLLED.min(low.max(0.5))).spread()
     }
 
-    fn explains(&self, group: &Group<'_>) -> bool {
+    fn explains(&self, group: &Group) -> bool {
         matches!(
             explain(group, &self.values, self.longest()),
             Explanation::Timer { .. }
@@ -216,7 +209,7 @@ impl Clock {
 
 /// The clock whose silences one timer explains; of two, the more regular one. A goodbye just before the FIN (close_notify, GOAWAY)
 /// is a packet: where it makes the silence on the wire vanish, that clock says nothing.
-fn clock_of(group: &Group<'_>) -> Clock {
+fn clock_of(group: &Group) -> Clock {
     let application = Clock {
         name: "application",
         values: sorted(group.samples.iter().map(|sample| sample.application)),
@@ -247,13 +240,13 @@ fn clock_of(group: &Group<'_>) -> Clock {
     }
 }
 
-fn timeout(owner: Owner, group: Group<'_>, known: &KnownTimeouts) -> IdleTimeout {
-    let clock = clock_of(&group);
+fn timeout(owner: Owner, group: &Group, words: &Words, known: &KnownTimeouts) -> IdleTimeout {
+    let clock = clock_of(group);
     let silence = group
         .samples
         .iter()
         .any(|sample| sample.how == IdleEndBy::Silence);
-    let mut timeout = blank(owner, &group, clock.name, closes_by(&group));
+    let mut timeout = blank(owner, group, words, clock.name);
     timeout.samples_s = clock
         .values
         .iter()
@@ -266,22 +259,16 @@ fn timeout(owner: Owner, group: Group<'_>, known: &KnownTimeouts) -> IdleTimeout
     if silence {
         silent(&mut timeout, &clock.values, &clock.survivals);
     } else {
-        timed(&mut timeout, &group, &clock.values, clock.longest());
+        timed(&mut timeout, group, &clock.values, clock.longest());
     }
     if let Some(estimate) = timeout.estimate_s {
-        let measured = Measured::new(
-            owner,
-            &timeout,
-            estimate,
-            group.round_trip,
-            &group.observations,
-        );
+        let measured = Measured::new(owner, &timeout, estimate, group.round_trip, words);
         timeout.matches = matches(&measured, known);
     }
     timeout
 }
 
-fn closes_by(group: &Group<'_>) -> &'static str {
+fn closes_by(group: &Group) -> &'static str {
     let count = |how: IdleEndBy| {
         group
             .samples
@@ -298,24 +285,20 @@ fn closes_by(group: &Group<'_>) -> &'static str {
     }
 }
 
-fn blank(owner: Owner, group: &Group<'_>, clock: &str, closes_by: &str) -> IdleTimeout {
+fn blank(owner: Owner, group: &Group, words: &Words, clock: &str) -> IdleTimeout {
     let (role, addr, port) = match owner {
         Owner::Server(server) => ("server", server.ip(), server.port()),
         Owner::Client(client, server) => ("client", client, server.port()),
         Owner::Path(_, server) => ("path", server.ip(), server.port()),
     };
-    let announced = group
-        .observations
-        .iter()
-        .filter_map(|observation| observation.hints.keep_alive_timeout_s)
-        .max();
+    let announced = words.announced();
     IdleTimeout {
         endpoint: IdleEndpoint {
             addr,
             port: Some(port),
         },
         role: role.to_owned(),
-        closes_by: closes_by.to_owned(),
+        closes_by: closes_by(group).to_owned(),
         clock: clock.to_owned(),
         estimate_s: None,
         lower_s: None,

@@ -51,14 +51,19 @@ fn closed(opened: f64, idle: f64, survived: &[f64]) -> IdleObservation<'static> 
     }
 }
 
+fn gathered<'a>(observations: impl IntoIterator<Item = &'a IdleObservation<'a>>) -> Silences {
+    let mut silences = Silences::default();
+    for (index, observation) in observations.into_iter().enumerate() {
+        silences.add(index, observation);
+    }
+    silences
+}
+
 fn server_timer(observations: &[IdleObservation]) -> IdleTimeout {
-    infer(
-        &observations.iter().collect::<Vec<_>>(),
-        KnownTimeouts::built_in(),
-    )
-    .into_iter()
-    .find(|timeout| timeout.role == "server")
-    .expect("the server was seen to close")
+    infer(&gathered(observations), KnownTimeouts::built_in())
+        .into_iter()
+        .find(|timeout| timeout.role == "server")
+        .expect("the server was seen to close")
 }
 
 #[test]
@@ -208,7 +213,7 @@ fn closes_with_a_request_open_or_in_answer_to_a_fin_say_nothing() {
     waiting.end.as_mut().unwrap().awaiting_response = true;
     let mut prompted = closed(0.0, 5.0, &[]);
     prompted.end.as_mut().unwrap().prompted = true;
-    assert!(infer(&[&waiting, &prompted], KnownTimeouts::built_in()).is_empty());
+    assert!(infer(&gathered([&waiting, &prompted]), KnownTimeouts::built_in()).is_empty());
 }
 
 #[test]
@@ -224,7 +229,7 @@ fn silence_is_bounded_from_both_sides() {
         lost(420.0, &[]),
         lost(360.0, &[200.0]),
     ];
-    let timers = infer(&observations.each_ref(), KnownTimeouts::built_in());
+    let timers = infer(&gathered(&observations), KnownTimeouts::built_in());
     let path = timers.iter().find(|timer| timer.role == "path").unwrap();
     assert_eq!((path.lower_s, path.upper_s), (Some(340.0), Some(351.0)));
     assert_eq!(
@@ -308,7 +313,7 @@ fn a_silence_that_no_clock_measured_makes_no_timer() {
             Interval::from_secs_f64(damaged),
             Interval::from_secs_f64(damaged),
         );
-        assert!(infer(&[&one], KnownTimeouts::built_in()).is_empty());
+        assert!(infer(&gathered([&one]), KnownTimeouts::built_in()).is_empty());
     }
     assert_eq!(
         server_timer(&[closed(0.0, 432_000.0, &[])]).estimate_s,
@@ -329,4 +334,33 @@ fn among_honest_closes_a_damaged_time_changes_nothing() {
         (one.estimate_s, one.closes, one.survived_longest_s),
         (other.estimate_s, other.closes, other.survived_longest_s)
     );
+}
+
+#[test]
+fn in_whatever_parts_and_order_silences_are_gathered_they_tell_the_same() {
+    let mut observations: Vec<_> = (0..9)
+        .map(|n| closed(f64::from(n) * 3.1, 6.0 + f64::from(n) * 0.001, &[1.0, 5.9]))
+        .collect();
+    for (place, name) in [(2, "nginx"), (5, "Apache")] {
+        observations[place].hints = Cow::Owned(Hints {
+            server: Some(name.to_owned()),
+            keep_alive_timeout_s: Some(place as u32),
+            ..Hints::default()
+        });
+    }
+    let known = KnownTimeouts::built_in();
+    let told = |silences: &Silences| {
+        let timers = infer(silences, known);
+        let pairs = crate::insight::align(silences, &timers);
+        (timers, pairs)
+    };
+    let all = told(&gathered(&observations));
+    assert!(all.0[0].matches[0].why.contains("nginx"));
+    for cut in 0..observations.len() {
+        let mut parts = [Silences::default(), Silences::default()];
+        for (index, observation) in observations.iter().enumerate() {
+            parts[usize::from(index < cut)].add(index, observation);
+        }
+        assert_eq!(told(&Silences::of(parts)), all);
+    }
 }

@@ -2,9 +2,8 @@
 
 use crate::dialogue::{Hints, Protocol};
 use crate::insight::idle_timeout::Owner;
-use crate::insight::{
-    AtExpiry, Comparison, IdleObservation, KnownTimeout, KnownTimeouts, TimeoutRole,
-};
+use crate::insight::silences::Words;
+use crate::insight::{AtExpiry, Comparison, KnownTimeout, KnownTimeouts, TimeoutRole};
 use crate::report::{IdleTimeout, TimeoutMatch};
 
 /// Most matches listed.
@@ -26,26 +25,14 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Gathers the headers of all connections of the owner; the first word of each kind counts.
+    /// `words`: what all connections of the owner said.
     pub fn new(
         owner: Owner,
         timeout: &IdleTimeout,
         estimate: f64,
         round_trip: f64,
-        observations: &[&IdleObservation],
+        words: &Words,
     ) -> Self {
-        let mut hints = Hints::default();
-        let mut protocol = Protocol::Opaque;
-        for observation in observations {
-            let own = &observation.hints;
-            hints.server = hints.server.or_else(|| own.server.clone());
-            hints.via = hints.via.or_else(|| own.via.clone());
-            hints.user_agent = hints.user_agent.or_else(|| own.user_agent.clone());
-            hints.keep_alive_timeout_s = hints.keep_alive_timeout_s.or(own.keep_alive_timeout_s);
-            if protocol == Protocol::Opaque {
-                protocol = observation.protocol;
-            }
-        }
         let port = match owner {
             Owner::Server(server) | Owner::Client(_, server) | Owner::Path(_, server) => {
                 server.port()
@@ -63,8 +50,8 @@ impl Measured {
             closes_by: timeout.closes_by.clone(),
             clock: timeout.clock.clone(),
             round_trip,
-            hints,
-            protocol,
+            hints: words.hints(),
+            protocol: words.protocol(),
             port,
         }
     }

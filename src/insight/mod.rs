@@ -9,6 +9,7 @@ mod known_timeouts;
 mod matching;
 mod observation;
 mod retry;
+mod silences;
 mod story;
 
 pub use advice::{Grounds, advise};
@@ -21,4 +22,5 @@ pub use known_timeouts::{
 };
 pub use observation::{IdleEnd, IdleEndBy, IdleObservation, IdleSurvival};
 pub use retry::find_retries;
+pub use silences::Silences;
 pub use story::ConnectionStory;

@@ -1,8 +1,11 @@
 //! A closed ledger in few bytes.
 
 use super::{Entry, ExchangeId, Ledger};
+use crate::dialogue::exchange::{Farewell, Protocol};
+use crate::dialogue::outline::DialogueOutline;
 use crate::dialogue::turn::Turn;
-use crate::flow::{Packed, Packer, Unpacker, packed};
+use crate::flow::{Packed, Packer, Sheet, Unpacker, packed};
+use crate::time::Timestamp;
 
 impl Packed for ExchangeId {
     fn pack(&self, into: &mut Packer) {
@@ -20,19 +23,46 @@ packed!(Entry {
     exchange,
 });
 
+/// When the newest answer began, if all have one.
+fn answered(turns: &[Turn]) -> Option<Timestamp> {
+    let mut newest = None;
+    for turn in turns {
+        let reply = turn.reply.filter(|_| turn.is_answered())?;
+        newest = newest.max(Some(reply.start));
+    }
+    newest
+}
+
+type LedgerSheet = Sheet<1, 0, 5, 0>;
+
 impl Ledger {
     /// It was closed.
     pub(in crate::dialogue) const fn is_over(&self) -> bool {
         self.over.is_some()
     }
 
-    /// Packs it, but for the turns, which are added to a list. What [`outline`](Self::outline) leaves out comes last.
+    /// What is told of it in outline.
+    pub(in crate::dialogue) fn outline(&self, protocol: Protocol) -> DialogueOutline {
+        let goodbyes = self.farewells.iter();
+        DialogueOutline {
+            protocol,
+            requester: self.requester,
+            requests: self.requests,
+            answered: self.over.as_deref().and_then(answered),
+            goodbyes: goodbyes
+                .map(|farewell| (farewell.from, farewell.at.time))
+                .collect(),
+            hints: self.hints.clone(),
+        }
+    }
+
+    /// Packs it, but for the turns, which are added to a list. What belongs to the outline comes first.
     pub(in crate::dialogue) fn pack(&self, into: &mut Packer, turns: &mut Vec<Turn>) {
         let Self {
             over,
             entries,
             requests,
-            answered,
+            answered: answered_in_all,
             next,
             farewells,
             hints,
@@ -40,46 +70,73 @@ impl Ledger {
             incomplete,
             requester,
         } = self;
-        turns.extend_from_slice(over.as_deref().unwrap_or_default());
-        requester.pack(into);
-        requests.pack(into);
-        farewells.pack(into);
-        hints.pack(into);
-        answered.pack(into);
-        next.pack(into);
-        incomplete.pack(into);
-        tls.pack(into);
-        entries.len().pack(into);
+        let over = over.as_deref().unwrap_or_default();
+        turns.extend_from_slice(over);
+        let mut sheet = LedgerSheet::begin(into);
+        sheet.peer(*requester);
+        sheet.some_time(answered(over));
+        sheet.flag(hints.is_some());
+        sheet.flag(tls.is_some());
+        sheet.flag(*incomplete);
+        sheet.count(*requests);
+        sheet.count(farewells.len() as u64);
+        sheet.count(*answered_in_all);
+        sheet.count(*next);
+        sheet.count(entries.len() as u64);
+        sheet.pack(into);
+        farewells.iter().for_each(|farewell| farewell.pack(into));
+        if let Some(hints) = hints {
+            hints.pack(into);
+        }
+        if let Some(tls) = tls {
+            tls.pack(into);
+        }
         entries.iter().for_each(|entry| entry.pack(into));
     }
 
-    /// What was packed, without turns, exchanges and what TLS shows.
-    pub(in crate::dialogue) fn outline(from: &mut Unpacker<'_>) -> Self {
-        Self {
-            requester: Packed::unpack(from),
-            requests: Packed::unpack(from),
-            farewells: Packed::unpack(from),
-            hints: Packed::unpack(from),
-            answered: Packed::unpack(from),
-            next: Packed::unpack(from),
-            incomplete: Packed::unpack(from),
-            over: Some(Box::default()),
-            ..Self::default()
+    /// The outline of what was packed.
+    pub(in crate::dialogue) fn unpack_outline(
+        from: &mut Unpacker<'_>,
+        protocol: Protocol,
+    ) -> DialogueOutline {
+        let mut sheet = LedgerSheet::unpack(from);
+        let requester = sheet.take_peer();
+        let answered = sheet.take_some_time();
+        let has_hints = sheet.take_flag();
+        let requests = sheet.take_count();
+        let goodbyes = 0..sheet.take_count();
+        DialogueOutline {
+            protocol,
+            requester,
+            requests,
+            answered,
+            goodbyes: goodbyes
+                .map(|_| Farewell::unpack(from))
+                .map(|farewell| (farewell.from, farewell.at.time))
+                .collect(),
+            hints: has_hints.then(|| Packed::unpack(from)),
         }
     }
 
     /// What was packed.
     pub(in crate::dialogue) fn unpack(from: &mut Unpacker<'_>, turns: &[Turn]) -> Self {
+        let mut sheet = LedgerSheet::unpack(from);
+        let requester = sheet.take_peer();
+        sheet.take_some_time();
+        let [has_hints, has_tls, incomplete] = std::array::from_fn(|_| sheet.take_flag());
+        let [requests, farewells, answered, next, entries] =
+            std::array::from_fn(|_| sheet.take_count());
         Self {
             over: Some(turns.into()),
-            ..Self::outline(from)
+            requests,
+            answered,
+            next,
+            farewells: (0..farewells).map(|_| Packed::unpack(from)).collect(),
+            hints: has_hints.then(|| Packed::unpack(from)),
+            tls: has_tls.then(|| Packed::unpack(from)),
+            incomplete,
+            requester,
+            entries: (0..entries).map(|_| Packed::unpack(from)).collect(),
         }
-        .with_exchanges(from)
-    }
-
-    fn with_exchanges(mut self, from: &mut Unpacker<'_>) -> Self {
-        self.tls = Packed::unpack(from);
-        self.entries = Vec::unpack(from).into();
-        self
     }
 }

@@ -1,6 +1,7 @@
 //! What acknowledgements tell: of the other side's bytes and FIN, and of the round trip.
 
 use super::Connection;
+use crate::flow::outline::round_trip;
 use crate::flow::{Packet, Peer, StreamReader};
 use crate::time::Interval;
 
@@ -8,10 +9,7 @@ impl<R: StreamReader> Connection<R> {
     /// The round trip between both ends: the two halves that the point of capture sees (see science of vantage points:
     /// SYN to SYN-ACK is the way to the server and back, SYN-ACK to ACK the way to the client and back).
     pub fn round_trip(&self) -> Option<Interval> {
-        match (self.response_time.client, self.response_time.server) {
-            (Some(client), Some(server)) => Some(client + server),
-            (one, other) => one.or(other),
-        }
+        round_trip(self.response_time.client, self.response_time.server)
     }
 
     /// What a packet acknowledges was said before what it carries.

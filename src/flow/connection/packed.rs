@@ -1,12 +1,18 @@
 //! A closed connection in few bytes.
 
 use super::{Connection, SurvivedIdle};
-use crate::capture::CaptureId;
-use crate::flow::packing::{Packed, Packer, Unpacker, packed};
+use crate::capture::{CaptureId, FrameId};
+use crate::flow::assembler::Assembler;
+use crate::flow::direction::{Both, Direction};
+use crate::flow::outline::Gist;
+use crate::flow::packing::{Packed, Packer, Sheet, Unpacker, packed};
 use crate::flow::talk::Talk;
-use crate::flow::{History, LastActivity, Packet, PacketKind, Peer, StreamReader};
+use crate::flow::{History, LastActivity, Orientation, Packet, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
 use crate::wire::{SeqNumber, TcpFlags, Ttl};
+
+/// What a connection has besides its directions.
+pub(in crate::flow) type RestSheet = Sheet<2, 0, 9, 6>;
 
 impl<R: StreamReader> Connection<R> {
     /// It has closed quietly, every question was answered, and nothing that packing has no place for is remembered.
@@ -18,92 +24,115 @@ impl<R: StreamReader> Connection<R> {
             && self.talk.is_at_rest()
     }
 
-    /// Packs all but streams, opening time, history and reader, where it [can be](Self::can_be_packed).
+    /// Packs what belongs to neither outline nor history nor reader, where it [can be](Self::can_be_packed).
     pub(in crate::flow) fn pack(&self, into: &mut Packer) {
         let Self {
-            client,
-            server,
+            client: _,
+            server: _,
             orientation,
             streams: _,
             opened: _,
-            last,
+            last: _,
             directions,
             history: _,
             episodes: _,
-            last_activity,
+            last_activity: _,
             probes_since_activity,
-            survived,
+            survived: _,
             first_to_speak,
             icmp: _,
             duplicates,
             cut_payload,
-            response_time,
+            response_time: _,
             sittings: _,
-            established,
-            closed,
+            established: _,
+            closed: _,
             talk,
             pending_survival,
             pending_acks,
             wireshark_base,
             under_way: _,
         } = self;
-        client.pack(into);
-        server.pack(into);
-        orientation.pack(into);
-        established.pack(into);
-        last.pack(into);
-        closed.pack(into);
-        directions.pack(into);
-        last_activity.pack(into);
-        probes_since_activity.pack(into);
-        survived.pack(into);
-        first_to_speak.pack(into);
-        duplicates.pack(into);
-        cut_payload.pack(into);
-        response_time.pack(into);
-        talk.pack(into);
-        pending_survival.pack(into);
-        pending_acks.pack(into);
-        wireshark_base.pack(into);
+        directions.client.pack(into);
+        directions.server.pack(into);
+        let mut sheet = RestSheet::begin(into);
+        sheet.count(*orientation as u8);
+        sheet.count(*probes_since_activity);
+        sheet.count(*duplicates);
+        sheet.some_peer(*first_to_speak);
+        sheet.flag(*cut_payload);
+        for peer in [Peer::Client, Peer::Server] {
+            sheet.some_seq(*wireshark_base.of(peer));
+            let pending = pending_acks.of(peer);
+            sheet.some_seq(pending.map(|(end, _)| end));
+            if let Some((_, since)) = pending {
+                sheet.time(*since);
+            }
+            talk.of(peer).list(&mut sheet);
+        }
+        sheet.flag(pending_survival.is_some());
+        sheet.pack(into);
+        if let Some(survival) = pending_survival {
+            survival.pack(into);
+        }
     }
 
-    /// The connection that was packed, as yet without history and [reader](Self::listen_again).
+    /// The connection that was packed, as yet without history.
     pub(in crate::flow) fn unpack(
         from: &mut Unpacker<'_>,
-        streams: Vec<(CaptureId, u32)>,
-        opened: Timestamp,
+        (streams, opened): (Vec<(CaptureId, u32)>, Timestamp),
+        gist: Gist,
+        reader: Option<Box<R>>,
     ) -> Self {
-        let (client, server) = Packed::unpack(from);
-        let orientation = Packed::unpack(from);
-        let established = Packed::unpack(from);
-        let last = Packed::unpack(from);
-        let closed = Packed::unpack(from);
-        let directions = Packed::unpack(from);
+        let Both { client, server } = gist.sides;
+        let response_time = Both {
+            client: client.response_time,
+            server: server.response_time,
+        };
+        let directions = Both {
+            client: Direction::unpack(from, client),
+            server: Direction::unpack(from, server),
+        };
+        let mut sheet = RestSheet::unpack(from);
+        let orientation = Orientation::at(sheet.take_count() as u8);
+        let probes_since_activity = sheet.take_count() as u16;
+        let duplicates = sheet.take_count();
+        let first_to_speak = sheet.take_some_peer();
+        let cut_payload = sheet.take_flag();
+        let (mut pending_acks, mut wireshark_base) = (Both::default(), Both::default());
+        let mut assemblers = Both::<Assembler>::default();
+        for peer in [Peer::Client, Peer::Server] {
+            *wireshark_base.of_mut(peer) = sheet.take_some_seq();
+            let pending = sheet.take_some_seq();
+            *pending_acks.of_mut(peer) = pending.map(|end| (end, sheet.take_time()));
+            *assemblers.of_mut(peer) = Assembler::listed(&mut sheet);
+        }
+        let pending_survival = sheet.take_flag().then(|| Packed::unpack(from));
         Self {
-            client,
-            server,
+            client: gist.client,
+            server: gist.server,
             orientation,
             streams,
             opened,
-            last,
+            last: gist.last,
             directions,
             history: History::default(),
             episodes: Vec::new(),
-            last_activity: Packed::unpack(from),
-            probes_since_activity: Packed::unpack(from),
-            survived: Packed::unpack(from),
-            first_to_speak: Packed::unpack(from),
+            last_activity: gist.last_activity,
+            probes_since_activity,
+            survived: gist.survived,
+            first_to_speak,
             icmp: Vec::new(),
-            duplicates: Packed::unpack(from),
-            cut_payload: Packed::unpack(from),
-            response_time: Packed::unpack(from),
+            duplicates,
+            cut_payload,
+            response_time,
             sittings: None,
-            established,
-            closed,
-            talk: Talk::unpack(from),
-            pending_survival: Packed::unpack(from),
-            pending_acks: Packed::unpack(from),
-            wireshark_base: Packed::unpack(from),
+            established: gist.established,
+            closed: gist.closed,
+            talk: Talk::at_rest(assemblers, reader),
+            pending_survival,
+            pending_acks,
+            wireshark_base,
             under_way: None,
         }
     }
@@ -111,11 +140,6 @@ impl<R: StreamReader> Connection<R> {
     /// Whoever reads its dialogue.
     pub(in crate::flow) fn reader_at_rest(&self) -> Option<&R> {
         self.talk.reader_at_rest()
-    }
-
-    /// Its reader is back.
-    pub(in crate::flow) fn listen_again(&mut self, reader: Option<Box<R>>) {
-        self.talk.listen_again(reader);
     }
 }
 
@@ -126,29 +150,56 @@ packed!(SurvivedIdle {
     resumed_by,
     frame,
 });
-packed!(LastActivity { time, frame, from });
 
-/// What a packet has of what not every packet has, and its few-valued fields, as bits.
+/// What a packet has of what not every packet has, and its few-valued fields, as bits above its kind's four.
 mod bits {
-    pub(super) const FROM_SERVER: u16 = 1 << 4;
-    pub(super) const DONT_FRAGMENT: u16 = 1 << 5;
-    pub(super) const HAS_OPTIONS: u16 = 1 << 6;
-    pub(super) const HOUSEKEEPING: u16 = 1 << 7;
-    pub(super) const IP_ID: u16 = 1 << 8;
-    pub(super) const TIMESTAMPS: u16 = 1 << 9;
-    pub(super) const SRC_MAC: u16 = 1 << 10;
-    pub(super) const PREVIOUS_PACKET: u16 = 1 << 11;
-    pub(super) const LAST_ACTIVITY: u16 = 1 << 12;
-    pub(super) const INTERFACE: u16 = 1 << 13;
-    pub(super) const PROBES: u16 = 1 << 14;
-    /// The packet before it is the one that was packed before it, and both have the same last activity.
-    pub(super) const AS_BEFORE: u16 = 1 << 15;
+    pub(super) const FROM_SERVER: u32 = 1 << 4;
+    pub(super) const DONT_FRAGMENT: u32 = 1 << 5;
+    pub(super) const HAS_OPTIONS: u32 = 1 << 6;
+    pub(super) const HOUSEKEEPING: u32 = 1 << 7;
+    pub(super) const IP_ID: u32 = 1 << 8;
+    pub(super) const TIMESTAMPS: u32 = 1 << 9;
+    pub(super) const SRC_MAC: u32 = 1 << 10;
+    /// The same as that of the packet that was packed before it, or of the one before that.
+    pub(super) const MAC_BEFORE: u32 = 1 << 11;
+    pub(super) const MAC_EARLIER: u32 = 1 << 18;
+    pub(super) const PREVIOUS_PACKET: u32 = 1 << 12;
+    /// The packet before it is the one that was packed before it.
+    pub(super) const FOLLOWS: u32 = 1 << 13;
+    pub(super) const LAST_ACTIVITY: u32 = 1 << 14;
+    /// The same as that of the packet that was packed before it.
+    pub(super) const SAME_ACTIVITY: u32 = 1 << 15;
+    /// The packet that was packed before it.
+    pub(super) const ACTIVITY_BEFORE: u32 = 1 << 16;
+    /// What few packets have.
+    pub(super) const RARE: u32 = 1 << 17;
 }
+
+/// What few packets have, all 0 in others: the time since the packet before it beyond what 32 bits hold, the capture, the interface
+/// and probes.
+type Rare = [u64; 4];
+
+/// The packets that were packed before one, newest first.
+pub(in crate::flow) type Earlier<'a> = [Option<&'a Packet>; 2];
 
 /// The packets of a history are most of what is packed: what is there in all of them goes at once, the rest where there is any.
 impl Packet {
-    /// Packs it; `before` is the one that was packed before it.
-    pub(in crate::flow) fn pack_after(&self, before: Option<&Self>, into: &mut Packer) {
+    /// The last two of these.
+    pub(in crate::flow) fn newest_two(packets: &[Self]) -> Earlier<'_> {
+        let mut newest = packets.iter().rev();
+        [newest.next(), newest.next()]
+    }
+
+    fn as_activity(&self) -> LastActivity {
+        LastActivity {
+            time: self.time,
+            frame: self.frame,
+            from: self.from,
+        }
+    }
+
+    /// Packs it.
+    pub(in crate::flow) fn pack_after(&self, [before, earlier]: Earlier<'_>, into: &mut Packer) {
         let Self {
             time,
             frame,
@@ -172,12 +223,22 @@ impl Packet {
             last_activity,
             probes_since_activity,
         } = *self;
-        let bit = |set: bool, bit: u16| if set { bit } else { 0 };
-        let as_before = before.is_some_and(|before| {
-            previous_packet == Some(before.time) && last_activity == before.last_activity
-        });
-        let bits = kind as u16
-            | bit(as_before, bits::AS_BEFORE)
+        let bit = |set: bool, bit: u32| if set { bit } else { 0 };
+        let follows = before.is_some_and(|before| previous_packet == Some(before.time));
+        let same_activity = before.is_some_and(|before| last_activity == before.last_activity);
+        let activity_before =
+            before.is_some_and(|before| last_activity == Some(before.as_activity()));
+        let mac_of = |old: Option<&Self>| old.is_some_and(|old| old.src_mac == src_mac);
+        let (mac_before, mac_earlier) = (mac_of(before), mac_of(earlier));
+        let since = into.since_last(time);
+        let rare: Rare = [
+            since >> 32,
+            u64::from(frame.capture.0),
+            u64::from(interface),
+            u64::from(probes_since_activity),
+        ];
+        let is_rare = rare != Rare::default();
+        let bits = kind as u32
             | bit(from == Peer::Server, bits::FROM_SERVER)
             | bit(dont_fragment, bits::DONT_FRAGMENT)
             | bit(has_options, bits::HAS_OPTIONS)
@@ -185,86 +246,125 @@ impl Packet {
             | bit(ip_id.is_some(), bits::IP_ID)
             | bit(timestamps.is_some(), bits::TIMESTAMPS)
             | bit(src_mac.is_some(), bits::SRC_MAC)
+            | bit(mac_before, bits::MAC_BEFORE)
+            | bit(mac_earlier, bits::MAC_EARLIER)
             | bit(previous_packet.is_some(), bits::PREVIOUS_PACKET)
+            | bit(follows, bits::FOLLOWS)
             | bit(last_activity.is_some(), bits::LAST_ACTIVITY)
-            | bit(interface != 0, bits::INTERFACE)
-            | bit(probes_since_activity != 0, bits::PROBES);
-        let always = u128::from(bits)
-            | u128::from(flags.0) << 16
-            | u128::from(window) << 32
-            | u128::from(ttl.0) << 48
-            | u128::from(traffic_class) << 56
+            | bit(same_activity, bits::SAME_ACTIVITY)
+            | bit(activity_before, bits::ACTIVITY_BEFORE)
+            | bit(is_rare, bits::RARE);
+        let header = u128::from(bits)
+            | u128::from(flags.0) << 32
+            | u128::from(window) << 48
             | u128::from(seq.0) << 64
             | u128::from(ack.0) << 96;
-        into.array(always.to_le_bytes());
-        time.pack(into);
-        frame.pack(into);
-        len.pack(into);
-        pack_some(ip_id, into);
-        pack_some(timestamps, into);
-        pack_some(src_mac, into);
-        if !as_before {
-            pack_some(previous_packet, into);
-            pack_some(last_activity, into);
+        let place = u128::from(since as u32)
+            | u128::from(frame.number.0) << 32
+            | u128::from(len) << 64
+            | u128::from(ip_id.unwrap_or_default()) << 96
+            | u128::from(ttl.0) << 112
+            | u128::from(traffic_class) << 120;
+        into.array(header.to_le_bytes());
+        into.array(place.to_le_bytes());
+        if let Some(timestamps) = timestamps {
+            timestamps.pack(into);
         }
-        pack_some((interface != 0).then_some(interface), into);
-        pack_some(
-            (probes_since_activity != 0).then_some(probes_since_activity),
-            into,
-        );
+        if let Some(mac) = src_mac
+            && !mac_before
+            && !mac_earlier
+        {
+            mac.pack(into);
+        }
+        if let Some(previous) = previous_packet
+            && !follows
+        {
+            into.array(previous.as_nanos().to_le_bytes());
+        }
+        if let Some(activity) = last_activity
+            && !same_activity
+            && !activity_before
+        {
+            into.array(activity.time.as_nanos().to_le_bytes());
+            let from = u64::from(activity.from == Peer::Server) << 63;
+            into.array((activity.frame.as_number() | from).to_le_bytes());
+        }
+        if is_rare {
+            into.numbers(&rare);
+        }
     }
 
     /// The next packet.
-    pub(in crate::flow) fn unpack_after(before: Option<&Self>, from: &mut Unpacker<'_>) -> Self {
-        let always = u128::from_le_bytes(from.array());
-        let bits = always as u16;
-        let has = |bit: u16| bits & bit != 0;
-        let before = before.filter(|_| has(bits::AS_BEFORE));
+    pub(in crate::flow) fn unpack_after(
+        [before, earlier]: Earlier<'_>,
+        from: &mut Unpacker<'_>,
+    ) -> Self {
+        let header = u128::from_le_bytes(from.array());
+        let place = u128::from_le_bytes(from.array());
+        let bits = header as u32;
+        let has = |bit: u32| bits & bit != 0;
+        let timestamps = has(bits::TIMESTAMPS).then(|| Packed::unpack(from));
+        let src_mac = if has(bits::MAC_BEFORE) {
+            before.and_then(|old| old.src_mac)
+        } else if has(bits::MAC_EARLIER) {
+            earlier.and_then(|old| old.src_mac)
+        } else {
+            has(bits::SRC_MAC).then(|| Packed::unpack(from))
+        };
+        let nanos =
+            |from: &mut Unpacker<'_>| Timestamp::from_nanos(i64::from_le_bytes(from.array()));
+        let previous_packet = match before {
+            Some(before) if has(bits::FOLLOWS) => Some(before.time),
+            _ => has(bits::PREVIOUS_PACKET).then(|| nanos(from)),
+        };
+        let last_activity = match before {
+            Some(before) if has(bits::SAME_ACTIVITY) => before.last_activity,
+            Some(before) if has(bits::ACTIVITY_BEFORE) => Some(before.as_activity()),
+            _ => has(bits::LAST_ACTIVITY).then(|| {
+                let time = nanos(from);
+                let frame = u64::from_le_bytes(from.array());
+                LastActivity {
+                    time,
+                    frame: FrameId::from_number(frame & !(1 << 63)),
+                    from: peer(frame >> 63 != 0),
+                }
+            }),
+        };
+        let rare: Rare = match has(bits::RARE) {
+            true => from.numbers(),
+            false => Rare::default(),
+        };
+        let [later, capture, interface, probes] = rare;
         Self {
-            time: Packed::unpack(from),
-            frame: Packed::unpack(from),
-            from: match has(bits::FROM_SERVER) {
-                true => Peer::Server,
-                false => Peer::Client,
-            },
+            time: from.after_last(later << 32 | u64::from(place as u32)),
+            frame: FrameId::from_number(capture << 32 | u64::from((place >> 32) as u32)),
+            from: peer(has(bits::FROM_SERVER)),
             kind: PacketKind::at(bits as u8 & 0x0f),
-            flags: TcpFlags((always >> 16) as u16),
-            seq: SeqNumber((always >> 64) as u32),
-            ack: SeqNumber((always >> 96) as u32),
-            len: Packed::unpack(from),
-            window: (always >> 32) as u16,
-            ttl: Ttl((always >> 48) as u8),
-            ip_id: has(bits::IP_ID).then(|| Packed::unpack(from)),
+            flags: TcpFlags((header >> 32) as u16),
+            seq: SeqNumber((header >> 64) as u32),
+            ack: SeqNumber((header >> 96) as u32),
+            len: (place >> 64) as u32,
+            window: (header >> 48) as u16,
+            ttl: Ttl((place >> 112) as u8),
+            ip_id: has(bits::IP_ID).then_some((place >> 96) as u16),
             dont_fragment: has(bits::DONT_FRAGMENT),
             has_options: has(bits::HAS_OPTIONS),
             housekeeping: has(bits::HOUSEKEEPING),
-            traffic_class: (always >> 56) as u8,
-            timestamps: has(bits::TIMESTAMPS).then(|| Packed::unpack(from)),
-            src_mac: has(bits::SRC_MAC).then(|| Packed::unpack(from)),
-            previous_packet: match before {
-                Some(before) => Some(before.time),
-                None => has(bits::PREVIOUS_PACKET).then(|| Packed::unpack(from)),
-            },
-            last_activity: match before {
-                Some(before) => before.last_activity,
-                None => has(bits::LAST_ACTIVITY).then(|| Packed::unpack(from)),
-            },
-            interface: match has(bits::INTERFACE) {
-                true => Packed::unpack(from),
-                false => 0,
-            },
-            probes_since_activity: match has(bits::PROBES) {
-                true => Packed::unpack(from),
-                false => 0,
-            },
+            traffic_class: (place >> 120) as u8,
+            timestamps,
+            src_mac,
+            interface: interface as u32,
+            previous_packet,
+            last_activity,
+            probes_since_activity: probes as u16,
         }
     }
 }
 
-#[inline]
-fn pack_some<T: Packed>(value: Option<T>, into: &mut Packer) {
-    if let Some(value) = value {
-        value.pack(into);
+const fn peer(server: bool) -> Peer {
+    match server {
+        true => Peer::Server,
+        false => Peer::Client,
     }
 }
 
@@ -339,15 +439,16 @@ mod tests {
                 packets.push(packet(fields, packets.last()));
             }
             let mut packer = Packer::default();
-            let mut before = None;
+            let mut before = [None; 2];
             for packet in &packets {
                 packet.pack_after(before, &mut packer);
-                before = Some(packet);
+                before = [Some(packet), before[0]];
             }
             let mut unpacker = Unpacker::new(packer.packed(), Timestamp::default());
             let mut back: Vec<Packet> = Vec::new();
             for _ in &packets {
-                back.push(Packet::unpack_after(back.last(), &mut unpacker));
+                let packet = Packet::unpack_after(Packet::newest_two(&back), &mut unpacker);
+                back.push(packet);
             }
             prop_assert_eq!(format!("{:?}", back), format!("{:?}", packets));
         }

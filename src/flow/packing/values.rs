@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use super::{Packed, Packer, Unpacker, packed, packed_names};
 use crate::capture::{CaptureId, FrameId, FrameNumber};
-use crate::flow::{Both, Mark, Orientation, Peer};
+use crate::flow::{Both, Mark, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{MacAddress, SeqNumber, TcpFlags, Timestamps, Ttl};
 
@@ -49,12 +49,6 @@ impl Packed for bool {
     fn unpack(from: &mut Unpacker<'_>) -> Self {
         from.byte() != 0
     }
-
-    fn pack_unusual(&self, _: &mut Packer) {}
-
-    fn unpack_unusual(_: &mut Unpacker<'_>) -> Self {
-        true
-    }
 }
 
 impl<T: Packed> Packed for Option<T> {
@@ -69,18 +63,6 @@ impl<T: Packed> Packed for Option<T> {
     #[inline]
     fn unpack(from: &mut Unpacker<'_>) -> Self {
         bool::unpack(from).then(|| T::unpack(from))
-    }
-
-    #[inline]
-    fn pack_unusual(&self, into: &mut Packer) {
-        if let Some(value) = self {
-            value.pack(into);
-        }
-    }
-
-    #[inline]
-    fn unpack_unusual(from: &mut Unpacker<'_>) -> Self {
-        Some(T::unpack(from))
     }
 }
 
@@ -262,25 +244,12 @@ impl Packed for Timestamps {
 impl Packed for MacAddress {
     #[inline]
     fn pack(&self, into: &mut Packer) {
-        match into.newest.macs.iter().position(|mac| mac == self) {
-            Some(known) => into.byte(known as u8),
-            None => {
-                into.byte(2);
-                into.array(self.0);
-                into.newest.macs = [*self, into.newest.macs[0]];
-            }
-        }
+        into.array(self.0);
     }
 
     #[inline]
     fn unpack(from: &mut Unpacker<'_>) -> Self {
-        let place = usize::from(from.byte());
-        if let Some(known) = from.newest.macs.get(place) {
-            return *known;
-        }
-        let mac = Self(from.array());
-        from.newest.macs = [mac, from.newest.macs[0]];
-        mac
+        Self(from.array())
     }
 }
 
@@ -338,8 +307,3 @@ packed!(Mark {
     offset,
 });
 packed_names!(Peer { Client, Server });
-packed_names!(Orientation {
-    Syn,
-    Port,
-    FirstSender
-});

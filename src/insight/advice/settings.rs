@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Grounds;
 use crate::dialogue::Protocol;
+use crate::insight::silences::Words;
 use crate::insight::{KnownTimeout, TimeoutRole};
 use crate::report::{IdleTimeout, SettingLine};
 
@@ -62,12 +63,8 @@ fn commonest<'a>(
     (client, server): (IpAddr, SocketAddr),
 ) -> Vec<&'a KnownTimeout> {
     const MOST: usize = 4;
-    let protocol = grounds
-        .observations
-        .iter()
-        .filter(|observation| observation.client == client && observation.server == server)
-        .map(|observation| observation.protocol)
-        .find(|protocol| *protocol != Protocol::Opaque);
+    let words = grounds.silences.words(client, server);
+    let protocol = words.map(Words::protocol);
     let database = |protocol: &Protocol| {
         matches!(
             protocol,

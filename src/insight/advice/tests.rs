@@ -1,6 +1,7 @@
 use super::settings::CLIENT;
 use super::*;
 use crate::dialogue::Hints;
+use crate::insight::IdleObservation;
 use crate::report::{TimeoutMatch, sample};
 
 /// The settings that a keepalive race at a server with this timer is advised.
@@ -43,13 +44,15 @@ fn lines_over(
             ..Hints::default()
         }),
     };
+    let mut silences = Silences::default();
+    silences.add(0, &observation);
     let stack: Vec<String> = stack.iter().map(|&word| word.to_owned()).collect();
     let grounds = Grounds {
         timeouts: &[timer],
         alignment: &[],
         known,
         stack: &stack,
-        observations: &[&observation],
+        silences: &silences,
     };
     let advice = advise(&mut [&mut finding], &grounds);
     assert!(finding.advice.contains(&advice[0].id));
@@ -102,7 +105,7 @@ fn what_needs_no_numbers_is_said_once_for_all_servers() {
         alignment: &[],
         known,
         stack: &[],
-        observations: &[],
+        silences: &Silences::default(),
     };
     let mut refused: Vec<Finding> = (1..=40)
         .map(|port| {
@@ -137,7 +140,7 @@ fn a_websocket_is_kept_open_by_pings() {
         alignment: &[],
         known: KnownTimeouts::built_in(),
         stack: &[],
-        observations: &[],
+        silences: &Silences::default(),
     };
     let advice = advise(&mut [&mut finding], &grounds);
     assert!(

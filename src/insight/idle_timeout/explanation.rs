@@ -19,7 +19,7 @@ pub(super) enum Firing {
     Polled,
 }
 
-pub(super) fn explain(group: &Group<'_>, values: &[f64], longest_survival: f64) -> Explanation {
+pub(super) fn explain(group: &Group, values: &[f64], longest_survival: f64) -> Explanation {
     let slack = TIGHT.max(2.0 * group.round_trip);
     let tight = densest(values, |low| TIGHT.max(low * TIGHT_FRACTION));
     let most = |cluster: &Cluster| cluster.values.len() * 2 > values.len();
@@ -79,7 +79,7 @@ pub(super) fn explain(group: &Group<'_>, values: &[f64], longest_survival: f64) 
     }
 }
 
-fn by_age(group: &Group<'_>) -> Option<String> {
+fn by_age(group: &Group) -> Option<String> {
     let ages = sorted(group.samples.iter().filter_map(|sample| sample.age));
     let cluster = densest(&ages, |low| TIGHT.max(low * TIGHT_FRACTION));
     (ages.len() >= 3 && cluster.values.len() * 10 >= ages.len() * 8).then(|| {
@@ -90,7 +90,7 @@ fn by_age(group: &Group<'_>) -> Option<String> {
     })
 }
 
-fn by_requests(group: &Group<'_>) -> Option<String> {
+fn by_requests(group: &Group) -> Option<String> {
     let first = group.samples.first()?.requests;
     (group.samples.len() >= 3
         && first > 1

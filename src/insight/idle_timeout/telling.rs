@@ -25,7 +25,7 @@ pub(super) fn subject(timeout: &IdleTimeout) -> String {
 }
 
 /// A FIN or RST at a timer.
-pub(super) fn timed(timeout: &mut IdleTimeout, group: &Group<'_>, values: &[f64], longest: f64) {
+pub(super) fn timed(timeout: &mut IdleTimeout, group: &Group, values: &[f64], longest: f64) {
     let who = subject(timeout);
     let how = timeout.closes_by.to_uppercase();
     let closes = counted(values.len(), "close");
@@ -64,7 +64,7 @@ pub(super) fn timed(timeout: &mut IdleTimeout, group: &Group<'_>, values: &[f64]
 
 /// What an estimate rests on: `; 42 closes within 12 ms; longest survivor 5.91 s`. A number from one close says so.
 fn grounds(
-    group: &Group<'_>,
+    group: &Group,
     closes: usize,
     cluster: &Cluster,
     firing: Firing,
