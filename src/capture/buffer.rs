@@ -12,7 +12,8 @@ pub(super) struct Window<R> {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    offset: u64,
+    /// Position in the stream of the first of `bytes`.
+    base: u64,
     ended: Option<Ended>,
 }
 
@@ -30,19 +31,19 @@ impl<R: Read> Window<R> {
             bytes: vec![0; INITIAL_CAPACITY],
             start: 0,
             end: 0,
-            offset: 0,
+            base: 0,
             ended: None,
         }
     }
 
     /// Position in the stream of the first byte not consumed.
     pub(super) fn offset(&self) -> u64 {
-        self.offset
+        self.base.wrapping_add(self.start as u64)
     }
 
     /// Position in the stream up to which bytes have been read: where the stream ended, once it has.
     pub(super) fn end_offset(&self) -> u64 {
-        self.offset.saturating_add((self.end - self.start) as u64)
+        self.base.wrapping_add(self.end as u64)
     }
 
     /// Why the stream broke off, if it did not simply end.
@@ -54,6 +55,7 @@ impl<R: Read> Window<R> {
     }
 
     /// The bytes read and not consumed, without reading more.
+    #[inline]
     pub(super) fn available(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or(&[])
     }
@@ -86,14 +88,33 @@ impl<R: Read> Window<R> {
     pub(super) fn consume(&mut self, count: usize) -> Range<usize> {
         let from = self.start;
         self.start = self.start.saturating_add(count).min(self.end);
-        self.offset = self.offset.wrapping_add((self.start - from) as u64);
         from..self.start
+    }
+
+    /// Passes over a header and the bytes behind it, of which `read` finds the number in the header, if all of them have been
+    /// read already. What `read` made of the header, and where those bytes lie until the next read.
+    #[inline]
+    pub(super) fn consume_at_hand<T>(
+        &mut self,
+        header_len: usize,
+        read: impl FnOnce(&[u8; 16]) -> Option<(usize, T)>,
+    ) -> Option<(T, Range<usize>)> {
+        // Behind `end` old bytes follow; what is read of them goes no further than the comparison with `end`.
+        let header = self.bytes.get(self.start..)?.first_chunk()?;
+        let (count, header) = read(header)?;
+        let from = self.start.wrapping_add(header_len);
+        let to = from.wrapping_add(count);
+        if to > self.end {
+            return None;
+        }
+        self.start = to;
+        Some((header, from..to))
     }
 
     /// Bytes consumed before, as long as nothing has been read since.
     #[inline]
-    pub(super) fn slice(&self, range: Range<usize>) -> &[u8] {
-        self.bytes.get(range).unwrap_or(&[])
+    pub(super) fn slice(&self, range: Range<usize>) -> Option<&[u8]> {
+        self.bytes.get(range)
     }
 
     /// Passes over `count` bytes without keeping them; false where the stream ends before.
@@ -140,6 +161,7 @@ impl<R: Read> Window<R> {
             || self.start == self.end
         {
             self.bytes.copy_within(self.start..self.end, 0);
+            self.base = self.base.wrapping_add(self.start as u64);
             self.end -= self.start;
             self.start = 0;
         }

@@ -26,12 +26,15 @@ impl ByteOrder {
         })
     }
 
-    /// A number of which all bytes are there.
+    /// The four numbers that these bytes are.
     #[inline]
-    pub(super) const fn word(self, field: [u8; 4]) -> u32 {
+    pub(super) fn words(self, bytes: &[u8; 16]) -> [u32; 4] {
+        let (fields, _) = bytes.as_chunks::<4>();
+        let word = |at: usize| fields.get(at).copied().unwrap_or_default();
+        let fields = [word(0), word(1), word(2), word(3)];
         match self {
-            Self::Little => u32::from_le_bytes(field),
-            Self::Big => u32::from_be_bytes(field),
+            Self::Little => fields.map(u32::from_le_bytes),
+            Self::Big => fields.map(u32::from_be_bytes),
         }
     }
 

@@ -9,6 +9,7 @@ use super::facts::FileFacts;
 use super::file::CaptureFile;
 use super::frame::{CaptureId, Frame};
 use super::pcap::Lookahead;
+use super::record::Record;
 use super::source::{Access, Input, StopFlag, is_regular, regular_size};
 use crate::time::Timestamp;
 
@@ -47,8 +48,8 @@ pub struct Captures {
     files: Vec<File>,
     /// Files not yet at their end, by the time of their next frame, then by rank.
     waiting: BinaryHeap<Reverse<(Timestamp, Place)>>,
-    /// The file whose frame was handed out last.
-    current: Option<Place>,
+    /// The file whose frame was handed out last, taken out of `files`.
+    current: Option<(Place, Box<CaptureFile>)>,
     access: Access,
     total: Option<u64>,
 }
@@ -67,6 +68,8 @@ enum File {
     Closed(Box<FileFacts>),
     /// Being read; its next frame is at hand.
     Open(Box<CaptureFile>),
+    /// It is the current one.
+    Current,
     /// Read to its end, or not readable.
     Done(Box<FileFacts>),
 }
@@ -99,7 +102,7 @@ impl Captures {
         let stream = Box::new(stream);
         let mut file = CaptureFile::over(CaptureId(0), &input, Lookahead::Allowed, stream)?;
         let place = Place { rank: 0, index: 0 };
-        let waiting = file.advance().map(|first| Reverse((first, place)));
+        let waiting = look_ahead(&mut file).map(|first| Reverse((first, place)));
         Ok(Self {
             files: vec![File::Open(Box::new(file))],
             waiting: waiting.into_iter().collect(),
@@ -154,12 +157,12 @@ impl Captures {
             }
         };
         if !reopened {
-            let first = file.advance();
+            let first = look_ahead(&mut file);
             return (File::Open(Box::new(file)), first);
         }
         let nothing_yet = file.facts();
         match file.advance() {
-            Some(first) => (File::Closed(Box::new(nothing_yet)), Some(first)),
+            Some(first) => (File::Closed(Box::new(nothing_yet)), Some(first.time)),
             None => (File::Done(Box::new(file.facts())), None),
         }
     }
@@ -181,81 +184,75 @@ impl Captures {
     /// The next frame; its bytes stay until the next call. Damage ends its file, is kept in the facts, and is no error here.
     #[inline]
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
-        if let Some(place) = self.current {
-            match self.advance(place) {
-                Some(time) if self.is_next(time, place) => {}
+        let record = match self.advance() {
+            Some(record) => record,
+            None => self.change()?,
+        };
+        let (_, file) = self.current.as_ref()?;
+        file.frame(&record)
+    }
+
+    /// The current file's next record, if that is the next of all.
+    #[inline]
+    fn advance(&mut self) -> Option<Record> {
+        let (place, file) = self.current.as_mut()?;
+        let record = file.advance()?;
+        if let Some(Reverse(other)) = self.waiting.peek()
+            && *other <= (record.time, *place)
+        {
+            file.put_back(record);
+            return None;
+        }
+        Some(record)
+    }
+
+    /// The current file is at its end or has to wait: it is put back, and another is the current one.
+    #[cold]
+    fn change(&mut self) -> Option<Record> {
+        if let Some((place, file)) = self.current.take() {
+            let put_back = match file.waits() {
                 Some(time) => {
                     self.waiting.push(Reverse((time, place)));
-                    self.current = self.take_next();
+                    File::Open(file)
                 }
-                None => {
-                    self.close(place);
-                    self.current = self.take_next();
-                }
+                None => File::Done(Box::new(file.facts())),
+            };
+            if let Some(slot) = self.files.get_mut(place.index) {
+                *slot = put_back;
             }
-        } else {
-            self.current = self.take_next();
         }
-        match self.files.get(self.current?.index)? {
-            File::Open(file) => file.frame(),
-            _ => None,
-        }
-    }
-
-    #[inline]
-    fn advance(&mut self, place: Place) -> Option<Timestamp> {
-        match self.files.get_mut(place.index)? {
-            File::Open(file) => file.advance(),
-            _ => None,
-        }
-    }
-
-    #[inline]
-    fn is_next(&self, time: Timestamp, place: Place) -> bool {
-        self.waiting
-            .peek()
-            .is_none_or(|Reverse(other)| (time, place) < *other)
+        let (place, mut file) = self.take_next()?;
+        let record = file.take_back();
+        self.current = Some((place, file));
+        record
     }
 
     /// The file whose turn it is, opened if it isn't.
-    fn take_next(&mut self) -> Option<Place> {
+    fn take_next(&mut self) -> Option<(Place, Box<CaptureFile>)> {
         loop {
             let Reverse((_, place)) = self.waiting.pop()?;
-            let file = self.files.get_mut(place.index)?;
-            let File::Closed(facts) = file else {
-                return Some(place);
-            };
-            match CaptureFile::open(facts.id, &facts.input, &self.access) {
-                Ok(mut opened) => {
-                    if opened.advance().is_some() {
-                        *file = File::Open(Box::new(opened));
-                        return Some(place);
-                    }
-                    *file = File::Done(Box::new(opened.facts()));
-                }
-                Err(error) => {
-                    let facts = FileFacts::unreadable(facts.id, &facts.input, error);
-                    *file = File::Done(Box::new(facts));
-                }
+            let slot = self.files.get_mut(place.index)?;
+            match std::mem::replace(slot, File::Current) {
+                File::Open(file) => return Some((place, file)),
+                File::Closed(facts) => match reopen(&facts, &self.access) {
+                    Ok(file) => return Some((place, file)),
+                    Err(facts) => *slot = File::Done(facts),
+                },
+                // Neither waits.
+                other @ (File::Current | File::Done(_)) => *slot = other,
             }
-        }
-    }
-
-    fn close(&mut self, place: Place) {
-        if let Some(file) = self.files.get_mut(place.index)
-            && let File::Open(open) = file
-        {
-            *file = File::Done(Box::new(open.facts()));
         }
     }
 
     /// What is known of each input so far, in the order given.
     pub fn facts(&self) -> Vec<FileFacts> {
+        let current = self.current.as_ref().map(|(_, file)| file);
         self.files
             .iter()
-            .map(|file| match file {
-                File::Open(file) => file.facts(),
-                File::Closed(facts) | File::Done(facts) => (**facts).clone(),
+            .filter_map(|file| match file {
+                File::Open(file) => Some(file.facts()),
+                File::Current => current.map(|file| file.facts()),
+                File::Closed(facts) | File::Done(facts) => Some((**facts).clone()),
             })
             .collect()
     }
@@ -265,6 +262,27 @@ impl Captures {
         Progress {
             read: self.access.count.get(),
             total: self.total,
+        }
+    }
+}
+
+/// Reads a file's first record, which waits then, and says when it was captured.
+fn look_ahead(file: &mut CaptureFile) -> Option<Timestamp> {
+    let record = file.advance()?;
+    file.put_back(record);
+    file.waits()
+}
+
+/// Opens a file again, its first record waits. What is known of it where it can't be read any more.
+fn reopen(facts: &FileFacts, access: &Access) -> Result<Box<CaptureFile>, Box<FileFacts>> {
+    match CaptureFile::open(facts.id, &facts.input, access) {
+        Ok(mut file) => match look_ahead(&mut file) {
+            Some(_) => Ok(Box::new(file)),
+            None => Err(Box::new(file.facts())),
+        },
+        Err(error) => {
+            let unreadable = FileFacts::unreadable(facts.id, &facts.input, error);
+            Err(Box::new(unreadable))
         }
     }
 }

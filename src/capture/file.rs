@@ -26,7 +26,8 @@ enum Reader {
 pub(super) struct CaptureFile {
     window: Window<Stream>,
     reader: Reader,
-    record: Option<Record>,
+    /// Read already, its turn has not come yet.
+    waiting: Option<Record>,
     last_link: Option<LinkType>,
     facts: FileFacts,
 }
@@ -66,7 +67,7 @@ impl CaptureFile {
         let mut file = Self {
             window: Window::new(stream),
             reader: Reader::Done,
-            record: None,
+            waiting: None,
             last_link: None,
             facts,
         };
@@ -124,9 +125,40 @@ impl CaptureFile {
         }
     }
 
-    /// Goes to the next frame and says when it was captured; `None` at the end, whole or damaged.
+    /// The record of the next frame; `None` at the end, whole or damaged.
     #[inline]
-    pub(super) fn advance(&mut self) -> Option<Timestamp> {
+    pub(super) fn advance(&mut self) -> Option<Record> {
+        let at_hand = match &self.reader {
+            Reader::Pcap(reader) => reader.at_hand(&mut self.window),
+            Reader::Pcapng(_) | Reader::Done => None,
+        };
+        let record = match at_hand {
+            Some(record) => record,
+            None => self.read_on()?,
+        };
+        self.note(&record);
+        Some(record)
+    }
+
+    /// Keeps a record until its turn comes.
+    #[cold]
+    pub(super) fn put_back(&mut self, record: Record) {
+        self.waiting = Some(record);
+    }
+
+    /// When the record that was put back was captured.
+    pub(super) fn waits(&self) -> Option<Timestamp> {
+        Some(self.waiting.as_ref()?.time)
+    }
+
+    /// The record that was put back.
+    pub(super) fn take_back(&mut self) -> Option<Record> {
+        self.waiting.take()
+    }
+
+    /// Reads until there is a frame.
+    #[inline(never)]
+    fn read_on(&mut self) -> Option<Record> {
         loop {
             let offset = self.window.offset();
             let step = match &mut self.reader {
@@ -135,12 +167,7 @@ impl CaptureFile {
                 Reader::Done => return None,
             };
             match step {
-                Ok(Step::Packet(record)) => {
-                    self.note(&record);
-                    let time = record.time;
-                    self.record = Some(record);
-                    return Some(time);
-                }
+                Ok(Step::Packet(record)) => return Some(record),
                 Ok(Step::NotAPacket) => self.facts.frames += 1,
                 Ok(Step::Zeros) => self.zeros(offset),
                 Ok(Step::End) => {
@@ -156,10 +183,9 @@ impl CaptureFile {
         }
     }
 
-    /// The frame that [`Self::advance`] has gone to.
+    /// The frame of the record that [`Self::advance`] came to last.
     #[inline]
-    pub(super) fn frame(&self) -> Option<Frame<'_>> {
-        let record = self.record.as_ref()?;
+    pub(super) fn frame(&self, record: &Record) -> Option<Frame<'_>> {
         Some(Frame {
             id: FrameId {
                 capture: self.facts.id,
@@ -168,7 +194,7 @@ impl CaptureFile {
             time: record.time,
             link: record.link,
             interface: record.interface,
-            data: self.window.slice(record.data.clone()),
+            data: self.window.slice(record.data.clone())?,
             original_len: record.original_len,
         })
     }
@@ -184,20 +210,29 @@ impl CaptureFile {
 
     #[inline]
     fn note(&mut self, record: &Record) {
+        let time = record.time;
         let facts = &mut self.facts;
         facts.frames += 1;
-        facts.truncated_frames += u64::from(record.data.len() < record.original_len as usize);
-        if facts.first.is_none_or(|first| record.time < first) {
-            facts.first = Some(record.time);
+        if record.data.len() < record.original_len as usize {
+            facts.truncated_frames += 1;
         }
-        if facts.last.is_none_or(|last| record.time > last) {
-            facts.last = Some(record.time);
+        if facts.first.is_none_or(|first| time < first) {
+            facts.first = Some(time);
+        }
+        if facts.last.is_none_or(|last| time > last) {
+            facts.last = Some(time);
         }
         if self.last_link != Some(record.link) {
-            self.last_link = Some(record.link);
-            if !facts.link_types.contains(&record.link) {
-                facts.link_types.push(record.link);
-            }
+            self.note_link(record.link);
+        }
+    }
+
+    #[cold]
+    fn note_link(&mut self, link: LinkType) {
+        self.last_link = Some(link);
+        let link_types = &mut self.facts.link_types;
+        if !link_types.contains(&link) {
+            link_types.push(link);
         }
     }
 
@@ -246,7 +281,6 @@ impl CaptureFile {
     fn finish(&mut self) {
         self.facts = self.facts();
         self.reader = Reader::Done;
-        self.record = None;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The pcap file format (<https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/>) and what was written before it was agreed.
 
 use std::io::Read;
+use std::ops::Range;
 
 use super::buffer::Window;
 use super::bytes::ByteOrder;
@@ -136,66 +137,78 @@ impl PcapReader {
         })
     }
 
-    /// The next record.
+    /// The next record, where all of it has been read already and nothing is wrong with it: as it is nearly always.
     #[inline]
-    pub(super) fn next<R: Read>(&mut self, window: &mut Window<R>) -> Result<Step, DamageKind> {
-        let header_len = self.header_len;
-        let order = self.order;
-        let Some(header) = window.peek(header_len).and_then(<[u8]>::first_chunk::<16>) else {
+    pub(super) fn at_hand<R: Read>(&self, window: &mut Window<R>) -> Option<Record> {
+        let (header, data) = window.consume_at_hand(self.header_len, |bytes| {
+            let header = self.header(bytes);
+            let is_sound = header.captured <= self.longest && !header.is_zero;
+            is_sound.then_some((header.captured as usize, header))
+        })?;
+        Some(self.record(&header, data))
+    }
+
+    /// The next record.
+    pub(super) fn next<R: Read>(&self, window: &mut Window<R>) -> Result<Step, DamageKind> {
+        let Some(bytes) = window.peek(self.header_len).and_then(<[u8]>::first_chunk) else {
             return end_or_cut_short(window);
         };
-        let [
-            s0,
-            s1,
-            s2,
-            s3,
-            f0,
-            f1,
-            f2,
-            f3,
-            a0,
-            a1,
-            a2,
-            a3,
-            b0,
-            b1,
-            b2,
-            b3,
-        ] = *header;
-        let seconds = order.word([s0, s1, s2, s3]);
-        let fraction = order.word([f0, f1, f2, f3]);
-        let first = order.word([a0, a1, a2, a3]);
-        let second = order.word([b0, b1, b2, b3]);
+        let header = self.header(bytes);
+        if header.captured > self.longest {
+            return Err(DamageKind::TooLong {
+                length: header.captured,
+                limit: self.longest,
+            });
+        }
+        if header.is_zero {
+            window.consume(self.header_len);
+            return Ok(Step::Zeros);
+        }
+        let whole = self.header_len + header.captured as usize;
+        if window.peek(whole).is_none() {
+            return end_or_cut_short(window);
+        }
+        window.consume(self.header_len);
+        let data = window.consume(header.captured as usize);
+        Ok(Step::Packet(self.record(&header, data)))
+    }
+
+    #[inline]
+    fn header(&self, bytes: &[u8; 16]) -> RecordHeader {
+        let [seconds, fraction, first, second] = self.order.words(bytes);
         let (captured, original) = match self.length_order {
             LengthOrder::CapturedFirst => (first, second),
             LengthOrder::OriginalFirst => (second, first),
             LengthOrder::Either => (first.min(second), first.max(second)),
         };
-        if captured > self.longest {
-            return Err(DamageKind::TooLong {
-                length: captured,
-                limit: self.longest,
-            });
-        }
-        if (seconds | fraction | first | second) == 0 {
-            window.consume(header_len);
-            return Ok(Step::Zeros);
-        }
-        let whole = header_len + captured as usize;
-        if window.peek(whole).is_none() {
-            return end_or_cut_short(window);
-        }
-        window.consume(header_len);
-        let data = window.consume(captured as usize);
         let nanos = i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.nanos_per_tick;
-        Ok(Step::Packet(Record {
+        RecordHeader {
             time: Timestamp::from_nanos(nanos),
+            captured,
+            original,
+            is_zero: *bytes == [0; 16],
+        }
+    }
+
+    #[inline]
+    fn record(&self, header: &RecordHeader, data: Range<usize>) -> Record {
+        Record {
+            time: header.time,
             link: self.link,
             interface: 0,
-            original_len: original,
+            original_len: header.original,
             data,
-        }))
+        }
     }
+}
+
+/// What stands before a packet.
+struct RecordHeader {
+    time: Timestamp,
+    captured: u32,
+    original: u32,
+    /// Not a bit of it is set.
+    is_zero: bool,
 }
 
 /// Before version 2.3, and in files of DG/UX (version 543), the original length came first.
