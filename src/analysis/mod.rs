@@ -25,7 +25,7 @@ use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, Shards, SittingsKept};
 use crate::report::{CaptureSummary, Finding, Heading, IdleTimeout, Report};
 use crate::time::Timestamp;
-use crate::wire::{Decoded, Decoder};
+use crate::wire::{Decoded, Decoder, PlainFrame};
 
 /// Which connections and findings a report is to show. Everything is tracked all the same: numbers stay Wireshark's.
 #[derive(Clone, Debug, Default)]
@@ -154,24 +154,17 @@ impl Analyzer {
             self.counted.resize(slot + 1, Counted::default());
         }
         let counted = &mut self.counted[slot];
-        match self.decoder.decode(frame) {
-            Decoded::Tcp(segment) => {
+        let connection = match PlainFrame::of(frame) {
+            Some(plain) => {
                 counted.tcp_segments += 1;
-                let connection = self.table.take(&segment);
-                if let (Some(watch), Some(connection)) = (&mut self.watch, connection) {
-                    watch.seen(connection, frame.time);
-                }
-                return connection.map(Connection::first_stream);
+                self.table.take_plain(&plain)?
             }
-            Decoded::Icmp(quote) => self.table.take_quote(&quote),
-            Decoded::CutTcp => {
-                counted.tcp_segments += 1;
-                counted.cut_headers += 1;
-            }
-            Decoded::Undecoded => counted.undecoded += 1,
-            Decoded::Other => {}
+            None => take(&mut self.table, counted, self.decoder.decode(frame))?,
+        };
+        if let Some(watch) = &mut self.watch {
+            watch.seen(connection, frame.time);
         }
-        None
+        Some(connection.first_stream())
     }
 
     /// The time of the newest frame.
@@ -242,4 +235,26 @@ impl Analyzer {
         }
         captures
     }
+}
+
+/// Takes what is no plain frame.
+fn take<'t>(
+    table: &'t mut Shards<DialogueReader>,
+    counted: &mut Counted,
+    decoded: Decoded<'_>,
+) -> Option<&'t Connection<DialogueReader>> {
+    match decoded {
+        Decoded::Tcp(segment) => {
+            counted.tcp_segments += 1;
+            return table.take(&segment);
+        }
+        Decoded::Icmp(quote) => table.take_quote(&quote),
+        Decoded::CutTcp => {
+            counted.tcp_segments += 1;
+            counted.cut_headers += 1;
+        }
+        Decoded::Undecoded => counted.undecoded += 1,
+        Decoded::Other => {}
+    }
+    None
 }

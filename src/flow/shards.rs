@@ -13,7 +13,7 @@ use crate::flow::numbering::StreamNumbers;
 use crate::flow::table::in_order;
 use crate::flow::workers::Workers;
 use crate::flow::{Connection, Held, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
-use crate::wire::{IcmpQuote, Segment};
+use crate::wire::{Addresses, IcmpQuote, PlainFrame, Segment};
 
 /// More would spread better on large machines; each costs a little where one thread does all.
 const SHARDS: usize = 4;
@@ -73,36 +73,44 @@ impl<R: StreamReader + 'static> Shards<R> {
 
     /// Takes a segment. Returns the connection that it belongs to where that is known at once: with [`running`](Self::running).
     /// Once settled, nothing is taken any more.
-    #[inline]
     pub fn take(&mut self, segment: &Segment<'_>) -> Option<&Connection<R>> {
-        if self.stage == Stage::Running {
-            return self.tables.first_mut()?.take(segment);
-        }
-        if self.stage == Stage::Settled {
-            return None;
-        }
-        let (key, _) = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
-        let table = key.shard(SHARDS);
-        self.taken += 1;
-        if self.taken == WORTH_THREADS {
-            self.start_workers();
-        }
+        let table = self.table_of(&segment.addresses, (segment.src_port, segment.dst_port))?;
+        self.count();
+        let is_running = self.stage == Stage::Running;
         match &mut self.workers {
-            Some(workers) => workers.take(table, segment),
+            Some(workers) => {
+                workers.take(table, segment);
+                None
+            }
             None => {
-                self.tables.get_mut(table)?.take(segment);
+                let connection = self.tables.get_mut(table)?.take(segment);
+                connection.filter(|_| is_running)
             }
         }
-        None
+    }
+
+    /// As [`take`](Self::take), the segment of a plain frame.
+    #[inline]
+    pub fn take_plain(&mut self, plain: &PlainFrame<'_>) -> Option<&Connection<R>> {
+        let table = self.table_of(&plain.addresses(), plain.ports())?;
+        self.count();
+        let is_running = self.stage == Stage::Running;
+        match &mut self.workers {
+            Some(workers) => {
+                workers.take_plain(table, plain);
+                None
+            }
+            None => {
+                let connection = self.tables.get_mut(table)?.take(&plain.segment());
+                connection.filter(|_| is_running)
+            }
+        }
     }
 
     /// Remembers an ICMP error for the connection that it quotes.
     pub fn take_quote(&mut self, quote: &IcmpQuote) {
-        let (key, _) = Key::new(&quote.addresses, quote.src_port, quote.dst_port);
-        let table = match self.stage {
-            Stage::Running => 0,
-            Stage::Taking => key.shard(SHARDS),
-            Stage::Settled => return,
+        let Some(table) = self.table_of(&quote.addresses, (quote.src_port, quote.dst_port)) else {
+            return;
         };
         match &mut self.workers {
             Some(workers) => workers.take_quote(table, quote),
@@ -114,6 +122,26 @@ impl<R: StreamReader + 'static> Shards<R> {
         }
     }
 
+    /// Which table a packet goes to; none once settled.
+    #[inline]
+    fn table_of(&self, addresses: &Addresses, (src_port, dst_port): (u16, u16)) -> Option<usize> {
+        match self.stage {
+            Stage::Running => Some(0),
+            Stage::Taking => Some(Key::new(addresses, src_port, dst_port).0.shard(SHARDS)),
+            Stage::Settled => None,
+        }
+    }
+
+    /// One segment more: when they are many, threads begin to work.
+    #[inline]
+    fn count(&mut self) {
+        self.taken += 1;
+        if self.taken == WORTH_THREADS && self.stage == Stage::Taking {
+            self.start_workers();
+        }
+    }
+
+    #[cold]
     fn start_workers(&mut self) {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         if threads > 1 {

@@ -1,6 +1,6 @@
-//! Tables that several threads fill: each segment goes to its table, in order.
+//! Tables that several threads fill: each packet goes to its table, in order.
 //!
-//! Segments come in parcels, so that threads meet seldom. A table's parcels wait in a queue of their own, and whoever is free takes
+//! Packets come in parcels, so that threads meet seldom. A table's parcels wait in a queue of their own, and whoever is free takes
 //! the longest queue that nobody works on. The thread that reads the capture takes its turn when too many wait: no core is idle while
 //! there is something to do, and no more threads run than there are cores.
 
@@ -9,25 +9,40 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
+use crate::capture::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
 use crate::flow::key::Key;
 use crate::flow::{StreamReader, Table};
-use crate::wire::{IcmpQuote, Segment};
+use crate::time::Timestamp;
+use crate::wire::{IcmpQuote, PlainFrame, Segment};
 
-/// Segments handed over at once: few enough to stay in a core's cache.
-const SEGMENTS: usize = 512;
-/// Payload handed over at once, but for one segment.
+/// Packets handed over at once: few enough to stay in a core's cache.
+const PACKETS: usize = 512;
+/// Bytes of packets handed over at once, but for the last packet's.
 const BYTES: usize = 128 << 10;
 /// Parcels that wait for each thread. The reading thread does some of the work when there are more.
 const WAITING: usize = 8;
 
 /// Something to take, without its bytes.
 enum Item {
-    /// A segment, its payload at this place of the parcel's bytes.
-    Segment {
-        segment: Segment<'static>,
-        at: usize,
-        len: usize,
+    /// A plain frame: who takes it reads its segment.
+    Frame {
+        time: Timestamp,
+        number: FrameNumber,
+        original_len: u32,
+        interface: u32,
+        /// Of the parcel's bytes, the next are its own.
+        len: u32,
+        capture: CaptureId,
+        link: LinkType,
     },
+    /// The next of the rare ones.
+    Rare,
+}
+
+/// What is no plain frame.
+enum Rare {
+    /// A segment, its payload are the next of the parcel's bytes.
+    Segment(Segment<'static>, usize),
     /// A quote.
     Quote(IcmpQuote),
 }
@@ -36,32 +51,70 @@ enum Item {
 #[derive(Default)]
 struct Parcel {
     items: Vec<Item>,
+    rare: Vec<Rare>,
     bytes: Vec<u8>,
 }
 
 impl Parcel {
     fn is_full(&self) -> bool {
-        self.items.len() >= SEGMENTS || self.bytes.len() >= BYTES
+        self.items.len() >= PACKETS || self.bytes.len() >= BYTES
     }
 
     fn deliver<R: StreamReader>(&mut self, table: &mut Table<R>) {
+        let mut rare = self.rare.iter();
+        let mut bytes = self.bytes.as_slice();
         for item in &self.items {
-            match item {
-                Item::Segment { segment, at, len } => {
-                    let payload = self.bytes.get(*at..at + len);
-                    let segment = Segment {
-                        payload: payload.unwrap_or_default(),
-                        ..*segment
+            match *item {
+                Item::Frame {
+                    time,
+                    number,
+                    original_len,
+                    interface,
+                    len,
+                    capture,
+                    link,
+                } => {
+                    let frame = Frame {
+                        id: FrameId { capture, number },
+                        time,
+                        link,
+                        interface,
+                        data: take_front(&mut bytes, len as usize),
+                        original_len,
                     };
-                    let ends = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
-                    table.receive(ends, &segment);
+                    if let Some(plain) = PlainFrame::of(&frame) {
+                        receive(table, &plain.segment());
+                    }
                 }
-                Item::Quote(quote) => table.take_quote(quote),
+                Item::Rare => match rare.next() {
+                    Some(Rare::Segment(segment, len)) => {
+                        let segment = Segment {
+                            payload: take_front(&mut bytes, *len),
+                            ..*segment
+                        };
+                        receive(table, &segment);
+                    }
+                    Some(Rare::Quote(quote)) => table.take_quote(quote),
+                    None => {}
+                },
             }
         }
         self.items.clear();
+        self.rare.clear();
         self.bytes.clear();
     }
+}
+
+#[inline]
+fn receive<R: StreamReader>(table: &mut Table<R>, segment: &Segment<'_>) {
+    let ends = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
+    table.receive(ends, segment);
+}
+
+/// The first bytes, which are no longer among `bytes` then.
+#[inline]
+fn take_front<'a>(bytes: &mut &'a [u8], count: usize) -> &'a [u8] {
+    bytes.split_off(..count).unwrap_or_default()
 }
 
 /// What waits, and who works on what.
@@ -215,35 +268,52 @@ impl<R: StreamReader + 'static> Workers<R> {
         })
     }
 
-    /// Hands a segment to a table.
+    /// Hands a plain frame to a table.
     #[inline]
-    pub fn take(&mut self, table: usize, segment: &Segment<'_>) {
-        let at = self.filling[table].bytes.len();
-        let item = Item::Segment {
-            segment: segment.without_bytes(),
-            at,
-            len: segment.payload.len(),
+    pub fn take_plain(&mut self, table: usize, plain: &PlainFrame<'_>) {
+        let frame = plain.frame();
+        let item = Item::Frame {
+            time: frame.time,
+            number: frame.id.number,
+            original_len: frame.original_len,
+            interface: frame.interface,
+            len: frame.data.len() as u32,
+            capture: frame.id.capture,
+            link: frame.link,
         };
-        self.fill(table, item, segment.payload);
+        self.fill(table, item, frame.data);
+    }
+
+    /// Hands a segment to a table.
+    pub fn take(&mut self, table: usize, segment: &Segment<'_>) {
+        let rare = Rare::Segment(segment.without_bytes(), segment.payload.len());
+        self.filling[table].rare.push(rare);
+        self.fill(table, Item::Rare, segment.payload);
     }
 
     /// The same for a quote.
     pub fn take_quote(&mut self, table: usize, quote: &IcmpQuote) {
-        self.fill(table, Item::Quote(*quote), &[]);
+        self.filling[table].rare.push(Rare::Quote(*quote));
+        self.fill(table, Item::Rare, &[]);
     }
 
     #[inline]
-    fn fill(&mut self, table: usize, item: Item, payload: &[u8]) {
+    fn fill(&mut self, table: usize, item: Item, bytes: &[u8]) {
         let parcel = &mut self.filling[table];
         parcel.items.push(item);
-        parcel.bytes.extend_from_slice(payload);
+        parcel.bytes.extend_from_slice(bytes);
         if parcel.is_full() {
-            self.send(table);
-            self.shared.work_down_to(WAITING * self.threads.len());
-            if self.shared.desk().failed {
-                // What is read from now on would only pile up.
-                self.join();
-            }
+            self.hand_over(table);
+        }
+    }
+
+    #[cold]
+    fn hand_over(&mut self, table: usize) {
+        self.send(table);
+        self.shared.work_down_to(WAITING * self.threads.len());
+        if self.shared.desk().failed {
+            // What is read from now on would only pile up.
+            self.join();
         }
     }
 

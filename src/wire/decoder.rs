@@ -8,7 +8,7 @@ use super::fragment::Fragments;
 use super::ip::{self, IpHeader};
 use super::link::wifi_fragment::WirelessFragments;
 use super::view::View;
-use super::{Addresses, Decoded, IcmpReason, MacAddress, Ttl, link};
+use super::{Addresses, Decoded, IcmpReason, MacAddress, PlainFrame, Ttl, link};
 use crate::capture::{Frame, FrameId};
 use crate::time::Timestamp;
 
@@ -48,7 +48,16 @@ impl Decoder {
     }
 
     /// Decodes one frame. The frame that completes a fragmented datagram yields its segment, the earlier ones are `Other`.
+    #[inline]
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Decoded<'a> {
+        match PlainFrame::of(frame) {
+            Some(plain) => Decoded::Tcp(plain.segment()),
+            None => self.decode_any(frame),
+        }
+    }
+
+    /// The general way, which anything can go.
+    pub(super) fn decode_any<'a>(&'a mut self, frame: &Frame<'a>) -> Decoded<'a> {
         let mut ctx = Context::new(frame, &mut self.fragments);
         let view = View::of_frame(frame.data, frame.original_len);
         let decoded = link::frame(frame.link.0, view, &mut ctx);

@@ -4,6 +4,8 @@
 //! options. Ours beside it are the other link types and tunnels, fragments, TCP headers that the snap length cut, and the
 //! lengths: its slices end where the captured bytes do, a `View` also knows how much there was on the wire.
 //!
+//! Nearly all frames are plain (see [`PlainFrame`]) and read straight, without going through all that.
+//!
 //! A new link type or encapsulation is one function and one row in the `match` of its kind: `link::frame`,
 //! `link::ethertype`, `tunnel::over_ip` or `tunnel::over_udp`.
 
@@ -12,6 +14,7 @@ mod fragment;
 mod icmp;
 mod ip;
 mod link;
+mod plain;
 mod segment;
 mod seq;
 mod tcp;
@@ -21,6 +24,7 @@ mod tunnel;
 mod view;
 
 pub use decoder::{Decoder, DecoderCounters};
+pub use plain::PlainFrame;
 pub use segment::{
     Addresses, Decoded, IcmpQuote, IcmpReason, MacAddress, Segment, TcpFlags, TcpOptions,
     Timestamps, Ttl,

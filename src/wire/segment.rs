@@ -26,6 +26,15 @@ pub enum Addresses {
     },
 }
 
+impl Default for Addresses {
+    fn default() -> Self {
+        Self::V4 {
+            src: Ipv4Addr::UNSPECIFIED,
+            dst: Ipv4Addr::UNSPECIFIED,
+        }
+    }
+}
+
 impl Addresses {
     /// Source address.
     pub const fn src(&self) -> IpAddr {
@@ -192,7 +201,7 @@ pub struct TcpOptions {
 }
 
 /// One TCP segment as seen. Borrows its payload from the frame (or from the fragment buffer).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Segment<'a> {
     /// Capture and number of the frame (for fragments: the one that completed the datagram).
     pub frame: FrameId,

@@ -9,24 +9,24 @@ use super::{Addresses, Decoded, IcmpQuote, Segment, SeqNumber, TcpFlags, TcpOpti
 
 /// Bytes of a header that must be there to place it in a connection: up to and with the window.
 /// Wireshark reads as much before it looks a conversation up.
-const PLACEABLE: usize = 16;
+pub(super) const PLACEABLE: usize = 16;
 /// A header without options.
 const MIN_HEADER: usize = 20;
 
 /// What stands in the first 16 bytes. `etherparse::TcpHeaderSlice` wants all of a sound header, and has no reserved flags.
-struct Fixed {
-    src_port: u16,
-    dst_port: u16,
-    seq: SeqNumber,
-    ack: SeqNumber,
-    header_len: usize,
-    flags: TcpFlags,
-    window: u16,
+pub(super) struct Fixed {
+    pub src_port: u16,
+    pub dst_port: u16,
+    pub seq: SeqNumber,
+    pub ack: SeqNumber,
+    pub header_len: usize,
+    pub flags: TcpFlags,
+    pub window: u16,
 }
 
 impl Fixed {
     #[inline]
-    fn read(bytes: &[u8; PLACEABLE]) -> Self {
+    pub fn read(bytes: &[u8; PLACEABLE]) -> Self {
         let [
             s0,
             s1,
@@ -76,7 +76,7 @@ pub(super) fn segment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     let mut options = TcpOptions::default();
     if fixed.header_len > MIN_HEADER {
         let end = fixed.header_len.min(v.bytes.len());
-        options = parse_options(v.bytes.get(MIN_HEADER..end).unwrap_or(&[]));
+        read_options(v.bytes.get(MIN_HEADER..end).unwrap_or(&[]), &mut options);
     }
     let header_end = fixed.header_len.max(PLACEABLE);
     // A broken data offset leaves no place to begin the payload at.
@@ -146,7 +146,7 @@ fn quoted<'a>(v: View<'a>, ctx: &Context<'_>) -> Decoded<'a> {
 }
 
 /// Whether the checksum of a segment (header and payload, complete) is right: RFC 9293 section 3.1, RFC 8200 section 8.1.
-fn checksum_is_right(addresses: &Addresses, segment: &[u8]) -> bool {
+pub(super) fn checksum_is_right(addresses: &Addresses, segment: &[u8]) -> bool {
     let mut sum = Sum16BitWords::new();
     let mut ends = match addresses {
         Addresses::V4 { src, dst } => sum.add_4bytes(src.octets()).add_4bytes(dst.octets()),
@@ -159,19 +159,28 @@ fn checksum_is_right(addresses: &Addresses, segment: &[u8]) -> bool {
     pseudo_header.add_slice(segment).ones_complement() == 0
 }
 
-/// Reads what can be read; a broken option ends the list (RFC 9293 section 3.1).
+/// Reads what can be read into options of which nothing is set; a broken option ends the list (RFC 9293 section 3.1).
 #[inline]
+pub(super) fn read_options(bytes: &[u8], options: &mut TcpOptions) {
+    /// What every segment of most connections carries before its timestamps: two NOPs, kind and length (RFC 7323 appendix A).
+    const TIMESTAMPS: [u8; 4] = [1, 1, 8, 10];
+    match bytes.first_chunk::<12>() {
+        Some(&[n0, n1, kind, len, a, b, c, d, e, f, g, h])
+            if bytes.len() == 12 && [n0, n1, kind, len] == TIMESTAMPS =>
+        {
+            options.any = true;
+            options.timestamps = Some(Timestamps {
+                value: u32::from_be_bytes([a, b, c, d]),
+                echo: u32::from_be_bytes([e, f, g, h]),
+            });
+        }
+        _ if bytes.is_empty() => {}
+        _ => *options = parse_options(bytes),
+    }
+}
+
 fn parse_options(bytes: &[u8]) -> TcpOptions {
     let mut options = TcpOptions::default();
-    // What every segment of most connections carries: two NOPs and timestamps (RFC 7323 appendix A).
-    if let [1, 1, 8, 10, a, b, c, d, e, f, g, h] = *bytes {
-        options.any = true;
-        options.timestamps = Some(Timestamps {
-            value: u32::from_be_bytes([a, b, c, d]),
-            echo: u32::from_be_bytes([e, f, g, h]),
-        });
-        return options;
-    }
     let mut elements = TcpOptionsIterator::from_slice(bytes);
     loop {
         let at = elements.rest();

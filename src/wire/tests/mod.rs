@@ -1,5 +1,6 @@
 //! Frames made by hand, through the whole decoder.
 
+mod plain;
 mod second_opinion;
 mod wrappings;
 
