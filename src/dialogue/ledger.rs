@@ -26,8 +26,7 @@ struct Entry {
 /// At most [`Dialogue::KEPT`] exchanges: when another one begins, the oldest settled one is forgotten, or the oldest if none is.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
-    /// The exchanges in brief, once [closed](Self::close).
-    over: Option<Box<[Turn]>>,
+    over: Over,
     entries: VecDeque<Entry>,
     requests: u64,
     answered: u64,
@@ -39,6 +38,17 @@ pub(super) struct Ledger {
     pub(super) requester: Peer,
 }
 
+/// Whether anything can come.
+#[derive(Clone, Debug)]
+enum Over {
+    /// It can.
+    No,
+    /// It is closed: of all exchanges but the newest, a few bytes will be enough.
+    Closed,
+    /// Those of all; only the newest is still an entry.
+    InBrief(Box<[Turn]>),
+}
+
 /// For how many exchanges there is room, step by step.
 const ROOM: [usize; 3] = [1, 12, Dialogue::KEPT];
 
@@ -48,7 +58,7 @@ const FAREWELLS: usize = 4;
 impl Default for Ledger {
     fn default() -> Self {
         Self {
-            over: None,
+            over: Over::No,
             entries: VecDeque::new(),
             requests: 0,
             answered: 0,
@@ -275,30 +285,43 @@ impl Ledger {
     /// Every exchange kept has its answer, as far as framing tells, or wants none.
     pub(super) fn is_settled(&self) -> bool {
         use Completeness::{Complete, Unknown};
-        self.entries
-            .iter()
-            .map(|entry| &entry.exchange)
-            .all(|exchange| {
-                exchange.answer == Answer::NotDue
-                    || exchange
-                        .response
-                        .is_some_and(|response| matches!(response.complete, Complete | Unknown))
-            })
+        self.told().map(|entry| &entry.exchange).all(|exchange| {
+            exchange.answer == Answer::NotDue
+                || exchange
+                    .response
+                    .is_some_and(|response| matches!(response.complete, Complete | Unknown))
+        })
     }
 
-    /// Nothing more can come: of all exchanges but the newest, a few bytes are enough.
+    /// Nothing more can come.
     pub(super) fn close(&mut self) {
-        self.over.get_or_insert_with(|| in_brief(&self.entries));
-        if self.entries.len() > 1 {
+        if let Over::No = self.over {
+            self.over = Over::Closed;
+        }
+    }
+
+    /// Once closed, keeps exchanges in brief.
+    pub(super) fn give_back(&mut self) {
+        if let Over::Closed = self.over {
+            self.over = Over::InBrief(in_brief(&self.entries));
             self.entries = self.entries.pop_back().into_iter().collect();
         }
+    }
+
+    /// The entries that are told in full: of what is closed, the newest.
+    fn told(&self) -> impl Iterator<Item = &Entry> {
+        let untold = match self.over {
+            Over::No => 0,
+            Over::Closed | Over::InBrief(_) => self.entries.len().saturating_sub(1),
+        };
+        self.entries.iter().skip(untold)
     }
 
     /// The exchanges kept, oldest first.
     pub(super) fn turns(&self) -> Cow<'_, [Turn]> {
         match &self.over {
-            Some(over) => Cow::Borrowed(over),
-            None => Cow::Owned(in_brief(&self.entries).into_vec()),
+            Over::InBrief(turns) => Cow::Borrowed(turns),
+            Over::No | Over::Closed => Cow::Owned(in_brief(&self.entries).into_vec()),
         }
     }
 
@@ -323,13 +346,16 @@ impl Ledger {
     }
 
     /// Everything, as verdicts read it.
-    pub(super) fn into_dialogue(self, protocol: Protocol) -> Dialogue {
+    pub(super) fn into_dialogue(mut self, protocol: Protocol) -> Dialogue {
+        let told = self.told().count();
+        let recent = self.entries.split_off(self.entries.len() - told);
+        let recent = recent.into_iter().map(|entry| entry.exchange).collect();
         Dialogue {
             protocol,
             requester: self.requester,
             requests: self.requests,
             answered: self.answered,
-            recent: self.entries.into_iter().map(|e| e.exchange).collect(),
+            recent,
             farewells: self.farewells,
             hints: self.hints.map(|h| *h).unwrap_or_default(),
             tls: self.tls.map(|t| *t),

@@ -188,7 +188,16 @@ mod tests {
         reader.pack(&mut packer, &mut turns);
         let unpacker = || Unpacker::new(packer.packed(), Timestamp::default());
         let back = DialogueReader::unpack(&mut unpacker(), &turns);
-        assert_eq!(format!("{back:?}"), format!("{reader:?}"));
+        let mut brief = reader.clone();
+        brief.give_back();
+        assert_eq!(brief.snapshot(), reader.snapshot());
+        assert_eq!(format!("{back:?}"), format!("{brief:?}"));
+        let (mut again, mut same_turns) = (Packer::default(), Vec::new());
+        brief.pack(&mut again, &mut same_turns);
+        assert_eq!(
+            (again.packed(), same_turns),
+            (packer.packed(), turns.clone())
+        );
         assert_eq!(back.turns(), reader.turns());
         let outline = DialogueReader::unpack_outline(&mut unpacker());
         assert_eq!(outline, reader.outline());

@@ -267,6 +267,10 @@ impl StreamReader for DialogueReader {
         self.ledger.close();
     }
 
+    fn give_back(&mut self) {
+        self.ledger.give_back();
+    }
+
     fn is_over(&self) -> bool {
         matches!(self.state, State::Over(_)) && self.ledger.is_over()
     }

@@ -1,9 +1,12 @@
 //! Where packed connections are kept: in a few large pieces of memory, not in many small ones.
 
+use std::net::IpAddr;
+
 use crate::flow::outline::{Gist, Outline};
 use crate::flow::packing::{Packed, Packer, Unpacker};
 use crate::flow::settled::Settled;
-use crate::flow::{Connection, History, StreamReader};
+use crate::flow::{Both, Connection, History, Peer, StreamReader};
+use crate::wire::SeqNumber;
 
 /// Bytes of a piece of memory.
 const CHUNK: usize = 256 << 10;
@@ -36,6 +39,7 @@ impl<T: Copy> Archive<T> {
     ) -> Settled {
         let packer = &mut self.packer;
         packer.begin(connection.opened);
+        pack_bases(connection.bases(), packer);
         Gist::of(connection).pack(packer);
         let reader = connection.reader_at_rest();
         reader.is_some().pack(packer);
@@ -68,12 +72,31 @@ impl<T: Copy> Archive<T> {
 
     /// The plain facts of a connection.
     pub(super) fn gist(&self, settled: &Settled) -> Gist {
-        Gist::unpack(&mut self.unpacker(settled))
+        let mut from = self.unpacker(settled);
+        unpack_bases(&mut from);
+        Gist::unpack(&mut from)
+    }
+
+    /// A SYN from here with this number opens the 4-tuple anew; see [`Connection::is_reused_by`].
+    pub(super) fn is_reused_by(
+        &self,
+        settled: &Settled,
+        from: (IpAddr, u16),
+        syn: SeqNumber,
+    ) -> bool {
+        let mut packed = self.unpacker(settled);
+        let bases = unpack_bases(&mut packed);
+        let peer = match Gist::unpack_client(&mut packed) == from {
+            true => Peer::Client,
+            false => Peer::Server,
+        };
+        bases.of(peer).is_some_and(|base| base != syn)
     }
 
     /// A connection in outline.
     pub(super) fn outline<R: StreamReader<Item = T>>(&self, settled: &Settled) -> Outline<'_, R> {
         let mut from = self.unpacker(settled);
+        unpack_bases(&mut from);
         Outline {
             stream: settled.first_stream,
             opened: settled.opened,
@@ -87,11 +110,13 @@ impl<T: Copy> Archive<T> {
     /// A copy of a connection.
     pub(super) fn whole<R: StreamReader<Item = T>>(&self, settled: &Settled) -> Box<Connection<R>> {
         let mut from = self.unpacker(settled);
+        let bases = unpack_bases(&mut from);
         let gist = Gist::unpack(&mut from);
         let reader =
             bool::unpack(&mut from).then(|| Box::new(R::unpack(&mut from, self.items(settled))));
         let place = (settled.streams().collect(), settled.opened);
         let mut connection = Box::new(Connection::unpack(&mut from, place, gist, reader));
+        connection.know_bases(bases);
         connection.history = History::unpack(&mut from);
         connection
     }
@@ -103,6 +128,23 @@ impl<T: Copy> Archive<T> {
 
     fn unpacker(&self, settled: &Settled) -> Unpacker<'_> {
         Unpacker::new(self.bytes.get(settled.bytes), settled.opened)
+    }
+}
+
+/// Base sequence numbers come first: a SYN is held against them.
+fn pack_bases(bases: Both<Option<SeqNumber>>, into: &mut Packer) {
+    let Both { client, server } = bases;
+    into.array([u8::from(client.is_some()) | u8::from(server.is_some()) << 1]);
+    client.unwrap_or_default().pack(into);
+    server.unwrap_or_default().pack(into);
+}
+
+fn unpack_bases(from: &mut Unpacker<'_>) -> Both<Option<SeqNumber>> {
+    let [known] = from.array();
+    let (client, server) = Packed::unpack(from);
+    Both {
+        client: (known & 1 != 0).then_some(client),
+        server: (known & 2 != 0).then_some(server),
     }
 }
 

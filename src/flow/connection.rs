@@ -127,7 +127,7 @@ impl<R: StreamReader> Connection<R> {
             client,
             server,
             orientation,
-            streams: Vec::with_capacity(1),
+            streams: Vec::new(),
             opened,
             last: opened,
             directions: Both::default(),
@@ -162,11 +162,27 @@ impl<R: StreamReader> Connection<R> {
         self.talk.reader()
     }
 
-    /// It closed in order and nothing is open: memory that only further packets could need is given back. Returns what can serve
-    /// another history.
-    pub(super) fn settle(&mut self) -> Vec<Packet> {
+    /// It closed in order and nothing is open.
+    pub(super) fn close(&mut self) {
         self.talk.close();
-        self.history.shrink(Self::CLOSED_HISTORY)
+        self.history.keep_newest(Self::CLOSED_HISTORY);
+    }
+
+    /// Gives memory back that only further packets could need, of one that stays.
+    pub(super) fn give_back(&mut self) {
+        self.talk.give_back();
+        self.history.give_back();
+    }
+
+    /// The same in the memory of one that is needed no more.
+    pub(super) fn in_place_of(self, mut old: Box<Self>) -> Box<Self> {
+        let mut streams = std::mem::take(&mut old.streams);
+        streams.clear();
+        let history = std::mem::take(&mut old.history).emptied();
+        *old = self;
+        old.streams = streams;
+        old.history = history;
+        old
     }
 
     /// Stream offset of a sequence number of one side; `None` where nothing of that side was seen, or before its start.
@@ -210,8 +226,13 @@ impl<R: StreamReader> Connection<R> {
     }
 
     /// Base sequence numbers of client and server as Wireshark's rule knows them.
-    pub(super) fn bases(&self) -> (Option<SeqNumber>, Option<SeqNumber>) {
-        (self.wireshark_base.client, self.wireshark_base.server)
+    pub(super) fn bases(&self) -> Both<Option<SeqNumber>> {
+        self.wireshark_base.clone()
+    }
+
+    /// They are known again.
+    pub(super) fn know_bases(&mut self, bases: Both<Option<SeqNumber>>) {
+        self.wireshark_base = bases;
     }
 
     /// Takes a segment. Returns what it was.

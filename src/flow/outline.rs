@@ -132,6 +132,11 @@ impl Gist {
         }
     }
 
+    /// The client's address and port, with which it begins.
+    pub(super) fn unpack_client(from: &mut Unpacker<'_>) -> (IpAddr, u16) {
+        unpack_end(from)
+    }
+
     /// See [`Connection::round_trip`].
     pub fn round_trip(&self) -> Option<Interval> {
         let Both { client, server } = &self.sides;
@@ -154,10 +159,8 @@ impl Packed for Gist {
             survived,
             sides,
         } = self;
-        for (address, port) in [client, server] {
-            address.pack(into);
-            into.array(port.to_le_bytes());
-        }
+        pack_end(*client, into);
+        pack_end(*server, into);
         let mut sheet = GistSheet::begin(into);
         sheet.flag(!survived.is_empty());
         sheet.time(*last);
@@ -173,8 +176,7 @@ impl Packed for Gist {
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Self {
-        let mut end = || (Packed::unpack(from), u16::from_le_bytes(from.array()));
-        let (client, server) = (end(), end());
+        let (client, server) = (unpack_end(from), unpack_end(from));
         let mut sheet = GistSheet::unpack(from);
         let survived_any = sheet.take_flag();
         Self {
@@ -194,6 +196,15 @@ impl Packed for Gist {
             },
         }
     }
+}
+
+fn pack_end((address, port): (IpAddr, u16), into: &mut Packer) {
+    address.pack(into);
+    into.array(port.to_le_bytes());
+}
+
+fn unpack_end(from: &mut Unpacker<'_>) -> (IpAddr, u16) {
+    (Packed::unpack(from), u16::from_le_bytes(from.array()))
 }
 
 impl Side {

@@ -290,23 +290,29 @@ impl History {
         self.skipped
     }
 
-    /// Keeps the newest `keep` packets only, in memory of their size; returns the larger one for another history to use.
-    pub fn shrink(&mut self, keep: usize) -> Vec<Packet> {
+    /// Keeps the newest `keep` packets only, in the memory of all.
+    pub fn keep_newest(&mut self, keep: usize) {
+        if self.next > Self::HEAD
+            && let Some(ring) = self.packets.get_mut(Self::HEAD..)
+        {
+            ring.rotate_left((self.next - Self::HEAD).min(ring.len()));
+        }
         let drop = self.packets.len().saturating_sub(keep);
-        let mut kept: Vec<Packet> = self.newest_first().take(keep).copied().collect();
-        kept.reverse();
-        kept.shrink_to_fit();
+        self.packets.drain(..drop);
         self.skipped += drop as u64;
         self.next = 0;
-        let mut spare = std::mem::replace(&mut self.packets, kept);
-        spare.clear();
-        spare
     }
 
-    /// An empty history that grows into memory that another one has left.
-    pub fn within(memory: Vec<Packet>) -> Self {
+    /// Gives memory back that nothing is in.
+    pub fn give_back(&mut self) {
+        self.packets.shrink_to_fit();
+    }
+
+    /// An empty one in the same memory.
+    pub fn emptied(mut self) -> Self {
+        self.packets.clear();
         Self {
-            packets: memory,
+            packets: self.packets,
             ..Self::default()
         }
     }
@@ -390,16 +396,37 @@ mod tests {
     }
 
     #[test]
-    fn shrinking_keeps_the_newest_and_leaves_the_memory() {
+    fn the_newest_alone_are_kept_wherever_the_ring_stands() {
+        for length in 0..130 {
+            for keep in [0, 3, 8, 50] {
+                let mut history = History::default();
+                (1..=length).for_each(|number| history.push(packet(number)));
+                let newest = history.newest_first().take(keep);
+                let mut expected = numbers(newest);
+                expected.reverse();
+                let total = history.skipped() + history.to_vec().len() as u64;
+                history.keep_newest(keep);
+                assert_eq!(numbers(&history.to_vec()), expected);
+                assert_eq!(history.skipped() + expected.len() as u64, total);
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_given_back_or_left_to_another() {
         let mut history = History::default();
         for number in 1..=70 {
             history.push(packet(number));
         }
-        let spare = history.shrink(3);
+        history.keep_newest(3);
         assert_eq!(numbers(&history.to_vec()), [68, 69, 70]);
         assert_eq!(history.skipped(), 67);
-        assert!(spare.is_empty() && spare.capacity() >= History::KEPT);
+        assert!(history.packets.capacity() >= History::KEPT);
+        history.give_back();
         history.push(packet(71));
         assert_eq!(numbers(history.newest_but(0)), [71]);
+        let emptied = history.emptied();
+        assert!(emptied.is_empty() && emptied.skipped() == 0);
+        assert!(emptied.packets.capacity() >= 4);
     }
 }

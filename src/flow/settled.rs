@@ -74,16 +74,6 @@ impl<R: StreamReader> Kept<R> {
             Self::Settled(settled) => archive.unpack(&settled),
         }
     }
-
-    /// Packed, if nothing more is expected of it.
-    pub(super) fn into_settled(self, archive: &mut Archive<R::Item>) -> Self {
-        match self {
-            Self::Whole(connection) if connection.can_be_packed() => {
-                Self::Settled(archive.pack(&connection))
-            }
-            other => other,
-        }
-    }
 }
 
 /// A connection that a table holds.

@@ -60,9 +60,11 @@ pub trait StreamReader: Clone + Send + std::fmt::Debug {
     /// What was read so far.
     fn snapshot(&self) -> Self::Snapshot;
 
-    /// Both directions ended and nothing waits for an answer: what only more bytes could need may be given back. Snapshots hold
-    /// less from here on.
+    /// Both directions ended and nothing waits for an answer: nothing more is read, and snapshots hold less from here on.
     fn close(&mut self);
+
+    /// Gives memory back that is needed for nothing once it is closed.
+    fn give_back(&mut self) {}
 
     /// It was [closed](Self::close), and can be packed.
     fn is_over(&self) -> bool;

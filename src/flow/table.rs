@@ -23,13 +23,10 @@ use crate::flow::numbering::{Numbering, StreamNumbers};
 use crate::flow::places::{Place, Places};
 use crate::flow::refused::Refusals;
 use crate::flow::{
-    Connection, Held, History, IcmpSeen, Kept, Limits, Orientation, Packet, Peer, Sittings,
-    SittingsKept, StreamReader,
+    Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
+    StreamReader,
 };
 use crate::wire::{Addresses, IcmpQuote, Segment, SeqNumber, TcpFlags};
-
-/// Histories whose memory waits for new connections.
-const SPARE_HISTORIES: usize = 256;
 
 /// What stays of a connection that was folded or forgotten: enough to number later packets of its 4-tuple.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +56,9 @@ pub struct Table<R: StreamReader> {
     archive: Archive<R::Item>,
     /// Slot and stream of connections that were reset, oldest first; empty where they are not limited.
     reset: VecDeque<(u32, u32)>,
-    /// Memory of histories that were shrunk.
-    spare_histories: Vec<Vec<Packet>>,
+    /// Connections that were packed: their memory waits for others.
+    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
+    spare: Vec<Box<Connection<R>>>,
     refusals: Refusals,
     connections_seen: u64,
     evicted: u64,
@@ -97,7 +95,7 @@ impl<R: StreamReader> Table<R> {
             packing: Packing::Nothing,
             archive: Archive::default(),
             reset: VecDeque::new(),
-            spare_histories: Vec::new(),
+            spare: Vec::new(),
             refusals: Refusals::new(&limits, hasher.clone()),
             places: Places::new(hasher),
             connections_seen: 0,
@@ -145,7 +143,7 @@ impl<R: StreamReader> Table<R> {
         let index = match place {
             None => self.open(key, segment, flags),
             Some(Place::Kept(index)) => {
-                if opens && is_reused(self.whole_mut(index)?, segment) {
+                if opens && self.is_reused(index, segment) {
                     self.reopen(key, index, segment, flags)
                 } else {
                     index
@@ -162,11 +160,7 @@ impl<R: StreamReader> Table<R> {
         let index = match self.places.find(&key) {
             None => self.open(key, segment, TcpFlags::default()),
             Some(Place::Kept(index)) => {
-                let reused = opens_anew(segment.flag_bits)
-                    && self
-                        .whole_mut(index)
-                        .is_some_and(|connection| is_reused(connection, segment));
-                match reused {
+                match opens_anew(segment.flag_bits) && self.is_reused(index, segment) {
                     true => self.reopen(key, index, segment, TcpFlags::default()),
                     false => index,
                 }
@@ -309,9 +303,10 @@ impl<R: StreamReader> Table<R> {
             self.duplicates[slot] += 1;
         } else if connection.is_quietly_closed() && !was_closed {
             if connection.is_settled() {
-                let spare = connection.settle();
-                if self.spare_histories.len() < SPARE_HISTORIES {
-                    self.spare_histories.push(spare);
+                connection.close();
+                // Otherwise it is packed soon.
+                if self.packing == Packing::Nothing {
+                    connection.give_back();
                 }
             }
             self.closed.push_back(index);
@@ -327,12 +322,13 @@ impl<R: StreamReader> Table<R> {
     }
 
     fn new_connection(&mut self, segment: &Segment<'_>, flags: TcpFlags) -> Box<Connection<R>> {
-        let mut connection = Box::new(new_connection(segment, flags));
+        let connection = new_connection(segment, flags);
+        let mut connection = match self.spare.pop() {
+            Some(spare) => connection.in_place_of(spare),
+            None => Box::new(connection),
+        };
         if self.limits.sittings == SittingsKept::Yes {
             connection.sittings = Some(Box::<Sittings>::default());
-        }
-        if let Some(memory) = self.spare_histories.pop() {
-            connection.history = History::within(memory);
         }
         connection
     }
@@ -349,10 +345,11 @@ impl<R: StreamReader> Table<R> {
     fn reopen(&mut self, key: Key, index: u32, segment: &Segment<'_>, flags: TcpFlags) -> u32 {
         if let Some(old) = self.kept.get_mut(index as usize).and_then(Option::take) {
             self.free.push(index);
-            self.replaced.push(match self.packing {
-                Packing::Closed => old.into_settled(&mut self.archive),
+            let old = match self.packing {
+                Packing::Closed => self.packed(old),
                 Packing::Nothing => old,
-            });
+            };
+            self.replaced.push(old);
         }
         self.places.remove(&key);
         self.open(key, segment, flags)
@@ -450,11 +447,6 @@ fn sender<R: StreamReader>(connection: &Connection<R>, segment: &Segment<'_>) ->
 /// A SYN without ACK: the client's first word.
 fn opens_anew(flags: TcpFlags) -> bool {
     flags.syn() && !flags.ack()
-}
-
-/// A SYN that opens the 4-tuple anew.
-fn is_reused<R: StreamReader>(connection: &Connection<R>, segment: &Segment<'_>) -> bool {
-    connection.is_reused_by(sender(connection, segment), segment.seq)
 }
 
 fn key_of<R: StreamReader>(connection: &Connection<R>) -> (Key, Way) {

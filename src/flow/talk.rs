@@ -172,6 +172,15 @@ impl<R: StreamReader> Talk<R> {
         }
     }
 
+    /// Once closed, less memory will do.
+    pub fn give_back(&mut self) {
+        if let Some(reader) = &mut self.reader
+            && reader.is_over()
+        {
+            reader.give_back();
+        }
+    }
+
     /// Nothing is held back or waited for, and the reader was closed.
     pub fn is_at_rest(&self) -> bool {
         PEERS.iter().all(|peer| self.of(*peer).is_at_rest())

@@ -1,6 +1,6 @@
 //! A closed ledger in few bytes.
 
-use super::{Entry, ExchangeId, Ledger};
+use super::{Entry, ExchangeId, Ledger, Over};
 use crate::dialogue::exchange::{Farewell, Protocol};
 use crate::dialogue::outline::DialogueOutline;
 use crate::dialogue::turn::Turn;
@@ -33,12 +33,12 @@ fn answered(turns: &[Turn]) -> Option<Timestamp> {
     newest
 }
 
-type LedgerSheet = Sheet<1, 0, 5, 0>;
+type LedgerSheet = Sheet<1, 0, 4, 0>;
 
 impl Ledger {
     /// It was closed.
     pub(in crate::dialogue) const fn is_over(&self) -> bool {
-        self.over.is_some()
+        !matches!(self.over, Over::No)
     }
 
     /// What is told of it in outline.
@@ -48,7 +48,10 @@ impl Ledger {
             protocol,
             requester: self.requester,
             requests: self.requests,
-            answered: self.over.as_deref().and_then(answered),
+            answered: match &self.over {
+                Over::No => None,
+                Over::Closed | Over::InBrief(_) => answered(&self.turns()),
+            },
             goodbyes: goodbyes
                 .map(|farewell| (farewell.from, farewell.at.time))
                 .collect(),
@@ -56,7 +59,7 @@ impl Ledger {
         }
     }
 
-    /// Packs it, but for the turns, which are added to a list. What belongs to the outline comes first.
+    /// Packs a closed one, but for the turns, which are added to a list. What belongs to the outline comes first.
     pub(in crate::dialogue) fn pack(&self, into: &mut Packer, turns: &mut Vec<Turn>) {
         let Self {
             over,
@@ -70,11 +73,17 @@ impl Ledger {
             incomplete,
             requester,
         } = self;
-        let over = over.as_deref().unwrap_or_default();
-        turns.extend_from_slice(over);
+        let known = turns.len();
+        match over {
+            Over::InBrief(over) => turns.extend_from_slice(over),
+            Over::No | Over::Closed => {
+                turns.extend(entries.iter().map(|entry| Turn::from(&entry.exchange)));
+            }
+        }
+        let listed = turns.get(known..).unwrap_or_default();
         let mut sheet = LedgerSheet::begin(into);
         sheet.peer(*requester);
-        sheet.some_time(answered(over));
+        sheet.some_time(answered(listed));
         sheet.flag(hints.is_some());
         sheet.flag(tls.is_some());
         sheet.flag(*incomplete);
@@ -82,7 +91,7 @@ impl Ledger {
         sheet.count(farewells.len() as u64);
         sheet.count(*answered_in_all);
         sheet.count(*next);
-        sheet.count(entries.len() as u64);
+        sheet.flag(!entries.is_empty());
         sheet.pack(into);
         farewells.iter().for_each(|farewell| farewell.pack(into));
         if let Some(hints) = hints {
@@ -91,7 +100,9 @@ impl Ledger {
         if let Some(tls) = tls {
             tls.pack(into);
         }
-        entries.iter().for_each(|entry| entry.pack(into));
+        if let Some(newest) = entries.back() {
+            newest.pack(into);
+        }
     }
 
     /// The outline of what was packed.
@@ -123,11 +134,11 @@ impl Ledger {
         let mut sheet = LedgerSheet::unpack(from);
         let requester = sheet.take_peer();
         sheet.take_some_time();
-        let [has_hints, has_tls, incomplete] = std::array::from_fn(|_| sheet.take_flag());
-        let [requests, farewells, answered, next, entries] =
-            std::array::from_fn(|_| sheet.take_count());
+        let [has_hints, has_tls, incomplete, has_entry] =
+            std::array::from_fn(|_| sheet.take_flag());
+        let [requests, farewells, answered, next] = std::array::from_fn(|_| sheet.take_count());
         Self {
-            over: Some(turns.into()),
+            over: Over::InBrief(turns.into()),
             requests,
             answered,
             next,
@@ -136,7 +147,10 @@ impl Ledger {
             tls: has_tls.then(|| Packed::unpack(from)),
             incomplete,
             requester,
-            entries: (0..entries).map(|_| Packed::unpack(from)).collect(),
+            entries: has_entry
+                .then(|| Packed::unpack(from))
+                .into_iter()
+                .collect(),
         }
     }
 }

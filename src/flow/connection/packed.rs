@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use crate::wire::{SeqNumber, TcpFlags, Ttl};
 
 /// What a connection has besides its directions.
-pub(in crate::flow) type RestSheet = Sheet<2, 0, 9, 6>;
+pub(in crate::flow) type RestSheet = Sheet<2, 0, 9, 4>;
 
 impl<R: StreamReader> Connection<R> {
     /// It has closed quietly, every question was answered, and nothing that packing has no place for is remembered.
@@ -24,7 +24,7 @@ impl<R: StreamReader> Connection<R> {
             && self.talk.is_at_rest()
     }
 
-    /// Packs what belongs to neither outline nor history nor reader, where it [can be](Self::can_be_packed).
+    /// Packs what belongs to neither outline nor history nor reader nor [bases](Self::bases), where it [can be](Self::can_be_packed).
     pub(in crate::flow) fn pack(&self, into: &mut Packer) {
         let Self {
             client: _,
@@ -50,7 +50,7 @@ impl<R: StreamReader> Connection<R> {
             talk,
             pending_survival,
             pending_acks,
-            wireshark_base,
+            wireshark_base: _,
             under_way: _,
         } = self;
         directions.client.pack(into);
@@ -62,7 +62,6 @@ impl<R: StreamReader> Connection<R> {
         sheet.some_peer(*first_to_speak);
         sheet.flag(*cut_payload);
         for peer in [Peer::Client, Peer::Server] {
-            sheet.some_seq(*wireshark_base.of(peer));
             let pending = pending_acks.of(peer);
             sheet.some_seq(pending.map(|(end, _)| end));
             if let Some((_, since)) = pending {
@@ -77,7 +76,7 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    /// The connection that was packed, as yet without history.
+    /// The connection that was packed, as yet without history and bases.
     pub(in crate::flow) fn unpack(
         from: &mut Unpacker<'_>,
         (streams, opened): (Vec<(CaptureId, u32)>, Timestamp),
@@ -99,10 +98,9 @@ impl<R: StreamReader> Connection<R> {
         let duplicates = sheet.take_count();
         let first_to_speak = sheet.take_some_peer();
         let cut_payload = sheet.take_flag();
-        let (mut pending_acks, mut wireshark_base) = (Both::default(), Both::default());
+        let mut pending_acks = Both::default();
         let mut assemblers = Both::<Assembler>::default();
         for peer in [Peer::Client, Peer::Server] {
-            *wireshark_base.of_mut(peer) = sheet.take_some_seq();
             let pending = sheet.take_some_seq();
             *pending_acks.of_mut(peer) = pending.map(|end| (end, sheet.take_time()));
             *assemblers.of_mut(peer) = Assembler::listed(&mut sheet);
@@ -132,7 +130,7 @@ impl<R: StreamReader> Connection<R> {
             talk: Talk::at_rest(assemblers, reader),
             pending_survival,
             pending_acks,
-            wireshark_base,
+            wireshark_base: Both::default(),
             under_way: None,
         }
     }
@@ -223,13 +221,15 @@ impl Packet {
             last_activity,
             probes_since_activity,
         } = *self;
-        let bit = |set: bool, bit: u32| if set { bit } else { 0 };
-        let follows = before.is_some_and(|before| previous_packet == Some(before.time));
-        let same_activity = before.is_some_and(|before| last_activity == before.last_activity);
-        let activity_before =
-            before.is_some_and(|before| last_activity == Some(before.as_activity()));
-        let mac_of = |old: Option<&Self>| old.is_some_and(|old| old.src_mac == src_mac);
-        let (mac_before, mac_earlier) = (mac_of(before), mac_of(earlier));
+        let (mut follows, mut same_activity, mut activity_before) = (false, false, false);
+        let (mut mac_before, mut mac_earlier) = (false, false);
+        if let Some(before) = before {
+            follows = previous_packet == Some(before.time);
+            same_activity = last_activity == before.last_activity;
+            activity_before = last_activity == Some(before.as_activity());
+            mac_before = src_mac == before.src_mac;
+            mac_earlier = earlier.is_some_and(|earlier| src_mac == earlier.src_mac);
+        }
         let since = into.since_last(time);
         let rare: Rare = [
             since >> 32,
@@ -237,7 +237,8 @@ impl Packet {
             u64::from(interface),
             u64::from(probes_since_activity),
         ];
-        let is_rare = rare != Rare::default();
+        let is_rare = rare.iter().fold(0, |all, one| all | one) != 0;
+        let bit = |set: bool, bit: u32| u32::from(set) * bit;
         let bits = kind as u32
             | bit(from == Peer::Server, bits::FROM_SERVER)
             | bit(dont_fragment, bits::DONT_FRAGMENT)
@@ -254,19 +255,19 @@ impl Packet {
             | bit(same_activity, bits::SAME_ACTIVITY)
             | bit(activity_before, bits::ACTIVITY_BEFORE)
             | bit(is_rare, bits::RARE);
-        let header = u128::from(bits)
-            | u128::from(flags.0) << 32
-            | u128::from(window) << 48
-            | u128::from(seq.0) << 64
-            | u128::from(ack.0) << 96;
-        let place = u128::from(since as u32)
-            | u128::from(frame.number.0) << 32
-            | u128::from(len) << 64
-            | u128::from(ip_id.unwrap_or_default()) << 96
-            | u128::from(ttl.0) << 112
-            | u128::from(traffic_class) << 120;
-        into.array(header.to_le_bytes());
-        into.array(place.to_le_bytes());
+        let header = [
+            u64::from(bits) | u64::from(flags.0) << 32 | u64::from(window) << 48,
+            u64::from(seq.0) | u64::from(ack.0) << 32,
+        ];
+        let place = [
+            u64::from(since as u32) | u64::from(frame.number.0) << 32,
+            u64::from(len)
+                | u64::from(ip_id.unwrap_or_default()) << 32
+                | u64::from(ttl.0) << 48
+                | u64::from(traffic_class) << 56,
+        ];
+        into.array(two_words(header));
+        into.array(two_words(place));
         if let Some(timestamps) = timestamps {
             timestamps.pack(into);
         }
@@ -359,6 +360,12 @@ impl Packet {
             probes_since_activity: probes as u16,
         }
     }
+}
+
+/// The bytes of both.
+#[inline]
+fn two_words([low, high]: [u64; 2]) -> [u8; 16] {
+    (u128::from(low) | u128::from(high) << 64).to_le_bytes()
 }
 
 const fn peer(server: bool) -> Peer {

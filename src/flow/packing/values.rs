@@ -228,8 +228,8 @@ impl Packed for SeqNumber {
 impl Packed for Timestamps {
     #[inline]
     fn pack(&self, into: &mut Packer) {
-        into.array(self.value.to_le_bytes());
-        into.array(self.echo.to_le_bytes());
+        let both = u64::from(self.value) | u64::from(self.echo) << 32;
+        into.array(both.to_le_bytes());
     }
 
     #[inline]

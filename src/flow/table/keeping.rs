@@ -1,10 +1,13 @@
 //! Connections whole and packed: where they are, and when they change.
 
-use super::Table;
+use super::{Table, sender};
 use crate::flow::{Connection, Kept, StreamReader};
+use crate::wire::Segment;
 
 /// Connections that stay whole after their close: what comes late mostly comes at once.
 const JUST_CLOSED: usize = 32;
+/// Packed connections whose memory waits for new ones.
+const SPARE: usize = 64;
 
 /// Which connections are [packed](Kept).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +58,46 @@ impl<R: StreamReader> Table<R> {
         if self.just_closed.len() > JUST_CLOSED
             && let Some(oldest) = self.just_closed.pop_front()
             && oldest != index
-            && let Some(slot) = self.kept.get_mut(oldest as usize)
+            && let Some(kept) = self.kept.get_mut(oldest as usize).and_then(Option::take)
         {
-            let archive = &mut self.archive;
-            *slot = slot.take().map(|kept| kept.into_settled(archive));
+            let kept = self.packed(kept);
+            if let Some(slot) = self.kept.get_mut(oldest as usize) {
+                *slot = Some(kept);
+            }
+        }
+    }
+
+    /// Packed, if nothing more is expected of it.
+    pub(super) fn packed(&mut self, kept: Kept<R>) -> Kept<R> {
+        match kept {
+            Kept::Whole(connection) if connection.can_be_packed() => {
+                let settled = self.archive.pack(&connection);
+                if self.spare.len() < SPARE {
+                    self.spare.push(connection);
+                }
+                Kept::Settled(settled)
+            }
+            Kept::Whole(mut connection) => {
+                if connection.is_quietly_closed() {
+                    connection.give_back();
+                }
+                Kept::Whole(connection)
+            }
+            settled @ Kept::Settled(_) => settled,
+        }
+    }
+
+    /// A SYN that opens the 4-tuple of a connection anew.
+    pub(super) fn is_reused(&self, index: u32, segment: &Segment<'_>) -> bool {
+        match self.kept(index) {
+            Some(Kept::Whole(connection)) => {
+                connection.is_reused_by(sender(connection, segment), segment.seq)
+            }
+            Some(Kept::Settled(settled)) => {
+                let from = (segment.addresses.src(), segment.src_port);
+                self.archive.is_reused_by(settled, from, segment.seq)
+            }
+            None => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Remnant, Table, key_of};
 use crate::flow::key::Way;
 use crate::flow::places::Place;
-use crate::flow::{Connection, Held, Kept, StreamReader};
+use crate::flow::{Both, Connection, Held, Kept, StreamReader};
 use crate::time::Timestamp;
 
 /// Whether what stays is of a refusal.
@@ -118,7 +118,7 @@ impl<R: StreamReader> Table<R> {
     pub(super) fn leave_remnant(&mut self, connection: &Connection<R>, refused: Refused) {
         let (key, way) = key_of(connection);
         let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
-        let (client, server) = connection.bases();
+        let Both { client, server } = connection.bases();
         let bases = if way == Way::Forward {
             [client, server]
         } else {

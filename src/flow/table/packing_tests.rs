@@ -73,6 +73,7 @@ fn told(mut table: Table<DialogueReader>) -> Vec<String> {
         .chain(table.replaced)
         .map(|kept| kept.into_whole(&mut table.archive))
         .collect();
+    all.iter_mut().for_each(|connection| connection.give_back());
     all.sort_by_key(|connection| connection.first_stream());
     all.iter()
         .map(|connection| format!("{connection:?}"))

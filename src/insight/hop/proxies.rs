@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
+use ahash::RandomState;
+use hashbrown::HashSet;
+
 use super::asked::{Asked, AskedIndex};
 use super::{AT_ONCE, Failures, MOST_COMPARED};
 use crate::insight::ConnectionStory;
@@ -49,7 +52,8 @@ impl Routes {
             .iter()
             .map(|back| caller(&back.asked))
             .collect();
-        let all: BTreeSet<Route> = stories.iter().map(|story| route(story)).collect();
+        // Few among many: only these are sorted.
+        let all: HashSet<Route, RandomState> = stories.iter().map(|story| route(story)).collect();
         let can_lead = |front: &Route| backs.iter().any(|back| can_lead(*front, *back));
         Self {
             callers: backs.iter().map(|(client, _)| *client).collect(),
