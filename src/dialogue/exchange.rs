@@ -1,9 +1,9 @@
 //! What a dialogue was about: the facts that verdicts, retries and reports read.
 
-use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::summary::RequestSummary;
 use crate::flow::{Mark, Peer};
 
 /// The application protocol, as far as the bytes show it.
@@ -106,7 +106,7 @@ pub enum Answer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// `POST /orders`, `query`, `GET` (Redis command names only); no query string, no statement text, no values.
-    pub summary: Option<CompactString>,
+    pub summary: Option<RequestSummary>,
     /// Whether it may be repeated.
     pub idempotence: Option<Idempotence>,
     /// HTTP/2 stream identifier.

@@ -85,17 +85,18 @@ impl Ledger {
 
     /// A request begins at `start`, of which so much is known.
     pub(super) fn begin_as(&mut self, start: Mark, complete: Completeness) -> ExchangeId {
-        self.open(Message {
+        let request = Message {
             start,
             end: start,
             complete,
             expected_end: None,
-        })
+        };
+        self.open(request).0
     }
 
-    /// A request begins, of which so much was seen at once.
+    /// A request begins, of which so much was seen at once. Its exchange can be written to.
     #[inline]
-    pub(super) fn open(&mut self, request: Message) -> ExchangeId {
+    pub(super) fn open(&mut self, request: Message) -> (ExchangeId, Option<&mut Exchange>) {
         self.requests = self.requests.saturating_add(1);
         if self.entries.len() == self.entries.capacity() || self.entries.len() >= Dialogue::KEPT {
             self.make_room();
@@ -110,7 +111,8 @@ impl Ledger {
                 ..Exchange::default()
             },
         });
-        id
+        let entry = self.entries.back_mut();
+        (id, entry.map(|entry| &mut entry.exchange))
     }
 
     /// Entries are big: room for one is enough for connections that ask once, and doubling would copy the others too often.
@@ -206,7 +208,7 @@ impl Ledger {
         });
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle_as(&mut self, id: ExchangeId, end: impl FnOnce(&mut Exchange)) {
         let newly = match self.entry(id) {
             Some(entry) => {
@@ -220,13 +222,18 @@ impl Ledger {
         }
     }
 
-    /// So much of its response was seen at once.
-    #[inline]
-    pub(super) fn respond(&mut self, id: ExchangeId, status: u16, response: Message) {
-        if let Some(exchange) = self.exchange(id) {
+    /// All of its response was seen at once, between two places.
+    #[inline(always)]
+    pub(super) fn answer_at_once(&mut self, id: ExchangeId, status: u16, start: &Mark, end: &Mark) {
+        self.settle_as(id, |exchange| {
             exchange.status = Some(status);
-            exchange.response = Some(response);
-        }
+            exchange.response = Some(Message {
+                start: *start,
+                end: *end,
+                complete: Completeness::Complete,
+                expected_end: None,
+            });
+        });
     }
 
     /// What looked like a response was none.

@@ -22,6 +22,7 @@ mod reader;
 mod redis;
 #[cfg(test)]
 mod script;
+mod summary;
 mod tls;
 mod turn;
 mod websocket;
@@ -32,4 +33,5 @@ pub use exchange::{
 };
 pub use outline::DialogueOutline;
 pub use reader::DialogueReader;
+pub use summary::RequestSummary;
 pub use turn::{Reply, Turn};

@@ -210,7 +210,7 @@ impl ProtocolReader for MySql {
         self.sides[data.from as usize & 1] = framer;
         let handover = encrypted.then_some(Handover {
             to: Successor::Guess,
-            consumed: data.bytes.len(),
+            consumed: u32::try_from(data.bytes.len()).unwrap_or(u32::MAX),
         });
         Step { activity, handover }
     }

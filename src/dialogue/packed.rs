@@ -4,7 +4,18 @@ use super::exchange::{
     Answer, Completeness, Exchange, Farewell, Hints, Idempotence, Message, Protocol, Request,
     TlsFacts,
 };
+use super::summary::RequestSummary;
 use crate::flow::{Mark, Packed, Packer, Sheet, Unpacker, packed, packed_names};
+
+impl Packed for RequestSummary {
+    fn pack(&self, into: &mut Packer) {
+        into.text(self);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        from.text().as_ref().into()
+    }
+}
 
 packed_names!(Protocol {
     Http1,

@@ -19,7 +19,7 @@ pub(super) struct Handover {
     /// Who takes over.
     pub(super) to: Successor,
     /// How many of this call's bytes were read before it.
-    pub(super) consumed: usize,
+    pub(super) consumed: u32,
 }
 
 /// What a reader made of a call's bytes.

@@ -125,6 +125,7 @@ impl DialogueReader {
     }
 
     /// Bytes before the protocol is known.
+    #[inline(never)]
     fn guess(&mut self, data: &StreamBytes<'_>) -> Activity {
         let State::Guessing(pieces) = &mut self.state else {
             return Activity::Application;
@@ -219,8 +220,9 @@ impl DialogueReader {
                     false => data.from,
                 };
             }
-            data.at = mark_at(data.at, handover.consumed);
-            data.bytes = data.bytes.get(handover.consumed..).unwrap_or_default();
+            let consumed = handover.consumed as usize;
+            data.at = mark_at(data.at, consumed);
+            data.bytes = data.bytes.get(consumed..).unwrap_or_default();
             if data.bytes.is_empty() && data.cut == 0 {
                 return activity;
             }

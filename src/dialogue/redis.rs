@@ -3,11 +3,10 @@
 
 use std::collections::VecDeque;
 
-use compact_str::CompactString;
-
 use super::exchange::{Completeness, Message};
 use super::ledger::{ExchangeId, Ledger};
 use super::protocol::{ProtocolReader, Step, mark_at};
+use super::summary::RequestSummary;
 use crate::flow::{Activity, Mark, Peer, StreamBytes};
 
 /// Longest line that is read: type, number, simple string, error.
@@ -210,14 +209,13 @@ impl Redis {
 }
 
 /// The command's name if it is one: letters only.
-fn command(name: &[u8]) -> Option<CompactString> {
-    let letters: CompactString = name
-        .iter()
-        .take_while(|letter| letter.is_ascii_alphabetic())
-        .take(20)
-        .map(|letter| char::from(letter.to_ascii_uppercase()))
-        .collect();
-    (!letters.is_empty()).then_some(letters)
+fn command(name: &[u8]) -> Option<RequestSummary> {
+    let letters = name.iter().position(|b| !b.is_ascii_alphabetic());
+    let mut upper = [0; 20];
+    let upper = upper.get_mut(..letters.unwrap_or(name.len()).min(20))?;
+    upper.copy_from_slice(name.get(..upper.len())?);
+    upper.make_ascii_uppercase();
+    (!upper.is_empty()).then(|| RequestSummary::ascii(upper))
 }
 
 impl ProtocolReader for Redis {

@@ -70,7 +70,7 @@ impl Packer {
     }
 
     /// Text as it is, its length before it.
-    fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         let (arrays, rest) = text.as_bytes().as_chunks::<8>();
         arrays.iter().for_each(|array| self.array(*array));
@@ -192,7 +192,7 @@ impl<'a> Unpacker<'a> {
         u64::from_le_bytes(word)
     }
 
-    fn text(&mut self) -> Cow<'a, str> {
+    pub(crate) fn text(&mut self) -> Cow<'a, str> {
         let length = usize::try_from(self.number()).unwrap_or(usize::MAX);
         let (text, rest) = self.bytes.split_at_checked(length).unwrap_or_default();
         self.bytes = rest;

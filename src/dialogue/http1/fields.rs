@@ -1,7 +1,5 @@
 //! The header section: the few fields that are read of it.
 
-use compact_str::CompactString;
-
 use super::Role;
 use crate::dialogue::exchange::Hints;
 use crate::dialogue::fingerprint::Fingerprint;
@@ -12,10 +10,9 @@ use crate::flow::Peer;
 const VALUE_LEN: usize = 80;
 
 /// How a body is delimited (RFC 9112 section 6.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// No body, or the head says nothing of one.
-    #[default]
     Absent,
     /// Content-Length.
     Length(u64),
@@ -35,10 +32,9 @@ pub(super) enum Upgrade {
     Other,
 }
 
-/// What a header section says of what comes next.
+/// What a request's header section says of its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) framing: Framing,
+pub(super) struct Wishes {
     pub(super) upgrade: Upgrade,
     pub(super) expects_continue: bool,
 }
@@ -105,7 +101,7 @@ fn keep(into: &mut Option<String>, value: Option<&[u8]>) {
     let Some(value) = value else { return };
     let value = value.get(..VALUE_LEN).unwrap_or(value);
     if into.as_deref().map(str::as_bytes) != Some(value) {
-        *into = Some(printable(value, VALUE_LEN).into());
+        *into = Some(printable(value, VALUE_LEN));
     }
 }
 
@@ -153,14 +149,14 @@ impl<'a> Section<'a> {
     }
 
     /// Reads the next field.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) {
         if let Some(name) = Name::of(name) {
             self.add_known(name, value);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn add_known(&mut self, name: Name, value: &'a [u8]) {
         if name == Name::ContentLength {
             self.framing = with_length(self.framing, length(value));
@@ -181,10 +177,9 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// What it says of what comes next.
-    pub(super) fn said(&self) -> Said {
-        Said {
-            framing: self.framing,
+    /// What it says of the answer.
+    pub(super) fn wishes(&self) -> Wishes {
+        Wishes {
             upgrade: self.fields.upgrade,
             expects_continue: self.fields.expects_continue,
         }
@@ -290,7 +285,7 @@ enum Name {
 
 impl Name {
     /// Most names are none of them, which their length and first letter tell.
-    #[inline]
+    #[inline(always)]
     fn of(name: &[u8]) -> Option<Self> {
         let (fits, known) = match (name.len(), name.first()?.to_ascii_lowercase()) {
             (3, b'v') => (fits(name, b"Via"), Self::Via),
@@ -333,6 +328,7 @@ fn with_coding(value: &[u8]) -> Framing {
     }
 }
 
+#[inline(always)]
 fn length(value: &[u8]) -> Option<u64> {
     // Nineteen digits never overflow.
     if (1..=19).contains(&value.len())
@@ -343,6 +339,11 @@ fn length(value: &[u8]) -> Option<u64> {
     {
         return Some(length);
     }
+    any_length(value)
+}
+
+#[cold]
+fn any_length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
@@ -371,7 +372,7 @@ fn product(value: &[u8]) -> &[u8] {
 }
 
 /// Text from the wire as reports may show it: at most `limit` bytes, control characters replaced.
-pub(in super::super) fn printable(value: &[u8], limit: usize) -> CompactString {
+pub(in super::super) fn printable(value: &[u8], limit: usize) -> String {
     let value = value.get(..limit).unwrap_or(value);
     match std::str::from_utf8(value) {
         Ok(text) if !text.contains(char::is_control) => text.into(),

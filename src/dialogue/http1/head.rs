@@ -237,8 +237,11 @@ mod tests {
             partial_request(head, &whole_lines(head))?.describe(&mut what);
             what.summary
         };
-        assert_eq!(request(b"GET /very/long/pa").unwrap(), "GET /very/long/pa…");
-        assert_eq!(request(b"GET /a?secret").unwrap(), "GET /a");
+        assert_eq!(
+            &*request(b"GET /very/long/pa").unwrap(),
+            "GET /very/long/pa…"
+        );
+        assert_eq!(&*request(b"GET /a?secret").unwrap(), "GET /a");
         let head = b"PUT /a HTTP/1.1\r\nConnection: close\r\nContent-Le";
         let lines = whole_lines(head);
         assert!(

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use compact_str::CompactString;
-
 use super::fields::printable;
 use crate::dialogue::exchange::{Idempotence, Request};
 use crate::dialogue::fingerprint::Fingerprint;
+use crate::dialogue::summary::RequestSummary;
 
 /// Paths longer than this are cut: they are for recognising, not for replaying.
 pub(super) const PATH_LEN: usize = 200;
@@ -63,26 +62,31 @@ impl RequestLine<'_> {
     }
 
     /// Writes down what is shown of it, and gives the hash of method, space and target.
+    #[inline(always)]
     pub(super) fn describe(&self, what: &mut Request) -> Fingerprint {
         what.idempotence = Some(idempotence(self.verb()));
         match self {
             Self::Plain { text, method, path } => {
-                what.summary = Some(short(text.get(..method + 1 + path).unwrap_or(text)));
+                let shown = text.get(..method + 1 + path).unwrap_or(text);
+                what.summary = Some(RequestSummary::ascii(shown));
                 Fingerprint::of(text)
             }
-            Self::Any { method, target } => {
-                what.summary = Some(summary(method, target));
-                let mut fingerprint = Fingerprint::of(method.as_bytes());
-                fingerprint.update(b" ");
-                fingerprint.update(target.as_bytes());
-                fingerprint
-            }
+            Self::Any { method, target } => describe(method, target, what),
         }
     }
 }
 
+#[inline(never)]
+fn describe(method: &str, target: &str, what: &mut Request) -> Fingerprint {
+    what.summary = Some(summary(method, target));
+    let mut fingerprint = Fingerprint::of(method.as_bytes());
+    fingerprint.update(b" ");
+    fingerprint.update(target.as_bytes());
+    fingerprint
+}
+
 /// RFC 9110 section 9.2.2; the methods of WebDAV that it leaves to their own specification count as not idempotent.
-#[inline]
+#[inline(always)]
 fn idempotence(method: &[u8]) -> Idempotence {
     match method {
         b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE" => Idempotence::Idempotent,
@@ -90,21 +94,8 @@ fn idempotence(method: &[u8]) -> Idempotence {
     }
 }
 
-/// Text that mostly is short: validation is fast on whole words and slow on what begins or ends between them.
-fn short(text: &[u8]) -> CompactString {
-    let mut words = [0; 32];
-    if let Some(room) = words.get_mut(..text.len()) {
-        room.copy_from_slice(text);
-        let padded = std::str::from_utf8(&words).ok();
-        if let Some(text) = padded.and_then(|padded| padded.get(..text.len())) {
-            return text.into();
-        }
-    }
-    CompactString::from_utf8_lossy(text)
-}
-
 /// Method and path; no query and no authority.
-fn summary(method: &str, target: &str) -> CompactString {
+fn summary(method: &str, target: &str) -> RequestSummary {
     if method == "CONNECT" {
         return method.into();
     }
@@ -116,10 +107,8 @@ fn summary(method: &str, target: &str) -> CompactString {
             .unwrap_or("/"),
         None => path,
     };
-    let mut summary = CompactString::from(method);
-    summary.push(' ');
-    summary.push_str(&printable(path.as_bytes(), PATH_LEN));
-    summary
+    let path = printable(path.as_bytes(), PATH_LEN);
+    format!("{method} {path}").as_str().into()
 }
 
 #[cfg(test)]
@@ -135,8 +124,8 @@ mod tests {
             ("http://host", "GET /"),
             ("/\u{1}", "GET /\u{fffd}"),
         ] {
-            assert_eq!(summary("GET", target), shown);
+            assert_eq!(&*summary("GET", target), shown);
         }
-        assert_eq!(summary("CONNECT", "inside.example:443"), "CONNECT");
+        assert_eq!(&*summary("CONNECT", "inside.example:443"), "CONNECT");
     }
 }

@@ -27,7 +27,7 @@ use self::side::{Phase, Side};
 use self::whole::Read;
 use super::fingerprint::Fingerprint;
 use super::ledger::Ledger;
-use super::protocol::{Handover, ProtocolReader, Step, either, mark_at};
+use super::protocol::{Handover, ProtocolReader, Step, Successor, either, mark_at};
 use crate::flow::{Activity, Mark, Peer, StreamBytes};
 
 /// Reads both directions of an HTTP/1.x connection.
@@ -95,16 +95,36 @@ impl ProtocolReader for Http1 {
     }
 }
 
-// These two loops are most of what a capture of HTTP costs: what is rare is kept out of line, so that the rest stays in registers.
+// Mostly a call brings one message, or content of one: that is most of what a capture of HTTP costs, and has ways of its own, so that
+// it stays in registers.
 impl Http1 {
+    #[inline]
     fn requests_in(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Activity {
-        if !data.bytes.is_empty() {
+        let whole = match self.body_refused {
+            false => self.whole_request(&data.at, data.bytes, ledger),
+            true => None,
+        };
+        match whole {
+            Some(used) if used == data.bytes.len() && data.cut == 0 => Activity::Application,
+            used => self.more_requests(used, data, ledger),
+        }
+    }
+
+    /// A call's bytes, of which some were read if they begin with a whole request.
+    #[inline(never)]
+    fn more_requests(
+        &mut self,
+        read: Option<usize>,
+        data: &StreamBytes<'_>,
+        ledger: &mut Ledger,
+    ) -> Activity {
+        if read.is_none() && !data.bytes.is_empty() {
             self.resynchronise(Role::Request, data.bytes, ledger);
         }
-        let mut used = 0;
+        let mut used = read.unwrap_or(0);
         while let Some(rest) = data.bytes.get(used..).filter(|r| !r.is_empty()) {
             let at = mark_at(data.at, used);
-            used += match self.whole_request(at, rest, ledger) {
+            used += match self.whole_request(&at, rest, ledger) {
                 Some(n) => n,
                 None => self.request_bytes(at, rest, ledger),
             };
@@ -117,28 +137,52 @@ impl Http1 {
         Activity::Application
     }
 
+    #[inline]
     fn responses_in(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
-        if !data.bytes.is_empty() {
+        let read = match self.responses.phase {
+            Phase::Head => self.whole_response(&data.at, data.bytes, data.cut, ledger),
+            _ => self.pass_content(data.bytes.len(), data, ledger),
+        };
+        match read {
+            Some(Read::All(activity)) => activity.into(),
+            Some(Read::Head(used, to)) => self.more_responses(Some((used, to)), data, ledger),
+            None => self.more_responses(None, data, ledger),
+        }
+    }
+
+    /// A call's bytes, of which some were read if they begin with a whole head.
+    #[inline(never)]
+    fn more_responses(
+        &mut self,
+        read: Option<(usize, Option<Successor>)>,
+        data: &StreamBytes<'_>,
+        ledger: &mut Ledger,
+    ) -> Step {
+        let mut activity = Activity::Housekeeping;
+        if read.is_none() && !data.bytes.is_empty() {
             self.resynchronise(Role::Response, data.bytes, ledger);
         }
-        let mut activity = Activity::Housekeeping;
         let mut used = 0;
+        let mut first = read;
         while let Some(rest) = data.bytes.get(used..).filter(|r| !r.is_empty()) {
-            if let Some(passed) = self.pass_content(end(data), rest.len(), data.cut, ledger) {
-                return either(activity, passed).into();
-            }
             let at = mark_at(data.at, used);
-            let (n, now, to) = match self.whole_response(at, rest, data.cut, ledger) {
-                Some(Read::All) => return Activity::Application.into(),
+            let read = match (first.take(), self.responses.phase) {
+                (Some((n, to)), _) => Some(Read::Head(n, to)),
+                (None, Phase::Head) => self.whole_response(&at, rest, data.cut, ledger),
+                _ => self.pass_content(rest.len(), data, ledger),
+            };
+            let (n, now, to) = match read {
+                Some(Read::All(now)) => return either(activity, now).into(),
                 Some(Read::Head(n, to)) => (n, self.response_activity(), to),
                 None => self.response_bytes(at, rest, ledger),
             };
             used += n;
             activity = either(activity, now);
             if let Some(to) = to {
+                let consumed = u32::try_from(used).unwrap_or(u32::MAX);
                 return Step {
                     activity,
-                    handover: Some(Handover { to, consumed: used }),
+                    handover: Some(Handover { to, consumed }),
                 };
             }
         }

@@ -65,7 +65,10 @@ impl Queue {
 
     /// The oldest was answered.
     pub(super) fn pop(&mut self) {
-        self.first = self.further.pop_front();
+        self.first = match self.further.is_empty() {
+            true => None,
+            false => self.further.pop_front(),
+        };
     }
 
     /// That one waits no more.

@@ -16,9 +16,12 @@ pub(super) fn request<'a>(bytes: &'a [u8], head: &mut RequestHead<'a>) -> Option
 }
 
 /// Reads the request line that `bytes` begin with, up to its target, and gives what stands behind that.
-#[inline]
+#[inline(always)]
 pub(super) fn request_line(bytes: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
-    let letters = run(bytes, no_upper, is_upper);
+    let letters = match bytes.starts_with(b"GET ") {
+        true => 3,
+        false => run(bytes, no_upper, is_upper),
+    };
     let (method, after) = bytes.split_at_checked(letters)?;
     let target = after.strip_prefix(b" ")?;
     if !(3..=METHOD_LEN).contains(&letters) || matches!(method, b"PRI" | b"CONNECT") {
@@ -46,6 +49,7 @@ pub(super) fn request_line(bytes: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
 }
 
 /// Reads what stands behind a target into a new section: the version, and the fields to their empty line. Gives what follows.
+#[inline(never)]
 pub(super) fn request_section<'a>(behind: &'a [u8], section: &mut Section<'a>) -> Option<&'a [u8]> {
     let (minor_version, lines) = version(behind.strip_prefix(b" ")?)?;
     section.fields.minor_version = minor_version;
@@ -53,7 +57,7 @@ pub(super) fn request_section<'a>(behind: &'a [u8], section: &mut Section<'a>) -
 }
 
 /// Reads the response head that `bytes` begin with into a new one, and gives its length.
-#[inline]
+#[inline(always)]
 pub(super) fn response<'a>(bytes: &'a [u8], head: &mut ResponseHead<'a>) -> Option<usize> {
     // Most begin so.
     let lines = match bytes.strip_prefix(b"HTTP/1.1 200 OK\r\n") {
@@ -68,6 +72,7 @@ pub(super) fn response<'a>(bytes: &'a [u8], head: &mut ResponseHead<'a>) -> Opti
 }
 
 /// Reads the status line into a new head, and gives what follows.
+#[inline(never)]
 fn status_line<'a>(bytes: &'a [u8], head: &mut ResponseHead<'a>) -> Option<&'a [u8]> {
     let (minor_version, after) = version(bytes)?;
     let (digits, after) = after.strip_prefix(b" ")?.split_first_chunk::<3>()?;
@@ -95,6 +100,7 @@ fn version(bytes: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 /// Reads the header section to its empty line and gives what follows.
+#[inline(always)]
 fn fields<'a>(mut lines: &'a [u8], section: &mut Section<'a>) -> Option<&'a [u8]> {
     for _ in 0..HEADERS + 1 {
         if let Some(rest) = lines.strip_prefix(b"\r\n") {
@@ -119,6 +125,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 /// The field name at the beginning, and what follows its colon.
+#[inline(always)]
 fn name(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let letters = run(line, no_letter, is_letter);
     match line.split_at_checked(letters)? {

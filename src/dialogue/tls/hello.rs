@@ -89,7 +89,7 @@ fn extensions(hello: &mut Hello, fields: &mut Fields<'_>) -> Option<()> {
             0 => {
                 let mut list = Fields(body.vector().unwrap_or_default());
                 if list.byte() == Some(0) {
-                    hello.sni = list.vector().map(|name| printable(name, NAME_LEN).into());
+                    hello.sni = list.vector().map(|name| printable(name, NAME_LEN));
                 }
             }
             // application_layer_protocol_negotiation (RFC 7301).
@@ -97,7 +97,7 @@ fn extensions(hello: &mut Hello, fields: &mut Fields<'_>) -> Option<()> {
                 let mut list = Fields(body.vector().unwrap_or_default());
                 hello.alpn = std::iter::from_fn(|| list.short_vector())
                     .take(PROTOCOLS)
-                    .map(|name| printable(name, 32).into())
+                    .map(|name| printable(name, 32))
                     .collect();
             }
             // supported_versions: in a ServerHello the one chosen (RFC 8446 section 4.2.1).

@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use compact_str::CompactString;
-
 use super::{Packed, Packer, Unpacker, packed, packed_names};
 use crate::capture::{CaptureId, FrameId, FrameNumber};
 use crate::flow::{Both, Mark, Peer};
@@ -87,16 +85,6 @@ impl Packed for String {
 
     fn unpack(from: &mut Unpacker<'_>) -> Self {
         from.text().into_owned()
-    }
-}
-
-impl Packed for CompactString {
-    fn pack(&self, into: &mut Packer) {
-        into.text(self);
-    }
-
-    fn unpack(from: &mut Unpacker<'_>) -> Self {
-        from.text().into()
     }
 }
 

@@ -1,0 +1,117 @@
+//! The words of a request, as far as they are kept.
+
+use std::fmt;
+use std::ops::Deref;
+
+/// Text that is mostly short: 30 bytes of it lie in place. Of most requests nobody ever reads it, so that its bytes are checked to be
+/// text where somebody does.
+#[derive(Clone)]
+pub struct RequestSummary(Text);
+
+#[derive(Clone)]
+enum Text {
+    /// The first `len` bytes.
+    Short { len: u8, bytes: [u8; SHORT] },
+    /// All else.
+    Long(Box<str>),
+}
+
+const SHORT: usize = 30;
+
+impl RequestSummary {
+    /// Of ASCII.
+    #[inline(always)]
+    pub(super) fn ascii(text: &[u8]) -> Self {
+        debug_assert!(text.is_ascii());
+        match short(text) {
+            Some(short) => Self(short),
+            None => Self::long(&String::from_utf8_lossy(text)),
+        }
+    }
+
+    #[inline(never)]
+    fn long(text: &str) -> Self {
+        Self(Text::Long(text.into()))
+    }
+
+    /// Its bytes: UTF-8.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Text::Long(text) => text.as_bytes(),
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Text::Long(text) => text,
+            Text::Short { .. } => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
+        }
+    }
+}
+
+#[inline(always)]
+fn short(text: &[u8]) -> Option<Text> {
+    let mut bytes = [0; SHORT];
+    bytes.get_mut(..text.len())?.copy_from_slice(text);
+    Some(Text::Short {
+        len: text.len() as u8,
+        bytes,
+    })
+}
+
+impl From<&str> for RequestSummary {
+    fn from(text: &str) -> Self {
+        match short(text.as_bytes()) {
+            Some(short) => Self(short),
+            None => Self::long(text),
+        }
+    }
+}
+
+impl Deref for RequestSummary {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialEq for RequestSummary {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for RequestSummary {}
+
+impl fmt::Debug for RequestSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn it_takes_no_more_than_half_a_cache_line() {
+        assert_eq!(size_of::<Option<RequestSummary>>(), 32);
+    }
+
+    proptest! {
+        #[test]
+        fn text_comes_back(text in "\\PC{0,12}", ascii in "[ -~]{0,40}") {
+            let summary = RequestSummary::from(text.as_str());
+            prop_assert_eq!(summary.as_str(), text.as_str());
+            let summary = RequestSummary::ascii(ascii.as_bytes());
+            prop_assert_eq!(summary.as_str(), ascii.as_str());
+            prop_assert_eq!(summary, RequestSummary::from(ascii.as_str()));
+        }
+    }
+}
