@@ -27,7 +27,7 @@ impl Default for Fingerprint {
 
 impl Fingerprint {
     /// Of these bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(bytes: &[u8]) -> Self {
         let mut state = SEED;
         let mut rest = bytes;
@@ -71,7 +71,7 @@ impl Fingerprint {
     }
 
     /// The hash of all bytes so far.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&self) -> u64 {
         mix(
             mix(self.state, self.tail),
@@ -116,7 +116,7 @@ fn few(mut bytes: &[u8]) -> u64 {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn mix(state: u64, word: u64) -> u64 {
     let product = u128::from(state ^ word) * u128::from(MULTIPLIER);
     ((product >> 64) as u64 ^ product as u64).rotate_left(23) ^ state.wrapping_add(word)

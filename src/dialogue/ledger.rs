@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::exchange::{
-    Answer, Completeness, Dialogue, Exchange, Farewell, Hints, Message, Protocol, TlsFacts,
+    Answer, Completeness, Dialogue, Exchange, Farewell, Hints, Message, Protocol, Request, TlsFacts,
 };
 use super::turn::Turn;
 use crate::flow::{Mark, Peer};
@@ -73,6 +73,16 @@ impl Default for Ledger {
 }
 
 impl Ledger {
+    /// Forgets everything, and keeps its memory for what is to come.
+    pub(super) fn begin_anew(&mut self) {
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.clear();
+        *self = Self {
+            entries,
+            ..Self::default()
+        };
+    }
+
     /// A request begins at `start`.
     pub(super) fn begin(&mut self, start: Mark) -> ExchangeId {
         self.begin_as(start, Completeness::Incomplete)
@@ -91,12 +101,12 @@ impl Ledger {
             complete,
             expected_end: None,
         };
-        self.open(request).0
+        self.open(request, Request::default())
     }
 
-    /// A request begins, of which so much was seen at once. Its exchange can be written to.
+    /// A request begins, of which so much was seen at once.
     #[inline]
-    pub(super) fn open(&mut self, request: Message) -> (ExchangeId, Option<&mut Exchange>) {
+    pub(super) fn open(&mut self, request: Message, what: Request) -> ExchangeId {
         self.requests = self.requests.saturating_add(1);
         if self.entries.len() == self.entries.capacity() || self.entries.len() >= Dialogue::KEPT {
             self.make_room();
@@ -108,11 +118,11 @@ impl Ledger {
             settled: false,
             exchange: Exchange {
                 request,
+                what,
                 ..Exchange::default()
             },
         });
-        let entry = self.entries.back_mut();
-        (id, entry.map(|entry| &mut entry.exchange))
+        id
     }
 
     /// Entries are big: room for one is enough for connections that ask once, and doubling would copy the others too often.
@@ -129,6 +139,7 @@ impl Ledger {
         self.entries.reserve_exact(room.saturating_sub(used).max(1));
     }
 
+    #[inline(always)]
     fn entry(&mut self, id: ExchangeId) -> Option<&mut Entry> {
         // Nearly always the last one.
         if self.entries.back()?.id == id {

@@ -220,6 +220,10 @@ mod tests {
             let starts = turns.iter().filter_map(|turn| Some(turn.reply?.start));
             assert_eq!(starts.max(), Some(newest));
         }
+        // Its memory serves another connection, which learns nothing of this one.
+        reader.begin_anew(80);
+        let new = DialogueReader::new(80);
+        assert_eq!(format!("{reader:?}"), format!("{new:?}"));
     }
 
     #[test]

@@ -252,6 +252,15 @@ impl StreamReader for DialogueReader {
         Self::new(server_port)
     }
 
+    fn begin_anew(&mut self, server_port: u16) {
+        let mut ledger = std::mem::take(&mut self.ledger);
+        ledger.begin_anew();
+        *self = Self {
+            ledger,
+            ..Self::new(server_port)
+        };
+    }
+
     fn is_settled(&self) -> bool {
         self.ledger.is_settled()
     }

@@ -179,9 +179,11 @@ impl<R: StreamReader> Connection<R> {
         let mut streams = std::mem::take(&mut old.streams);
         streams.clear();
         let history = std::mem::take(&mut old.history).emptied();
+        let talk = Talk::in_place_of(std::mem::take(&mut old.talk));
         *old = self;
         old.streams = streams;
         old.history = history;
+        old.talk = talk;
         old
     }
 

@@ -54,6 +54,11 @@ pub trait StreamReader: Clone + Send + std::fmt::Debug {
     /// A reader for a connection to this server port (a hint, no more).
     fn new(server_port: u16) -> Self;
 
+    /// The same in the memory of one that is needed no more.
+    fn begin_anew(&mut self, server_port: u16) {
+        *self = Self::new(server_port);
+    }
+
     /// Nothing waits for an answer: a closed connection needs no long memory.
     fn is_settled(&self) -> bool;
 

@@ -18,6 +18,8 @@ const PEERS: [Peer; 2] = [Peer::Client, Peer::Server];
 pub(super) struct Talk<R> {
     directions: Both<Assembler>,
     reader: Option<Box<R>>,
+    /// One that read another connection, while there is no reader.
+    spare: Option<Box<R>>,
 }
 
 impl<R> Default for Talk<R> {
@@ -25,11 +27,35 @@ impl<R> Default for Talk<R> {
         Self {
             directions: Both::default(),
             reader: None,
+            spare: None,
         }
     }
 }
 
+/// The reader, from here on.
+fn listening<'a, R: StreamReader>(
+    reader: &'a mut Option<Box<R>>,
+    spare: &mut Option<Box<R>>,
+    server_port: u16,
+) -> &'a mut R {
+    reader.get_or_insert_with(|| match spare.take() {
+        Some(mut reader) => {
+            reader.begin_anew(server_port);
+            reader
+        }
+        None => Box::new(R::new(server_port)),
+    })
+}
+
 impl<R: StreamReader> Talk<R> {
+    /// A new one in the memory of one that is needed no more.
+    pub fn in_place_of(old: Self) -> Self {
+        Self {
+            spare: old.reader.or(old.spare),
+            ..Self::default()
+        }
+    }
+
     /// One direction.
     pub fn of(&self, peer: Peer) -> &Assembler {
         self.directions.of(peer)
@@ -49,7 +75,7 @@ impl<R: StreamReader> Talk<R> {
         server_port: u16,
     ) {
         if self.reader.is_none() && self.of(peer).beyond_seen(ack).is_some() {
-            self.reader = Some(Box::new(R::new(server_port)));
+            listening(&mut self.reader, &mut self.spare, server_port);
         }
         if let Some(reader) = self.reader.as_mut() {
             self.directions
@@ -66,14 +92,12 @@ impl<R: StreamReader> Talk<R> {
             .filter(|flags| flags.ack())
             .and_then(|_| self.directions.of(from.other()).beyond_seen(segment.ack));
         let other = self.of(from.other()).seen();
-        let reader = self
-            .reader
-            .get_or_insert_with(|| Box::new(R::new(server_port)));
+        let reader = listening(&mut self.reader, &mut self.spare, server_port);
         let own = self.directions.of_mut(from);
         own.sees(other);
         let novelty = match waits_for {
-            Some(offset) => own.hold(from, segment, offset, reader.as_mut()),
-            None => own.take(from, segment, reader.as_mut()),
+            Some(offset) => own.hold(from, segment, offset, reader),
+            None => own.take(from, segment, reader),
         };
         self.release();
         novelty
@@ -105,10 +129,8 @@ impl<R: StreamReader> Talk<R> {
 
     /// A direction ended with FIN.
     pub fn fin(&mut self, from: Peer, at: Mark, server_port: u16) {
-        let reader = self
-            .reader
-            .get_or_insert_with(|| Box::new(R::new(server_port)));
-        self.directions.of_mut(from).fin(from, at, reader.as_mut());
+        let reader = listening(&mut self.reader, &mut self.spare, server_port);
+        self.directions.of_mut(from).fin(from, at, reader);
     }
 
     /// Hands on what waited for payload that has come meanwhile.
@@ -189,7 +211,11 @@ impl<R: StreamReader> Talk<R> {
 
     /// One that [is at rest](Self::is_at_rest).
     pub const fn at_rest(directions: Both<Assembler>, reader: Option<Box<R>>) -> Self {
-        Self { directions, reader }
+        Self {
+            directions,
+            reader,
+            spare: None,
+        }
     }
 
     /// Who reads, where nothing is waited for.

@@ -156,25 +156,36 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Reads a `Content-Length` of nothing but digits, which are that number.
     #[inline(always)]
-    fn add_known(&mut self, name: Name, value: &'a [u8]) {
-        if name == Name::ContentLength {
-            self.framing = with_length(self.framing, length(value));
-        }
-        if (name, self.role) != (Name::ContentLength, Role::Response) {
-            self.add_other(name, value);
+    pub(super) fn add_content_length(&mut self, digits: &'a [u8], number: u64) {
+        self.framing = match self.framing {
+            Framing::Absent => Framing::Length(number),
+            other => with_length(other, Some(number)),
+        };
+        if self.role == Role::Request {
+            self.add_content(Name::ContentLength, digits);
         }
     }
 
     #[inline(never)]
-    fn add_other(&mut self, name: Name, value: &'a [u8]) {
+    fn add_known(&mut self, name: Name, value: &'a [u8]) {
         match (name, self.role) {
-            (Name::ContentLength | Name::ContentType, Role::Request) => {
-                self.content.get_or_insert_default().add(name, value);
+            (Name::ContentLength, role) => {
+                self.framing = with_length(self.framing, length(value));
+                if role == Role::Request {
+                    self.add_content(name, value);
+                }
             }
+            (Name::ContentType, Role::Request) => self.add_content(name, value),
             (Name::TransferEncoding, _) => self.framing = with_coding(value),
             _ => self.fields.add(name, self.role, value),
         }
+    }
+
+    #[inline(never)]
+    fn add_content(&mut self, name: Name, value: &'a [u8]) {
+        self.content.get_or_insert_default().add(name, value);
     }
 
     /// What it says of the answer.
@@ -285,7 +296,7 @@ enum Name {
 
 impl Name {
     /// Most names are none of them, which their length and first letter tell.
-    #[inline(always)]
+    #[inline]
     fn of(name: &[u8]) -> Option<Self> {
         let (fits, known) = match (name.len(), name.first()?.to_ascii_lowercase()) {
             (3, b'v') => (fits(name, b"Via"), Self::Via),
@@ -310,6 +321,7 @@ fn fits<const N: usize>(name: &[u8], text: &[u8; N]) -> bool {
 }
 
 /// A Content-Length beside what the fields before it said.
+#[inline(never)]
 fn with_length(framing: Framing, length: Option<u64>) -> Framing {
     match (framing, length) {
         (Framing::Absent, Some(n)) => Framing::Length(n),
@@ -328,22 +340,7 @@ fn with_coding(value: &[u8]) -> Framing {
     }
 }
 
-#[inline(always)]
 fn length(value: &[u8]) -> Option<u64> {
-    // Nineteen digits never overflow.
-    if (1..=19).contains(&value.len())
-        && let Some(length) = value.iter().try_fold(0, |length: u64, byte| {
-            let digit = byte.wrapping_sub(b'0');
-            (digit < 10).then(|| length.wrapping_mul(10).wrapping_add(u64::from(digit)))
-        })
-    {
-        return Some(length);
-    }
-    any_length(value)
-}
-
-#[cold]
-fn any_length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 

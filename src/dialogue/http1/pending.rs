@@ -35,6 +35,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Adds the newest, and gives the one forgotten for it.
+    #[inline]
     pub(super) fn push(&mut self, pending: Pending) -> Option<Pending> {
         let Some(first) = self.first else {
             self.first = Some(pending);
@@ -64,6 +65,7 @@ impl Queue {
     }
 
     /// The oldest was answered.
+    #[inline]
     pub(super) fn pop(&mut self) {
         self.first = match self.further.is_empty() {
             true => None,

@@ -18,15 +18,10 @@ pub(super) fn request<'a>(bytes: &'a [u8], head: &mut RequestHead<'a>) -> Option
 /// Reads the request line that `bytes` begin with, up to its target, and gives what stands behind that.
 #[inline(always)]
 pub(super) fn request_line(bytes: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
-    let letters = match bytes.starts_with(b"GET ") {
-        true => 3,
-        false => run(bytes, no_upper, is_upper),
+    let (letters, target) = match bytes.strip_prefix(b"GET ") {
+        Some(target) => (3, target),
+        None => method(bytes)?,
     };
-    let (method, after) = bytes.split_at_checked(letters)?;
-    let target = after.strip_prefix(b" ")?;
-    if !(3..=METHOD_LEN).contains(&letters) || matches!(method, b"PRI" | b"CONNECT") {
-        return None;
-    }
     let path = run(target, no_path, is_path);
     let (len, shown) = match (target.first()?, target.get(path)?) {
         (b'/' | b'*', b' ') => (path, path <= PATH_LEN),
@@ -41,11 +36,20 @@ pub(super) fn request_line(bytes: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
             path,
         },
         false => RequestLine::Any {
-            method: std::str::from_utf8(method).ok()?,
+            method: std::str::from_utf8(bytes.get(..letters)?).ok()?,
             target: std::str::from_utf8(target.get(..len)?).ok()?.into(),
         },
     };
     Some((line, target.get(len..)?))
+}
+
+/// How many letters the method has at the beginning, and what follows the space behind it.
+#[inline(never)]
+fn method(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let letters = run(bytes, no_upper, is_upper);
+    let (method, after) = bytes.split_at_checked(letters)?;
+    let believed = (3..=METHOD_LEN).contains(&letters) && !matches!(method, b"PRI" | b"CONNECT");
+    Some((letters, after.strip_prefix(b" ")?)).filter(|_| believed)
 }
 
 /// Reads what stands behind a target into a new section: the version, and the fields to their empty line. Gives what follows.
@@ -106,12 +110,35 @@ fn fields<'a>(mut lines: &'a [u8], section: &mut Section<'a>) -> Option<&'a [u8]
         if let Some(rest) = lines.strip_prefix(b"\r\n") {
             return Some(rest);
         }
+        if let Some((digits, number, rest)) = content_length(lines) {
+            section.add_content_length(digits, number);
+            lines = rest;
+            continue;
+        }
         let (name, after) = name(lines)?;
         let (value, after) = after.split_at_checked(run(after, no_text, is_text))?;
         section.add(name, trim(value));
         lines = after.strip_prefix(b"\r\n")?;
     }
     None
+}
+
+/// A `Content-Length` as nearly everybody writes it: its digits, the number, and what follows the line.
+#[inline(always)]
+fn content_length(line: &[u8]) -> Option<(&[u8], u64, &[u8])> {
+    let after = line.strip_prefix(b"Content-Length: ")?;
+    let mut number = 0;
+    let mut len = 0;
+    // Eighteen digits never overflow.
+    while let Some(digit @ 0..10) = after.get(len).map(|byte| byte.wrapping_sub(b'0'))
+        && len < 18
+    {
+        number = number * 10 + u64::from(digit);
+        len += 1;
+    }
+    let (digits, rest) = after.split_at_checked(len)?;
+    let rest = rest.strip_prefix(b"\r\n").filter(|_| len > 0)?;
+    Some((digits, number, rest))
 }
 
 fn trim(mut value: &[u8]) -> &[u8] {

@@ -8,7 +8,7 @@ use super::pending::{Asked, Pending};
 use super::response::{REQUEST_TIMEOUT, successor};
 use super::side::Phase;
 use super::{Http1, Role, end, plain};
-use crate::dialogue::exchange::{Completeness, Message, Protocol};
+use crate::dialogue::exchange::{Completeness, Message, Protocol, Request};
 use crate::dialogue::guess::{self, Guess};
 use crate::dialogue::ledger::Ledger;
 use crate::dialogue::protocol::{Successor, mark_at};
@@ -114,31 +114,31 @@ impl Http1 {
             true => (Completeness::Complete, None),
             false => phase.lacking(end),
         };
-        let (id, exchange) = ledger.open(Message {
+        let mut what = Request::default();
+        let mut fingerprint = line.describe(&mut what);
+        if let Some(section) = section {
+            section.hash_content(&mut fingerprint);
+        }
+        what.fingerprint = fingerprint.value();
+        what.bytes = fingerprint.bytes();
+        what.fingerprint_whole = over;
+        let request = Message {
             start: *start,
             end,
             complete,
             expected_end,
-        });
+        };
+        let id = ledger.open(request, what);
         let asked = Asked {
             method: line.method(),
             upgrade: wishes.upgrade,
             expects_continue: wishes.expects_continue,
         };
-        if let Some(exchange) = exchange {
-            let mut fingerprint = line.describe(&mut exchange.what);
-            if let Some(section) = section {
-                section.hash_content(&mut fingerprint);
-            }
-            exchange.what.fingerprint = fingerprint.value();
-            exchange.what.bytes = fingerprint.bytes();
-            exchange.what.fingerprint_whole = over;
-            self.fingerprint = fingerprint;
-        }
         let forgotten = self.pending.push(Pending { id, asked });
         ledger.incomplete |= forgotten.is_some();
         self.hashed_whole = true;
         if !over {
+            self.fingerprint = fingerprint;
             self.requests.message = Some(id);
             self.requests.phase = phase;
             if phase == Phase::Lost {
@@ -165,7 +165,6 @@ impl Http1 {
             Some(len) => len,
             None => any_response(bytes, &mut head)?,
         };
-        self.response_start = *at;
         self.responses.farewell = false;
         if let Some(pending) = self.pending.first()
             && self.responses.message.is_none()
@@ -190,6 +189,7 @@ impl Http1 {
             }
             return Some(Read::Head(used, successor(&head, pending.asked)));
         }
+        self.response_start = *at;
         self.begin_response(*at, ledger);
         let end = mark_at(*at, used);
         self.extend_response(end, ledger);
