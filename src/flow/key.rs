@@ -1,6 +1,8 @@
 //! The 4-tuple that names a connection, the same for both directions (Wireshark's conversation key: innermost addresses
 //! and ports, nothing else).
 
+use std::hash::{Hash, Hasher};
+
 use crate::wire::Addresses;
 
 /// Which way a packet goes, relative to the order in which its key names the ends.
@@ -12,27 +14,74 @@ pub enum Way {
     Backward,
 }
 
+impl Way {
+    #[inline]
+    fn between<T: Ord>(from: &T, to: &T) -> Self {
+        if from <= to {
+            Self::Forward
+        } else {
+            Self::Backward
+        }
+    }
+}
+
+/// Odd, half of its bits set; any such number does to mix bits.
+const MULTIPLIER: u64 = 0x9e6c_63d0_876a_3f6b;
+
 /// IPv4 4-tuple, the lower end first: addresses and ports in one word each, because every packet is hashed and compared by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyV4 {
     addresses: [u32; 2],
     ports: u32,
 }
 
 /// IPv6 4-tuple, the lower end first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct KeyV6 {
     addresses: [u128; 2],
     ports: u32,
 }
 
 /// A 4-tuple.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
     /// IPv4.
     V4(KeyV4),
     /// IPv6.
     V6(KeyV6),
+}
+
+impl Hash for KeyV4 {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [low, high] = self.addresses;
+        state.write_u64(u64::from(low) << 32 | u64::from(high));
+        state.write_u32(self.ports);
+    }
+}
+
+/// The key of one family of addresses.
+pub trait FamilyKey: Copy + Default + Eq + Hash {
+    /// A number that differs for most keys; whoever wants to can find keys that share theirs.
+    fn spread(&self) -> u64;
+}
+
+impl FamilyKey for KeyV4 {
+    #[inline]
+    fn spread(&self) -> u64 {
+        let [low, high] = self.addresses;
+        let ends = (u64::from(low) << 32 | u64::from(high)) ^ u64::from(self.ports);
+        ends.wrapping_mul(MULTIPLIER)
+    }
+}
+
+impl FamilyKey for KeyV6 {
+    #[inline]
+    fn spread(&self) -> u64 {
+        let [low, high] = self.addresses;
+        let both = low ^ high.rotate_left(32);
+        (both as u64 ^ (both >> 64) as u64 ^ u64::from(self.ports)).wrapping_mul(MULTIPLIER)
+    }
 }
 
 impl Key {
@@ -41,54 +90,46 @@ impl Key {
     pub fn new(addresses: &Addresses, src_port: u16, dst_port: u16) -> (Self, Way) {
         match *addresses {
             Addresses::V4 { src, dst } => {
-                let (ends, way) = ordered((src.to_bits(), src_port), (dst.to_bits(), dst_port));
-                let (addresses, ports) = apart(ends);
-                (Self::V4(KeyV4 { addresses, ports }), way)
+                let end = |address: u32, port| u64::from(address) << 16 | u64::from(port);
+                let from = end(src.to_bits(), src_port);
+                let to = end(dst.to_bits(), dst_port);
+                let (low, high) = (from.min(to), from.max(to));
+                let key = KeyV4 {
+                    addresses: [(low >> 16) as u32, (high >> 16) as u32],
+                    ports: ports(low as u16, high as u16),
+                };
+                (Self::V4(key), Way::between(&from, &to))
             }
             Addresses::V6 { src, dst } => {
-                let (ends, way) = ordered((src.to_bits(), src_port), (dst.to_bits(), dst_port));
-                let (addresses, ports) = apart(ends);
-                (Self::V6(KeyV6 { addresses, ports }), way)
+                let from = (src.to_bits(), src_port);
+                let to = (dst.to_bits(), dst_port);
+                let (low, high) = (from.min(to), from.max(to));
+                let key = KeyV6 {
+                    addresses: [low.0, high.0],
+                    ports: ports(low.1, high.1),
+                };
+                (Self::V6(key), Way::between(&from, &to))
             }
         }
     }
 }
 
-impl Key {
-    /// Which of so many tables holds it: the same on every run and machine.
-    #[inline]
-    pub fn shard(&self, of: usize) -> usize {
-        // Odd, half of its bits set; any such number does.
-        const MULTIPLIER: u64 = 0x9e6c_63d0_876a_3f6b;
-        let word = match self {
-            Self::V4(KeyV4 { addresses, ports }) => {
-                (u64::from(addresses[0]) << 32 | u64::from(addresses[1]))
-                    ^ (u64::from(*ports)).wrapping_mul(MULTIPLIER)
-            }
-            Self::V6(KeyV6 { addresses, ports }) => addresses
-                .iter()
-                .flat_map(|address| [*address as u64, (*address >> 64) as u64])
-                .fold(u64::from(*ports), |word, part| {
-                    (word ^ part).wrapping_mul(MULTIPLIER).rotate_left(29)
-                }),
-        };
-        (word.wrapping_mul(MULTIPLIER) >> 40) as usize % of
-    }
+/// Which of so many tables a connection is kept in: the same for both directions, on every run and machine.
+#[inline]
+pub fn shard(addresses: &Addresses, src_port: u16, dst_port: u16, of: usize) -> usize {
+    let addresses = match addresses {
+        Addresses::V4 { src, dst } => u64::from(src.to_bits() ^ dst.to_bits()),
+        Addresses::V6 { src, dst } => {
+            let both = src.to_bits() ^ dst.to_bits();
+            both as u64 ^ ((both >> 64) as u64).wrapping_mul(MULTIPLIER)
+        }
+    };
+    let ends = addresses << 16 ^ addresses >> 48 ^ u64::from(src_port ^ dst_port);
+    (ends.wrapping_mul(MULTIPLIER) >> 40) as usize % of
 }
 
-fn ordered<T: Ord>(from: T, to: T) -> ([T; 2], Way) {
-    if from <= to {
-        ([from, to], Way::Forward)
-    } else {
-        ([to, from], Way::Backward)
-    }
-}
-
-fn apart<T>([(low, low_port), (high, high_port)]: [(T, u16); 2]) -> ([T; 2], u32) {
-    (
-        [low, high],
-        u32::from(low_port) << 16 | u32::from(high_port),
-    )
+const fn ports(low: u16, high: u16) -> u32 {
+    (low as u32) << 16 | high as u32
 }
 
 #[cfg(test)]

@@ -62,7 +62,10 @@ impl Parcel {
 
     fn deliver<R: StreamReader>(&mut self, table: &mut Table<R>) {
         let mut rare = self.rare.iter();
-        let mut bytes = self.bytes.as_slice();
+        let mut bytes = Bytes {
+            all: &self.bytes,
+            passed: 0,
+        };
         for item in &self.items {
             match *item {
                 Item::Frame {
@@ -79,7 +82,7 @@ impl Parcel {
                         time,
                         link,
                         interface,
-                        data: take_front(&mut bytes, len as usize),
+                        data: bytes.next(len as usize),
                         original_len,
                     };
                     if let Some(plain) = PlainFrame::of(&frame) {
@@ -89,7 +92,7 @@ impl Parcel {
                 Item::Rare => match rare.next() {
                     Some(Rare::Segment(segment, len)) => {
                         let segment = Segment {
-                            payload: take_front(&mut bytes, *len),
+                            payload: bytes.next(*len),
                             ..*segment
                         };
                         receive(table, &segment);
@@ -111,10 +114,20 @@ fn receive<R: StreamReader>(table: &mut Table<R>, segment: &Segment<'_>) {
     table.receive(ends, segment);
 }
 
-/// The first bytes, which are no longer among `bytes` then.
-#[inline]
-fn take_front<'a>(bytes: &mut &'a [u8], count: usize) -> &'a [u8] {
-    bytes.split_off(..count).unwrap_or_default()
+/// A parcel's bytes, one packet after the other.
+struct Bytes<'a> {
+    all: &'a [u8],
+    passed: usize,
+}
+
+impl<'a> Bytes<'a> {
+    #[inline]
+    fn next(&mut self, count: usize) -> &'a [u8] {
+        let end = self.passed.saturating_add(count);
+        let bytes = self.all.get(self.passed..end).unwrap_or_default();
+        self.passed = end;
+        bytes
+    }
 }
 
 /// What waits, and who works on what.
