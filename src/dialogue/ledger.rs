@@ -105,7 +105,7 @@ impl Ledger {
     }
 
     /// A request begins, of which so much was seen at once.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open(&mut self, request: Message, what: Request) -> ExchangeId {
         self.requests = self.requests.saturating_add(1);
         if self.entries.len() == self.entries.capacity() || self.entries.len() >= Dialogue::KEPT {

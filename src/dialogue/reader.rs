@@ -34,6 +34,8 @@ pub struct DialogueReader {
     handovers: u8,
     state: State,
     ledger: Ledger,
+    /// HTTP/1's reader, while it is not needed: its memory serves another one.
+    spare: Option<Box<Http1>>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +69,7 @@ impl DialogueReader {
             handovers: 0,
             state: State::Guessing(Vec::new()),
             ledger: Ledger::default(),
+            spare: None,
         }
     }
 
@@ -166,7 +169,8 @@ impl DialogueReader {
 
     /// The protocol is `protocol` from here on; what waited for that is read first.
     fn become_reader(&mut self, protocol: Protocol) {
-        let waiting = match std::mem::replace(&mut self.state, State::of(protocol)) {
+        let waiting = match std::mem::replace(&mut self.state, State::of(protocol, &mut self.spare))
+        {
             State::Guessing(pieces) => pieces,
             _ => Vec::new(),
         };
@@ -180,7 +184,7 @@ impl DialogueReader {
         self.state = match to {
             _ if self.handovers > HANDOVERS => State::Opaque(Opaque::tired()),
             Successor::Guess => State::Guessing(Vec::new()),
-            Successor::Protocol(protocol) => State::of(protocol),
+            Successor::Protocol(protocol) => State::of(protocol, &mut self.spare),
         };
     }
 
@@ -257,6 +261,7 @@ impl StreamReader for DialogueReader {
         ledger.begin_anew();
         *self = Self {
             ledger,
+            spare: self.spare.take(),
             ..Self::new(server_port)
         };
     }
@@ -274,11 +279,15 @@ impl StreamReader for DialogueReader {
         if let Some(reader) = self.state.reader() {
             reader.note_pending(&mut self.ledger);
         }
-        self.state = State::Over(self.state.protocol());
+        let over = State::Over(self.state.protocol());
+        if let State::Http1(reader) = std::mem::replace(&mut self.state, over) {
+            self.spare = Some(reader);
+        }
         self.ledger.close();
     }
 
     fn give_back(&mut self) {
+        self.spare = None;
         self.ledger.give_back();
     }
 
@@ -305,6 +314,7 @@ impl StreamReader for DialogueReader {
         Self {
             state: State::Over(Packed::unpack(from)),
             ledger: Ledger::unpack(from, turns),
+            spare: None,
             server_port: u16::from_le_bytes(from.array()),
             handovers: u8::from_le_bytes(from.array()),
         }
@@ -337,9 +347,16 @@ impl StreamReader for DialogueReader {
 }
 
 impl State {
-    fn of(protocol: Protocol) -> Self {
+    /// At its beginning; within `spare` if it fits.
+    fn of(protocol: Protocol, spare: &mut Option<Box<Http1>>) -> Self {
         match protocol {
-            Protocol::Http1 => Self::Http1(Box::default()),
+            Protocol::Http1 => Self::Http1(match spare.take() {
+                Some(mut reader) => {
+                    reader.begin_anew();
+                    reader
+                }
+                None => Box::default(),
+            }),
             Protocol::Tls => Self::Tls(Box::default()),
             Protocol::Redis => Self::Redis(Box::default()),
             Protocol::MySql => Self::MySql(Box::default()),

@@ -27,6 +27,10 @@ impl Script {
         }
     }
 
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
     fn with(mut self, event: Event) -> Self {
         self.events.push(event);
         self
@@ -91,8 +95,18 @@ impl Script {
         self.told(|_| usize::MAX).0
     }
 
-    fn told(&self, mut size: impl FnMut(usize) -> usize) -> (DialogueReader, Vec<Activity>) {
+    fn told(&self, size: impl FnMut(usize) -> usize) -> (DialogueReader, Vec<Activity>) {
         let mut reader = DialogueReader::new(self.port);
+        let activities = self.tell(&mut reader, size);
+        (reader, activities)
+    }
+
+    /// Lets a reader read it that knows nothing yet.
+    pub(super) fn tell(
+        &self,
+        reader: &mut DialogueReader,
+        mut size: impl FnMut(usize) -> usize,
+    ) -> Vec<Activity> {
         let mut offsets = [0u64; 2];
         let mut activities = Vec::new();
         let mut pieces = 0;
@@ -140,6 +154,6 @@ impl Script {
                 Event::Fin(from) => reader.fin(*from, mark(offsets[*from as usize])),
             }
         }
-        (reader, activities)
+        activities
     }
 }

@@ -3,7 +3,6 @@
 use std::num::{NonZeroU16, NonZeroU64};
 
 use super::exchange::{Answer, Completeness, Exchange, Idempotence};
-use super::fingerprint::Fingerprint;
 use super::summary::RequestSummary;
 use crate::capture::FrameId;
 use crate::time::Timestamp;
@@ -73,7 +72,7 @@ impl From<&Exchange> for Turn {
             }),
             status: exchange.status.and_then(NonZeroU16::new),
             idempotence: what.idempotence,
-            words: what.summary.as_ref().map(hash),
+            words: what.summary.as_ref().map(RequestSummary::hash),
             fingerprint: match what.bytes {
                 0 => 0,
                 _ => what.fingerprint,
@@ -81,12 +80,6 @@ impl From<&Exchange> for Turn {
             fingerprint_whole: what.fingerprint_whole,
         }
     }
-}
-
-#[inline]
-fn hash(words: &RequestSummary) -> NonZeroU64 {
-    let fingerprint = Fingerprint::of(words.as_bytes());
-    NonZeroU64::new(fingerprint.value()).unwrap_or(NonZeroU64::MIN)
 }
 
 #[cfg(test)]

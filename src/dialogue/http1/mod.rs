@@ -193,6 +193,16 @@ impl Http1 {
         activity.into()
     }
 
+    /// Forgets everything, and keeps a little memory for what is to come.
+    pub(super) fn begin_anew(&mut self) {
+        let mut repeated = std::mem::take(&mut self.repeated);
+        repeated.forget();
+        *self = Self {
+            repeated,
+            ..Self::default()
+        };
+    }
+
     fn side(&mut self, role: Role) -> &mut Side {
         match role {
             Role::Request => &mut self.requests,

@@ -67,10 +67,15 @@ impl Queue {
     /// The oldest was answered.
     #[inline]
     pub(super) fn pop(&mut self) {
-        self.first = match self.further.is_empty() {
-            true => None,
-            false => self.further.pop_front(),
-        };
+        match self.further.is_empty() {
+            true => self.first = None,
+            false => self.pop_further(),
+        }
+    }
+
+    #[inline(never)]
+    fn pop_further(&mut self) {
+        self.first = self.further.pop_front();
     }
 
     /// That one waits no more.
