@@ -136,6 +136,8 @@ struct Desk {
     /// By table.
     queues: Vec<VecDeque<Parcel>>,
     busy: Vec<bool>,
+    /// Who worked on it last, by table: that one's core still has its connections at hand.
+    owner: Vec<usize>,
     waiting: usize,
     emptied: Vec<Parcel>,
     /// No more parcels come.
@@ -145,15 +147,15 @@ struct Desk {
 }
 
 impl Desk {
-    /// The longest queue that nobody works on.
-    fn claim(&mut self) -> Option<(usize, VecDeque<Parcel>)> {
-        let free = (0..self.queues.len()).filter(|&table| !self.busy[table]);
-        let table = free.max_by_key(|&table| self.queues[table].len())?;
+    /// A queue that nobody works on: the longest of those that `me` worked on last, else the longest of all.
+    fn claim(&mut self, me: usize) -> Option<(usize, VecDeque<Parcel>)> {
+        let waits = |&table: &usize| !self.busy[table] && !self.queues[table].is_empty();
+        let table = (0..self.queues.len())
+            .filter(waits)
+            .max_by_key(|&table| (self.owner[table] == me, self.queues[table].len()))?;
         let parcels = std::mem::take(&mut self.queues[table]);
-        if parcels.is_empty() {
-            return None;
-        }
         self.busy[table] = true;
+        self.owner[table] = me;
         self.waiting -= parcels.len();
         Some((table, parcels))
     }
@@ -195,10 +197,10 @@ impl<R: StreamReader> Shared<R> {
     }
 
     /// Works until no more parcels come.
-    fn work_on(&self) {
+    fn work_on(&self, me: usize) {
         let mut desk = self.desk();
         loop {
-            if let Some((table, parcels)) = desk.claim() {
+            if let Some((table, parcels)) = desk.claim(me) {
                 drop(desk);
                 self.work(table, parcels);
                 desk = self.desk();
@@ -212,9 +214,10 @@ impl<R: StreamReader> Shared<R> {
 
     /// Works, or waits for others, until at most `most` parcels wait.
     fn work_down_to(&self, most: usize) {
+        let me = 0;
         let mut desk = self.desk();
         while desk.waiting > most && !desk.failed {
-            match desk.claim() {
+            match desk.claim(me) {
                 Some((table, parcels)) => {
                     drop(desk);
                     self.work(table, parcels);
@@ -261,14 +264,15 @@ impl<R: StreamReader + 'static> Workers<R> {
             desk: Mutex::new(Desk {
                 queues: (0..count).map(|_| VecDeque::new()).collect(),
                 busy: vec![false; count],
+                owner: vec![0; count],
                 ..Desk::default()
             }),
             changed: Condvar::new(),
         });
         let threads: Vec<_> = (1..threads.clamp(2, count.max(2)))
-            .map_while(|_| {
+            .map_while(|me| {
                 let shared = Arc::clone(&shared);
-                Builder::new().spawn(move || shared.work_on()).ok()
+                Builder::new().spawn(move || shared.work_on(me)).ok()
             })
             .collect();
         if threads.is_empty() {
