@@ -49,16 +49,8 @@ impl RequestSummary {
     /// A hash that the same text always has, and other text hardly ever.
     #[inline]
     pub(super) fn hash(&self) -> NonZeroU64 {
-        let fingerprint = match &self.0 {
-            // What lies behind the text is the same for all that are as long.
-            Text::Short { len, bytes } => {
-                let mut whole = [*len; SHORT + 2];
-                whole[..SHORT].copy_from_slice(bytes);
-                Fingerprint::of(&whole)
-            }
-            Text::Long(text) => Fingerprint::of(text.as_bytes()),
-        };
-        NonZeroU64::new(fingerprint.value()).unwrap_or(NonZeroU64::MIN)
+        let hash = Fingerprint::of(self.as_bytes()).value();
+        NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN)
     }
 
     /// The text.

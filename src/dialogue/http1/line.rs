@@ -22,6 +22,32 @@ pub(super) enum Method {
     Other,
 }
 
+/// What a method means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verb {
+    method: Method,
+    idempotence: Idempotence,
+}
+
+impl Verb {
+    /// That of most requests.
+    pub(super) const GET: Self = Self {
+        method: Method::Other,
+        idempotence: Idempotence::Idempotent,
+    };
+
+    pub(super) fn of(method: &[u8]) -> Self {
+        Self {
+            method: match method {
+                b"HEAD" => Method::Head,
+                b"CONNECT" => Method::Connect,
+                _ => Method::Other,
+            },
+            idempotence: idempotence(method),
+        }
+    }
+}
+
 /// A request's first line, where it lies.
 #[derive(Clone, Debug)]
 pub(super) enum RequestLine<'a> {
@@ -30,6 +56,7 @@ pub(super) enum RequestLine<'a> {
     Plain {
         text: &'a [u8],
         method: usize,
+        verb: Verb,
         path: usize,
     },
     /// Any other one.
@@ -43,30 +70,29 @@ impl RequestLine<'_> {
     pub(super) const NONE: Self = Self::Plain {
         text: &[],
         method: 0,
+        verb: Verb::GET,
         path: 0,
     };
 
-    fn verb(&self) -> &[u8] {
+    fn verb(&self) -> Verb {
         match self {
-            Self::Plain { text, method, .. } => text.get(..*method).unwrap_or_default(),
-            Self::Any { method, .. } => method.as_bytes(),
+            Self::Plain { verb, .. } => *verb,
+            Self::Any { method, .. } => Verb::of(method.as_bytes()),
         }
     }
 
     pub(super) fn method(&self) -> Method {
-        match self.verb() {
-            b"HEAD" => Method::Head,
-            b"CONNECT" => Method::Connect,
-            _ => Method::Other,
-        }
+        self.verb().method
     }
 
     /// Writes down what is shown of it, and gives the hash of method, space and target.
     #[inline(always)]
     pub(super) fn describe(&self, what: &mut Request) -> Fingerprint {
-        what.idempotence = Some(idempotence(self.verb()));
+        what.idempotence = Some(self.verb().idempotence);
         match self {
-            Self::Plain { text, method, path } => {
+            Self::Plain {
+                text, method, path, ..
+            } => {
                 let shown = text.get(..method + 1 + path).unwrap_or(text);
                 what.summary = Some(RequestSummary::ascii(shown));
                 Fingerprint::of(text)
@@ -86,7 +112,6 @@ fn describe(method: &str, target: &str, what: &mut Request) -> Fingerprint {
 }
 
 /// RFC 9110 section 9.2.2; the methods of WebDAV that it leaves to their own specification count as not idempotent.
-#[inline(always)]
 fn idempotence(method: &[u8]) -> Idempotence {
     match method {
         b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE" => Idempotence::Idempotent,

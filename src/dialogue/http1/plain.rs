@@ -3,7 +3,7 @@
 
 use super::fields::Section;
 use super::head::{HEADERS, RequestHead, ResponseHead};
-use super::line::{PATH_LEN, RequestLine};
+use super::line::{PATH_LEN, RequestLine, Verb};
 use crate::dialogue::guess::METHOD_LEN;
 
 /// Reads the request head that `bytes` begin with into a new one, and gives its length. Where there is one,
@@ -18,8 +18,8 @@ pub(super) fn request<'a>(bytes: &'a [u8], head: &mut RequestHead<'a>) -> Option
 /// Reads the request line that `bytes` begin with, up to its target, and gives what stands behind that.
 #[inline(always)]
 pub(super) fn request_line(bytes: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
-    let (letters, target) = match bytes.strip_prefix(b"GET ") {
-        Some(target) => (3, target),
+    let (verb, letters, target) = match bytes.strip_prefix(b"GET ") {
+        Some(target) => (Verb::GET, 3, target),
         None => method(bytes)?,
     };
     let path = run(target, no_path, is_path);
@@ -33,6 +33,7 @@ pub(super) fn request_line(bytes: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
         true => RequestLine::Plain {
             text: bytes.get(..letters + 1 + len)?,
             method: letters,
+            verb,
             path,
         },
         false => RequestLine::Any {
@@ -43,13 +44,13 @@ pub(super) fn request_line(bytes: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
     Some((line, target.get(len..)?))
 }
 
-/// How many letters the method has at the beginning, and what follows the space behind it.
+/// The method at the beginning, how many letters it has, and what follows the space behind it.
 #[inline(never)]
-fn method(bytes: &[u8]) -> Option<(usize, &[u8])> {
+fn method(bytes: &[u8]) -> Option<(Verb, usize, &[u8])> {
     let letters = run(bytes, no_upper, is_upper);
     let (method, after) = bytes.split_at_checked(letters)?;
     let believed = (3..=METHOD_LEN).contains(&letters) && !matches!(method, b"PRI" | b"CONNECT");
-    Some((letters, after.strip_prefix(b" ")?)).filter(|_| believed)
+    Some((Verb::of(method), letters, after.strip_prefix(b" ")?)).filter(|_| believed)
 }
 
 /// Reads what stands behind a target into a new section: the version, and the fields to their empty line. Gives what follows.
