@@ -16,9 +16,9 @@ use crate::time::Timestamp;
 use crate::wire::{IcmpQuote, PlainFrame, Segment};
 
 /// Packets handed over at once: few enough to stay in a core's cache.
-const PACKETS: usize = 512;
+const PACKETS: usize = 1024;
 /// Bytes of packets handed over at once, but for the last packet's.
-const BYTES: usize = 128 << 10;
+const BYTES: usize = 256 << 10;
 /// Parcels that wait for each thread. The reading thread does some of the work when there are more.
 const WAITING: usize = 8;
 
@@ -139,6 +139,8 @@ struct Desk {
     /// Who worked on it last, by table: that one's core still has its connections at hand.
     owner: Vec<usize>,
     waiting: usize,
+    /// Threads that wait for something to do, or for others to have done it.
+    idle: usize,
     emptied: Vec<Parcel>,
     /// No more parcels come.
     over: bool,
@@ -147,17 +149,19 @@ struct Desk {
 }
 
 impl Desk {
-    /// A queue that nobody works on: the longest of those that `me` worked on last, else the longest of all.
-    fn claim(&mut self, me: usize) -> Option<(usize, VecDeque<Parcel>)> {
+    /// The next parcel of a table that nobody works on: of those that `me` worked on last if there is one, and of the longest queue.
+    ///
+    /// One at a time, so that nobody works on a long queue while others have nothing to do.
+    fn claim(&mut self, me: usize) -> Option<(usize, Parcel)> {
         let waits = |&table: &usize| !self.busy[table] && !self.queues[table].is_empty();
         let table = (0..self.queues.len())
             .filter(waits)
             .max_by_key(|&table| (self.owner[table] == me, self.queues[table].len()))?;
-        let parcels = std::mem::take(&mut self.queues[table]);
+        let parcel = self.queues[table].pop_front()?;
         self.busy[table] = true;
         self.owner[table] = me;
-        self.waiting -= parcels.len();
-        Some((table, parcels))
+        self.waiting -= 1;
+        Some((table, parcel))
     }
 }
 
@@ -174,14 +178,27 @@ impl<R: StreamReader> Shared<R> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, desk: MutexGuard<'a, Desk>) -> MutexGuard<'a, Desk> {
-        self.changed
+    fn wait<'a>(&self, mut desk: MutexGuard<'a, Desk>) -> MutexGuard<'a, Desk> {
+        desk.idle += 1;
+        let mut desk = self
+            .changed
             .wait(desk)
-            .unwrap_or_else(PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner);
+        desk.idle -= 1;
+        desk
+    }
+
+    /// Something has changed: whoever waits looks again. Telling nobody would cost a call of the system.
+    fn tell(&self, desk: MutexGuard<'_, Desk>) {
+        let is_heard = desk.idle > 0;
+        drop(desk);
+        if is_heard {
+            self.changed.notify_all();
+        }
     }
 
     /// Takes what is claimed.
-    fn work(&self, table: usize, mut parcels: VecDeque<Parcel>) {
+    fn work(&self, table: usize, mut parcel: Parcel) {
         let _working = Working {
             shared: self,
             table,
@@ -189,20 +206,18 @@ impl<R: StreamReader> Shared<R> {
         let mut tracked = self.tables[table]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        for parcel in &mut parcels {
-            parcel.deliver(&mut tracked);
-        }
+        parcel.deliver(&mut tracked);
         drop(tracked);
-        self.desk().emptied.extend(parcels);
+        self.desk().emptied.push(parcel);
     }
 
     /// Works until no more parcels come.
     fn work_on(&self, me: usize) {
         let mut desk = self.desk();
         loop {
-            if let Some((table, parcels)) = desk.claim(me) {
+            if let Some((table, parcel)) = desk.claim(me) {
                 drop(desk);
-                self.work(table, parcels);
+                self.work(table, parcel);
                 desk = self.desk();
             } else if desk.over || desk.failed {
                 return;
@@ -218,9 +233,9 @@ impl<R: StreamReader> Shared<R> {
         let mut desk = self.desk();
         while desk.waiting > most && !desk.failed {
             match desk.claim(me) {
-                Some((table, parcels)) => {
+                Some((table, parcel)) => {
                     drop(desk);
-                    self.work(table, parcels);
+                    self.work(table, parcel);
                     desk = self.desk();
                 }
                 None => desk = self.wait(desk),
@@ -240,8 +255,7 @@ impl<R: StreamReader> Drop for Working<'_, R> {
         let mut desk = self.shared.desk();
         desk.busy[self.table] = false;
         desk.failed |= std::thread::panicking();
-        drop(desk);
-        self.shared.changed.notify_all();
+        self.shared.tell(desk);
     }
 }
 
@@ -347,8 +361,7 @@ impl<R: StreamReader + 'static> Workers<R> {
         let full = std::mem::replace(&mut self.filling[table], empty);
         desk.queues[table].push_back(full);
         desk.waiting += 1;
-        drop(desk);
-        self.shared.changed.notify_one();
+        self.shared.tell(desk);
     }
 
     /// Waits until all was taken; the tables are in their order again.
@@ -356,8 +369,9 @@ impl<R: StreamReader + 'static> Workers<R> {
         for table in 0..self.filling.len() {
             self.send(table);
         }
-        self.shared.desk().over = true;
-        self.shared.changed.notify_all();
+        let mut desk = self.shared.desk();
+        desk.over = true;
+        self.shared.tell(desk);
         self.shared.work_down_to(0);
         self.join();
         tables_of(self.shared)
