@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use whyrst::Timestamp;
 use whyrst::capture::{Captures, Frame, FrameId, Input, LinkType};
 use whyrst::flow::{
-    Activity, Limits, Mark, Packer, Peer, StreamBytes, StreamReader, Table, Unpacker,
+    Activity, Items, Limits, Mark, Packer, Peer, StreamBytes, StreamReader, Table, Unpacker,
 };
 use whyrst::wire::{Decoded, Decoder};
 
@@ -212,8 +212,9 @@ impl StreamReader for Deaf {
     fn is_over(&self) -> bool {
         true
     }
-    fn pack(&self, _: &mut Packer, _: &mut Vec<()>) {}
-    fn unpack(_: &mut Unpacker<'_>, _: &[()]) -> Self {
+    fn pack(&self, _: &mut Packer) {}
+    fn pack_items(&self, _: &mut Packer) {}
+    fn unpack(_: &mut Unpacker<'_>, _: Items<'_, ()>) -> Self {
         Self
     }
     fn outline(&self) {}

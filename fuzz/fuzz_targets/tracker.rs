@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use whyrst::Timestamp;
 use whyrst::capture::{Frame, FrameId, FrameNumber, LinkType};
 use whyrst::flow::{
-    Activity, Limits, Mark, Packed, Packer, Peer, Shards, StreamBytes, StreamReader, Table, Unpacker,
+    Activity, Items, Limits, Mark, Packed, Packer, Peer, Shards, StreamBytes, StreamReader, Table, Unpacker,
 };
 use whyrst::wire::{Decoded, Decoder};
 
@@ -55,13 +55,17 @@ impl StreamReader for Listener {
         self.over
     }
 
-    fn pack(&self, into: &mut Packer, items: &mut Vec<u64>) {
+    fn pack(&self, into: &mut Packer) {
         self.over.pack(into);
-        items.extend(self.next);
     }
 
-    fn unpack(from: &mut Unpacker<'_>, items: &[u64]) -> Self {
-        let [client, server] = items else {
+    fn pack_items(&self, into: &mut Packer) {
+        self.next.to_vec().pack(into);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>, items: Items<'_, u64>) -> Self {
+        let listed = items.into_list();
+        let [client, server] = listed.as_ref() else {
             panic!("both are listed");
         };
         Self {

@@ -11,7 +11,7 @@ use crate::analysis::parts::in_parts;
 use crate::analysis::watch::Watch;
 use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::{DialogueReader, Protocol, Turn};
-use crate::flow::{self, Known, Peer};
+use crate::flow::{self, Items, Known, Peer};
 use crate::insight::{ConnectionStory, Silences};
 use crate::report::Finding;
 use crate::time::Timestamp;
@@ -45,13 +45,12 @@ impl<'a> Turns<'a> {
 
     /// All of them, read now.
     pub fn read(&self) -> &[Turn] {
-        self.read.get_or_init(|| self.held.items())
+        self.read.get_or_init(|| self.held.items().into_list())
     }
 
     /// The same, to be kept.
-    pub fn into_all(self) -> Cow<'a, [Turn]> {
-        let held = self.held;
-        self.read.into_inner().unwrap_or_else(|| held.items())
+    pub fn into_all(self) -> Items<'a, Turn> {
+        self.held.items()
     }
 
     /// Each of them had [been answered](Progress::Answered) at this moment.

@@ -13,7 +13,7 @@ pub struct DialogueOutline {
     pub requester: Peer,
     /// Exchanges begun in all.
     pub requests: u64,
-    /// Of all exchanges that are kept [an answer](super::Turn::is_answered) had begun by then, the newest one then. `None` where
+    /// Of all exchanges that are kept [the answer](super::Turn::answered) had begun by then, the newest one then. `None` where
     /// one has none, where there are none, and before the connection is closed: the [turns](super::Turn) tell.
     pub answered: Option<Timestamp>,
     /// When who said goodbye, oldest first; the newest few.

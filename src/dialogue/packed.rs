@@ -1,11 +1,16 @@
 //! Dialogues in few bytes: of connections that have closed.
 
+use std::num::{NonZeroU16, NonZeroU64};
+
 use super::exchange::{
     Answer, Completeness, Exchange, Farewell, Hints, Idempotence, Message, Protocol, Request,
     TlsFacts,
 };
 use super::summary::RequestSummary;
+use super::turn::{Reply, Turn};
+use crate::capture::FrameId;
 use crate::flow::{Mark, Packed, Packer, Sheet, Unpacker, packed, packed_names};
+use crate::time::Timestamp;
 
 impl Packed for RequestSummary {
     fn pack(&self, into: &mut Packer) {
@@ -181,13 +186,122 @@ impl Packed for Exchange {
     }
 }
 
+/// What few turns have, all 0 in others: the higher halves of the three times between, and the capture.
+type Rare = [u64; 4];
+
+const RARE: u64 = 1 << 15;
+const LOW: u64 = u32::MAX as u64;
+/// Bytes of what all turns have: all but the higher half of how long the reply takes.
+const TURN: usize = 4 * 8 + 4;
+
+/// What is there in all of them goes at once.
+impl Packed for Turn {
+    #[inline]
+    fn pack(&self, into: &mut Packer) {
+        let Self {
+            start,
+            frame,
+            asked,
+            request,
+            answer,
+            reply,
+            status,
+            idempotence,
+            words,
+            fingerprint,
+            fingerprint_whole,
+        } = *self;
+        let between =
+            |from: Timestamp, to: Timestamp| to.as_nanos().wrapping_sub(from.as_nanos()) as u64;
+        let since = into.since_last(start);
+        let (until_reply, reply_takes) = reply.map_or((0, 0), |reply| {
+            (between(start, reply.start), between(reply.start, reply.end))
+        });
+        let capture = u64::from(frame.capture.0);
+        let rare: Rare = [since >> 32, until_reply >> 32, reply_takes >> 32, capture];
+        let is_rare = rare.iter().fold(0, |all, one| all | one) != 0;
+        let bits = u64::from(asked)
+            | (u64::from(fingerprint_whole) << 1)
+            | ((request as u64) << 2)
+            | ((answer as u64) << 5)
+            | (reply.map_or(0, |reply| reply.complete as u64 + 1) << 7)
+            | (idempotence.map_or(0, |known| known as u64 + 1) << 10)
+            | if is_rare { RARE } else { 0 };
+        let status = u64::from(status.map_or(0, NonZeroU16::get));
+        let head = bits | status << 16 | u64::from(frame.number.0) << 32;
+        let times = since & LOW | until_reply << 32;
+        let words = words.map_or(0, NonZeroU64::get);
+        into.words(TURN, [head, times, words, fingerprint, reply_takes]);
+        if is_rare {
+            into.numbers(&rare);
+        }
+    }
+
+    #[inline]
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        let [head, times, words, fingerprint] = from.words();
+        let reply_takes = u32::from_le_bytes(from.array());
+        let rare: Rare = match head & RARE {
+            0 => Rare::default(),
+            _ => from.numbers(),
+        };
+        let [since, until_reply, reply_beyond, capture] = rare.map(|high| high << 32);
+        let start = from.after_last(since | times & LOW);
+        let after = |time: Timestamp, nanos: u64| {
+            Timestamp::from_nanos(time.as_nanos().wrapping_add(nanos as i64))
+        };
+        let part = |shift: u32, bits: u32| (head >> shift) as usize & ((1 << bits) - 1);
+        let reply = part(7, 3).checked_sub(1).map(|complete| {
+            let begins = after(start, until_reply | times >> 32);
+            Reply {
+                start: begins,
+                end: after(begins, reply_beyond | u64::from(reply_takes)),
+                complete: at(&COMPLETENESS, complete),
+            }
+        });
+        let idempotence = part(10, 2).checked_sub(1);
+        Self {
+            start,
+            frame: FrameId::from_number(capture | head >> 32),
+            asked: head & 1 != 0,
+            request: at(&COMPLETENESS, part(2, 3)),
+            answer: at(&ANSWERS, part(5, 2)),
+            reply,
+            status: NonZeroU16::new((head >> 16) as u16),
+            idempotence: idempotence.map(|known| at(&IDEMPOTENCE, known)),
+            words: NonZeroU64::new(words),
+            fingerprint,
+            fingerprint_whole: head & 2 != 0,
+        }
+    }
+}
+
+const COMPLETENESS: [Completeness; 5] = [
+    Completeness::Complete,
+    Completeness::Incomplete,
+    Completeness::HeadIncomplete,
+    Completeness::UntilClose,
+    Completeness::Unknown,
+];
+const ANSWERS: [Answer; 3] = [Answer::Due, Answer::NotDue, Answer::Refused];
+const IDEMPOTENCE: [Idempotence; 2] = [Idempotence::Idempotent, Idempotence::NotIdempotent];
+
+/// The name at this place of its declaration.
+fn at<T: Copy, const N: usize>(names: &[T; N], place: usize) -> T {
+    names.get(place).copied().unwrap_or(names[0])
+}
+
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dialogue::DialogueReader;
     use crate::dialogue::script::Script;
-    use crate::dialogue::{DialogueReader, Turn};
     use crate::flow::Peer::{Client, Server};
-    use crate::flow::{Packer, StreamReader, Unpacker};
-    use crate::time::Timestamp;
+    use crate::flow::{Items, StreamReader};
 
     /// Everything that a reader knows, before and after.
     fn comes_back(script: Script) {
@@ -196,20 +310,25 @@ mod tests {
         assert!(!reader.is_over());
         reader.close();
         assert!(reader.is_over());
-        let (mut packer, mut turns) = (Packer::default(), Vec::new());
-        reader.pack(&mut packer, &mut turns);
+        let mut packer = Packer::default();
+        reader.pack(&mut packer);
+        let turns = reader.turns().into_owned();
         let unpacker = || Unpacker::new(packer.packed(), Timestamp::default());
-        let back = DialogueReader::unpack(&mut unpacker(), &turns);
+        let listed = Items::List(Cow::Borrowed(&turns));
+        let back = DialogueReader::unpack(&mut unpacker(), listed);
         let mut brief = reader.clone();
         brief.give_back();
         assert_eq!(brief.snapshot(), reader.snapshot());
         assert_eq!(format!("{back:?}"), format!("{brief:?}"));
-        let (mut again, mut same_turns) = (Packer::default(), Vec::new());
-        brief.pack(&mut again, &mut same_turns);
-        assert_eq!(
-            (again.packed(), same_turns),
-            (packer.packed(), turns.clone())
-        );
+        let mut again = Packer::default();
+        brief.pack(&mut again);
+        assert_eq!(again.packed(), packer.packed());
+        for reader in [&reader, &brief] {
+            let mut packer = Packer::default();
+            reader.pack_items(&mut packer);
+            let items = Items::<Turn>::Packed(packer.packed(), Timestamp::default());
+            assert_eq!(items.into_list().as_ref(), turns);
+        }
         assert_eq!(back.turns(), reader.turns());
         let outline = DialogueReader::unpack_outline(&mut unpacker());
         assert_eq!(outline, reader.outline());
@@ -217,7 +336,7 @@ mod tests {
         assert_eq!(outline.goodbyes.len(), reader.farewells().len());
         if let Some(newest) = outline.answered {
             let turns = reader.turns();
-            assert!(turns.iter().all(Turn::is_answered));
+            assert!(turns.iter().all(|turn| turn.answered().is_some()));
             let starts = turns.iter().filter_map(|turn| Some(turn.reply?.start));
             assert_eq!(starts.max(), Some(newest));
         }
@@ -267,5 +386,67 @@ mod tests {
             .client(record(23, 80))
             .server(record(23, 90));
         comes_back(tls.server(record(21, 26)));
+    }
+    type Fields = (
+        (i64, u16, u32, [bool; 2], u64, u64),
+        (usize, usize, Option<usize>),
+        (Option<(i64, i64, usize)>, u16),
+    );
+
+    fn turn(fields: Fields) -> Turn {
+        let (
+            (start, capture, number, [asked, fingerprint_whole], words, fingerprint),
+            (request, answer, idempotence),
+            (reply, status),
+        ) = fields;
+        Turn {
+            start: Timestamp::from_nanos(start),
+            frame: FrameId::from_number(u64::from(capture) << 32 | u64::from(number)),
+            asked,
+            request: COMPLETENESS[request % 5],
+            answer: ANSWERS[answer % 3],
+            reply: reply.map(|(start, end, complete)| Reply {
+                start: Timestamp::from_nanos(start),
+                end: Timestamp::from_nanos(end),
+                complete: COMPLETENESS[complete % 5],
+            }),
+            status: NonZeroU16::new(status),
+            idempotence: idempotence.map(|known| IDEMPOTENCE[known % 2]),
+            words: NonZeroU64::new(words),
+            fingerprint,
+            fingerprint_whole,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_turns_come_back(opened: i64, all: Vec<Fields>, near: Vec<(u32, u16, u16)>) {
+            let mut turns: Vec<Turn> = all.into_iter().map(turn).collect();
+            // Those of one conversation.
+            let mut now = opened;
+            for (later, takes, lasts) in near {
+                now = now.wrapping_add(i64::from(later));
+                let reply = now.wrapping_add(i64::from(takes));
+                let end = reply.wrapping_add(i64::from(lasts));
+                let asked = (now, 0, later, [true; 2], 1, 2);
+                turns.push(turn((asked, (0, 0, None), (Some((reply, end, 0)), 200))));
+            }
+            let opened = Timestamp::from_nanos(opened);
+            let mut packer = Packer::default();
+            packer.begin(opened);
+            turns.pack(&mut packer);
+            let items = Items::<Turn>::Packed(packer.packed(), opened);
+            prop_assert_eq!(items.len(), turns.len());
+            prop_assert!(items.iter().eq(turns.iter().copied()));
+            prop_assert_eq!(items.into_list().into_owned(), turns);
+        }
+    }
+
+    #[test]
+    fn names_stand_at_their_places() {
+        let places = |names: &[usize]| assert!(names.iter().copied().eq(0..names.len()));
+        places(&COMPLETENESS.map(|name| name as usize));
+        places(&ANSWERS.map(|name| name as usize));
+        places(&IDEMPOTENCE.map(|name| name as usize));
     }
 }

@@ -16,7 +16,9 @@ use super::redis::Redis;
 use super::tls::Tls;
 use super::turn::Turn;
 use super::websocket::WebSocket;
-use crate::flow::{Activity, Mark, Packed, Packer, Peer, StreamBytes, StreamReader, Unpacker};
+use crate::flow::{
+    Activity, Items, Mark, Packed, Packer, Peer, StreamBytes, StreamReader, Unpacker,
+};
 
 /// How often a connection may change its protocol (CONNECT, upgrades, STARTTLS) before it is read as an opaque one.
 const HANDOVERS: u8 = 8;
@@ -303,17 +305,21 @@ impl StreamReader for DialogueReader {
         self.turns()
     }
 
-    fn pack(&self, into: &mut Packer, turns: &mut Vec<Turn>) {
+    fn pack(&self, into: &mut Packer) {
         self.state.protocol().pack(into);
-        self.ledger.pack(into, turns);
+        self.ledger.pack(into);
         into.array(self.server_port.to_le_bytes());
         into.array([self.handovers]);
     }
 
-    fn unpack(from: &mut Unpacker<'_>, turns: &[Turn]) -> Self {
+    fn pack_items(&self, into: &mut Packer) {
+        self.ledger.pack_turns(into);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>, turns: Items<'_, Turn>) -> Self {
         Self {
             state: State::Over(Packed::unpack(from)),
-            ledger: Ledger::unpack(from, turns),
+            ledger: Ledger::unpack(from, turns.into_list().into()),
             spare: None,
             server_port: u16::from_le_bytes(from.array()),
             handovers: u8::from_le_bytes(from.array()),

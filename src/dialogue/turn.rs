@@ -48,12 +48,27 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// It got the answer that was due, as far as its framing tells.
-    pub fn is_answered(&self) -> bool {
-        use Completeness::{Complete, Unknown};
-        let whole = |reply: Reply| matches!(reply.complete, Complete | Unknown);
-        self.answer != Answer::NotDue && self.reply.is_some_and(whole)
+    /// When the answer that was due began, if it is whole as far as its framing tells.
+    pub fn answered(&self) -> Option<Timestamp> {
+        let reply = self.reply.map(|reply| (reply.start, reply.complete));
+        answered(self.answer, reply)
     }
+}
+
+impl Exchange {
+    /// The same of all that is known of it.
+    pub(super) fn answered(&self) -> Option<Timestamp> {
+        let reply = self
+            .response
+            .map(|response| (response.start.time, response.complete));
+        answered(self.answer, reply)
+    }
+}
+
+fn answered(answer: Answer, reply: Option<(Timestamp, Completeness)>) -> Option<Timestamp> {
+    use Completeness::{Complete, Unknown};
+    let (start, complete) = reply?;
+    (answer != Answer::NotDue && matches!(complete, Complete | Unknown)).then_some(start)
 }
 
 impl From<&Exchange> for Turn {

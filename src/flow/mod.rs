@@ -3,10 +3,12 @@
 
 mod archive;
 mod assembler;
+mod chunks;
 mod connection;
 mod direction;
 mod episode;
 mod history;
+mod items;
 mod key;
 mod limits;
 mod numbering;
@@ -29,6 +31,7 @@ pub use connection::{Connection, IcmpSeen, SurvivedIdle};
 pub use direction::{Both, Direction, FinSeen, TimestampLine, TtlProfile};
 pub use episode::Episode;
 pub use history::Letters;
+pub use items::{Items, ItemsIter};
 pub use limits::{Limits, SittingsKept};
 pub use outline::{Gist, Outline, Side};
 pub use packet::{History, LastActivity, Packet, PacketKind};

@@ -53,9 +53,15 @@ impl Packer {
     }
 
     /// Forgets what was packed, but not its memory: what follows is told from `opened` on.
-    pub(super) fn begin(&mut self, opened: Timestamp) {
-        self.newest = Newest::from(opened);
+    pub(crate) fn begin(&mut self, opened: Timestamp) {
         self.end = 0;
+        self.begin_part(opened);
+    }
+
+    /// What follows is told from `opened` on, whatever was packed before: it can be unpacked alone. Returns where it begins.
+    pub(super) fn begin_part(&mut self, opened: Timestamp) -> usize {
+        self.newest = Newest::from(opened);
+        self.end
     }
 
     #[inline]
@@ -124,7 +130,7 @@ impl Packer {
 }
 
 /// Gives the values back, in the order in which they were packed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Unpacker<'a> {
     bytes: &'a [u8],
     newest: Newest,

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 use crate::capture::CaptureId;
-use crate::flow::archive::{Archive, Run};
+use crate::flow::archive::Archive;
+use crate::flow::chunks::Run;
 use crate::flow::outline::{Gist, Outline};
-use crate::flow::{Connection, Packet, StreamReader};
+use crate::flow::{Connection, Items, Packet, StreamReader};
 use crate::time::Timestamp;
 
 /// A connection that has closed: where it is packed, and what has to be known of it without unpacking.
@@ -19,18 +20,23 @@ pub struct Settled {
     more_streams: Box<[(CaptureId, u32)]>,
     pub(super) opened: Timestamp,
     pub(super) bytes: Run,
-    pub(super) items: Run,
+    /// Where in them its reader's list begins.
+    pub(super) items: u32,
 }
 
 impl Settled {
-    pub(super) fn new<R: StreamReader>(connection: &Connection<R>, bytes: Run, items: Run) -> Self {
+    pub(super) fn new<R: StreamReader>(
+        connection: &Connection<R>,
+        bytes: Run,
+        items: usize,
+    ) -> Self {
         let more_streams = connection.streams.get(1..).unwrap_or_default();
         Self {
             first_stream: connection.streams.first().copied().unwrap_or_default(),
             more_streams: more_streams.into(),
             opened: connection.opened,
             bytes,
-            items,
+            items: items as u32,
         }
     }
 
@@ -68,7 +74,7 @@ impl<R: StreamReader> Kept<R> {
     }
 
     /// The whole connection.
-    pub(super) fn into_whole(self, archive: &mut Archive<R::Item>) -> Box<Connection<R>> {
+    pub(super) fn into_whole(self, archive: &mut Archive) -> Box<Connection<R>> {
         match self {
             Self::Whole(connection) => connection,
             Self::Settled(settled) => archive.unpack(&settled),
@@ -80,7 +86,7 @@ impl<R: StreamReader> Kept<R> {
 #[derive(Debug)]
 pub struct Held<'a, R: StreamReader> {
     pub(super) kept: &'a Kept<R>,
-    pub(super) archive: &'a Archive<R::Item>,
+    pub(super) archive: &'a Archive,
 }
 
 impl<R: StreamReader> Clone for Held<'_, R> {
@@ -146,13 +152,13 @@ impl<'a, R: StreamReader> Held<'a, R> {
     }
 
     /// What its reader lists.
-    pub fn items(&self) -> Cow<'a, [R::Item]> {
+    pub fn items(&self) -> Items<'a, R::Item> {
         match self.kept {
-            Kept::Settled(settled) => Cow::Borrowed(self.archive.items(settled)),
+            Kept::Settled(settled) => self.archive.items(settled),
             Kept::Whole(connection) => match connection.reader() {
-                None => Cow::Borrowed(&[]),
-                Some(Cow::Borrowed(reader)) => reader.items(),
-                Some(Cow::Owned(reader)) => Cow::Owned(reader.items().into_owned()),
+                None => Items::default(),
+                Some(Cow::Borrowed(reader)) => Items::List(reader.items()),
+                Some(Cow::Owned(reader)) => Items::List(Cow::Owned(reader.items().into_owned())),
             },
         }
     }

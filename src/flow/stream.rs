@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::capture::FrameId;
-use crate::flow::{Packer, Peer, Unpacker};
+use crate::flow::{Items, Packed, Packer, Peer, Unpacker};
 use crate::time::Timestamp;
 
 /// A place in one direction of a connection: when and where it was seen.
@@ -48,8 +48,8 @@ pub trait StreamReader: Clone + Send + std::fmt::Debug {
     /// What most of a report needs of it: a few plain facts.
     type Outline: Send + std::fmt::Debug;
 
-    /// What it lists of a connection that has closed, of which it keeps many: these are not packed, and can be read where they are.
-    type Item: Copy + Send + Sync + std::fmt::Debug;
+    /// What it lists of a connection, of which there are many: of one that was packed they are read one by one.
+    type Item: Packed + Clone + Send + Sync + std::fmt::Debug;
 
     /// A reader for a connection to this server port (a hint, no more).
     fn new(server_port: u16) -> Self;
@@ -81,10 +81,13 @@ pub trait StreamReader: Clone + Send + std::fmt::Debug {
     fn items(&self) -> Cow<'_, [Self::Item]>;
 
     /// Packs itself, but for what it lists; what belongs to its outline first.
-    fn pack(&self, into: &mut Packer, items: &mut Vec<Self::Item>);
+    fn pack(&self, into: &mut Packer);
+
+    /// Packs what it lists: how many, and all of them.
+    fn pack_items(&self, into: &mut Packer);
 
     /// The reader that was packed.
-    fn unpack(from: &mut Unpacker<'_>, items: &[Self::Item]) -> Self;
+    fn unpack(from: &mut Unpacker<'_>, items: Items<'_, Self::Item>) -> Self;
 
     /// The outline of the reader that was packed.
     fn unpack_outline(from: &mut Unpacker<'_>) -> Self::Outline;

@@ -53,7 +53,7 @@ pub struct Table<R: StreamReader> {
     /// Closed or touched again since, to be packed soon; a few.
     just_closed: VecDeque<u32>,
     packing: Packing,
-    archive: Archive<R::Item>,
+    archive: Archive,
     /// Slot and stream of connections that were reset, oldest first; empty where they are not limited.
     reset: VecDeque<(u32, u32)>,
     /// Connections that were packed: their memory waits for others.

@@ -398,7 +398,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::flow::{Activity, Limits, Mark, Packer, Peer, StreamBytes, Unpacker};
+    use crate::flow::{Activity, Items, Limits, Mark, Packer, Peer, StreamBytes, Unpacker};
     use crate::testing::Ladder;
 
     /// Can't bear what is said.
@@ -421,8 +421,9 @@ mod tests {
         fn is_over(&self) -> bool {
             false
         }
-        fn pack(&self, _: &mut Packer, _: &mut Vec<()>) {}
-        fn unpack(_: &mut Unpacker<'_>, _: &[()]) -> Self {
+        fn pack(&self, _: &mut Packer) {}
+        fn pack_items(&self, _: &mut Packer) {}
+        fn unpack(_: &mut Unpacker<'_>, _: Items<'_, ()>) -> Self {
             Self
         }
         fn outline(&self) {}

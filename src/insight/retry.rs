@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use ahash::RandomState;
 use hashbrown::{HashMap, HashSet};
 
+use crate::capture::FrameId;
 use crate::dialogue::{Answer, Completeness, Idempotence, Turn};
+use crate::flow::Items;
 use crate::insight::ConnectionStory;
 use crate::report::{Finding, RetrySeen};
 use crate::time::{Interval, Timestamp};
@@ -23,12 +25,29 @@ type Signature = (IpAddr, u64);
 struct Lost<'a> {
     finding: usize,
     story: &'a ConnectionStory<'a>,
-    turn: &'a Turn,
+    turn: Turn,
     signature: Signature,
 }
 
-/// One request as it was seen somewhere.
-type Copy<'a> = (&'a ConnectionStory<'a>, &'a Turn);
+/// One request as it was seen somewhere: of some there are many.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    story: &'a ConnectionStory<'a>,
+    start: Timestamp,
+    frame: FrameId,
+    answered: bool,
+}
+
+impl<'a> Seen<'a> {
+    fn of(story: &'a ConnectionStory<'a>, turn: &Turn) -> Self {
+        Self {
+            story,
+            start: turn.start,
+            frame: turn.frame,
+            answered: turn.reply.is_some(),
+        }
+    }
+}
 
 /// Fills `retry.seen` of the findings that cost a request.
 pub fn find_retries(findings: &mut [&mut Finding], stories: &[&ConnectionStory]) {
@@ -38,7 +57,7 @@ pub fn find_retries(findings: &mut [&mut Finding], stories: &[&ConnectionStory])
         let Some(finding) = findings.get_mut(lost.finding) else {
             continue;
         };
-        let Some((other, copy)) = copies
+        let Some(copy) = copies
             .get(&lost.signature)
             .and_then(|copies| first_after(copies, &lost, finding.at))
         else {
@@ -51,10 +70,10 @@ pub fn find_retries(findings: &mut [&mut Finding], stories: &[&ConnectionStory])
                 Harm::RequestOutcomeUnknown | Harm::ResponseTruncated
             );
             retry.seen = Some(RetrySeen {
-                stream: other.stream,
+                stream: copy.story.stream,
                 frame: copy.frame.number.0,
                 after_s: (copy.start - finding.at).as_secs_f64(),
-                answered: copy.reply.is_some(),
+                answered: copy.answered,
                 may_have_run_twice: write && maybe_run,
             });
             if write && maybe_run {
@@ -88,7 +107,7 @@ fn lost_requests<'a>(
                 finding: index,
                 story,
                 turn,
-                signature: signature(story, turn)?,
+                signature: signature(story, &turn)?,
             })
         })
         .collect()
@@ -115,8 +134,8 @@ pub(super) fn stories_of<'a>(
 fn copies_of<'a>(
     lost: &[Lost],
     stories: &[&'a ConnectionStory<'a>],
-) -> HashMap<Signature, Vec<Copy<'a>>, RandomState> {
-    let mut copies: HashMap<Signature, Vec<Copy>, RandomState> = lost
+) -> HashMap<Signature, Vec<Seen<'a>>, RandomState> {
+    let mut copies: HashMap<Signature, Vec<Seen>, RandomState> = lost
         .iter()
         .map(|lost| (lost.signature, Vec::new()))
         .collect();
@@ -125,16 +144,16 @@ fn copies_of<'a>(
     }
     let marks = Marks::of(lost.iter().map(|lost| lost.turn.fingerprint));
     for story in stories {
-        let likely = |turn: &&Turn| marks.may_have(turn.fingerprint);
+        let likely = |turn: &Turn| marks.may_have(turn.fingerprint);
         for turn in story.turns.iter().filter(likely) {
-            let alike = signature(story, turn).and_then(|signature| copies.get_mut(&signature));
+            let alike = signature(story, &turn).and_then(|signature| copies.get_mut(&signature));
             if let Some(alike) = alike {
-                alike.push((story, turn));
+                alike.push(Seen::of(story, &turn));
             }
         }
     }
     for alike in copies.values_mut() {
-        alike.sort_by_key(|(story, turn)| (turn.start, story.stream));
+        alike.sort_by_key(|copy| (copy.start, copy.story.stream));
     }
     copies
 }
@@ -166,15 +185,15 @@ impl Marks {
 }
 
 /// The first one on another connection within the time in which a loss is repaired.
-fn first_after<'a>(copies: &[Copy<'a>], lost: &Lost, loss: Timestamp) -> Option<Copy<'a>> {
-    let start = |(_, turn): &Copy| turn.start;
-    let earlier = copies
-        .partition_point(|copy| start(copy) < loss - BEFORE || start(copy) <= lost.turn.start);
+fn first_after<'a>(copies: &[Seen<'a>], lost: &Lost, loss: Timestamp) -> Option<Seen<'a>> {
+    let connection = |story: &ConnectionStory| (story.capture, story.stream);
+    let earlier =
+        copies.partition_point(|copy| copy.start < loss - BEFORE || copy.start <= lost.turn.start);
     copies
         .iter()
         .skip(earlier)
-        .take_while(|copy| start(copy) - loss <= PATIENCE)
-        .find(|(other, _)| (other.capture, other.stream) != (lost.story.capture, lost.story.stream))
+        .take_while(|copy| copy.start - loss <= PATIENCE)
+        .find(|copy| connection(copy.story) != connection(lost.story))
         .copied()
 }
 
@@ -183,24 +202,24 @@ fn signature(story: &ConnectionStory, turn: &Turn) -> Option<Signature> {
 }
 
 /// The exchange that the ending cost: the first one open when it came.
-pub(super) fn lost_turn<'a>(turns: &'a [Turn], finding: &Finding) -> Option<&'a Turn> {
+pub(super) fn lost_turn(turns: &Items<Turn>, finding: &Finding) -> Option<Turn> {
     let before = |time: Timestamp| time <= finding.at;
-    let cut = |turn: &&Turn| {
+    let cut = |turn: &Turn| {
         before(turn.start)
             && turn
                 .reply
                 .is_some_and(|reply| reply.complete != Completeness::Complete)
     };
     if finding.harm == Harm::ResponseTruncated
-        && let Some(newest) = turns.iter().rev().find(cut)
+        && let Some(newest) = turns.iter().filter(cut).last()
     {
         return Some(newest);
     }
-    let open = |turn: &&Turn| {
+    let open = |turn: &Turn| {
         turn.answer != Answer::NotDue
             && before(turn.start)
             && turn.reply.is_none_or(|reply| reply.start > finding.at)
     };
-    let late = |turn: &&Turn| turn.reply.is_none();
+    let late = |turn: &Turn| turn.reply.is_none();
     turns.iter().find(open).or_else(|| turns.iter().find(late))
 }

@@ -1,10 +1,9 @@
 //! What one connection told, for comparing connections with each other.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use crate::dialogue::Turn;
-use crate::flow::Peer;
+use crate::flow::{Items, Peer};
 use crate::time::Timestamp;
 
 /// One connection as retries and hops see it: who, when, and the newest exchanges.
@@ -27,5 +26,5 @@ pub struct ConnectionStory<'a> {
     /// Who sends the requests.
     pub requester: Peer,
     /// The newest exchanges, oldest first.
-    pub turns: Cow<'a, [Turn]>,
+    pub turns: Items<'a, Turn>,
 }

@@ -23,14 +23,10 @@ packed!(Entry {
     exchange,
 });
 
-/// When the newest answer began, if all have one.
-fn answered(turns: &[Turn]) -> Option<Timestamp> {
-    let mut newest = None;
-    for turn in turns {
-        let reply = turn.reply.filter(|_| turn.is_answered())?;
-        newest = newest.max(Some(reply.start));
-    }
-    newest
+/// When the newest of these answers began, if none is lacking.
+fn newest(mut answers: impl Iterator<Item = Option<Timestamp>>) -> Option<Timestamp> {
+    let first = answers.next()??;
+    answers.try_fold(first, |newest, answer| Some(newest.max(answer?)))
 }
 
 type LedgerSheet = Sheet<1, 0, 4, 0>;
@@ -48,10 +44,7 @@ impl Ledger {
             protocol,
             requester: self.requester,
             requests: self.requests,
-            answered: match &self.over {
-                Over::No => None,
-                Over::Closed | Over::InBrief(_) => answered(&self.turns()),
-            },
+            answered: self.all_answered(),
             goodbyes: goodbyes
                 .map(|farewell| (farewell.from, farewell.at.time))
                 .collect(),
@@ -59,13 +52,38 @@ impl Ledger {
         }
     }
 
-    /// Packs a closed one, but for the turns, which are added to a list. What belongs to the outline comes first.
-    pub(in crate::dialogue) fn pack(&self, into: &mut Packer, turns: &mut Vec<Turn>) {
+    /// See [`DialogueOutline::answered`].
+    fn all_answered(&self) -> Option<Timestamp> {
+        match &self.over {
+            Over::No => None,
+            Over::Closed => newest(self.entries.iter().map(|entry| entry.exchange.answered())),
+            Over::InBrief(turns) => newest(turns.iter().map(Turn::answered)),
+        }
+    }
+
+    /// Packs the turns.
+    pub(in crate::dialogue) fn pack_turns(&self, into: &mut Packer) {
+        match &self.over {
+            Over::InBrief(turns) => {
+                turns.len().pack(into);
+                turns.iter().for_each(|turn| turn.pack(into));
+            }
+            Over::No | Over::Closed => {
+                self.entries.len().pack(into);
+                for entry in &self.entries {
+                    Turn::from(&entry.exchange).pack(into);
+                }
+            }
+        }
+    }
+
+    /// Packs a closed one, but for the [turns](Self::pack_turns). What belongs to the outline comes first.
+    pub(in crate::dialogue) fn pack(&self, into: &mut Packer) {
         let Self {
-            over,
+            over: _,
             entries,
             requests,
-            answered: answered_in_all,
+            answered,
             next,
             farewells,
             hints,
@@ -73,23 +91,15 @@ impl Ledger {
             incomplete,
             requester,
         } = self;
-        let known = turns.len();
-        match over {
-            Over::InBrief(over) => turns.extend_from_slice(over),
-            Over::No | Over::Closed => {
-                turns.extend(entries.iter().map(|entry| Turn::from(&entry.exchange)));
-            }
-        }
-        let listed = turns.get(known..).unwrap_or_default();
         let mut sheet = LedgerSheet::begin(into);
         sheet.peer(*requester);
-        sheet.some_time(answered(listed));
+        sheet.some_time(self.all_answered());
         sheet.flag(hints.is_some());
         sheet.flag(tls.is_some());
         sheet.flag(*incomplete);
         sheet.count(*requests);
         sheet.count(farewells.len() as u64);
-        sheet.count(*answered_in_all);
+        sheet.count(*answered);
         sheet.count(*next);
         sheet.flag(!entries.is_empty());
         sheet.pack(into);
@@ -130,7 +140,7 @@ impl Ledger {
     }
 
     /// What was packed.
-    pub(in crate::dialogue) fn unpack(from: &mut Unpacker<'_>, turns: &[Turn]) -> Self {
+    pub(in crate::dialogue) fn unpack(from: &mut Unpacker<'_>, turns: Box<[Turn]>) -> Self {
         let mut sheet = LedgerSheet::unpack(from);
         let requester = sheet.take_peer();
         sheet.take_some_time();
@@ -138,7 +148,7 @@ impl Ledger {
             std::array::from_fn(|_| sheet.take_flag());
         let [requests, farewells, answered, next] = std::array::from_fn(|_| sheet.take_count());
         Self {
-            over: Over::InBrief(turns.into()),
+            over: Over::InBrief(turns),
             requests,
             answered,
             next,

@@ -173,6 +173,10 @@ mod bits {
     pub(super) const RARE: u32 = 1 << 17;
 }
 
+/// Bytes of what all packets have, and of the timestamps that follow where there are any.
+const PACKET: usize = 4 * 8;
+const CLOCKS: usize = 8;
+
 /// What few packets have, all 0 in others: the time since the packet before it beyond what 32 bits hold, the capture, the interface
 /// and probes.
 type Rare = [u64; 4];
@@ -255,22 +259,23 @@ impl Packet {
             | bit(same_activity, bits::SAME_ACTIVITY)
             | bit(activity_before, bits::ACTIVITY_BEFORE)
             | bit(is_rare, bits::RARE);
-        let header = [
-            u64::from(bits) | u64::from(flags.0) << 32 | u64::from(window) << 48,
-            u64::from(seq.0) | u64::from(ack.0) << 32,
-        ];
-        let place = [
-            u64::from(since as u32) | u64::from(frame.number.0) << 32,
-            u64::from(len)
-                | u64::from(ip_id.unwrap_or_default()) << 32
-                | u64::from(ttl.0) << 48
-                | u64::from(traffic_class) << 56,
-        ];
-        into.array(two_words(header));
-        into.array(two_words(place));
-        if let Some(timestamps) = timestamps {
-            timestamps.pack(into);
-        }
+        let clocks = timestamps.map_or(0, |clocks| {
+            u64::from(clocks.value) | u64::from(clocks.echo) << 32
+        });
+        let kept = PACKET + usize::from(timestamps.is_some()) * CLOCKS;
+        into.words(
+            kept,
+            [
+                u64::from(bits) | u64::from(flags.0) << 32 | u64::from(window) << 48,
+                u64::from(seq.0) | u64::from(ack.0) << 32,
+                u64::from(since as u32) | u64::from(frame.number.0) << 32,
+                u64::from(len)
+                    | u64::from(ip_id.unwrap_or_default()) << 32
+                    | u64::from(ttl.0) << 48
+                    | u64::from(traffic_class) << 56,
+                clocks,
+            ],
+        );
         if let Some(mac) = src_mac
             && !mac_before
             && !mac_earlier
@@ -300,8 +305,7 @@ impl Packet {
         [before, earlier]: Earlier<'_>,
         from: &mut Unpacker<'_>,
     ) -> Self {
-        let header = u128::from_le_bytes(from.array());
-        let place = u128::from_le_bytes(from.array());
+        let [header, numbers, place, sizes] = from.words();
         let bits = header as u32;
         let has = |bit: u32| bits & bit != 0;
         let timestamps = has(bits::TIMESTAMPS).then(|| Packed::unpack(from));
@@ -338,20 +342,20 @@ impl Packet {
         let [later, capture, interface, probes] = rare;
         Self {
             time: from.after_last(later << 32 | u64::from(place as u32)),
-            frame: FrameId::from_number(capture << 32 | u64::from((place >> 32) as u32)),
+            frame: FrameId::from_number(capture << 32 | place >> 32),
             from: peer(has(bits::FROM_SERVER)),
             kind: PacketKind::at(bits as u8 & 0x0f),
             flags: TcpFlags((header >> 32) as u16),
-            seq: SeqNumber((header >> 64) as u32),
-            ack: SeqNumber((header >> 96) as u32),
-            len: (place >> 64) as u32,
+            seq: SeqNumber(numbers as u32),
+            ack: SeqNumber((numbers >> 32) as u32),
+            len: sizes as u32,
             window: (header >> 48) as u16,
-            ttl: Ttl((place >> 112) as u8),
-            ip_id: has(bits::IP_ID).then_some((place >> 96) as u16),
+            ttl: Ttl((sizes >> 48) as u8),
+            ip_id: has(bits::IP_ID).then_some((sizes >> 32) as u16),
             dont_fragment: has(bits::DONT_FRAGMENT),
             has_options: has(bits::HAS_OPTIONS),
             housekeeping: has(bits::HOUSEKEEPING),
-            traffic_class: (place >> 120) as u8,
+            traffic_class: (sizes >> 56) as u8,
             timestamps,
             src_mac,
             interface: interface as u32,
@@ -360,12 +364,6 @@ impl Packet {
             probes_since_activity: probes as u16,
         }
     }
-}
-
-/// The bytes of both.
-#[inline]
-fn two_words([low, high]: [u64; 2]) -> [u8; 16] {
-    (u128::from(low) | u128::from(high) << 64).to_le_bytes()
 }
 
 const fn peer(server: bool) -> Peer {

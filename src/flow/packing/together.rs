@@ -77,6 +77,21 @@ fn get<const W: usize>(bytes: &[u8], into: &mut [u64]) {
 }
 
 impl Packer {
+    /// The first `kept` bytes of these words.
+    #[inline]
+    pub(crate) fn words<const N: usize>(&mut self, kept: usize, words: [u64; N]) {
+        let end = self.end + 8 * N;
+        if self.bytes.len() < end {
+            self.bytes.resize((2 * end).max(1 << 10), 0);
+        }
+        let room = self.bytes.get_mut(self.end..end).unwrap_or_default();
+        let (places, _) = room.as_chunks_mut::<8>();
+        for (place, word) in places.iter_mut().zip(words) {
+            *place = word.to_le_bytes();
+        }
+        self.end += kept;
+    }
+
     /// Numbers of about the same size: each takes as many bytes as the largest needs.
     pub fn numbers(&mut self, numbers: &[u64]) {
         let width = Width::of(numbers.iter().fold(0, |bits, number| bits | number));
@@ -99,6 +114,18 @@ impl Packer {
 }
 
 impl Unpacker<'_> {
+    /// So many whole words.
+    #[inline]
+    pub(crate) fn words<const N: usize>(&mut self) -> [u64; N] {
+        let (bytes, rest) = self.bytes.split_at_checked(8 * N).unwrap_or_default();
+        self.bytes = rest;
+        let mut words = [0; N];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        words
+    }
+
     /// As many as were packed together.
     #[inline]
     pub fn numbers<const N: usize>(&mut self) -> [u64; N] {

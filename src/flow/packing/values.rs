@@ -37,6 +37,12 @@ impl Packed for u8 {
     }
 }
 
+impl Packed for () {
+    fn pack(&self, _: &mut Packer) {}
+
+    fn unpack(_: &mut Unpacker<'_>) -> Self {}
+}
+
 impl Packed for bool {
     #[inline]
     fn pack(&self, into: &mut Packer) {

@@ -12,7 +12,7 @@ use crate::time::{Interval, Timestamp};
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) story: &'a ConnectionStory<'a>,
-    pub(super) turn: &'a Turn,
+    pub(super) turn: Turn,
 }
 
 /// What makes requests on both sides of a proxy alike. Proxies change headers, so hashes are compared only where there are no words.
@@ -50,7 +50,7 @@ impl<'a> Asked<'a> {
     /// How long after `front` its host turned to this: sent it, or began to connect for it.
     pub(super) fn lag(&self, front: &Self) -> Interval {
         let first =
-            self.story.turns.first().is_some_and(|first| {
+            self.story.turns.iter().next().is_some_and(|first| {
                 (first.start, first.frame) == (self.turn.start, self.turn.frame)
             });
         let turned = if first && self.story.opened >= front.start() {
@@ -84,31 +84,28 @@ impl<'a> Asked<'a> {
 pub(super) struct AskedIndex<'a> {
     /// In order of their start.
     by_key: HashMap<Key, Vec<Asked<'a>>, RandomState>,
-    /// Those that were answered, in order of the answer's start.
-    answered: HashMap<Key, Vec<(Timestamp, Asked<'a>)>, RandomState>,
+    /// The places there of those that were answered, in order of the answer's start.
+    answered: HashMap<Key, Vec<(Timestamp, u32)>, RandomState>,
 }
 
 impl<'a> AskedIndex<'a> {
     pub(super) fn new(stories: impl Iterator<Item = &'a ConnectionStory<'a>>) -> Self {
         let mut by_key: HashMap<Key, Vec<Asked>, RandomState> = HashMap::default();
-        let mut answered: HashMap<Key, Vec<(Timestamp, Asked)>, RandomState> = HashMap::default();
         for story in stories {
             for turn in story.turns.iter() {
                 let asked = Asked { story, turn };
                 let Some(key) = asked.key() else { continue };
                 by_key.entry(key).or_default().push(asked);
-                if let Some(reply) = turn.reply {
-                    answered.entry(key).or_default().push((reply.start, asked));
-                }
             }
         }
         for alike in by_key.values_mut() {
             alike.sort_by_key(|asked| (asked.start(), asked.id()));
         }
-        for alike in answered.values_mut() {
-            alike.sort_by_key(|(at, asked)| (*at, asked.id()));
+        let answered = by_key.iter().map(|(key, alike)| (*key, by_answer(alike)));
+        Self {
+            answered: answered.collect(),
+            by_key,
         }
-        Self { by_key, answered }
     }
 
     /// Every request, in no order.
@@ -144,14 +141,26 @@ impl<'a> AskedIndex<'a> {
         asked: &Asked<'s>,
         moment: Timestamp,
     ) -> Option<&'s Asked<'s>> {
-        let alike = self.answered.get(&asked.key()?)?;
-        let until = alike.partition_point(|(at, _)| *at <= moment);
-        alike
+        let key = asked.key()?;
+        let (alike, answered) = (self.by_key.get(&key)?, self.answered.get(&key)?);
+        let until = answered.partition_point(|(at, _)| *at <= moment);
+        answered
             .get(..until)?
             .iter()
             .rev()
             .take(super::MOST_COMPARED)
-            .map(|(_, other)| other)
+            .filter_map(|(_, place)| alike.get(*place as usize))
             .find(|other| other.story.client.ip() == asked.story.client.ip())
     }
+}
+
+/// The places of those that were answered, in order of the answer's start.
+fn by_answer(alike: &[Asked]) -> Vec<(Timestamp, u32)> {
+    let places = (0..).zip(alike);
+    let mut answered: Vec<(Timestamp, u32)> = places
+        .filter_map(|(place, asked)| Some((asked.turn.reply?.start, place)))
+        .collect();
+    let id = |place: u32| alike.get(place as usize).map(Asked::id);
+    answered.sort_by_key(|(at, place)| (*at, id(*place)));
+    answered
 }

@@ -82,9 +82,11 @@ fn hosts<'a>(
 
 /// From when to when this connection's exchanges are not all known: it had more than are kept.
 fn forgotten(story: &ConnectionStory) -> Option<(Timestamp, Timestamp)> {
-    let answered = story.turns.iter().filter(|turn| turn.reply.is_some());
-    let known_since = answered.map(|turn| turn.start).min().unwrap_or(story.last);
-    (story.turns.len() >= Dialogue::KEPT).then_some((story.opened, known_since))
+    (story.turns.len() >= Dialogue::KEPT).then(|| {
+        let answered = story.turns.iter().filter(|turn| turn.reply.is_some());
+        let known_since = answered.map(|turn| turn.start).min();
+        (story.opened, known_since.unwrap_or(story.last))
+    })
 }
 
 impl Host<'_> {
