@@ -28,8 +28,8 @@ const GUESS_BYTES: usize = 64;
 
 /// Reads the dialogue of one connection, whatever its protocol.
 ///
-/// Cheap to make, a few hundred bytes while nothing is waited for; at most [`Dialogue::KEPT`] exchanges and one message head per
-/// direction (16 KiB) are held.
+/// Cheap to make, a few hundred bytes while nothing is waited for; at most [`Dialogue::KEPT`] exchanges, one message head per
+/// direction (16 KiB) and the header section of the request before (512 bytes) are held.
 #[derive(Clone, Debug)]
 pub struct DialogueReader {
     server_port: u16,
