@@ -118,6 +118,8 @@ impl<K: FamilyKey> Family<K> {
         }
     }
 
+    /// Out of line, so that a look at the recent ones stays short.
+    #[inline(never)]
     fn search(&mut self, key: &K) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
         let (_, word) = *self.all.find(hash, |(other, _)| other == key)?;

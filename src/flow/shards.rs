@@ -101,7 +101,9 @@ impl<R: StreamReader + 'static> Shards<R> {
                 None
             }
             None => {
-                let connection = self.tables.get_mut(table)?.take(&plain.segment());
+                let mut segment = Segment::default();
+                plain.write(&mut segment);
+                let connection = self.tables.get_mut(table)?.take(&segment);
                 connection.filter(|_| is_running)
             }
         }

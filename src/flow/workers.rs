@@ -86,7 +86,9 @@ impl Parcel {
                         original_len,
                     };
                     if let Some(plain) = PlainFrame::of(&frame) {
-                        receive(table, &plain.segment());
+                        let mut segment = Segment::default();
+                        plain.write(&mut segment);
+                        receive(table, &segment);
                     }
                 }
                 Item::Rare => match rare.next() {

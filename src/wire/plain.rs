@@ -100,20 +100,21 @@ impl<'a> PlainFrame<'a> {
     }
 
     /// Its segment.
-    ///
-    /// Written field by field: read at once, they would be more than a processor has registers.
-    #[inline(always)]
     pub fn segment(&self) -> Segment<'a> {
-        let mut segment = Segment {
-            frame: self.frame.id,
-            time: self.frame.time,
-            interface: self.frame.interface,
-            header: self.header,
-            payload: self.payload,
-            payload_len: self.tcp.wire.wrapping_sub(self.header.len() as u32),
-            ..Segment::default()
-        };
+        let mut segment = Segment::default();
+        self.write(&mut segment);
+        segment
+    }
+
+    /// Writes its segment to a place where none was, so that it is not moved there.
+    ///
+    /// Field by field: read at once, they would be more than a processor has registers.
+    #[inline(always)]
+    pub(crate) fn write(&self, segment: &mut Segment<'a>) {
         let fixed = Fixed::read(self.fixed);
+        segment.frame = self.frame.id;
+        segment.time = self.frame.time;
+        segment.interface = self.frame.interface;
         segment.src_port = fixed.src_port;
         segment.dst_port = fixed.dst_port;
         segment.seq = fixed.seq;
@@ -121,14 +122,16 @@ impl<'a> PlainFrame<'a> {
         segment.flags = Some(fixed.flags);
         segment.flag_bits = fixed.flags;
         segment.window = fixed.window;
+        segment.header = self.header;
+        segment.payload = self.payload;
+        segment.payload_len = self.tcp.wire.wrapping_sub(self.header.len() as u32);
         tcp::read_options(self.options, &mut segment.options);
-        self.ip.write(&mut segment);
-        self.macs.write(&mut segment);
+        self.ip.write(segment);
+        self.macs.write(segment);
         if fixed.flags.rst() && self.tcp.is_whole() {
             let right = tcp::checksum_is_right(&segment.addresses, self.tcp.bytes);
             segment.checksum_ok = Some(right);
         }
-        segment
     }
 }
 
