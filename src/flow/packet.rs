@@ -212,6 +212,9 @@ impl History {
         marks.next = (marks.next + 1) % Self::NEWEST;
         marks.of[marks.next] = mark(packet.from, packet.flags, packet.seq);
         if self.packets.len() < Self::KEPT {
+            if self.packets.len() == self.packets.capacity() {
+                self.grow();
+            }
             self.packets.push(packet);
             return;
         }
@@ -223,6 +226,16 @@ impl History {
         }
         self.next += 1;
         self.skipped += 1;
+    }
+
+    /// Attempts that are refused need no more than the first step, and nobody more than the last.
+    #[cold]
+    fn grow(&mut self) {
+        const ROOM: [usize; 3] = [4, 16, History::KEPT];
+        let used = self.packets.len();
+        let room = ROOM.into_iter().find(|room| *room > used);
+        let more = room.unwrap_or(Self::KEPT).saturating_sub(used);
+        self.packets.reserve_exact(more.max(1));
     }
 
     /// Nothing was remembered yet.
@@ -375,6 +388,7 @@ mod tests {
         let expected: Vec<u32> = (1..=5).chain(66..=100).collect();
         assert_eq!(numbers(&history.to_vec()), expected);
         assert_eq!(history.skipped(), 60);
+        assert_eq!(history.packets.capacity(), History::KEPT);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::wire::Segment;
 /// Connections that stay whole after their close: what comes late mostly comes at once.
 const JUST_CLOSED: usize = 32;
 /// Packed connections whose memory waits for new ones.
-const SPARE: usize = 64;
+const SPARE: usize = 256;
 
 /// Which connections are [packed](Kept).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
