@@ -156,6 +156,6 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(table.connections().len() as u64 <= table.connections_seen());
     shards.settle();
     for held in shards.connections() {
-        assert_eq!(held.known().directions.client.packets, held.outline().directions.client.packets);
+        assert_eq!(held.known().directions.client.packets, held.outline().sides.client.packets);
     }
 });
