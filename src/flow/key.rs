@@ -114,18 +114,24 @@ impl Key {
     }
 }
 
-/// Which of so many tables a connection is kept in: the same for both directions, on every run and machine.
-#[inline]
-pub fn shard(addresses: &Addresses, src_port: u16, dst_port: u16, of: usize) -> usize {
-    let addresses = match addresses {
-        Addresses::V4 { src, dst } => u64::from(src.to_bits() ^ dst.to_bits()),
-        Addresses::V6 { src, dst } => {
-            let both = src.to_bits() ^ dst.to_bits();
-            both as u64 ^ ((both >> 64) as u64).wrapping_mul(MULTIPLIER)
-        }
-    };
-    let ends = addresses << 16 ^ addresses >> 48 ^ u64::from(src_port ^ dst_port);
-    (ends.wrapping_mul(MULTIPLIER) >> 40) as usize % of
+impl Key {
+    /// Which of so many tables holds it: the same on every run and machine.
+    #[inline]
+    pub fn shard(&self, of: usize) -> usize {
+        let word = match self {
+            Self::V4(KeyV4 { addresses, ports }) => {
+                (u64::from(addresses[0]) << 32 | u64::from(addresses[1]))
+                    ^ (u64::from(*ports)).wrapping_mul(MULTIPLIER)
+            }
+            Self::V6(KeyV6 { addresses, ports }) => addresses
+                .iter()
+                .flat_map(|address| [*address as u64, (*address >> 64) as u64])
+                .fold(u64::from(*ports), |word, part| {
+                    (word ^ part).wrapping_mul(MULTIPLIER).rotate_left(29)
+                }),
+        };
+        (word.wrapping_mul(MULTIPLIER) >> 40) as usize % of
+    }
 }
 
 const fn ports(low: u16, high: u16) -> u32 {

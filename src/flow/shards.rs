@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::capture::CaptureId;
-use crate::flow::key::shard;
+use crate::flow::key::Key;
 use crate::flow::numbering::StreamNumbers;
 use crate::flow::table::in_order;
 use crate::flow::workers::Workers;
@@ -129,7 +129,7 @@ impl<R: StreamReader + 'static> Shards<R> {
     fn table_of(&self, addresses: &Addresses, (src_port, dst_port): (u16, u16)) -> Option<usize> {
         match self.stage {
             Stage::Running => Some(0),
-            Stage::Taking => Some(shard(addresses, src_port, dst_port, SHARDS)),
+            Stage::Taking => Some(Key::new(addresses, src_port, dst_port).0.shard(SHARDS)),
             Stage::Settled => None,
         }
     }
