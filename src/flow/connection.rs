@@ -256,7 +256,7 @@ impl<R: StreamReader> Connection<R> {
             return Taken::Duplicate;
         }
         let kind = self.classify(from, flags, segment);
-        let mut packet = self.remembered(from, flags, kind, segment);
+        let mut packet = remembered(from, flags, kind, segment, self.before());
         if flags.rst() {
             self.take_reset(packet, segment);
         } else {
@@ -266,7 +266,7 @@ impl<R: StreamReader> Connection<R> {
             self.take_fin(&packet);
             self.take_acknowledgement(&packet);
             self.count(&packet, segment);
-            self.advance(&packet);
+            self.advance(&packet, segment);
             self.follow_reset(&packet);
         }
         if let Some(sittings) = &mut self.sittings {
@@ -372,58 +372,20 @@ impl<R: StreamReader> Connection<R> {
         PacketKind::Data
     }
 
-    fn remembered(
-        &self,
-        from: Peer,
-        flags: TcpFlags,
-        kind: PacketKind,
-        segment: &Segment<'_>,
-    ) -> Packet {
-        Packet {
-            time: segment.time,
-            frame: segment.frame,
-            from,
-            kind,
-            flags,
-            seq: segment.seq,
-            ack: segment.ack,
-            len: segment.payload_len,
-            window: segment.window,
-            ttl: segment.ttl,
-            ip_id: segment.ip_id,
-            dont_fragment: segment.dont_fragment,
-            has_options: segment.options.any,
-            housekeeping: false,
-            traffic_class: segment.traffic_class,
-            timestamps: segment.options.timestamps,
-            src_mac: segment.src_mac,
-            interface: segment.interface,
-            previous_packet: (!self.history.is_empty()).then_some(self.last),
-            last_activity: self.last_activity,
-            probes_since_activity: self.probes_since_activity,
+    /// What had been going on before the packet at hand.
+    #[inline]
+    fn before(&self) -> Before {
+        Before {
+            packet: (!self.history.is_empty()).then_some(self.last),
+            activity: self.last_activity,
+            probes: self.probes_since_activity,
         }
     }
 
-    #[inline]
     fn count(&mut self, packet: &Packet, segment: &Segment<'_>) {
         let (direction, other) = self.directions.own_and_other_mut(packet.from);
         other.unanswered_probes = 0;
-        direction.packets += 1;
-        direction.bytes += u64::from(packet.len);
-        direction.base.get_or_insert(packet.seq);
-        direction.first_packet.get_or_insert(packet.time);
-        direction.last_packet = Some(packet.time);
-        direction.window = packet.window;
-        direction.ttl.count(packet.ttl);
-        direction.last_ip = Some((packet.ttl, packet.ip_id));
-        direction.zero_ip_ids += u32::from(packet.ip_id == Some(0));
-        direction.observe_mac(packet.src_mac);
-        if let Some(timestamps) = packet.timestamps {
-            direction.observe_timestamps(timestamps, packet.time);
-        }
-        if let Some(edge) = segment.options.sack_right_edge {
-            direction.sack_edge = Some(direction.sack_edge.map_or(edge, |known| known.later(edge)));
-        }
+        direction.count(segment);
         match packet.kind {
             PacketKind::Retransmission => {
                 direction.retransmissions += 1;
@@ -437,11 +399,10 @@ impl<R: StreamReader> Connection<R> {
             PacketKind::Data => direction.new_bytes += u64::from(packet.len),
             _ => {}
         }
-        direction.zero_windows += u32::from(packet.window == 0);
     }
 
     /// Moves SND.NXT, and measures the round trip where it does.
-    fn advance(&mut self, packet: &Packet) {
+    fn advance(&mut self, packet: &Packet, segment: &Segment<'_>) {
         let direction = self.directions.of_mut(packet.from);
         let end = packet.end();
         let first_fin = direction.fin.is_some_and(|fin| fin.frame == packet.frame);
@@ -452,7 +413,7 @@ impl<R: StreamReader> Connection<R> {
             Some(next) if !end.is_after(next) => {
                 direction.out_of_order += u32::from(packet.kind == PacketKind::Data);
             }
-            _ => self.advance_to(end, packet),
+            _ => self.advance_to(end, packet.from, segment),
         }
         if packet.kind == PacketKind::Retransmission {
             // Karn: a retransmitted segment's acknowledgement says nothing of the round trip.
@@ -460,14 +421,15 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    fn advance_to(&mut self, end: SeqNumber, packet: &Packet) {
-        let (own, other) = self.directions.own_and_other_mut(packet.from);
+    #[inline]
+    fn advance_to(&mut self, end: SeqNumber, from: Peer, segment: &Segment<'_>) {
+        let (own, other) = self.directions.own_and_other_mut(from);
         own.snd_nxt = Some(end);
         // Its acknowledgement was captured before it: a later one says nothing of the round trip.
         let acknowledged = other.ack.is_some_and(|ack| !end.is_after(ack));
-        let pending = self.pending_acks.of_mut(packet.from);
-        if end != packet.seq && !acknowledged && pending.is_none() {
-            *pending = Some((end, packet.time));
+        let pending = self.pending_acks.of_mut(from);
+        if end != segment.seq && !acknowledged && pending.is_none() {
+            *pending = Some((end, segment.time));
         }
     }
 
@@ -479,6 +441,50 @@ impl<R: StreamReader> Connection<R> {
     /// Both FINs were acknowledged and no RST was seen: memory can be given back.
     pub(super) fn is_quietly_closed(&self) -> bool {
         self.closed.is_some() && self.episodes.is_empty()
+    }
+}
+
+/// What had been going on before a packet.
+#[derive(Clone, Copy)]
+struct Before {
+    /// When the packet before it came.
+    packet: Option<Timestamp>,
+    activity: Option<LastActivity>,
+    /// Keepalive probes since that activity.
+    probes: u16,
+}
+
+/// A segment as it is remembered.
+#[inline]
+fn remembered(
+    from: Peer,
+    flags: TcpFlags,
+    kind: PacketKind,
+    segment: &Segment<'_>,
+    before: Before,
+) -> Packet {
+    Packet {
+        time: segment.time,
+        frame: segment.frame,
+        from,
+        kind,
+        flags,
+        seq: segment.seq,
+        ack: segment.ack,
+        len: segment.payload_len,
+        window: segment.window,
+        ttl: segment.ttl,
+        ip_id: segment.ip_id,
+        dont_fragment: segment.dont_fragment,
+        has_options: segment.options.any,
+        housekeeping: false,
+        traffic_class: segment.traffic_class,
+        timestamps: segment.options.timestamps,
+        src_mac: segment.src_mac,
+        interface: segment.interface,
+        previous_packet: before.packet,
+        last_activity: before.activity,
+        probes_since_activity: before.probes,
     }
 }
 

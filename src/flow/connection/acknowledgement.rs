@@ -3,7 +3,8 @@
 use super::Connection;
 use crate::flow::outline::round_trip;
 use crate::flow::{Packet, Peer, StreamReader};
-use crate::time::Interval;
+use crate::time::{Interval, Timestamp};
+use crate::wire::SeqNumber;
 
 impl<R: StreamReader> Connection<R> {
     /// The round trip between both ends: the two halves that the point of capture sees (see science of vantage points:
@@ -63,24 +64,21 @@ impl<R: StreamReader> Connection<R> {
                     .miss_until(packet.ack, packet.time);
             }
         }
-        self.measure_round_trip(packet);
+        self.measure_round_trip(packet.from, packet.ack, packet.time);
     }
 
-    pub(super) fn measure_round_trip(&mut self, packet: &Packet) {
-        let peer = packet.from.other();
-        if let Some((end, sent)) = *self.pending_acks.of(peer)
-            && !packet.ack.is_before(end)
+    #[inline]
+    pub(super) fn measure_round_trip(&mut self, from: Peer, ack: SeqNumber, now: Timestamp) {
+        let pending = self.pending_acks.of_mut(from.other());
+        if let Some((end, sent)) = *pending
+            && !ack.is_before(end)
         {
-            *self.pending_acks.of_mut(peer) = None;
-            let sample = packet.time - sent;
-            let opening = self
-                .directions
-                .of(peer)
-                .iss
-                .is_some_and(|iss| end == iss + 1);
-            self.directions.of_mut(packet.from).answered_handshake |=
-                opening && sample >= Interval::ZERO;
-            let best = self.response_time.of_mut(packet.from);
+            *pending = None;
+            let sample = now - sent;
+            let (own, other) = self.directions.own_and_other_mut(from);
+            let opening = other.iss.is_some_and(|iss| end == iss + 1);
+            own.answered_handshake |= opening && sample >= Interval::ZERO;
+            let best = self.response_time.of_mut(from);
             if sample >= Interval::ZERO && best.is_none_or(|known| sample < known) {
                 *best = Some(sample);
             }

@@ -3,6 +3,7 @@
 use super::{Connection, SurvivedIdle};
 use crate::flow::assembler::Novelty;
 use crate::flow::{Activity, LastActivity, Packet, PacketKind, Peer, StreamReader};
+use crate::time::{Interval, Timestamp};
 use crate::wire::Segment;
 
 impl<R: StreamReader> Connection<R> {
@@ -26,7 +27,12 @@ impl<R: StreamReader> Connection<R> {
         let server_port = self.server.1;
         match self.talk.take(packet.from, segment, server_port) {
             Novelty::New(Activity::Application) => {
-                self.note_activity(packet);
+                let now = LastActivity {
+                    time: packet.time,
+                    frame: packet.frame,
+                    from: packet.from,
+                };
+                self.note_activity(now, packet.previous_packet);
                 false
             }
             Novelty::New(Activity::Housekeeping) => true,
@@ -34,9 +40,11 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    pub(super) fn note_activity(&mut self, packet: &Packet) {
+    /// The application did something; `previous` is when the packet before came.
+    #[inline]
+    pub(super) fn note_activity(&mut self, now: LastActivity, previous: Option<Timestamp>) {
         if let Some(pending) = self.pending_survival
-            && pending.resumed_by != packet.from
+            && pending.resumed_by != now.from
         {
             self.pending_survival = None;
             self.keep_survival(pending);
@@ -44,31 +52,34 @@ impl<R: StreamReader> Connection<R> {
         let since = self
             .last_activity
             .map_or(self.opened, |activity| activity.time);
-        let application = packet.time - since;
+        let application = now.time - since;
         if application >= Self::SHORTEST_SURVIVAL {
-            let survival = SurvivedIdle {
-                application,
-                wire: packet
-                    .previous_packet
-                    .map_or(application, |previous| packet.time - previous),
-                after: self.last_activity.map(|activity| activity.from),
-                resumed_by: packet.from,
-                frame: packet.frame,
-            };
-            let answers_nothing = self
-                .last_activity
-                .is_none_or(|activity| activity.from != packet.from);
-            match packet.from {
-                Peer::Server if answers_nothing => self.keep_survival(survival),
-                _ => self.pending_survival = Some(survival),
-            }
+            self.note_survival(application, now, previous);
         }
-        self.last_activity = Some(LastActivity {
-            time: packet.time,
-            frame: packet.frame,
-            from: packet.from,
-        });
+        self.last_activity = Some(now);
         self.probes_since_activity = 0;
+    }
+
+    fn note_survival(
+        &mut self,
+        application: Interval,
+        now: LastActivity,
+        previous: Option<Timestamp>,
+    ) {
+        let survival = SurvivedIdle {
+            application,
+            wire: previous.map_or(application, |previous| now.time - previous),
+            after: self.last_activity.map(|activity| activity.from),
+            resumed_by: now.from,
+            frame: now.frame,
+        };
+        let answers_nothing = self
+            .last_activity
+            .is_none_or(|activity| activity.from != now.from);
+        match now.from {
+            Peer::Server if answers_nothing => self.keep_survival(survival),
+            _ => self.pending_survival = Some(survival),
+        }
     }
 
     fn keep_survival(&mut self, survival: SurvivedIdle) {

@@ -2,9 +2,9 @@
 //!
 //! Nothing here is new: such a packet leaves whatever [`Connection::take_any`] looks after as it is, but for what is done below.
 
-use super::Connection;
+use super::{Before, Connection, remembered};
 use crate::flow::direction::Both;
-use crate::flow::{Activity, Packet, PacketKind, Peer, StreamReader};
+use crate::flow::{Activity, LastActivity, Packet, PacketKind, Peer, StreamReader};
 use crate::wire::{Segment, TcpFlags};
 
 impl<R: StreamReader> Connection<R> {
@@ -55,15 +55,28 @@ impl<R: StreamReader> Connection<R> {
             0 => PacketKind::Ack,
             _ => PacketKind::Data,
         };
-        let mut packet = self.remembered(from, flags, kind, segment);
+        let before = self.before();
+        let mut housekeeping = false;
         if kind == PacketKind::Data {
-            packet.housekeeping = self.take_next_payload(&packet, segment);
+            housekeeping = self.take_next_payload(from, segment, &before);
         }
-        self.take_next_acknowledgement(&packet);
-        self.count(&packet, segment);
+        let (own, other) = self.directions.own_and_other_mut(from);
+        if own.ack.is_none_or(|ack| segment.ack.is_after(ack)) {
+            own.ack = Some(segment.ack);
+            other.unanswered_retransmissions = 0;
+        }
+        other.unanswered_probes = 0;
+        own.count(segment);
+        own.new_bytes += u64::from(segment.payload_len);
+        self.measure_round_trip(from, segment.ack, segment.time);
         if kind == PacketKind::Data {
-            self.advance_to(packet.end(), &packet);
+            let end = segment.seq + segment.payload_len;
+            self.advance_to(end, from, segment);
         }
+        let packet = Packet {
+            housekeeping,
+            ..remembered(from, flags, kind, segment, before)
+        };
         if let Some(sittings) = &mut self.sittings {
             sittings.observe(&packet, &self.directions);
         }
@@ -72,25 +85,17 @@ impl<R: StreamReader> Connection<R> {
     }
 
     /// Hands payload on. Returns whether all of it was housekeeping.
-    fn take_next_payload(&mut self, packet: &Packet, segment: &Segment<'_>) -> bool {
+    fn take_next_payload(&mut self, from: Peer, segment: &Segment<'_>, before: &Before) -> bool {
         self.cut_payload |= (segment.payload.len() as u64) < u64::from(segment.payload_len);
-        self.first_to_speak.get_or_insert(packet.from);
-        match self.talk.go_on(packet.from, segment) {
+        self.first_to_speak.get_or_insert(from);
+        match self.talk.go_on(from, segment) {
             Activity::Application => {
-                self.note_activity(packet);
+                let (time, frame) = (segment.time, segment.frame);
+                self.note_activity(LastActivity { time, frame, from }, before.packet);
                 false
             }
             Activity::Housekeeping => true,
         }
-    }
-
-    fn take_next_acknowledgement(&mut self, packet: &Packet) {
-        let (own, other) = self.directions.own_and_other_mut(packet.from);
-        if own.ack.is_none_or(|ack| packet.ack.is_after(ack)) {
-            own.ack = Some(packet.ack);
-            other.unanswered_retransmissions = 0;
-        }
-        self.measure_round_trip(packet);
     }
 }
 
