@@ -7,7 +7,7 @@ use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
 use crate::analysis::finding::finding;
 use crate::analysis::insight::{observation, story};
 use crate::analysis::neighbours::Neighbours;
-use crate::analysis::parts::in_parts;
+use crate::analysis::parts::{JUDGED, LOOKED_AT, in_parts};
 use crate::analysis::watch::Watch;
 use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::{DialogueReader, Protocol, Turn};
@@ -121,7 +121,7 @@ impl<'a> Judges<'a> {
         quality: CaptureQuality,
     ) -> Judged<'c> {
         let capture_end = analyzer.last.unwrap_or_default();
-        let surveys = in_parts(connections.len(), |range| {
+        let surveys = in_parts(connections.len(), LOOKED_AT, |range| {
             let mut neighbours = Neighbours::new(quality);
             let mut silences = Silences::default();
             let look = |(index, held): (usize, &Held<'c>)| {
@@ -152,7 +152,7 @@ impl<'a> Judges<'a> {
             .filter(|(_, story)| story.is_none())
             .map(|(index, _)| index)
             .collect();
-        let judged = in_parts(rest.len(), |range| {
+        let judged = in_parts(rest.len(), JUDGED, |range| {
             let mut silences = Silences::default();
             let one = |&index: &usize| self.judge_one(index, connections[index], &mut silences);
             let judged: Vec<_> = rest[range].iter().map(one).collect();

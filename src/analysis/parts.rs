@@ -5,13 +5,19 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Builder;
 
-/// Connections in a part: a second thread pays from the second part on. Parts do not depend on the number of cores, so neither does
-/// what is made of them.
-const PART: usize = 2_048;
+/// Connections in a part that are looked at: a second thread pays from the second part on. Parts do not depend on the number of
+/// cores, so neither does what is made of them.
+pub const LOOKED_AT: usize = 2_048;
+/// Those that are judged, which takes a hundred times as long.
+pub const JUDGED: usize = 32;
 
-/// Does `work` on every part of `0..count`; the results are in the order of the parts.
-pub fn in_parts<T: Send>(count: usize, work: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
-    let parts = count.div_ceil(PART);
+/// Does `work` on every part of `0..count`, each so large; the results are in the order of the parts.
+pub fn in_parts<T: Send>(
+    count: usize,
+    size: usize,
+    work: impl Fn(Range<usize>) -> T + Sync,
+) -> Vec<T> {
+    let parts = count.div_ceil(size);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let helpers = cores.min(parts).saturating_sub(1);
     let next = AtomicUsize::new(0);
@@ -22,8 +28,8 @@ pub fn in_parts<T: Send>(count: usize, work: impl Fn(Range<usize>) -> T + Sync) 
             if part >= parts {
                 return done;
             }
-            let start = part * PART;
-            done.push((part, work(start..count.min(start + PART))));
+            let start = part * size;
+            done.push((part, work(start..count.min(start + size))));
         }
     };
     let mut done = std::thread::scope(|scope| {
@@ -48,7 +54,7 @@ pub fn at_once<A: Send, B>(
     other: impl FnOnce() -> B,
 ) -> (A, B) {
     std::thread::scope(|scope| {
-        let thread = (count > PART).then(|| Builder::new().spawn_scoped(scope, &one).ok());
+        let thread = (count > LOOKED_AT).then(|| Builder::new().spawn_scoped(scope, &one).ok());
         let other = other();
         let one = match thread.flatten() {
             Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
@@ -64,8 +70,8 @@ mod tests {
 
     #[test]
     fn every_item_is_worked_on_once_and_in_order() {
-        for count in [0, 1, PART, PART + 1, 7 * PART + 3] {
-            let parts = in_parts(count, |range| range.collect::<Vec<_>>());
+        for count in [0, 1, 64, 65, 7 * 64 + 3] {
+            let parts = in_parts(count, 64, |range| range.collect::<Vec<_>>());
             let all: Vec<usize> = parts.into_iter().flatten().collect();
             assert_eq!(all, (0..count).collect::<Vec<_>>());
         }
