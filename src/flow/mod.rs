@@ -19,6 +19,7 @@ mod peer;
 mod places;
 mod reassembly;
 mod refused;
+mod remnants;
 mod settled;
 mod shards;
 mod sitting;

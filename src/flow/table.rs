@@ -22,21 +22,12 @@ use crate::flow::key::{Key, Way};
 use crate::flow::numbering::{Numbering, StreamNumbers};
 use crate::flow::places::{Place, Places};
 use crate::flow::refused::Refusals;
+use crate::flow::remnants::{Remnant, Remnants};
 use crate::flow::{
     Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
     StreamReader,
 };
-use crate::wire::{Addresses, IcmpQuote, Segment, SeqNumber, TcpFlags};
-
-/// What stays of a connection that was folded or forgotten: enough to number later packets of its 4-tuple.
-#[derive(Clone, Copy, Debug)]
-struct Remnant {
-    stream: u32,
-    capture: CaptureId,
-    /// Base sequence numbers of the key's first and second end (Wireshark's rule of port re-use).
-    bases: [Option<SeqNumber>; 2],
-    refused: bool,
-}
+use crate::wire::{Addresses, IcmpQuote, Segment, TcpFlags};
 
 /// All connections. `R` reads their dialogues.
 #[derive(Debug)]
@@ -45,7 +36,7 @@ pub struct Table<R: StreamReader> {
     places: Places,
     kept: Vec<Option<Kept<R>>>,
     free: Vec<u32>,
-    remnants: Vec<Remnant>,
+    remnants: Remnants,
     numbering: Numbering,
     /// Connections whose 4-tuple was used again: no packet can reach them any more.
     replaced: Vec<Kept<R>>,
@@ -87,7 +78,7 @@ impl<R: StreamReader> Table<R> {
             limits,
             kept: Vec::new(),
             free: Vec::new(),
-            remnants: Vec::new(),
+            remnants: Remnants::default(),
             numbering,
             replaced: Vec::new(),
             closed: VecDeque::new(),
@@ -201,12 +192,7 @@ impl<R: StreamReader> Table<R> {
             // Wireshark gives a fully quoted header a stream number of its own.
             None if quote.flags.is_some() => {
                 let stream = self.numbering.next(quote.frame);
-                let remnant = Remnant {
-                    stream,
-                    capture: quote.frame.capture,
-                    bases: [None; 2],
-                    refused: false,
-                };
+                let remnant = Remnant::new((quote.frame.capture, stream), [None; 2]);
                 let place = self.keep_remnant(remnant);
                 self.places.insert(key, place);
             }
@@ -364,18 +350,16 @@ impl<R: StreamReader> Table<R> {
         segment: &Segment<'_>,
         flags: TcpFlags,
     ) -> Option<u32> {
-        let remnant = *self.remnants.get(index as usize)?;
-        let own = usize::from(way == Way::Backward);
-        let reused =
-            opens_anew(flags) && remnant.bases[own].is_some_and(|base| base != segment.seq);
-        if remnant.refused && flags.rst() {
+        let remnant = *self.remnants.get(index)?;
+        let reused = opens_anew(flags) && remnant.base(way).is_some_and(|base| base != segment.seq);
+        if remnant.is_refused() && flags.rst() {
             let server = (segment.addresses.src(), segment.src_port);
             let client = segment.addresses.dst();
             self.refusals
                 .repeated(client, server, (segment.time, segment.frame));
             return None;
         }
-        if remnant.refused && !reused {
+        if remnant.is_refused() && !reused {
             return None;
         }
         self.places.remove(&key);

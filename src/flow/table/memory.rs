@@ -1,8 +1,9 @@
 //! What is forgotten when there is too much, and what stays of it.
 
-use super::{Remnant, Table, key_of};
+use super::{Table, key_of};
 use crate::flow::key::Way;
 use crate::flow::places::Place;
+use crate::flow::remnants::Remnant;
 use crate::flow::{Both, Connection, Held, Kept, StreamReader};
 use crate::time::Timestamp;
 
@@ -117,18 +118,17 @@ impl<R: StreamReader> Table<R> {
 
     pub(super) fn leave_remnant(&mut self, connection: &Connection<R>, refused: Refused) {
         let (key, way) = key_of(connection);
-        let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
         let Both { client, server } = connection.bases();
         let bases = if way == Way::Forward {
             [client, server]
         } else {
             [server, client]
         };
-        let place = self.keep_remnant(Remnant {
-            stream,
-            capture,
-            bases,
-            refused: refused == Refused::Yes,
+        let first = connection.streams.first().copied().unwrap_or_default();
+        let remnant = Remnant::new(first, bases);
+        let place = self.keep_remnant(match refused {
+            Refused::Yes => remnant.refused(),
+            Refused::No => remnant,
         });
         self.places.remove(&key);
         self.places.insert(key, place);
@@ -138,8 +138,7 @@ impl<R: StreamReader> Table<R> {
         if self.remnants.len() >= self.limits.numbers.max(2) {
             self.forget_numbers(self.remnants.len() / 2);
         }
-        self.remnants.push(remnant);
-        Place::Remnant((self.remnants.len() - 1) as u32)
+        Place::Remnant(self.remnants.push(remnant))
     }
 
     /// Forgets the oldest remnants. A later packet of theirs opens a stream that Wireshark would count to the old one.
@@ -148,7 +147,7 @@ impl<R: StreamReader> Table<R> {
             Place::Kept(_) => Some(place),
             Place::Remnant(index) => index.checked_sub(oldest as u32).map(Place::Remnant),
         });
-        self.remnants.drain(..oldest);
+        self.remnants.forget(oldest);
         self.numbers_forgotten += oldest as u64;
     }
 }
