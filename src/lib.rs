@@ -16,6 +16,7 @@ pub mod dialogue;
 pub mod flow;
 pub mod insight;
 pub mod kernel;
+mod parts;
 pub mod report;
 #[doc(hidden)]
 pub mod testing;

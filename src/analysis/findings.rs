@@ -2,7 +2,6 @@
 
 use crate::analysis::endings::CaptureQuality;
 use crate::analysis::judges::{Judged, Judges};
-use crate::analysis::parts::at_once;
 use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
 use crate::analysis::watch::{Numbers, Watch};
@@ -10,6 +9,7 @@ use crate::analysis::{Analyzer, ConnectionRows, Selection};
 use crate::insight::{
     Grounds, KnownTimeouts, Silences, advise, align, find_hops, find_retries, infer,
 };
+use crate::parts::at_once;
 use crate::report::{CaptureSummary, Finding, IdleTimeout, Report, SCHEMA_VERSION, Summary, Tool};
 use crate::verdict::Harm;
 
@@ -73,7 +73,6 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         caveats: caveats(analyzer, &captures),
         captures,
     };
-    let known = known(analyzer);
     (report.hang_ups, report.resets) = findings
         .into_iter()
         .partition(|finding| finding.form.is_none());
@@ -83,7 +82,7 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         .chain(&mut report.hang_ups)
         .collect();
     let timers = || {
-        let timeouts = infer(silences, known);
+        let timeouts = infer(silences, known(analyzer));
         let alignment = align(silences, &timeouts);
         (timeouts, alignment)
     };
@@ -94,7 +93,7 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
     let grounds = Grounds {
         timeouts: &report.idle_timeouts,
         alignment: &report.alignment,
-        known,
+        known: known(analyzer),
         stack: &analyzer.options.stack,
         silences,
     };

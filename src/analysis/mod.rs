@@ -8,7 +8,6 @@ mod insight;
 mod judges;
 mod ladder;
 mod neighbours;
-mod parts;
 mod refusals;
 mod rows;
 mod watch;

@@ -97,7 +97,14 @@ impl<R: StreamReader> Clone for Held<'_, R> {
 
 impl<R: StreamReader> Copy for Held<'_, R> {}
 
+/// Where a connection stands among those that were opened: its first stream, and when.
+pub(super) type Opening = ((CaptureId, u32), Timestamp);
+
 impl<'a, R: StreamReader> Held<'a, R> {
+    pub(super) fn opening(&self) -> Opening {
+        (self.first(), self.opened())
+    }
+
     /// The capture that showed it first, and its `tcp.stream` there.
     pub fn first(&self) -> (CaptureId, u32) {
         match self.kept {

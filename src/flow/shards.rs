@@ -13,6 +13,7 @@ use crate::flow::numbering::StreamNumbers;
 use crate::flow::table::in_order;
 use crate::flow::workers::Workers;
 use crate::flow::{Connection, Held, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
+use crate::parts::in_parts;
 use crate::wire::{Addresses, IcmpQuote, PlainFrame, Segment};
 
 /// More would spread better on large machines; each costs a little where one thread does all.
@@ -204,7 +205,13 @@ impl<R: StreamReader + 'static> Shards<R> {
 
     /// Every connection still held, in the order in which they were opened.
     pub fn connections(&self) -> Vec<Held<'_, R>> {
-        in_order(self.tables.iter().flat_map(Table::each))
+        // Each table's by itself, then all: a sort that sees such runs only merges them.
+        let tables = in_parts(self.tables.len(), 1, |range| {
+            let each = self.tables[range].iter().flat_map(Table::each);
+            in_order(each.map(|held| (held.opening(), held)).collect())
+        });
+        let all = in_order(tables.into_iter().flatten().collect());
+        all.into_iter().map(|(_, held)| held).collect()
     }
 
     /// See [`Table::forget_resets`].

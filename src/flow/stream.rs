@@ -41,9 +41,9 @@ pub enum Activity {
 }
 
 /// Reads a connection's bytes as they become whole. One value per connection; must bound its own memory.
-pub trait StreamReader: Clone + Send + std::fmt::Debug {
+pub trait StreamReader: Clone + Send + Sync + std::fmt::Debug {
     /// What was read so far, frozen.
-    type Snapshot: Clone + Default + Send + std::fmt::Debug;
+    type Snapshot: Clone + Default + Send + Sync + std::fmt::Debug;
 
     /// What most of a report needs of it: a few plain facts.
     type Outline: Send + std::fmt::Debug;

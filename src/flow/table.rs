@@ -23,6 +23,7 @@ use crate::flow::numbering::{Numbering, StreamNumbers};
 use crate::flow::places::{Place, Places};
 use crate::flow::refused::Refusals;
 use crate::flow::remnants::{Remnant, Remnants};
+use crate::flow::settled::Opening;
 use crate::flow::{
     Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
     StreamReader,
@@ -202,7 +203,8 @@ impl<R: StreamReader> Table<R> {
 
     /// Every connection still held, in the order in which they were opened.
     pub fn connections(&self) -> Vec<Held<'_, R>> {
-        in_order(self.each())
+        let all = in_order(self.each().map(|held| (held.opening(), held)).collect());
+        all.into_iter().map(|(_, held)| held).collect()
     }
 
     /// Connections held.
@@ -405,14 +407,11 @@ impl<R: StreamReader> Table<R> {
 }
 
 /// Connections in the order in which they were opened.
-pub(super) fn in_order<'a, R: StreamReader>(
-    connections: impl Iterator<Item = Held<'a, R>>,
-) -> Vec<Held<'a, R>> {
-    let mut all: Vec<_> = connections
-        .map(|held| ((held.first(), held.opened()), held))
-        .collect();
-    all.sort_by_key(|(place, _)| *place);
-    all.into_iter().map(|(_, held)| held).collect()
+pub(super) fn in_order<R: StreamReader>(
+    mut connections: Vec<(Opening, Held<'_, R>)>,
+) -> Vec<(Opening, Held<'_, R>)> {
+    connections.sort_by_key(|(opening, _)| *opening);
+    connections
 }
 
 /// Who sends a segment of this connection. Ports tell both ends apart, but for a connection from a port to the same one.

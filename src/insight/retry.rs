@@ -9,6 +9,7 @@ use crate::capture::FrameId;
 use crate::dialogue::{Answer, Completeness, Idempotence, Turn};
 use crate::flow::Items;
 use crate::insight::ConnectionStory;
+use crate::parts::{LOOKED_AT, in_parts};
 use crate::report::{Finding, RetrySeen};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::Harm;
@@ -143,14 +144,21 @@ fn copies_of<'a>(
         return copies;
     }
     let marks = Marks::of(lost.iter().map(|lost| lost.turn.fingerprint));
-    for story in stories {
-        let likely = |turn: &Turn| marks.may_have(turn.fingerprint);
-        for turn in story.turns.iter().filter(likely) {
-            let alike = signature(story, &turn).and_then(|signature| copies.get_mut(&signature));
-            if let Some(alike) = alike {
-                alike.push(Seen::of(story, &turn));
+    let alike = in_parts(stories.len(), LOOKED_AT, |range| {
+        let mut alike = Vec::new();
+        for story in &stories[range] {
+            let likely = |turn: &Turn| marks.may_have(turn.fingerprint);
+            for turn in story.turns.iter().filter(likely) {
+                let signature = signature(story, &turn);
+                if let Some(signature) = signature.filter(|known| copies.contains_key(known)) {
+                    alike.push((signature, Seen::of(story, &turn)));
+                }
             }
         }
+        alike
+    });
+    for (signature, copy) in alike.into_iter().flatten() {
+        copies.entry(signature).or_default().push(copy);
     }
     for alike in copies.values_mut() {
         alike.sort_by_key(|copy| (copy.start, copy.story.stream));
