@@ -187,8 +187,11 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<Outcome> {
         analysed.report.heading = heading;
     }
     write(args, &mut analysed)?;
-    match analysed.outcome() {
-        Outcome::Done => Ok(args.report.outcome(&analysed.report)),
-        outcome => Ok(outcome),
-    }
+    let outcome = match analysed.outcome() {
+        Outcome::Done => args.report.outcome(&analysed.report),
+        outcome => outcome,
+    };
+    // As with the analyzer: the process ends now.
+    std::mem::forget(analysed.report);
+    Ok(outcome)
 }
