@@ -20,7 +20,7 @@ const PACKETS: usize = 1024;
 /// Bytes of packets handed over at once, but for the last packet's.
 const BYTES: usize = 256 << 10;
 /// Parcels that wait for each thread. The reading thread does some of the work when there are more.
-const WAITING: usize = 8;
+const WAITING: usize = 4;
 
 /// Something to take, without its bytes.
 enum Item {
