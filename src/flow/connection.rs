@@ -4,6 +4,7 @@ mod acknowledgement;
 mod activity;
 mod packed;
 mod phases;
+mod remembered;
 mod reset;
 mod steady;
 
@@ -12,6 +13,7 @@ pub(super) use packed::RestSheet;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use self::remembered::remembered;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::direction::{Both, Direction};
 use crate::flow::talk::Talk;
@@ -372,16 +374,6 @@ impl<R: StreamReader> Connection<R> {
         PacketKind::Data
     }
 
-    /// What had been going on before the packet at hand.
-    #[inline]
-    fn before(&self) -> Before {
-        Before {
-            packet: (!self.history.is_empty()).then_some(self.last),
-            activity: self.last_activity,
-            probes: self.probes_since_activity,
-        }
-    }
-
     fn count(&mut self, packet: &Packet, segment: &Segment<'_>) {
         let (direction, other) = self.directions.own_and_other_mut(packet.from);
         other.unanswered_probes = 0;
@@ -441,50 +433,6 @@ impl<R: StreamReader> Connection<R> {
     /// Both FINs were acknowledged and no RST was seen: memory can be given back.
     pub(super) fn is_quietly_closed(&self) -> bool {
         self.closed.is_some() && self.episodes.is_empty()
-    }
-}
-
-/// What had been going on before a packet.
-#[derive(Clone, Copy)]
-struct Before {
-    /// When the packet before it came.
-    packet: Option<Timestamp>,
-    activity: Option<LastActivity>,
-    /// Keepalive probes since that activity.
-    probes: u16,
-}
-
-/// A segment as it is remembered.
-#[inline]
-fn remembered(
-    from: Peer,
-    flags: TcpFlags,
-    kind: PacketKind,
-    segment: &Segment<'_>,
-    before: Before,
-) -> Packet {
-    Packet {
-        time: segment.time,
-        frame: segment.frame,
-        from,
-        kind,
-        flags,
-        seq: segment.seq,
-        ack: segment.ack,
-        len: segment.payload_len,
-        window: segment.window,
-        ttl: segment.ttl,
-        ip_id: segment.ip_id,
-        dont_fragment: segment.dont_fragment,
-        has_options: segment.options.any,
-        housekeeping: false,
-        traffic_class: segment.traffic_class,
-        timestamps: segment.options.timestamps,
-        src_mac: segment.src_mac,
-        interface: segment.interface,
-        previous_packet: before.packet,
-        last_activity: before.activity,
-        probes_since_activity: before.probes,
     }
 }
 

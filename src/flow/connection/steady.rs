@@ -2,7 +2,8 @@
 //!
 //! Nothing here is new: such a packet leaves whatever [`Connection::take_any`] looks after as it is, but for what is done below.
 
-use super::{Before, Connection, remembered};
+use super::Connection;
+use super::remembered::{Before, remembered};
 use crate::flow::direction::Both;
 use crate::flow::{Activity, LastActivity, Packet, PacketKind, Peer, StreamReader};
 use crate::wire::{Segment, TcpFlags};

@@ -117,6 +117,7 @@ impl Direction {
         ];
         into.numbers(&rare);
     }
+
     /// What was packed, of the one with this side.
     pub(in crate::flow) fn unpack(from: &mut Unpacker<'_>, side: Side) -> Self {
         let mut sheet = DirectionSheet::unpack(from);
