@@ -9,6 +9,7 @@ mod reset;
 mod steady;
 
 pub(super) use packed::RestSheet;
+pub(super) use steady::is_ordinary;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -21,7 +22,7 @@ use crate::flow::{
     Episode, History, LastActivity, Orientation, Packet, PacketKind, Peer, Sittings, StreamReader,
 };
 use crate::time::{Interval, Timestamp};
-use crate::wire::{IcmpReason, Segment, SeqNumber, TcpFlags};
+use crate::wire::{Addresses, IcmpReason, Segment, SeqNumber, TcpFlags};
 
 /// A silence after which the application went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,6 +222,20 @@ impl<R: StreamReader> Connection<R> {
     /// The number in the capture that showed it first.
     pub fn first_stream(&self) -> u32 {
         self.streams.first().map_or(0, |(_, stream)| *stream)
+    }
+
+    /// Who of its ends sends a packet with these addresses and ports, source first; `None` if it belongs to another connection.
+    #[inline]
+    pub(super) fn sender(&self, addresses: &Addresses, ports: (u16, u16)) -> Option<Peer> {
+        let src = (addresses.src(), ports.0);
+        let dst = (addresses.dst(), ports.1);
+        if src == self.client && dst == self.server {
+            Some(Peer::Client)
+        } else if src == self.server && dst == self.client {
+            Some(Peer::Server)
+        } else {
+            None
+        }
     }
 
     /// A SYN without ACK with this number opens a new stream: Wireshark's rule (`wireshark-semantics`: the base of the

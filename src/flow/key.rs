@@ -115,6 +115,15 @@ impl Key {
 }
 
 impl Key {
+    /// A number that differs for most keys; whoever wants to can find keys that share theirs.
+    #[inline]
+    pub fn spread(&self) -> u64 {
+        match self {
+            Self::V4(key) => key.spread(),
+            Self::V6(key) => key.spread(),
+        }
+    }
+
     /// Which of so many tables holds it: the same on every run and machine.
     #[inline]
     pub fn shard(&self, of: usize) -> usize {

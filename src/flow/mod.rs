@@ -15,6 +15,7 @@ mod numbering;
 mod outline;
 mod packet;
 mod packing;
+mod parcels;
 mod peer;
 mod places;
 mod reassembly;

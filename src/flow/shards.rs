@@ -18,7 +18,7 @@ use crate::wire::{Addresses, IcmpQuote, PlainFrame, Segment};
 
 /// More would spread better on large machines; each costs a little where one thread does all.
 const SHARDS: usize = 4;
-/// Segments below which threads cost more than they bring.
+/// Segments below which parcels and threads cost more than they bring.
 const WORTH_THREADS: u64 = 10_000;
 
 /// Tables that hold all connections together.
@@ -75,12 +75,13 @@ impl<R: StreamReader + 'static> Shards<R> {
     /// Takes a segment. Returns the connection that it belongs to where that is known at once: with [`running`](Self::running).
     /// Once settled, nothing is taken any more.
     pub fn take(&mut self, segment: &Segment<'_>) -> Option<&Connection<R>> {
-        let table = self.table_of(&segment.addresses, (segment.src_port, segment.dst_port))?;
+        let (table, key) =
+            self.table_of(&segment.addresses, (segment.src_port, segment.dst_port))?;
         self.count();
         let is_running = self.stage == Stage::Running;
         match &mut self.workers {
             Some(workers) => {
-                workers.take(table, segment);
+                workers.take(table, &key, segment);
                 None
             }
             None => {
@@ -93,12 +94,12 @@ impl<R: StreamReader + 'static> Shards<R> {
     /// As [`take`](Self::take), the segment of a plain frame.
     #[inline]
     pub fn take_plain(&mut self, plain: &PlainFrame<'_>) -> Option<&Connection<R>> {
-        let table = self.table_of(&plain.addresses(), plain.ports())?;
+        let (table, key) = self.table_of(&plain.addresses(), plain.ports())?;
         self.count();
         let is_running = self.stage == Stage::Running;
         match &mut self.workers {
             Some(workers) => {
-                workers.take_plain(table, plain);
+                workers.take_plain(table, &key, plain);
                 None
             }
             None => {
@@ -112,11 +113,12 @@ impl<R: StreamReader + 'static> Shards<R> {
 
     /// Remembers an ICMP error for the connection that it quotes.
     pub fn take_quote(&mut self, quote: &IcmpQuote) {
-        let Some(table) = self.table_of(&quote.addresses, (quote.src_port, quote.dst_port)) else {
+        let ports = (quote.src_port, quote.dst_port);
+        let Some((table, key)) = self.table_of(&quote.addresses, ports) else {
             return;
         };
         match &mut self.workers {
-            Some(workers) => workers.take_quote(table, quote),
+            Some(workers) => workers.take_quote(table, &key, quote),
             None => {
                 if let Some(table) = self.tables.get_mut(table) {
                     table.take_quote(quote);
@@ -125,12 +127,17 @@ impl<R: StreamReader + 'static> Shards<R> {
         }
     }
 
-    /// Which table a packet goes to; none once settled.
+    /// Which table a packet goes to, and by which key; none once settled.
     #[inline]
-    fn table_of(&self, addresses: &Addresses, (src_port, dst_port): (u16, u16)) -> Option<usize> {
+    fn table_of(
+        &self,
+        addresses: &Addresses,
+        (src_port, dst_port): (u16, u16),
+    ) -> Option<(usize, Key)> {
+        let (key, _) = Key::new(addresses, src_port, dst_port);
         match self.stage {
-            Stage::Running => Some(0),
-            Stage::Taking => Some(Key::new(addresses, src_port, dst_port).0.shard(SHARDS)),
+            Stage::Running => Some((0, key)),
+            Stage::Taking => Some((key.shard(SHARDS), key)),
             Stage::Settled => None,
         }
     }
@@ -147,12 +154,7 @@ impl<R: StreamReader + 'static> Shards<R> {
     #[cold]
     fn start_workers(&mut self) {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        if threads > 1 {
-            match Workers::start(std::mem::take(&mut self.tables), threads) {
-                Ok(workers) => self.workers = Some(workers),
-                Err(tables) => self.tables = tables,
-            }
-        }
+        self.workers = Some(Workers::start(std::mem::take(&mut self.tables), threads));
     }
 
     /// All was taken: streams get their numbers, and refusals that are too many in all tables together are folded.
@@ -360,8 +362,7 @@ mod tests {
         for threads in [1, 2, 3, 9] {
             let mut many = Shards::new(limits());
             many.taken = WORTH_THREADS;
-            many.workers = Workers::start(std::mem::take(&mut many.tables), threads).ok();
-            assert!(many.workers.is_some());
+            many.workers = Some(Workers::start(std::mem::take(&mut many.tables), threads));
             trace.segments(|segment| {
                 many.take(segment);
             });

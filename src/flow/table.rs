@@ -17,7 +17,7 @@ use self::keeping::Packing;
 use self::refusals::is_plain_refusal;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::archive::Archive;
-use crate::flow::connection::Taken;
+use crate::flow::connection::{Taken, is_ordinary};
 use crate::flow::key::{Key, Way};
 use crate::flow::numbering::{Numbering, StreamNumbers};
 use crate::flow::places::{Place, Places};
@@ -28,7 +28,7 @@ use crate::flow::{
     Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
     StreamReader,
 };
-use crate::wire::{Addresses, IcmpQuote, Segment, TcpFlags};
+use crate::wire::{Addresses, IcmpQuote, PlainFrame, Segment, TcpFlags};
 
 /// All connections. `R` reads their dialogues.
 #[derive(Debug)]
@@ -117,6 +117,29 @@ impl<R: StreamReader> Table<R> {
             }
         }
         self.receive_any(key, way, place, segment)
+    }
+
+    /// Takes a packet if it is the next one of this connection, whatever was taken since the one before it: neither does it concern any
+    /// other connection, nor do others concern it.
+    #[inline]
+    pub(super) fn follow(&mut self, connection: u32, plain: &PlainFrame<'_>) -> Followed {
+        let kept = self.kept.get_mut(connection as usize);
+        let Some(Some(Kept::Whole(connection))) = kept else {
+            return Followed::No;
+        };
+        let Some(from) = connection.sender(&plain.addresses(), plain.ports()) else {
+            return Followed::IsAnothers;
+        };
+        let flags = plain.flags();
+        if !is_ordinary(flags) {
+            return Followed::No;
+        }
+        let mut segment = Segment::default();
+        plain.write(&mut segment);
+        match connection.take_if_next(from, flags, &segment) {
+            Some(()) => Followed::Taken,
+            None => Followed::No,
+        }
     }
 
     /// Takes a segment, whatever it is. Apart, so that the next packets pay nothing for it.
@@ -404,6 +427,17 @@ impl<R: StreamReader> Table<R> {
         self.kept.push(connection);
         (self.kept.len() - 1) as u32
     }
+}
+
+/// Whether a packet was the [next one](Table::follow) of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Followed {
+    /// It was, and was taken.
+    Taken,
+    /// It belongs to another connection.
+    IsAnothers,
+    /// It was not.
+    No,
 }
 
 /// Connections in the order in which they were opened.

@@ -1,6 +1,6 @@
 //! Tables that several threads fill: each packet goes to its table, in order.
 //!
-//! Packets come in parcels, so that threads meet seldom. A table's parcels wait in a queue of their own, and whoever is free takes
+//! Packets come in [parcels](super::parcels), so that threads meet seldom. A table's parcels wait in a queue of their own, and whoever is free takes
 //! the longest queue that nobody works on. The thread that reads the capture takes its turn when too many wait: no core is idle while
 //! there is something to do, and no more threads run than there are cores.
 
@@ -9,128 +9,13 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-use crate::capture::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
 use crate::flow::key::Key;
+use crate::flow::parcels::Parcel;
 use crate::flow::{StreamReader, Table};
-use crate::time::Timestamp;
 use crate::wire::{IcmpQuote, PlainFrame, Segment};
 
-/// Packets handed over at once: few enough to stay in a core's cache.
-const PACKETS: usize = 1024;
-/// Bytes of packets handed over at once, but for the last packet's.
-const BYTES: usize = 256 << 10;
 /// Parcels that wait for each thread. The reading thread does some of the work when there are more.
 const WAITING: usize = 4;
-
-/// Something to take, without its bytes.
-enum Item {
-    /// A plain frame: who takes it reads its segment.
-    Frame {
-        time: Timestamp,
-        number: FrameNumber,
-        original_len: u32,
-        interface: u32,
-        /// Of the parcel's bytes, the next are its own.
-        len: u32,
-        capture: CaptureId,
-        link: LinkType,
-    },
-    /// The next of the rare ones.
-    Rare,
-}
-
-/// What is no plain frame.
-enum Rare {
-    /// A segment, its payload are the next of the parcel's bytes.
-    Segment(Segment<'static>, usize),
-    /// A quote.
-    Quote(IcmpQuote),
-}
-
-/// What is handed over at once. It comes back empty, to be filled again.
-#[derive(Default)]
-struct Parcel {
-    items: Vec<Item>,
-    rare: Vec<Rare>,
-    bytes: Vec<u8>,
-}
-
-impl Parcel {
-    fn is_full(&self) -> bool {
-        self.items.len() >= PACKETS || self.bytes.len() >= BYTES
-    }
-
-    fn deliver<R: StreamReader>(&mut self, table: &mut Table<R>) {
-        let mut rare = self.rare.iter();
-        let mut bytes = Bytes {
-            all: &self.bytes,
-            passed: 0,
-        };
-        for item in &self.items {
-            match *item {
-                Item::Frame {
-                    time,
-                    number,
-                    original_len,
-                    interface,
-                    len,
-                    capture,
-                    link,
-                } => {
-                    let frame = Frame {
-                        id: FrameId { capture, number },
-                        time,
-                        link,
-                        interface,
-                        data: bytes.next(len as usize),
-                        original_len,
-                    };
-                    if let Some(plain) = PlainFrame::of(&frame) {
-                        let mut segment = Segment::default();
-                        plain.write(&mut segment);
-                        receive(table, &segment);
-                    }
-                }
-                Item::Rare => match rare.next() {
-                    Some(Rare::Segment(segment, len)) => {
-                        let segment = Segment {
-                            payload: bytes.next(*len),
-                            ..*segment
-                        };
-                        receive(table, &segment);
-                    }
-                    Some(Rare::Quote(quote)) => table.take_quote(quote),
-                    None => {}
-                },
-            }
-        }
-        self.items.clear();
-        self.rare.clear();
-        self.bytes.clear();
-    }
-}
-
-#[inline]
-fn receive<R: StreamReader>(table: &mut Table<R>, segment: &Segment<'_>) {
-    let ends = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
-    table.receive(ends, segment);
-}
-
-/// A parcel's bytes, one packet after the other.
-struct Bytes<'a> {
-    all: &'a [u8],
-    passed: usize,
-}
-
-impl<'a> Bytes<'a> {
-    #[inline]
-    fn next(&mut self, count: usize) -> &'a [u8] {
-        let end = self.passed.saturating_add(count);
-        let bytes = self.all.get(self.passed..end).unwrap_or_default();
-        self.passed = end;
-        bytes
-    }
-}
 
 /// What waits, and who works on what.
 #[derive(Debug, Default)]
@@ -271,9 +156,8 @@ pub(super) struct Workers<R: StreamReader> {
 }
 
 impl<R: StreamReader + 'static> Workers<R> {
-    /// Fills the tables on at most `threads` threads, of which the calling one is one; at least one more is needed. Gives the
-    /// tables back where the system gives none.
-    pub fn start(tables: Vec<Table<R>>, threads: usize) -> Result<Self, Vec<Table<R>>> {
+    /// Fills the tables on at most `threads` threads, of which the calling one is one: where the system gives no more, it does all.
+    pub fn start(tables: Vec<Table<R>>, threads: usize) -> Self {
         let count = tables.len();
         let shared = Arc::new(Shared {
             tables: tables.into_iter().map(Mutex::new).collect(),
@@ -285,57 +169,41 @@ impl<R: StreamReader + 'static> Workers<R> {
             }),
             changed: Condvar::new(),
         });
-        let threads: Vec<_> = (1..threads.clamp(2, count.max(2)))
+        let threads = (1..threads.min(count))
             .map_while(|me| {
                 let shared = Arc::clone(&shared);
                 Builder::new().spawn(move || shared.work_on(me)).ok()
             })
             .collect();
-        if threads.is_empty() {
-            return Err(tables_of(shared));
-        }
-        Ok(Self {
+        Self {
             shared,
             threads,
             filling: (0..count).map(|_| Parcel::default()).collect(),
-        })
+        }
     }
 
     /// Hands a plain frame to a table.
     #[inline]
-    pub fn take_plain(&mut self, table: usize, plain: &PlainFrame<'_>) {
-        let frame = plain.frame();
-        let item = Item::Frame {
-            time: frame.time,
-            number: frame.id.number,
-            original_len: frame.original_len,
-            interface: frame.interface,
-            len: frame.data.len() as u32,
-            capture: frame.id.capture,
-            link: frame.link,
-        };
-        self.fill(table, item, frame.data);
+    pub fn take_plain(&mut self, table: usize, key: &Key, plain: &PlainFrame<'_>) {
+        self.filling[table].put_plain(key.spread(), plain);
+        self.hand_over_if_full(table);
     }
 
     /// Hands a segment to a table.
-    pub fn take(&mut self, table: usize, segment: &Segment<'_>) {
-        let rare = Rare::Segment(segment.without_bytes(), segment.payload.len());
-        self.filling[table].rare.push(rare);
-        self.fill(table, Item::Rare, segment.payload);
+    pub fn take(&mut self, table: usize, key: &Key, segment: &Segment<'_>) {
+        self.filling[table].put_segment(key.spread(), segment);
+        self.hand_over_if_full(table);
     }
 
     /// The same for a quote.
-    pub fn take_quote(&mut self, table: usize, quote: &IcmpQuote) {
-        self.filling[table].rare.push(Rare::Quote(*quote));
-        self.fill(table, Item::Rare, &[]);
+    pub fn take_quote(&mut self, table: usize, key: &Key, quote: &IcmpQuote) {
+        self.filling[table].put_quote(key.spread(), quote);
+        self.hand_over_if_full(table);
     }
 
     #[inline]
-    fn fill(&mut self, table: usize, item: Item, bytes: &[u8]) {
-        let parcel = &mut self.filling[table];
-        parcel.items.push(item);
-        parcel.bytes.extend_from_slice(bytes);
-        if parcel.is_full() {
+    fn hand_over_if_full(&mut self, table: usize) {
+        if self.filling[table].is_full() {
             self.hand_over(table);
         }
     }
@@ -389,12 +257,6 @@ fn tables_of<R: StreamReader>(shared: Arc<Shared<R>>) -> Vec<Table<R>> {
         .collect()
 }
 
-impl std::fmt::Debug for Parcel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "parcel of {}", self.items.len())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
@@ -440,6 +302,10 @@ mod tests {
         fn fin(&mut self, _: Peer, _: Mark) {}
     }
 
+    fn key_of(segment: &Segment<'_>) -> Key {
+        Key::new(&segment.addresses, segment.src_port, segment.dst_port).0
+    }
+
     fn tables(count: usize) -> Vec<Table<Fragile>> {
         (0..count).map(|_| Table::part(Limits::default())).collect()
     }
@@ -448,13 +314,13 @@ mod tests {
     fn every_table_gets_its_own_and_they_come_back_in_order() {
         let trace = Ladder::to(80).handshake(0).trace();
         for threads in [2, 3, 9] {
-            let mut workers = Workers::start(tables(4), threads).unwrap();
+            let mut workers = Workers::start(tables(4), threads);
             for table in 0..4_u32 {
                 for _ in 0..=table {
                     trace.segments(|segment| {
                         let mut segment = *segment;
                         segment.src_port += 1_000 * table as u16;
-                        workers.take(table as usize, &segment);
+                        workers.take(table as usize, &key_of(&segment), &segment);
                     });
                 }
             }
@@ -484,9 +350,9 @@ mod tests {
             .client(9, "P.")
             .payload("x")
             .trace();
-        let mut workers = Workers::start(tables(1), 2).unwrap();
+        let mut workers = Workers::start(tables(1), 2);
         loop {
-            trace.segments(|segment| workers.take(0, segment));
+            trace.segments(|segment| workers.take(0, &key_of(segment), segment));
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::tcp::{self, Fixed};
 use super::view::View;
-use super::{Addresses, MacAddress, Segment, Ttl};
+use super::{Addresses, MacAddress, Segment, TcpFlags, Ttl};
 use crate::capture::Frame;
 
 /// Length of a TCP or IPv4 header without options.
@@ -97,6 +97,12 @@ impl<'a> PlainFrame<'a> {
     pub fn ports(&self) -> (u16, u16) {
         let fixed = Fixed::read(self.fixed);
         (fixed.src_port, fixed.dst_port)
+    }
+
+    /// `tcp.flags`
+    #[inline(always)]
+    pub fn flags(&self) -> TcpFlags {
+        Fixed::read(self.fixed).flags
     }
 
     /// Its segment.

@@ -8,6 +8,16 @@ use crate::flow::direction::Both;
 use crate::flow::{Activity, LastActivity, Packet, PacketKind, Peer, StreamReader};
 use crate::wire::{Segment, TcpFlags};
 
+/// ACK, and no flag that begins or ends anything.
+#[inline]
+pub(in crate::flow) const fn is_ordinary(flags: TcpFlags) -> bool {
+    const DECISIVE: TcpFlags = TcpFlags::SYN
+        .union(TcpFlags::FIN)
+        .union(TcpFlags::RST)
+        .union(TcpFlags::ACK);
+    flags.0 & DECISIVE.0 == TcpFlags::ACK.0
+}
+
 impl<R: StreamReader> Connection<R> {
     /// The conversation is under way, nothing is missing or held back in it and nobody has ended it: until something else than
     /// [the next packet](Self::take_if_next) comes, it stays so.
@@ -35,13 +45,9 @@ impl<R: StreamReader> Connection<R> {
         flags: TcpFlags,
         segment: &Segment<'_>,
     ) -> Option<()> {
-        const DECISIVE: TcpFlags = TcpFlags::SYN
-            .union(TcpFlags::FIN)
-            .union(TcpFlags::RST)
-            .union(TcpFlags::ACK);
         let (own, other) = self.directions.own_and_other(from);
         let is_next = self.under_way == Some(segment.frame.capture)
-            && flags.0 & DECISIVE.0 == TcpFlags::ACK.0
+            && is_ordinary(flags)
             && own.snd_nxt == Some(segment.seq)
             && other
                 .snd_nxt
