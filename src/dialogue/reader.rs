@@ -29,7 +29,7 @@ const GUESS_BYTES: usize = 64;
 /// Reads the dialogue of one connection, whatever its protocol.
 ///
 /// Cheap to make, a few hundred bytes while nothing is waited for; at most [`Dialogue::KEPT`] exchanges, one message head per
-/// direction (16 KiB) and the header section of the request before (512 bytes) are held.
+/// direction (16 KiB) and the heads of the exchange before (512 bytes each) are held.
 #[derive(Clone, Debug)]
 pub struct DialogueReader {
     server_port: u16,
@@ -190,6 +190,14 @@ impl DialogueReader {
         };
     }
 
+    #[inline(never)]
+    fn read_any(&mut self, data: &StreamBytes<'_>) -> Activity {
+        match data.bytes.is_empty() && data.cut == 0 {
+            true => Activity::Housekeeping,
+            false => self.read(data),
+        }
+    }
+
     fn read(&mut self, data: &StreamBytes<'_>) -> Activity {
         let step = self.step(data);
         match step.handover {
@@ -331,11 +339,14 @@ impl StreamReader for DialogueReader {
         Ledger::unpack_outline(from, protocol)
     }
 
+    #[inline]
     fn data(&mut self, data: StreamBytes<'_>) -> Activity {
-        if data.bytes.is_empty() && data.cut == 0 {
-            return Activity::Housekeeping;
+        if let State::Http1(reader) = &mut self.state
+            && let Some(()) = reader.said_again(&data, &mut self.ledger)
+        {
+            return Activity::Application;
         }
-        self.read(&data)
+        self.read_any(&data)
     }
 
     fn gap(&mut self, from: Peer, at: Mark, missing: u64) {

@@ -7,9 +7,12 @@ use std::ops::Deref;
 use super::fingerprint::Fingerprint;
 
 /// Text that is mostly short: 30 bytes of it lie in place. Of most requests nobody ever reads it, so that its bytes are checked to be
-/// text where somebody does.
+/// text where somebody does; but its hash is asked for of nearly every one.
 #[derive(Clone)]
-pub struct RequestSummary(Text);
+pub struct RequestSummary {
+    text: Text,
+    hash: NonZeroU64,
+}
 
 #[derive(Clone)]
 enum Text {
@@ -19,7 +22,8 @@ enum Text {
     Long(Box<str>),
 }
 
-const SHORT: usize = 30;
+/// How many bytes lie in place.
+pub(super) const SHORT: usize = 30;
 
 impl RequestSummary {
     /// Of ASCII.
@@ -27,20 +31,36 @@ impl RequestSummary {
     pub(super) fn ascii(text: &[u8]) -> Self {
         debug_assert!(text.is_ascii());
         match short(text) {
-            Some(short) => Self(short),
+            Some(short) => Self::of(short, &Fingerprint::of(text)),
             None => Self::long(&String::from_utf8_lossy(text)),
+        }
+    }
+
+    /// Of ASCII that was hashed: of `text`, the first `len` bytes, at most [`SHORT`] of them; none follow but zeros.
+    #[inline(always)]
+    pub(super) fn hashed(text: &[u8; 32], len: u8, hash: &Fingerprint) -> Self {
+        debug_assert!(text.is_ascii() && usize::from(len) <= SHORT);
+        let bytes = *text.first_chunk().unwrap_or(&[0; SHORT]);
+        Self::of(Text::Short { len, bytes }, hash)
+    }
+
+    #[inline(always)]
+    fn of(text: Text, hash: &Fingerprint) -> Self {
+        Self {
+            text,
+            hash: NonZeroU64::new(hash.value()).unwrap_or(NonZeroU64::MIN),
         }
     }
 
     #[inline(never)]
     fn long(text: &str) -> Self {
-        Self(Text::Long(text.into()))
+        Self::of(Text::Long(text.into()), &Fingerprint::of(text.as_bytes()))
     }
 
     /// Its bytes: UTF-8.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        match &self.0 {
+        match &self.text {
             Text::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
             Text::Long(text) => text.as_bytes(),
         }
@@ -48,14 +68,13 @@ impl RequestSummary {
 
     /// A hash that the same text always has, and other text hardly ever.
     #[inline]
-    pub(super) fn hash(&self) -> NonZeroU64 {
-        let hash = Fingerprint::of(self.as_bytes()).value();
-        NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN)
+    pub(super) const fn hash(&self) -> NonZeroU64 {
+        self.hash
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        match &self.0 {
+        match &self.text {
             Text::Long(text) => text,
             Text::Short { .. } => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
         }
@@ -75,7 +94,7 @@ fn short(text: &[u8]) -> Option<Text> {
 impl From<&str> for RequestSummary {
     fn from(text: &str) -> Self {
         match short(text.as_bytes()) {
-            Some(short) => Self(short),
+            Some(short) => Self::of(short, &Fingerprint::of(text.as_bytes())),
             None => Self::long(text),
         }
     }
@@ -110,8 +129,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_takes_no_more_than_half_a_cache_line() {
-        assert_eq!(size_of::<Option<RequestSummary>>(), 32);
+    fn it_takes_no_more_than_its_text_and_a_hash() {
+        assert_eq!(size_of::<Option<RequestSummary>>(), 32 + 8);
     }
 
     proptest! {

@@ -110,6 +110,8 @@ fn keep(into: &mut Option<String>, value: Option<&[u8]>) {
 pub(super) struct Section<'a> {
     pub(super) fields: Fields<'a>,
     pub(super) framing: Framing,
+    /// How many fields speak of framing.
+    framings: u8,
     /// What a request says of its content.
     content: Option<Content<'a>>,
     role: Role,
@@ -135,6 +137,7 @@ impl<'a> Section<'a> {
                 ..Fields::default()
             },
             framing: Framing::Absent,
+            framings: 0,
             content: None,
             role,
         }
@@ -159,6 +162,7 @@ impl<'a> Section<'a> {
     /// Reads a `Content-Length` of nothing but digits, which are that number.
     #[inline(always)]
     pub(super) fn add_content_length(&mut self, digits: &'a [u8], number: u64) {
+        self.framings = self.framings.saturating_add(1);
         self.framing = match self.framing {
             Framing::Absent => Framing::Length(number),
             other => with_length(other, Some(number)),
@@ -172,13 +176,17 @@ impl<'a> Section<'a> {
     fn add_known(&mut self, name: Name, value: &'a [u8]) {
         match (name, self.role) {
             (Name::ContentLength, role) => {
+                self.framings = self.framings.saturating_add(1);
                 self.framing = with_length(self.framing, length(value));
                 if role == Role::Request {
                     self.add_content(name, value);
                 }
             }
             (Name::ContentType, Role::Request) => self.add_content(name, value),
-            (Name::TransferEncoding, _) => self.framing = with_coding(value),
+            (Name::TransferEncoding, _) => {
+                self.framings = self.framings.saturating_add(1);
+                self.framing = with_coding(value);
+            }
             _ => self.fields.add(name, self.role, value),
         }
     }
@@ -193,6 +201,14 @@ impl<'a> Section<'a> {
         Wishes {
             upgrade: self.fields.upgrade,
             expects_continue: self.fields.expects_continue,
+        }
+    }
+
+    /// The length of the content, where one field says it and no other one speaks of framing.
+    pub(super) const fn only_length(&self) -> Option<u64> {
+        match (self.framing, self.framings) {
+            (Framing::Length(length), 1) => Some(length),
+            _ => None,
         }
     }
 

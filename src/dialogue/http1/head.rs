@@ -45,6 +45,12 @@ impl ResponseHead<'_> {
     pub(super) const fn is_interim(&self) -> bool {
         matches!(self.status, 100..200) && self.status != 101
     }
+
+    /// It answers any request, but for HEAD and CONNECT, and content follows, of which it says how long it is and nothing more.
+    pub(super) const fn is_formula(&self) -> bool {
+        matches!(self.status, 200..=203 | 205..=303 | 305..=407 | 409..)
+            && self.section.only_length().is_some()
+    }
 }
 
 impl RequestHead<'_> {
@@ -92,7 +98,7 @@ pub(super) fn request(bytes: &[u8]) -> Result<(RequestHead<'_>, usize), NotHttp>
 pub(super) fn response(bytes: &[u8]) -> Result<(ResponseHead<'_>, usize), NotHttp> {
     let mut head = ResponseHead::new();
     match plain::response(bytes, &mut head) {
-        Some(len) => Ok((head, len)),
+        Some(place) => Ok((head, place.len)),
         None => any_response(bytes),
     }
 }

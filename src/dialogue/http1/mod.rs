@@ -1,5 +1,6 @@
 //! HTTP/1.0 and 1.1 in clear text (RFC 9112).
 
+mod again;
 mod chunked;
 mod fields;
 mod head;
@@ -22,7 +23,7 @@ mod whole;
 pub(super) use self::fields::printable;
 
 use self::pending::Queue;
-use self::repeated::Repeated;
+use self::repeated::{Formula, Repeated};
 use self::side::{Phase, Side};
 use self::whole::Read;
 use super::fingerprint::Fingerprint;
@@ -45,6 +46,8 @@ pub(super) struct Http1 {
     pending: Queue,
     /// Header section of the request before this one.
     repeated: Repeated,
+    /// Head of the response before this one.
+    formula: Formula,
 }
 
 /// Which of the two messages of an exchange.
@@ -196,9 +199,12 @@ impl Http1 {
     /// Forgets everything, and keeps a little memory for what is to come.
     pub(super) fn begin_anew(&mut self) {
         let mut repeated = std::mem::take(&mut self.repeated);
+        let mut formula = std::mem::take(&mut self.formula);
         repeated.forget();
+        formula.forget();
         *self = Self {
             repeated,
+            formula,
             ..Self::default()
         };
     }

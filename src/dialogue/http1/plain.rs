@@ -5,6 +5,7 @@ use super::fields::Section;
 use super::head::{HEADERS, RequestHead, ResponseHead};
 use super::line::{PATH_LEN, RequestLine, Verb};
 use crate::dialogue::guess::METHOD_LEN;
+use crate::dialogue::summary::SHORT;
 
 /// Reads the request head that `bytes` begin with into a new one, and gives its length. Where there is one,
 /// [`guess`](crate::dialogue::guess) takes it for HTTP, too: it asks for a path.
@@ -44,6 +45,41 @@ pub(super) fn request_line(bytes: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
     Some((line, target.get(len..)?))
 }
 
+/// From 32 - n on: n bytes that are kept of a text, and what becomes of the others.
+const KEPT: [u8; 64] = {
+    let mut kept = [0; 64];
+    let mut index = 0;
+    while index < 32 {
+        kept[index] = 0xff;
+        index += 1;
+    }
+    kept
+};
+
+/// Reads a request line of `len` bytes, its target included: GET and a short path, so that it can be looked at as a whole. More bytes
+/// follow.
+#[inline(always)]
+pub(super) fn short_line(bytes: &[u8], len: usize) -> Option<RequestLine<'static>> {
+    const VERB: &[u8; 4] = b"GET ";
+    if len > SHORT {
+        return None;
+    }
+    let mut text = *bytes.first_chunk::<32>()?;
+    let kept = KEPT.get(32 - len..)?.first_chunk::<32>()?;
+    for (byte, kept) in text.iter_mut().zip(kept) {
+        *byte &= kept;
+    }
+    let of_path = text.iter().fold(0, |n, byte| n + is_path_byte(*byte));
+    // All but one: the space.
+    let is_plain = text.starts_with(VERB)
+        && matches!(text[VERB.len()], b'/' | b'*')
+        && usize::from(of_path) == len - 1;
+    is_plain.then_some(RequestLine::Short {
+        text,
+        len: len as u8,
+    })
+}
+
 /// The method at the beginning, how many letters it has, and what follows the space behind it.
 #[inline(never)]
 fn method(bytes: &[u8]) -> Option<(Verb, usize, &[u8])> {
@@ -58,12 +94,22 @@ fn method(bytes: &[u8]) -> Option<(Verb, usize, &[u8])> {
 pub(super) fn request_section<'a>(behind: &'a [u8], section: &mut Section<'a>) -> Option<&'a [u8]> {
     let (minor_version, lines) = version(behind.strip_prefix(b" ")?)?;
     section.fields.minor_version = minor_version;
-    fields(lines.strip_prefix(b"\r\n")?, section)
+    let (rest, _) = fields(lines.strip_prefix(b"\r\n")?, section)?;
+    Some(rest)
 }
 
-/// Reads the response head that `bytes` begin with into a new one, and gives its length.
+/// Where a response's head stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// How many bytes it takes.
+    pub(super) len: usize,
+    /// Where the last `Content-Length` of nothing but digits has those.
+    pub(super) number: Option<usize>,
+}
+
+/// Reads the response head that `bytes` begin with into a new one.
 #[inline(always)]
-pub(super) fn response<'a>(bytes: &'a [u8], head: &mut ResponseHead<'a>) -> Option<usize> {
+pub(super) fn response<'a>(bytes: &'a [u8], head: &mut ResponseHead<'a>) -> Option<Place> {
     // Most begin so.
     let lines = match bytes.strip_prefix(b"HTTP/1.1 200 OK\r\n") {
         Some(lines) => {
@@ -72,8 +118,11 @@ pub(super) fn response<'a>(bytes: &'a [u8], head: &mut ResponseHead<'a>) -> Opti
         }
         None => status_line(bytes, head)?,
     };
-    let rest = fields(lines, &mut head.section)?;
-    bytes.len().checked_sub(rest.len())
+    let (rest, number) = fields(lines, &mut head.section)?;
+    Some(Place {
+        len: bytes.len().checked_sub(rest.len())?,
+        number: number.and_then(|behind| bytes.len().checked_sub(behind)),
+    })
 }
 
 /// Reads the status line into a new head, and gives what follows.
@@ -104,15 +153,18 @@ fn version(bytes: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// Reads the header section to its empty line and gives what follows.
+/// Reads the header section to its empty line and gives what follows; and how many bytes there are from the digits of the last plain
+/// `Content-Length` on.
 #[inline(always)]
-fn fields<'a>(mut lines: &'a [u8], section: &mut Section<'a>) -> Option<&'a [u8]> {
+fn fields<'a>(mut lines: &'a [u8], section: &mut Section<'a>) -> Option<(&'a [u8], Option<usize>)> {
+    let mut number_at = None;
     for _ in 0..HEADERS + 1 {
         if let Some(rest) = lines.strip_prefix(b"\r\n") {
-            return Some(rest);
+            return Some((rest, number_at));
         }
         if let Some((digits, number, rest)) = content_length(lines) {
             section.add_content_length(digits, number);
+            number_at = Some(digits.len() + b"\r\n".len() + rest.len());
             lines = rest;
             continue;
         }
@@ -128,18 +180,25 @@ fn fields<'a>(mut lines: &'a [u8], section: &mut Section<'a>) -> Option<&'a [u8]
 #[inline(always)]
 fn content_length(line: &[u8]) -> Option<(&[u8], u64, &[u8])> {
     let after = line.strip_prefix(b"Content-Length: ")?;
+    let (number, len) = number(after);
+    let (digits, rest) = after.split_at_checked(len)?;
+    let rest = rest.strip_prefix(b"\r\n").filter(|_| len > 0)?;
+    Some((digits, number, rest))
+}
+
+/// The number at the beginning, and how many digits it has.
+#[inline(always)]
+pub(super) fn number(bytes: &[u8]) -> (u64, usize) {
     let mut number = 0;
     let mut len = 0;
     // Eighteen digits never overflow.
-    while let Some(digit @ 0..10) = after.get(len).map(|byte| byte.wrapping_sub(b'0'))
+    while let Some(digit @ 0..10) = bytes.get(len).map(|byte| byte.wrapping_sub(b'0'))
         && len < 18
     {
         number = number * 10 + u64::from(digit);
         len += 1;
     }
-    let (digits, rest) = after.split_at_checked(len)?;
-    let rest = rest.strip_prefix(b"\r\n").filter(|_| len > 0)?;
-    Some((digits, number, rest))
+    (number, len)
 }
 
 fn trim(mut value: &[u8]) -> &[u8] {
@@ -233,6 +292,14 @@ fn is_path(byte: u8) -> bool {
     is_target(byte) && !matches!(byte, b'?' | b'#' | b':')
 }
 
+/// 1 for such a byte, and 0 for another one, without a branch: many are looked at in a few steps.
+#[inline(always)]
+fn is_path_byte(byte: u8) -> u8 {
+    let is_visible = byte.wrapping_sub(b'!') <= b'~' - b'!';
+    let is_end = (byte == b'?') | (byte == b'#') | (byte == b':');
+    u8::from(is_visible & !is_end)
+}
+
 fn no_path(word: u64) -> u64 {
     no_target(word) | is(word, b'?') | is(word, b'#') | is(word, b':')
 }
@@ -273,8 +340,8 @@ mod tests {
 
     fn response(bytes: &[u8]) -> Option<(ResponseHead<'_>, usize)> {
         let mut head = ResponseHead::new();
-        let len = super::response(bytes, &mut head)?;
-        Some((head, len))
+        let place = super::response(bytes, &mut head)?;
+        Some((head, place.len))
     }
 
     /// All that a request's head says.
@@ -354,6 +421,29 @@ mod tests {
         }
 
         #[test]
+        fn a_short_line_is_a_line(
+            start in prop_oneof![9 => Just("GET "), 1 => Just("PUT "), 1 => Just("GET")],
+            path in prop_oneof!["[/*][!-~]{0,32}", "[/a][a-z]{0,32}"],
+            rest in prop_oneof![9 => Just(" HTTP/1.1\r\nHost: example\r\n\r\n"), 1 => Just(" ")],
+        ) {
+            let line = format!("{start}{path}");
+            let bytes = format!("{line}{rest}").into_bytes();
+            let said = |line: &RequestLine<'_>| {
+                let mut what = Request::default();
+                (line.describe(&mut what), line.method(), what)
+            };
+            if let Some(short) = short_line(&bytes, line.len()) {
+                let (any, behind) = request_line(&bytes).unwrap();
+                prop_assert_eq!(said(&short), said(&any));
+                prop_assert_eq!(behind, rest.as_bytes());
+            } else {
+                let is_short = start == "GET " && line.len() <= SHORT && bytes.len() >= 32;
+                let is_path = path.bytes().all(is_path) && path.starts_with(['/', '*']);
+                prop_assert!(!(is_short && is_path));
+            }
+        }
+
+        #[test]
         fn eight_bytes_at_once_are_the_same_bytes(
             letters in "[a-zA-Z-]{0,20}",
             visible in "[!-~]{0,20}",
@@ -365,6 +455,7 @@ mod tests {
                 prop_assert_eq!(run(&message, no_text, is_text), len(is_text));
                 prop_assert_eq!(run(&message, no_target, is_target), len(is_target));
                 prop_assert_eq!(run(&message, no_path, is_path), len(is_path));
+                prop_assert!(message.iter().all(|b| is_path_byte(*b) == u8::from(is_path(*b))));
                 prop_assert_eq!(run(&message, no_letter, is_letter), len(is_letter));
                 prop_assert_eq!(run(&message, no_upper, is_upper), len(is_upper));
             }

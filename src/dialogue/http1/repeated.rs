@@ -1,8 +1,10 @@
-//! Clients say the same with every request of a connection: only the line differs.
+//! Both sides of a connection say the same again and again: of requests only the line differs, of responses the length of their
+//! content.
 
 use super::fields::Wishes;
+use super::plain;
 
-/// Longer header sections are read anew each time.
+/// Longer texts are read anew each time.
 const LONGEST: usize = 512;
 
 /// What stood behind the target of the request before: version and header section, if it says nothing of content. Whoever says it
@@ -22,6 +24,13 @@ impl Repeated {
         same.then_some((self.wishes, self.text.len()))
     }
 
+    /// The length of what stands before it, and what it says, where `bytes` end with what was said before.
+    #[inline(always)]
+    pub(super) fn at_end(&self, bytes: &[u8]) -> Option<(usize, Wishes)> {
+        let line = bytes.strip_suffix(self.text.as_slice())?;
+        (!self.text.is_empty()).then_some((line.len(), self.wishes))
+    }
+
     /// A request was read that says this behind its target.
     pub(super) fn remember(&mut self, behind: &[u8], wishes: Wishes) {
         self.text.clear();
@@ -37,6 +46,63 @@ impl Repeated {
     }
 }
 
+/// The head of the response before, but for the length of its content, if that is all that it says of framing. Whoever says it again
+/// says nothing else that is new.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Formula {
+    /// Without the digits; empty where there is nothing to compare with.
+    text: Vec<u8>,
+    /// Where those stood.
+    number_at: usize,
+    status: u16,
+}
+
+/// A response as the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Likewise {
+    pub(super) status: u16,
+    /// How many bytes the head takes.
+    pub(super) len: usize,
+    /// How many the content.
+    pub(super) content: u64,
+}
+
+impl Formula {
+    /// What `bytes` begin with, where that was said before.
+    #[inline(always)]
+    pub(super) fn again(&self, bytes: &[u8]) -> Option<Likewise> {
+        let (before, behind) = self.text.split_at_checked(self.number_at)?;
+        let rest = bytes.strip_prefix(before).filter(|_| !before.is_empty())?;
+        let (content, digits) = plain::number(rest);
+        let same = digits > 0 && rest.get(digits..)?.starts_with(behind);
+        same.then_some(Likewise {
+            status: self.status,
+            len: self.text.len() + digits,
+            content,
+        })
+    }
+
+    /// A response was read with this head, whose digits stand there and say how long its content is.
+    pub(super) fn remember(&mut self, head: &[u8], number_at: usize, status: u16) {
+        self.text.clear();
+        if let Some((before, rest)) = head.split_at_checked(number_at)
+            && let (_, digits) = plain::number(rest)
+            && let Some(behind) = rest.get(digits..)
+            && head.len() <= LONGEST
+        {
+            self.text.extend_from_slice(before);
+            self.text.extend_from_slice(behind);
+            self.number_at = number_at;
+            self.status = status;
+        }
+    }
+
+    /// The response before this one was another one.
+    pub(super) fn forget(&mut self) {
+        self.text.clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +111,7 @@ mod tests {
     fn what_begins_as_before_is_known() {
         let mut repeated = Repeated::default();
         assert_eq!(repeated.again(b""), None);
+        assert_eq!(repeated.at_end(b""), None);
         let wishes = Wishes {
             expects_continue: true,
             ..Wishes::default()
@@ -52,11 +119,16 @@ mod tests {
         let behind = b" HTTP/1.1\r\nHost: a\r\n\r\n";
         repeated.remember(behind, wishes);
         assert_eq!(repeated.again(behind), Some((wishes, behind.len())));
+        assert_eq!(repeated.at_end(behind), Some((0, wishes)));
         let two = [&behind[..], b"GET / HTTP/1.1\r\n\r\n"].concat();
         assert_eq!(repeated.again(&two), Some((wishes, behind.len())));
+        assert_eq!(repeated.at_end(&two), None);
+        let whole = [b"GET /a", &behind[..]].concat();
+        assert_eq!(repeated.at_end(&whole), Some((6, wishes)));
         assert_eq!(repeated.again(b" HTTP/1.1\r\nHost: b\r\n\r\n"), None);
         repeated.forget();
         assert_eq!(repeated.again(behind), None);
+        assert_eq!(repeated.at_end(behind), None);
     }
 
     #[test]
@@ -67,5 +139,33 @@ mod tests {
         repeated.remember(&long, Wishes::default());
         assert_eq!(repeated.again(&long), None);
         assert_eq!(repeated.again(b" HTTP/1.1\r\n\r\n"), None);
+        let mut formula = Formula::default();
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n";
+        formula.remember(head, 33, 200);
+        formula.remember(&long, 33, 200);
+        assert_eq!(formula.again(head), None);
+    }
+
+    #[test]
+    fn only_the_length_of_the_content_may_differ() {
+        let mut formula = Formula::default();
+        let head = b"HTTP/1.1 203 \r\nContent-Length: 7\r\nServer: a\r\n\r\n";
+        assert_eq!(formula.again(head), None);
+        assert_eq!(formula.again(b""), None);
+        formula.remember(head, 31, 203);
+        let content = |head: &[u8]| {
+            let likewise = formula.again(head)?;
+            assert_eq!((likewise.status, likewise.len), (203, head.len() - 2));
+            Some(likewise.content)
+        };
+        for (number, length) in [("7", Some(7)), ("123", Some(123)), ("", None), ("7 ", None)] {
+            let head = format!("HTTP/1.1 203 \r\nContent-Length: {number}\r\nServer: a\r\n\r\nok");
+            assert_eq!(content(head.as_bytes()), length);
+        }
+        let other = b"HTTP/1.1 203 \r\nContent-Length: 7\r\nServer: b\r\n\r\n";
+        assert_eq!(formula.again(other), None);
+        assert_eq!(formula.again(&head[..head.len() - 1]), None);
+        formula.forget();
+        assert_eq!(formula.again(head), None);
     }
 }

@@ -102,6 +102,7 @@ impl Http1 {
             }
             return (used, Activity::Application, None);
         }
+        self.formula.forget();
         let bytes = self.responses.take_head(rest.get(..used).unwrap_or(rest));
         match head::response(&bytes) {
             Ok((head, _)) => {

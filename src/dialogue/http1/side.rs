@@ -99,6 +99,12 @@ pub(super) struct Side {
 }
 
 impl Side {
+    /// Nothing of a message is under way.
+    #[inline(always)]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.phase == Phase::Head && self.message.is_none() && self.head.is_empty()
+    }
+
     /// Takes bytes of a head up to its empty line. Unless that is among them they are kept for later. Gives how many, and whether
     /// the head is whole.
     pub(super) fn head_bytes(&mut self, bytes: &[u8]) -> (usize, bool) {

@@ -237,6 +237,25 @@ fn a_client_that_says_the_same_again_is_the_last_one_that_spoke() {
     assert_eq!(agent(cut.client(GET)).as_deref(), Some("undici"));
 }
 
+#[test]
+fn a_server_that_says_the_same_again_is_the_last_one_that_spoke() {
+    let other = OK.replace("nginx/1.2", "caddy");
+    let server = |script: &Script| script.read(|_| usize::MAX).0.hints.server;
+    let exchange = |script: Script, answer: &str| script.client(GET).server(answer);
+    let said = exchange(talk(), OK);
+    for split in 0..other.len() {
+        let (begin, rest) = other.split_at(split);
+        let pieces = exchange(said.clone(), begin).server(rest);
+        let cut = said.clone().client(GET);
+        let cut = cut.server_cut(begin, rest.len() as u32);
+        for script in [pieces, cut] {
+            let again = server(&exchange(script, OK));
+            assert_eq!(again.as_deref(), Some("nginx/1.2"), "{split}");
+        }
+    }
+    assert_eq!(server(&exchange(said, &other)).as_deref(), Some("caddy"));
+}
+
 /// Requests and responses in turn, some of them more than once; of the responses' bodies, the capture may lack an end.
 fn exchanges() -> impl Strategy<Value = Script> {
     let lacking = proptest::sample::select(&[0usize, 0, 1, 4, 9][..]);

@@ -35,8 +35,7 @@ impl Http1 {
         rest: &[u8],
         ledger: &mut Ledger,
     ) -> Option<usize> {
-        let side = &self.requests;
-        if side.phase != Phase::Head || side.message.is_some() || !side.head.is_empty() {
+        if !self.requests.is_at_rest() {
             return None;
         }
         let bytes = rest.get(..head::HEAD_LIMIT).unwrap_or(rest);
@@ -98,7 +97,7 @@ impl Http1 {
     /// Writes down a request with that line, whose head begins there and takes so many bytes. A section that was told of before is
     /// left out.
     #[inline(always)]
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         (start, used): (&Mark, usize),
         line: &RequestLine<'_>,
@@ -162,8 +161,15 @@ impl Http1 {
         let bytes = rest.get(..head::HEAD_LIMIT).unwrap_or(rest);
         let mut head = ResponseHead::new();
         let used = match plain::response(bytes, &mut head) {
-            Some(len) => len,
-            None => any_response(bytes, &mut head)?,
+            Some(place) => {
+                self.learn_formula(bytes, place, &head);
+                place.len
+            }
+            None => {
+                let len = any_response(bytes, &mut head)?;
+                self.formula.forget();
+                len
+            }
         };
         self.responses.farewell = false;
         if let Some(pending) = self.pending.first()
@@ -195,6 +201,17 @@ impl Http1 {
         self.extend_response(end, ledger);
         let to = self.responded(end, &head, ledger);
         Some(Read::Head(used, to))
+    }
+
+    /// The next responses may have the same head.
+    #[inline(never)]
+    fn learn_formula(&mut self, bytes: &[u8], place: plain::Place, head: &ResponseHead<'_>) {
+        match (place.number, bytes.get(..place.len)) {
+            (Some(number), Some(text)) if head.is_formula() => {
+                self.formula.remember(text, number, head.status);
+            }
+            _ => self.formula.forget(),
+        }
     }
 
     /// Writes down the head of the response to a request, of `used` bytes, behind which there is content in that phase.
