@@ -50,7 +50,7 @@ const fn told(answer: Option<bool>, protocol: Protocol) -> Guess {
 
 /// Bytes at the beginning of a turn somewhere in a connection: only evidence that chance does not make.
 pub(super) fn midway(bytes: &[u8]) -> Guess {
-    best(&[http2, http1, tls, redis], bytes)
+    best(&[http1, http2, tls, redis], bytes)
 }
 
 /// The first one that knows a protocol decides.
@@ -73,7 +73,7 @@ fn http2(bytes: &[u8]) -> Guess {
 
 /// A request line (RFC 9112 section 3) or a status line (section 4).
 pub(super) fn http1(bytes: &[u8]) -> Guess {
-    best(&[status_line, request_line], bytes)
+    best(&[request_line, status_line], bytes)
 }
 
 fn status_line(bytes: &[u8]) -> Guess {
@@ -131,14 +131,14 @@ pub(super) fn tls(bytes: &[u8]) -> Guess {
 }
 
 /// `bytes` begin with `text`, or are a beginning of it.
+#[inline]
 pub(super) fn literal(bytes: &[u8], text: &[u8], protocol: Protocol) -> Guess {
-    let common = bytes.len().min(text.len());
-    if bytes.get(..common) != text.get(..common) {
-        Guess::Nothing
-    } else if common == text.len() {
+    if bytes.starts_with(text) {
         Guess::Protocol(protocol)
-    } else {
+    } else if text.starts_with(bytes) {
         Guess::Undecided
+    } else {
+        Guess::Nothing
     }
 }
 

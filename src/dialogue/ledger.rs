@@ -75,12 +75,25 @@ impl Default for Ledger {
 impl Ledger {
     /// Forgets everything, and keeps its memory for what is to come.
     pub(super) fn begin_anew(&mut self) {
-        let mut entries = std::mem::take(&mut self.entries);
-        entries.clear();
-        *self = Self {
+        let Self {
+            over,
             entries,
-            ..Self::default()
-        };
+            requests,
+            answered,
+            next,
+            farewells,
+            hints,
+            tls,
+            incomplete,
+            requester,
+        } = self;
+        *over = Over::No;
+        entries.clear();
+        (*requests, *answered, *next) = (0, 0, 0);
+        farewells.clear();
+        (*hints, *tls) = (None, None);
+        *incomplete = false;
+        *requester = Peer::Client;
     }
 
     /// A request begins at `start`.

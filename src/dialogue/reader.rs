@@ -166,7 +166,7 @@ impl DialogueReader {
             self.ledger.requester = data.from;
         }
         self.become_reader(protocol);
-        self.read(data)
+        StreamReader::data(self, *data)
     }
 
     /// The protocol is `protocol` from here on; what waited for that is read first.
@@ -267,13 +267,10 @@ impl StreamReader for DialogueReader {
     }
 
     fn begin_anew(&mut self, server_port: u16) {
-        let mut ledger = std::mem::take(&mut self.ledger);
-        ledger.begin_anew();
-        *self = Self {
-            ledger,
-            spare: self.spare.take(),
-            ..Self::new(server_port)
-        };
+        self.server_port = server_port;
+        self.handovers = 0;
+        self.state = State::Guessing(Vec::new());
+        self.ledger.begin_anew();
     }
 
     fn is_settled(&self) -> bool {

@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use super::fingerprint::Fingerprint;
 
-/// Text that is mostly short: 30 bytes of it lie in place. Of most requests nobody ever reads it, so that its bytes are checked to be
+/// Text that is mostly short: 31 bytes of it lie in place. Of most requests nobody ever reads it, so that its bytes are checked to be
 /// text where somebody does; but its hash is asked for of nearly every one.
 #[derive(Clone)]
 pub struct RequestSummary {
@@ -16,14 +16,14 @@ pub struct RequestSummary {
 
 #[derive(Clone)]
 enum Text {
-    /// The first `len` bytes.
-    Short { len: u8, bytes: [u8; SHORT] },
+    /// The first `len` bytes; zeros follow.
+    Short { len: u8, bytes: [u8; 32] },
     /// All else.
     Long(Box<str>),
 }
 
 /// How many bytes lie in place.
-pub(super) const SHORT: usize = 30;
+pub(super) const SHORT: usize = 31;
 
 impl RequestSummary {
     /// Of ASCII.
@@ -40,8 +40,7 @@ impl RequestSummary {
     #[inline(always)]
     pub(super) fn hashed(text: &[u8; 32], len: u8, hash: &Fingerprint) -> Self {
         debug_assert!(text.is_ascii() && usize::from(len) <= SHORT);
-        let bytes = *text.first_chunk().unwrap_or(&[0; SHORT]);
-        Self::of(Text::Short { len, bytes }, hash)
+        Self::of(Text::Short { len, bytes: *text }, hash)
     }
 
     #[inline(always)]
@@ -83,8 +82,9 @@ impl RequestSummary {
 
 #[inline(always)]
 fn short(text: &[u8]) -> Option<Text> {
-    let mut bytes = [0; SHORT];
-    bytes.get_mut(..text.len())?.copy_from_slice(text);
+    let mut bytes = [0; 32];
+    let kept = bytes.get_mut(..SHORT)?;
+    kept.get_mut(..text.len())?.copy_from_slice(text);
     Some(Text::Short {
         len: text.len() as u8,
         bytes,
@@ -129,8 +129,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_takes_no_more_than_its_text_and_a_hash() {
-        assert_eq!(size_of::<Option<RequestSummary>>(), 32 + 8);
+    fn it_takes_no_more_than_its_text_its_length_and_a_hash() {
+        assert_eq!(size_of::<Option<RequestSummary>>(), 32 + 8 + 8);
     }
 
     proptest! {

@@ -58,7 +58,7 @@ mod tests {
     use proptest::sample::{Index, select};
 
     use super::*;
-    use crate::dialogue::protocol::ProtocolReader;
+    use crate::dialogue::protocol::{ProtocolReader, Step};
     use crate::flow::{Activity, Mark, Peer};
 
     /// What comes to a reader.
@@ -131,79 +131,130 @@ mod tests {
             .prop_map(|((text, n), more)| (text, "x".repeat(n.saturating_add_signed(more))))
     }
 
-    /// Who says it, how, and what comes of it: all, two pieces, a beginning, all and more.
-    fn conversation() -> impl Strategy<Value = Vec<Event>> {
-        let saying = (0usize..2, question(), content(), 0u8..40, any::<Index>());
+    /// Who says it (or whose turn it is), and in which of two ways; what of it differs from what else is said in that way; and what
+    /// comes of it.
+    type Saying = (Option<Peer>, usize, (String, (String, String)), u8, Index);
+
+    fn saying() -> impl Strategy<Value = Saying> {
+        let speaker = prop_oneof![
+            9 => Just(None),
+            1 => select(&[Peer::Client, Peer::Server]).prop_map(Some),
+        ];
+        let different = (question(), content());
+        (speaker, 0usize..2, different, 0u8..40, any::<Index>())
+    }
+
+    fn said(asking: &[&str], answering: &[(&str, &str)], sayings: Vec<Saying>) -> Vec<Event> {
+        let mut turn = Peer::Server;
+        let events = sayings.into_iter().flat_map(|saying| {
+            let (speaker, how, (question, (number, content)), fate, place) = saying;
+            turn = speaker.unwrap_or(turn.other());
+            let bytes = match turn {
+                Peer::Client => format!("{question}{}", asking[how]),
+                Peer::Server => {
+                    let (before, behind) = answering[how];
+                    format!("HTTP/1.1 {before}{number}{behind}{content}")
+                }
+            };
+            let (begin, rest) = bytes.as_bytes().split_at(place.index(bytes.len()));
+            let data = |bytes: &[u8], cut| Event::Data(turn, bytes.to_vec(), cut);
+            match fate {
+                0..3 => vec![data(begin, 0), data(rest, 0)],
+                3 => vec![data(begin, rest.len() as u32)],
+                4 => vec![data(begin, 0), Event::Gap(turn, rest.len() as u64)],
+                5 => vec![data(begin, 0)],
+                6 => vec![data(bytes.as_bytes(), 3)],
+                _ => vec![data(bytes.as_bytes(), 0)],
+            }
+        });
+        events.collect()
+    }
+
+    /// Of two connections that have much in common.
+    fn conversations() -> impl Strategy<Value = [Vec<Event>; 2]> {
         let asking = prop::collection::vec(select(ASKING), 2);
         let answering = prop::collection::vec(select(ANSWERING), 2);
-        let speaker = prop_oneof![9 => Just(None), 1 => Just(Some(Peer::Client)), 1 => Just(Some(Peer::Server))];
-        let sayings = prop::collection::vec((speaker, saying), 0..24);
-        (asking, answering, sayings).prop_map(|(asking, answering, sayings)| {
-            let mut events = Vec::new();
-            let mut turn = Peer::Server;
-            for (speaker, (how, question, (number, content), fate, place)) in sayings {
-                turn = speaker.unwrap_or(turn.other());
-                let mut bytes = match turn {
-                    Peer::Client => format!("{question}{}", asking[how]),
-                    Peer::Server => {
-                        let (before, behind) = answering[how];
-                        format!("HTTP/1.1 {before}{number}{behind}{content}")
-                    }
+        let sayings = || prop::collection::vec(saying(), 0..24);
+        (asking, answering, [sayings(), sayings()]).prop_map(|(asking, answering, sayings)| {
+            sayings.map(|sayings| said(&asking, &answering, sayings))
+        })
+    }
+
+    /// Has them read: by a look whether it was said before, and otherwise as anything is.
+    struct Quick(Http1, Ledger);
+
+    impl Quick {
+        fn read(&mut self, data: &StreamBytes<'_>) -> Step {
+            match self.0.said_again(data, &mut self.1) {
+                Some(()) => Activity::Application.into(),
+                None => self.0.data(data, &mut self.1),
+            }
+        }
+    }
+
+    /// Tells both readers what comes, and has them compared.
+    fn tell(
+        events: &[Event],
+        (quick, plain): (&mut Quick, &mut (Http1, Ledger)),
+        compare: impl Fn(&Quick, &(Http1, Ledger)) -> Result<(), TestCaseError>,
+    ) -> Result<(), TestCaseError> {
+        let mut offsets = [0u64; 2];
+        for event in events {
+            let (Event::Data(from, ..) | Event::Gap(from, _)) = event;
+            let offset = &mut offsets[*from as usize];
+            let mark = |offset| Mark {
+                offset,
+                ..Mark::default()
+            };
+            let at = mark(*offset);
+            match event {
+                Event::Data(from, bytes, cut) => {
+                    *offset += bytes.len() as u64 + u64::from(*cut);
+                    let data = StreamBytes {
+                        from: *from,
+                        at,
+                        bytes,
+                        cut: *cut,
+                    };
+                    prop_assert_eq!(quick.read(&data), plain.0.data(&data, &mut plain.1));
                 }
-                .into_bytes();
-                let later = bytes.split_off(place.index(bytes.len()));
-                match fate {
-                    0..3 => {
-                        events.push(Event::Data(turn, bytes, 0));
-                        events.push(Event::Data(turn, later, 0));
-                    }
-                    3 => events.push(Event::Data(turn, bytes, later.len() as u32)),
-                    4 => {
-                        events.push(Event::Data(turn, bytes, 0));
-                        events.push(Event::Gap(turn, later.len() as u64));
-                    }
-                    5 => events.push(Event::Data(turn, bytes, 0)),
-                    6 => events.push(Event::Data(turn, [bytes, later].concat(), 3)),
-                    _ => events.push(Event::Data(turn, [bytes, later].concat(), 0)),
+                Event::Gap(from, missing) => {
+                    *offset += missing;
+                    plain.0.gap(*from, mark(*offset), *missing, &mut plain.1);
+                    quick.0.gap(*from, mark(*offset), *missing, &mut quick.1);
                 }
             }
-            events
-        })
+            compare(quick, plain)?;
+        }
+        Ok(())
     }
 
     proptest! {
         /// What is told, and known, after each call, whether it is looked at in this way first or not.
         #[test]
-        fn what_is_said_again_says_what_it_said_before(events in conversation()) {
-            let mut quick = (Http1::default(), Ledger::default());
-            let mut plain = quick.clone();
-            let mut offsets = [0u64; 2];
-            for event in events {
-                let (from, size) = match &event {
-                    Event::Data(from, bytes, cut) => (*from, bytes.len() as u64 + u64::from(*cut)),
-                    Event::Gap(from, missing) => (*from, *missing),
-                };
-                let offset = &mut offsets[from as usize];
-                let at = Mark { offset: *offset, ..Mark::default() };
-                *offset += size;
-                match &event {
-                    Event::Data(_, bytes, cut) => {
-                        let data = StreamBytes { from, at, bytes, cut: *cut };
-                        let told = plain.0.data(&data, &mut plain.1);
-                        let (reader, ledger) = (&mut quick.0, &mut quick.1);
-                        match reader.said_again(&data, ledger) {
-                            Some(()) => prop_assert_eq!(told, Activity::Application.into()),
-                            None => prop_assert_eq!(told, reader.data(&data, ledger)),
-                        }
-                    }
-                    Event::Gap(..) => {
-                        let at = Mark { offset: at.offset + size, ..at };
-                        plain.0.gap(from, at, size, &mut plain.1);
-                        quick.0.gap(from, at, size, &mut quick.1);
-                    }
-                }
-                prop_assert_eq!(format!("{quick:?}"), format!("{plain:?}"));
-            }
+        fn what_is_said_again_says_what_it_said_before([events, _] in conversations()) {
+            let mut quick = Quick(Http1::default(), Ledger::default());
+            let mut plain = (Http1::default(), Ledger::default());
+            tell(&events, (&mut quick, &mut plain), |quick, plain| {
+                prop_assert_eq!(format!("{:?}", quick.0), format!("{:?}", plain.0));
+                prop_assert_eq!(format!("{:?}", quick.1), format!("{:?}", plain.1));
+                Ok(())
+            })?;
+        }
+
+        /// What is told of the next connection in the same memory.
+        #[test]
+        fn what_another_connection_said_says_the_same_here([before, events] in conversations()) {
+            let mut quick = Quick(Http1::default(), Ledger::default());
+            let mut plain = (Http1::default(), Ledger::default());
+            tell(&before, (&mut quick, &mut plain), |_, _| Ok(()))?;
+            quick.0.begin_anew();
+            quick.1 = Ledger::default();
+            plain = (Http1::default(), Ledger::default());
+            tell(&events, (&mut quick, &mut plain), |quick, plain| {
+                prop_assert_eq!(format!("{:?}", quick.1), format!("{:?}", plain.1));
+                Ok(())
+            })?;
         }
     }
 

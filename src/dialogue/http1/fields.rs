@@ -39,6 +39,16 @@ pub(super) struct Wishes {
     pub(super) expects_continue: bool,
 }
 
+/// What somebody who says a header section again on another connection tells of himself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What has to go to that connection's hints.
+    Hints,
+}
+
 /// Fields of a request or a response, where they lie in its head.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields<'a> {
@@ -66,10 +76,21 @@ impl Fields<'_> {
         self.close || (self.minor_version == 0 && !self.keep_alive)
     }
 
+    const fn say_goodbye(&self) -> bool {
+        self.closes() && matches!(self.upgrade, Upgrade::None)
+    }
+
+    pub(super) const fn telling(&self) -> Telling {
+        match self.say_goodbye() || self.names.is_some() {
+            true => Telling::Hints,
+            false => Telling::Nothing,
+        }
+    }
+
     /// Adds what they say to the hints.
     #[inline]
     pub(super) fn hint(&self, from: Peer, ledger: &mut Ledger) {
-        let closes = self.closes() && self.upgrade == Upgrade::None;
+        let closes = self.say_goodbye();
         if closes || self.names.is_some() {
             self.tell(closes.then_some(from), ledger.hints());
         }

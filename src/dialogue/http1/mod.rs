@@ -196,17 +196,27 @@ impl Http1 {
         activity.into()
     }
 
-    /// Forgets everything, and keeps a little memory for what is to come.
+    /// Forgets everything but what the next connection may say again, and keeps its memory.
     pub(super) fn begin_anew(&mut self) {
-        let mut repeated = std::mem::take(&mut self.repeated);
-        let mut formula = std::mem::take(&mut self.formula);
-        repeated.forget();
-        formula.forget();
-        *self = Self {
+        let Self {
+            requests,
+            responses,
+            response_start,
+            fingerprint,
+            hashed_whole,
+            body_refused,
+            pending,
             repeated,
             formula,
-            ..Self::default()
-        };
+        } = self;
+        requests.begin_anew();
+        responses.begin_anew();
+        pending.clear();
+        repeated.begin_anew();
+        formula.begin_anew();
+        *response_start = Mark::default();
+        *fingerprint = Fingerprint::default();
+        (*hashed_whole, *body_refused) = (false, false);
     }
 
     fn side(&mut self, role: Role) -> &mut Side {

@@ -59,6 +59,12 @@ impl Queue {
         self.further.back_mut().or(self.first.as_mut())
     }
 
+    /// Forgets all of them.
+    pub(super) fn clear(&mut self) {
+        self.first = None;
+        self.further.clear();
+    }
+
     /// There are several.
     pub(super) fn is_pipelined(&self) -> bool {
         !self.further.is_empty()

@@ -186,9 +186,34 @@ fn content_length(line: &[u8]) -> Option<(&[u8], u64, &[u8])> {
     Some((digits, number, rest))
 }
 
-/// The number at the beginning, and how many digits it has.
+/// The number at the beginning, and how many digits it has; at most eighteen are read.
 #[inline(always)]
 pub(super) fn number(bytes: &[u8]) -> (u64, usize) {
+    match bytes.first_chunk::<8>().and_then(few_digits) {
+        Some(few) => few,
+        None => any_digits(bytes),
+    }
+}
+
+/// The number at the beginning, if it ends there: digits are added up by twos, fours and eights.
+#[inline(always)]
+fn few_digits(bytes: &[u8; 8]) -> Option<(u64, usize)> {
+    let values = u64::from_le_bytes(*bytes) ^ (ONES * b'0' as u64);
+    let others = (values.wrapping_add(ONES * (0x80 - 10)) | values) & HIGH;
+    if others == 0 {
+        return None;
+    }
+    let bits = others.trailing_zeros() & !7;
+    // Zeros before them: the first digit stands lowest. There may be none.
+    let ones = (values << (63 - bits)) << 1;
+    let tens = (ones.wrapping_mul(10) + (ones >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let hundreds = (tens.wrapping_mul(100) + (tens >> 16)) & 0x0000_ffff_0000_ffff;
+    let number = (hundreds.wrapping_mul(10_000) + (hundreds >> 32)) & 0xffff_ffff;
+    Some((number, (bits / 8) as usize))
+}
+
+#[inline(never)]
+fn any_digits(bytes: &[u8]) -> (u64, usize) {
     let mut number = 0;
     let mut len = 0;
     // Eighteen digits never overflow.
@@ -418,6 +443,12 @@ mod tests {
             if let Some(read) = response(&message) {
                 prop_assert_eq!(Ok(read), any_response(&message));
             }
+        }
+
+        #[test]
+        fn digits_at_once_are_the_same_digits(digits in "[0-9]{0,20}", rest: Vec<u8>) {
+            let bytes = [digits.as_bytes(), &rest].concat();
+            prop_assert_eq!(number(&bytes), any_digits(&bytes));
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! Both sides of a connection say the same again and again: of requests only the line differs, of responses the length of their
-//! content.
+//! content. Those of the next connection may say it, too.
 
-use super::fields::Wishes;
+use super::fields::{Telling, Wishes};
 use super::plain;
 
 /// Longer texts are read anew each time.
@@ -14,6 +14,7 @@ pub(super) struct Repeated {
     /// From the target to the empty line; empty where there is nothing to compare with.
     text: Vec<u8>,
     wishes: Wishes,
+    telling: Telling,
 }
 
 impl Repeated {
@@ -32,11 +33,19 @@ impl Repeated {
     }
 
     /// A request was read that says this behind its target.
-    pub(super) fn remember(&mut self, behind: &[u8], wishes: Wishes) {
+    pub(super) fn remember(&mut self, behind: &[u8], wishes: Wishes, telling: Telling) {
         self.text.clear();
         if behind.len() <= LONGEST {
             self.text.extend_from_slice(behind);
             self.wishes = wishes;
+            self.telling = telling;
+        }
+    }
+
+    /// Another connection begins.
+    pub(super) fn begin_anew(&mut self) {
+        if self.telling == Telling::Hints {
+            self.forget();
         }
     }
 
@@ -55,6 +64,7 @@ pub(super) struct Formula {
     /// Where those stood.
     number_at: usize,
     status: u16,
+    telling: Telling,
 }
 
 /// A response as the one before.
@@ -83,7 +93,13 @@ impl Formula {
     }
 
     /// A response was read with this head, whose digits stand there and say how long its content is.
-    pub(super) fn remember(&mut self, head: &[u8], number_at: usize, status: u16) {
+    pub(super) fn remember(
+        &mut self,
+        head: &[u8],
+        number_at: usize,
+        status: u16,
+        telling: Telling,
+    ) {
         self.text.clear();
         if let Some((before, rest)) = head.split_at_checked(number_at)
             && let (_, digits) = plain::number(rest)
@@ -94,6 +110,14 @@ impl Formula {
             self.text.extend_from_slice(behind);
             self.number_at = number_at;
             self.status = status;
+            self.telling = telling;
+        }
+    }
+
+    /// Another connection begins.
+    pub(super) fn begin_anew(&mut self) {
+        if self.telling == Telling::Hints {
+            self.forget();
         }
     }
 
@@ -117,7 +141,7 @@ mod tests {
             ..Wishes::default()
         };
         let behind = b" HTTP/1.1\r\nHost: a\r\n\r\n";
-        repeated.remember(behind, wishes);
+        repeated.remember(behind, wishes, Telling::Nothing);
         assert_eq!(repeated.again(behind), Some((wishes, behind.len())));
         assert_eq!(repeated.at_end(behind), Some((0, wishes)));
         let two = [&behind[..], b"GET / HTTP/1.1\r\n\r\n"].concat();
@@ -134,15 +158,15 @@ mod tests {
     #[test]
     fn what_is_long_is_not_kept() {
         let mut repeated = Repeated::default();
-        repeated.remember(b" HTTP/1.1\r\n\r\n", Wishes::default());
+        repeated.remember(b" HTTP/1.1\r\n\r\n", Wishes::default(), Telling::Nothing);
         let long = [b'a'; LONGEST + 1];
-        repeated.remember(&long, Wishes::default());
+        repeated.remember(&long, Wishes::default(), Telling::Nothing);
         assert_eq!(repeated.again(&long), None);
         assert_eq!(repeated.again(b" HTTP/1.1\r\n\r\n"), None);
         let mut formula = Formula::default();
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n";
-        formula.remember(head, 33, 200);
-        formula.remember(&long, 33, 200);
+        formula.remember(head, 33, 200, Telling::Nothing);
+        formula.remember(&long, 33, 200, Telling::Nothing);
         assert_eq!(formula.again(head), None);
     }
 
@@ -152,7 +176,7 @@ mod tests {
         let head = b"HTTP/1.1 203 \r\nContent-Length: 7\r\nServer: a\r\n\r\n";
         assert_eq!(formula.again(head), None);
         assert_eq!(formula.again(b""), None);
-        formula.remember(head, 31, 203);
+        formula.remember(head, 31, 203, Telling::Nothing);
         let content = |head: &[u8]| {
             let likewise = formula.again(head)?;
             assert_eq!((likewise.status, likewise.len), (203, head.len() - 2));

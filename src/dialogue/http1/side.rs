@@ -99,6 +99,15 @@ pub(super) struct Side {
 }
 
 impl Side {
+    /// Forgets everything, and keeps its memory.
+    pub(super) fn begin_anew(&mut self) {
+        self.phase = Phase::Head;
+        self.message = None;
+        self.head.clear();
+        self.line = 0;
+        self.farewell = false;
+    }
+
     /// Nothing of a message is under way.
     #[inline(always)]
     pub(super) fn is_at_rest(&self) -> bool {

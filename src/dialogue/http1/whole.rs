@@ -65,7 +65,10 @@ impl Http1 {
         {
             let behind = behind.get(..behind.len() - rest.len())?;
             match section.is_without_content() {
-                true => self.repeated.remember(behind, section.wishes()),
+                true => {
+                    let telling = section.fields.telling();
+                    self.repeated.remember(behind, section.wishes(), telling);
+                }
                 false => self.repeated.forget(),
             }
             let used = bytes.len() - rest.len();
@@ -208,7 +211,8 @@ impl Http1 {
     fn learn_formula(&mut self, bytes: &[u8], place: plain::Place, head: &ResponseHead<'_>) {
         match (place.number, bytes.get(..place.len)) {
             (Some(number), Some(text)) if head.is_formula() => {
-                self.formula.remember(text, number, head.status);
+                let telling = head.section.fields.telling();
+                self.formula.remember(text, number, head.status, telling);
             }
             _ => self.formula.forget(),
         }
