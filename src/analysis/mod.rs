@@ -24,7 +24,7 @@ use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, Shards, SittingsKept};
 use crate::report::{CaptureSummary, Finding, Heading, IdleTimeout, Report};
 use crate::time::Timestamp;
-use crate::wire::{Decoded, Decoder, PlainFrame};
+use crate::wire::{Decoded, Decoder};
 
 /// Which connections and findings a report is to show. Everything is tracked all the same: numbers stay Wireshark's.
 #[derive(Clone, Debug, Default)]
@@ -145,21 +145,22 @@ impl Analyzer {
     }
 
     /// Takes one frame. Returns the stream that it belongs to, as findings number it, where that connection is still held.
+    #[inline]
     pub fn place(&mut self, frame: &Frame<'_>) -> Option<u32> {
-        self.first.get_or_insert(frame.time);
-        self.last = self.last.max(Some(frame.time));
+        if self.last.is_none_or(|last| frame.time > last) {
+            self.first.get_or_insert(frame.time);
+            self.last = Some(frame.time);
+        }
         let slot = usize::from(frame.id.capture.0);
         if self.counted.len() <= slot {
             self.counted.resize(slot + 1, Counted::default());
         }
         let counted = &mut self.counted[slot];
-        let connection = match PlainFrame::of(frame) {
-            Some(plain) => {
-                counted.tcp_segments += 1;
-                self.table.take_plain(&plain)?
-            }
-            None => take(&mut self.table, counted, self.decoder.decode(frame))?,
-        };
+        if self.table.take_frame(frame).is_some() {
+            counted.tcp_segments += 1;
+            return None;
+        }
+        let connection = take(&mut self.table, counted, self.decoder.decode(frame))?;
         if let Some(watch) = &mut self.watch {
             watch.seen(connection, frame.time);
         }

@@ -6,7 +6,7 @@ use crate::flow::reassembly::{Piece, Reassembly};
 use crate::flow::talk::HELD;
 use crate::flow::{Activity, Mark, Peer, StreamBytes, StreamReader};
 use crate::time::{Interval, Timestamp};
-use crate::wire::{Segment, SeqNumber};
+use crate::wire::{Head, Segment, SeqNumber};
 
 /// How long a hole may last after its receiver acknowledged beyond it, before the capture is said to have missed it.
 /// Captures on several queues or interfaces show an ACK a little before the data that it acknowledges; taps with clocks of their own
@@ -109,17 +109,17 @@ impl Assembler {
     pub fn go_on<R: StreamReader>(
         &mut self,
         from: Peer,
-        segment: &Segment<'_>,
+        segment: &impl Head,
         reader: &mut R,
     ) -> Activity {
-        let (next_seq, next) = self.next.unwrap_or((segment.seq, 0));
+        let (next_seq, next) = self.next.unwrap_or((segment.seq(), 0));
         let (at, cut) = place(segment, next);
-        let end = next.saturating_add(u64::from(segment.payload_len));
-        self.next = Some((next_seq + segment.payload_len, end));
+        let len = segment.payload_len();
+        self.next = Some((next_seq + len, next.saturating_add(u64::from(len))));
         reader.data(StreamBytes {
             from,
             at,
-            bytes: segment.payload,
+            bytes: segment.payload(),
             cut,
         })
     }
@@ -434,12 +434,12 @@ impl Assembler {
 }
 
 /// Where a segment's payload begins, and how much of it was not captured.
-fn place(segment: &Segment<'_>, offset: u64) -> (Mark, u32) {
+fn place(segment: &impl Head, offset: u64) -> (Mark, u32) {
     let at = Mark {
-        time: segment.time,
-        frame: segment.frame,
+        time: segment.time(),
+        frame: segment.frame(),
         offset,
     };
-    let captured = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-    (at, segment.payload_len.saturating_sub(captured))
+    let captured = u32::try_from(segment.payload().len()).unwrap_or(u32::MAX);
+    (at, segment.payload_len().saturating_sub(captured))
 }

@@ -9,7 +9,6 @@ mod reset;
 mod steady;
 
 pub(super) use packed::RestSheet;
-pub(super) use steady::is_ordinary;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -22,7 +21,7 @@ use crate::flow::{
     Episode, History, LastActivity, Orientation, Packet, PacketKind, Peer, Sittings, StreamReader,
 };
 use crate::time::{Interval, Timestamp};
-use crate::wire::{Addresses, IcmpReason, Segment, SeqNumber, TcpFlags};
+use crate::wire::{IcmpReason, Segment, SeqNumber, TcpFlags};
 
 /// A silence after which the application went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,20 +223,6 @@ impl<R: StreamReader> Connection<R> {
         self.streams.first().map_or(0, |(_, stream)| *stream)
     }
 
-    /// Who of its ends sends a packet with these addresses and ports, source first; `None` if it belongs to another connection.
-    #[inline]
-    pub(super) fn sender(&self, addresses: &Addresses, ports: (u16, u16)) -> Option<Peer> {
-        let src = (addresses.src(), ports.0);
-        let dst = (addresses.dst(), ports.1);
-        if src == self.client && dst == self.server {
-            Some(Peer::Client)
-        } else if src == self.server && dst == self.client {
-            Some(Peer::Server)
-        } else {
-            None
-        }
-    }
-
     /// A SYN without ACK with this number opens a new stream: Wireshark's rule (`wireshark-semantics`: the base of the
     /// direction is known and differs).
     pub(super) fn is_reused_by(&self, from: Peer, syn: SeqNumber) -> bool {
@@ -283,7 +268,7 @@ impl<R: StreamReader> Connection<R> {
             self.take_fin(&packet);
             self.take_acknowledgement(&packet);
             self.count(&packet, segment);
-            self.advance(&packet, segment);
+            self.advance(&packet);
             self.follow_reset(&packet);
         }
         if let Some(sittings) = &mut self.sittings {
@@ -332,7 +317,7 @@ impl<R: StreamReader> Connection<R> {
     /// The same packet again: a bridge, `-i any`, or a mirror port. The IPv4 identification or another interface (or MAC)
     /// tells it from a retransmission; a stack gives a retransmission a new identification.
     fn is_second_sighting(&self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> bool {
-        if self.history.is_new(from, flags, segment.seq) {
+        if self.history.is_new(from, flags, segment.seq, segment.ack) {
             return false;
         }
         (0..History::NEWEST)
@@ -409,7 +394,7 @@ impl<R: StreamReader> Connection<R> {
     }
 
     /// Moves SND.NXT, and measures the round trip where it does.
-    fn advance(&mut self, packet: &Packet, segment: &Segment<'_>) {
+    fn advance(&mut self, packet: &Packet) {
         let direction = self.directions.of_mut(packet.from);
         let end = packet.end();
         let first_fin = direction.fin.is_some_and(|fin| fin.frame == packet.frame);
@@ -420,7 +405,7 @@ impl<R: StreamReader> Connection<R> {
             Some(next) if !end.is_after(next) => {
                 direction.out_of_order += u32::from(packet.kind == PacketKind::Data);
             }
-            _ => self.advance_to(end, packet.from, segment),
+            _ => self.advance_to(end, packet.from, packet.seq, packet.time),
         }
         if packet.kind == PacketKind::Retransmission {
             // Karn: a retransmitted segment's acknowledgement says nothing of the round trip.
@@ -429,14 +414,14 @@ impl<R: StreamReader> Connection<R> {
     }
 
     #[inline]
-    fn advance_to(&mut self, end: SeqNumber, from: Peer, segment: &Segment<'_>) {
+    fn advance_to(&mut self, end: SeqNumber, from: Peer, seq: SeqNumber, now: Timestamp) {
         let (own, other) = self.directions.own_and_other_mut(from);
         own.snd_nxt = Some(end);
         // Its acknowledgement was captured before it: a later one says nothing of the round trip.
         let acknowledged = other.ack.is_some_and(|ack| !end.is_after(ack));
         let pending = self.pending_acks.of_mut(from);
-        if end != segment.seq && !acknowledged && pending.is_none() {
-            *pending = Some((end, segment.time));
+        if end != seq && !acknowledged && pending.is_none() {
+            *pending = Some((end, now));
         }
     }
 

@@ -5,7 +5,7 @@ mod packed;
 use crate::capture::FrameId;
 use crate::flow::{LastActivity, Packet, Peer};
 use crate::time::{Interval, Timestamp};
-use crate::wire::{MacAddress, Segment, SeqNumber, Timestamps, Ttl};
+use crate::wire::{Head, MacAddress, SeqNumber, Timestamps, Ttl};
 
 /// A FIN as seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,22 +190,22 @@ impl Direction {
 
     /// Counts a packet of its sender, which is no RST.
     #[inline]
-    pub(super) fn count(&mut self, segment: &Segment<'_>) {
+    pub(super) fn count(&mut self, segment: &impl Head) {
         self.packets += 1;
-        self.bytes += u64::from(segment.payload_len);
-        self.base.get_or_insert(segment.seq);
-        self.first_packet.get_or_insert(segment.time);
-        self.last_packet = Some(segment.time);
-        self.window = segment.window;
-        self.zero_windows += u32::from(segment.window == 0);
-        self.ttl.count(segment.ttl);
-        self.last_ip = Some((segment.ttl, segment.ip_id));
-        self.zero_ip_ids += u32::from(segment.ip_id == Some(0));
-        self.observe_mac(segment.src_mac);
-        if let Some(timestamps) = segment.options.timestamps {
-            self.observe_timestamps(timestamps, segment.time);
+        self.bytes += u64::from(segment.payload_len());
+        self.base.get_or_insert(segment.seq());
+        self.first_packet.get_or_insert(segment.time());
+        self.last_packet = Some(segment.time());
+        self.window = segment.window();
+        self.zero_windows += u32::from(segment.window() == 0);
+        self.ttl.count(segment.ttl());
+        self.last_ip = Some((segment.ttl(), segment.ip_id()));
+        self.zero_ip_ids += u32::from(segment.ip_id() == Some(0));
+        self.observe_mac(segment.src_mac());
+        if let Some(timestamps) = segment.timestamps() {
+            self.observe_timestamps(timestamps, segment.time());
         }
-        if let Some(edge) = segment.options.sack_right_edge {
+        if let Some(edge) = segment.sack_right_edge() {
             self.sack_edge = Some(self.sack_edge.map_or(edge, |known| known.later(edge)));
         }
     }

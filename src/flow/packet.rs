@@ -114,6 +114,11 @@ impl Packet {
         self.seq + self.len.wrapping_add(control)
     }
 
+    #[inline]
+    fn mark(&self) -> u32 {
+        mark(self.from, self.flags, self.seq, self.ack)
+    }
+
     /// It carries payload that its sender had not sent before.
     pub fn is_new_data(&self) -> bool {
         self.kind == PacketKind::Data
@@ -139,8 +144,10 @@ struct Marks {
 
 /// The same for packets that are the same.
 #[inline]
-fn mark(from: Peer, flags: TcpFlags, seq: SeqNumber) -> u32 {
-    seq.0.rotate_left(10) ^ u32::from(flags.0) << 1 ^ from as u32
+fn mark(from: Peer, flags: TcpFlags, seq: SeqNumber, ack: SeqNumber) -> u32 {
+    // An acknowledgement number without ACK says nothing.
+    let ack = if flags.ack() { ack.0 } else { 0 };
+    seq.0.rotate_left(10) ^ ack.rotate_left(21) ^ u32::from(flags.0) << 1 ^ from as u32
 }
 
 impl Packed for History {
@@ -178,7 +185,7 @@ impl Packed for History {
         let newest: usize = Packed::unpack(from);
         for age in (0..Self::NEWEST).rev() {
             let older = history.newest_but(age);
-            let mark = older.map_or(0, |packet| mark(packet.from, packet.flags, packet.seq));
+            let mark = older.map_or(0, Packet::mark);
             let place = (newest + Self::NEWEST - age) % Self::NEWEST;
             history.marks.of[place] = mark;
         }
@@ -195,10 +202,10 @@ impl History {
     /// How many of the newest are compared with one that may be the same.
     pub const NEWEST: usize = 8;
 
-    /// None of the [newest](Self::NEWEST) packets had the same sender, flags and sequence number.
+    /// None of the [newest](Self::NEWEST) packets had the same sender, flags, sequence number and, with ACK, acknowledgement number.
     #[inline]
-    pub fn is_new(&self, from: Peer, flags: TcpFlags, seq: SeqNumber) -> bool {
-        let mark = mark(from, flags, seq);
+    pub fn is_new(&self, from: Peer, flags: TcpFlags, seq: SeqNumber, ack: SeqNumber) -> bool {
+        let mark = mark(from, flags, seq, ack);
         // Without a way out, all are compared at once.
         self.marks
             .of
@@ -210,7 +217,7 @@ impl History {
     pub fn push(&mut self, packet: Packet) {
         let marks = &mut self.marks;
         marks.next = (marks.next + 1) % Self::NEWEST;
-        marks.of[marks.next] = mark(packet.from, packet.flags, packet.seq);
+        marks.of[marks.next] = packet.mark();
         if self.packets.len() < Self::KEPT {
             if self.packets.len() == self.packets.capacity() {
                 self.grow();

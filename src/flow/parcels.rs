@@ -3,54 +3,48 @@
 //! They are taken in their order, but for the next packets of a conversation that goes on: these concern nothing but their own connection
 //! ([`Table::follow`]), and are taken with the packet before them, while all of it is in a cache.
 
-use crate::capture::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
 use crate::flow::key::Key;
-use crate::flow::table::Followed;
 use crate::flow::{StreamReader, Table};
-use crate::time::Timestamp;
-use crate::wire::{IcmpQuote, PlainFrame, Segment};
+use crate::wire::{IcmpQuote, PlainFrame, PlainHead, PlainSegment, Segment};
 
 /// Packets in a parcel: few enough to stay in a core's cache.
 const PACKETS: usize = 1024;
-/// Bytes of packets in a parcel, but for the last packet's.
+/// Bytes of payload in a parcel, but for the last packet's.
 const BYTES: usize = 256 << 10;
-/// Trails that lead through a parcel. Connections that share one are told apart on the way.
+/// Trails that lead through a parcel, one for each connection, or for several that take turns.
 const TRAILS: usize = 512;
 /// No packet's place.
 const NOWHERE: u16 = u16::MAX;
 
-/// A packet, without its bytes.
+/// A packet.
 #[derive(Clone, Copy, Debug, Default)]
 struct Item {
-    time: Timestamp,
-    number: FrameNumber,
-    original_len: u32,
-    interface: u32,
-    /// Where its bytes begin.
+    /// What nearly all are.
+    head: PlainHead,
+    /// Where its payload begins.
     start: u32,
+    /// What was captured of it.
     len: u32,
-    capture: CaptureId,
-    link: LinkType,
-    /// Where the next packet of its trail stands, or [`NOWHERE`].
+    /// Where the connection's next packet stands, if that is the next one of its trail; or [`NOWHERE`].
     next: u16,
     stage: Stage,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
-    /// A plain frame: who takes it reads its segment.
+    /// It waits to be taken.
     #[default]
     Plain,
-    /// The next of the rare ones.
+    /// The next of the rare ones, without a head of its own.
     Rare,
     /// It was taken with one before it.
     Taken,
 }
 
-/// What is no plain frame.
+/// What is no plain segment.
 #[derive(Debug)]
 enum Rare {
-    /// A segment, without its payload.
+    /// A segment without its bytes.
     Segment(Segment<'static>),
     /// A quote.
     Quote(IcmpQuote),
@@ -59,8 +53,12 @@ enum Rare {
 /// What is handed over at once. Once delivered, it is empty, to be filled again.
 #[derive(Debug)]
 pub(super) struct Parcel {
+    /// Room for all.
     items: Vec<Item>,
+    /// So many are in use.
+    count: usize,
     rare: Vec<Rare>,
+    /// All payload.
     bytes: Vec<u8>,
     /// Where the newest packet of each trail stands.
     newest: Vec<u16>,
@@ -69,7 +67,8 @@ pub(super) struct Parcel {
 impl Default for Parcel {
     fn default() -> Self {
         Self {
-            items: Vec::new(),
+            items: vec![Item::default(); PACKETS],
+            count: 0,
             rare: Vec::new(),
             bytes: Vec::new(),
             newest: vec![NOWHERE; TRAILS],
@@ -81,90 +80,81 @@ impl Parcel {
     /// It is to be handed over.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.items.len() >= PACKETS || self.bytes.len() >= BYTES
+        self.count >= PACKETS || self.bytes.len() >= BYTES
     }
 
-    /// Puts a plain frame in; `spread` is that of its key.
+    /// Puts the segment of a plain frame in, where there is [room](Self::is_full), if it can be put
+    /// [in little memory](PlainFrame::write_head); `key` is its own.
     #[inline]
-    pub fn put_plain(&mut self, spread: u64, plain: &PlainFrame<'_>) {
-        let frame = plain.frame();
-        let item = Item {
-            time: frame.time,
-            number: frame.id.number,
-            original_len: frame.original_len,
-            interface: frame.interface,
-            start: self.bytes.len() as u32,
-            len: frame.data.len() as u32,
-            capture: frame.id.capture,
-            link: frame.link,
-            next: NOWHERE,
-            stage: Stage::Plain,
-        };
-        self.put(spread, item, frame.data);
+    pub fn put_plain(&mut self, key: &Key, plain: &PlainFrame<'_>) -> Option<()> {
+        let place = self.count;
+        let item = self.items.get_mut(place)?;
+        plain.write_head(&mut item.head)?;
+        let newest = self.newest.get_mut(trail(key))?;
+        let before = std::mem::replace(newest, place as u16);
+        self.put(Stage::Plain, plain.payload());
+        self.link(before, place);
+        Some(())
     }
 
-    /// Puts a segment in; `spread` is that of its key.
-    pub fn put_segment(&mut self, spread: u64, segment: &Segment<'_>) {
-        self.put_rare(
-            spread,
-            Rare::Segment(segment.without_bytes()),
-            segment.payload,
-        );
-    }
-
-    /// Puts a quote in; `spread` is that of its key.
-    pub fn put_quote(&mut self, spread: u64, quote: &IcmpQuote) {
-        self.put_rare(spread, Rare::Quote(*quote), &[]);
-    }
-
-    fn put_rare(&mut self, spread: u64, rare: Rare, bytes: &[u8]) {
-        self.rare.push(rare);
-        let item = Item {
-            start: self.bytes.len() as u32,
-            len: bytes.len() as u32,
-            next: NOWHERE,
-            stage: Stage::Rare,
-            ..Item::default()
-        };
-        self.put(spread, item, bytes);
-    }
-
-    #[inline]
-    fn put(&mut self, spread: u64, item: Item, bytes: &[u8]) {
-        let place = self.items.len() as u16;
-        if let Some(newest) = self.newest.get_mut(trail(spread)) {
-            if let Some(before) = self.items.get_mut(usize::from(*newest)) {
-                before.next = place;
-            }
-            *newest = place;
+    /// Puts a segment in, likewise.
+    pub fn put_segment(&mut self, key: &Key, segment: &Segment<'_>) {
+        if let Some(newest) = self.newest.get_mut(trail(key)) {
+            *newest = NOWHERE;
         }
-        self.items.push(item);
-        self.bytes.extend_from_slice(bytes);
+        self.rare.push(Rare::Segment(segment.without_bytes()));
+        self.put(Stage::Rare, segment.payload);
+    }
+
+    /// Puts a quote in, likewise. What a conversation that goes on says is the same before and after it.
+    pub fn put_quote(&mut self, quote: &IcmpQuote) {
+        self.rare.push(Rare::Quote(*quote));
+        self.put(Stage::Rare, &[]);
+    }
+
+    #[inline]
+    fn put(&mut self, stage: Stage, payload: &[u8]) {
+        if let Some(item) = self.items.get_mut(self.count) {
+            item.start = self.bytes.len() as u32;
+            item.len = payload.len() as u32;
+            item.next = NOWHERE;
+            item.stage = stage;
+        }
+        self.count += 1;
+        self.bytes.extend_from_slice(payload);
+    }
+
+    /// One follows the other on its trail: if they are of one connection, it may be taken with it.
+    #[inline]
+    fn link(&mut self, before: u16, place: usize) {
+        let (earlier, later) = self.items.split_at_mut(place);
+        if let (Some(before), Some(item)) = (earlier.get_mut(usize::from(before)), later.first())
+            && before.head.is_of_one_connection_with(&item.head)
+        {
+            before.next = place as u16;
+        }
     }
 
     /// Hands everything to the table.
     pub fn deliver<R: StreamReader>(&mut self, table: &mut Table<R>) {
         let mut rare = std::mem::take(&mut self.rare);
         let mut rarities = rare.drain(..);
-        for place in 0..self.items.len() {
-            let Some(item) = self.items.get(place).copied() else {
+        for place in 0..self.count {
+            let Some(item) = self.items.get(place) else {
                 break;
             };
+            let payload = payload(&self.bytes, item);
             match item.stage {
                 Stage::Taken => {}
                 Stage::Plain => {
-                    let Some(plain) = PlainFrame::of(&self.frame(&item)) else {
-                        continue;
-                    };
-                    let mut segment = Segment::default();
-                    plain.write(&mut segment);
+                    let (head, next) = (&item.head, item.next);
+                    let segment = PlainSegment { head, payload }.segment();
                     if let Some(connection) = receive(table, &segment) {
-                        self.follow(table, connection, item.next);
+                        self.follow(table, connection, next);
                     }
                 }
                 Stage::Rare => match rarities.next() {
                     Some(Rare::Segment(segment)) => {
-                        let payload = self.bytes_of(&item);
                         receive(table, &Segment { payload, ..segment });
                     }
                     Some(Rare::Quote(quote)) => table.take_quote(&quote),
@@ -173,7 +163,7 @@ impl Parcel {
             }
         }
         drop(rarities);
-        self.items.clear();
+        self.count = 0;
         self.rare = rare;
         self.bytes.clear();
         self.newest.fill(NOWHERE);
@@ -182,59 +172,162 @@ impl Parcel {
     /// Takes the connection's next packets from here on, up to one that is anything else.
     #[inline]
     fn follow<R: StreamReader>(&mut self, table: &mut Table<R>, connection: u32, mut next: u16) {
-        while next != NOWHERE {
-            let place = usize::from(next);
-            let Some(item) = self.items.get(place).copied() else {
-                return;
-            };
+        while let Some(item) = self.items.get_mut(usize::from(next)) {
             next = item.next;
-            match item.stage {
-                Stage::Taken => continue,
-                Stage::Rare => return,
-                Stage::Plain => {}
+            if item.stage == Stage::Taken {
+                continue;
             }
-            let Some(plain) = PlainFrame::of(&self.frame(&item)) else {
-                return;
-            };
-            match table.follow(connection, &plain) {
-                Followed::Taken => self.items[place].stage = Stage::Taken,
-                Followed::IsAnothers => {}
-                Followed::No => return,
+            let (head, payload) = (&item.head, payload(&self.bytes, item));
+            match table.follow(connection, &PlainSegment { head, payload }) {
+                Some(()) => item.stage = Stage::Taken,
+                None => return,
             }
-        }
-    }
-
-    #[inline]
-    fn bytes_of(&self, item: &Item) -> &[u8] {
-        let start = item.start as usize;
-        let end = start + item.len as usize;
-        self.bytes.get(start..end).unwrap_or_default()
-    }
-
-    #[inline]
-    fn frame(&self, item: &Item) -> Frame<'_> {
-        Frame {
-            id: FrameId {
-                capture: item.capture,
-                number: item.number,
-            },
-            time: item.time,
-            link: item.link,
-            interface: item.interface,
-            data: self.bytes_of(item),
-            original_len: item.original_len,
         }
     }
 }
 
+#[inline]
+fn payload<'a>(bytes: &'a [u8], item: &Item) -> &'a [u8] {
+    let start = item.start as usize;
+    let found = bytes.get(start..start + item.len as usize);
+    found.unwrap_or_default()
+}
+
 /// Which trail a key's packets are on.
 #[inline]
-const fn trail(spread: u64) -> usize {
-    (spread >> (u64::BITS - TRAILS.ilog2())) as usize
+fn trail(key: &Key) -> usize {
+    (key.spread() >> (u64::BITS - TRAILS.ilog2())) as usize
 }
 
 #[inline]
 fn receive<R: StreamReader>(table: &mut Table<R>, segment: &Segment<'_>) -> Option<u32> {
     let ends = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
     table.receive(ends, segment)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dialogue::DialogueReader;
+    use crate::flow::{Held, Limits};
+    use crate::testing::conversation::conversation;
+    use crate::testing::{Ladder, Trace};
+    use crate::wire::{Decoded, Decoder, IcmpReason};
+
+    fn key(segment: &Segment<'_>) -> Key {
+        Key::new(&segment.addresses, segment.src_port, segment.dst_port).0
+    }
+
+    /// Several conversations at once, one of them quoted by an ICMP error, one with itself, and two that use one 4-tuple.
+    fn traffic() -> impl Strategy<Value = Trace> {
+        let host = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7));
+        let router = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+        let ladders = [
+            Ladder::to(80).icmp(50, router, IcmpReason::Unreachable),
+            Ladder::to(80).from_port(40_002).over_ipv6(),
+            Ladder::to(80).from_port(40_003).later_by(20),
+            Ladder::to(80)
+                .from_port(40_003)
+                .numbered_from(9, 9)
+                .later_by(300),
+            Ladder::to(80).from_port(80).between(host, host),
+        ];
+        let each = Vec::from(ladders.map(conversation));
+        each.prop_map(|traces| {
+            let none = Trace::default();
+            traces.iter().fold(none, Trace::with)
+        })
+    }
+
+    /// All that is known of the connections.
+    fn told(table: &Table<DialogueReader>) -> Vec<String> {
+        let known = |held: &Held<'_, _>| format!("{:?}", held.known());
+        table.connections().iter().map(known).collect()
+    }
+
+    proptest! {
+        /// Whatever is taken before its turn.
+        #[test]
+        fn parcels_of_any_size_change_nothing(trace in traffic(), size in 1_usize..200) {
+            let table = || Table::<DialogueReader>::part(Limits::default());
+            let (mut at_once, mut one_by_one) = (table(), table());
+            let mut parcel = Parcel::default();
+            let mut decoder = Decoder::new();
+            trace.each(|frame| {
+                let plain = PlainFrame::of(frame);
+                match decoder.decode(frame) {
+                    Decoded::Tcp(segment) => {
+                        one_by_one.take(&segment);
+                        let key = key(&segment);
+                        let put = plain.and_then(|plain| parcel.put_plain(&key, &plain));
+                        if put.is_none() {
+                            parcel.put_segment(&key, &segment);
+                        }
+                    }
+                    Decoded::Icmp(quote) => {
+                        one_by_one.take_quote(&quote);
+                        parcel.put_quote(&quote);
+                    }
+                    _ => {}
+                }
+                if parcel.count >= size {
+                    parcel.deliver(&mut at_once);
+                }
+            });
+            parcel.deliver(&mut at_once);
+            prop_assert_eq!(told(&at_once), told(&one_by_one));
+        }
+    }
+
+    #[test]
+    fn what_goes_on_is_taken_before_its_turn() {
+        let talk = |port| {
+            let ladder = Ladder::to(80).from_port(port).handshake(0);
+            (10..18).fold(ladder, |ladder, at| {
+                ladder
+                    .client(10 * at, "P.")
+                    .payload("x")
+                    .server(10 * at + 5, ".")
+            })
+        };
+        let trace = talk(40_001).trace().with(&talk(40_002).trace());
+        let mut parcel = Parcel::default();
+        trace.each(|frame| {
+            let plain = PlainFrame::of(frame).expect("plain");
+            let key = key(&plain.segment());
+            if parcel.put_plain(&key, &plain).is_none() {
+                parcel.put_segment(&key, &plain.segment());
+            }
+        });
+        let mut table = Table::<DialogueReader>::part(Limits::default());
+        let taken = |parcel: &Parcel| {
+            let is_taken = |item: &&Item| item.stage == Stage::Taken;
+            parcel.items.iter().filter(is_taken).count()
+        };
+        parcel.deliver(&mut table);
+        assert_eq!(
+            taken(&parcel),
+            30,
+            "all but the handshakes and the first words"
+        );
+        assert_eq!(table.connections().len(), 2);
+    }
+
+    #[test]
+    fn an_empty_parcel_can_be_filled_again() {
+        let trace = Ladder::to(80).handshake(0).trace();
+        let mut parcel = Parcel::default();
+        let mut table = Table::<DialogueReader>::part(Limits::default());
+        for _ in 0..3 {
+            while !parcel.is_full() {
+                trace.segments(|segment| parcel.put_segment(&key(segment), segment));
+            }
+            parcel.deliver(&mut table);
+            assert!(parcel.rare.is_empty() && parcel.bytes.is_empty() && parcel.count == 0);
+        }
+    }
 }

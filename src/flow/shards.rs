@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::capture::CaptureId;
+use crate::capture::{CaptureId, Frame};
 use crate::flow::key::Key;
 use crate::flow::numbering::StreamNumbers;
 use crate::flow::table::in_order;
@@ -91,34 +91,24 @@ impl<R: StreamReader + 'static> Shards<R> {
         }
     }
 
-    /// As [`take`](Self::take), the segment of a plain frame.
+    /// Takes a frame's segment undecoded, where threads are at work and the frame is a plain one.
     #[inline]
-    pub fn take_plain(&mut self, plain: &PlainFrame<'_>) -> Option<&Connection<R>> {
-        let (table, key) = self.table_of(&plain.addresses(), plain.ports())?;
-        self.count();
-        let is_running = self.stage == Stage::Running;
-        match &mut self.workers {
-            Some(workers) => {
-                workers.take_plain(table, &key, plain);
-                None
-            }
-            None => {
-                let mut segment = Segment::default();
-                plain.write(&mut segment);
-                let connection = self.tables.get_mut(table)?.take(&segment);
-                connection.filter(|_| is_running)
-            }
-        }
+    pub fn take_frame(&mut self, frame: &Frame<'_>) -> Option<()> {
+        let workers = self.workers.as_mut()?;
+        let plain = PlainFrame::of(frame)?;
+        let (src_port, dst_port) = plain.ports();
+        let (key, _) = Key::new(&plain.addresses(), src_port, dst_port);
+        workers.take_plain(key.shard(SHARDS), &key, &plain)
     }
 
     /// Remembers an ICMP error for the connection that it quotes.
     pub fn take_quote(&mut self, quote: &IcmpQuote) {
         let ports = (quote.src_port, quote.dst_port);
-        let Some((table, key)) = self.table_of(&quote.addresses, ports) else {
+        let Some((table, _)) = self.table_of(&quote.addresses, ports) else {
             return;
         };
         match &mut self.workers {
-            Some(workers) => workers.take_quote(table, &key, quote),
+            Some(workers) => workers.take_quote(table, quote),
             None => {
                 if let Some(table) = self.tables.get_mut(table) {
                     table.take_quote(quote);

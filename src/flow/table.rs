@@ -17,7 +17,7 @@ use self::keeping::Packing;
 use self::refusals::is_plain_refusal;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::archive::Archive;
-use crate::flow::connection::{Taken, is_ordinary};
+use crate::flow::connection::Taken;
 use crate::flow::key::{Key, Way};
 use crate::flow::numbering::{Numbering, StreamNumbers};
 use crate::flow::places::{Place, Places};
@@ -28,7 +28,7 @@ use crate::flow::{
     Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
     StreamReader,
 };
-use crate::wire::{Addresses, IcmpQuote, PlainFrame, Segment, TcpFlags};
+use crate::wire::{Addresses, IcmpQuote, PlainHead, PlainSegment, Segment, TcpFlags};
 
 /// All connections. `R` reads their dialogues.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl<R: StreamReader> Table<R> {
         if let (Some(Place::Kept(index)), Some(flags)) = (place, segment.flags)
             && let Kept::Whole(connection) = self.kept.get_mut(index as usize)?.as_mut()?
         {
-            let from = sender(connection, segment);
+            let from = sender(connection, &segment.addresses, segment.src_port);
             if connection.take_if_next(from, flags, segment).is_some() {
                 return Some(index);
             }
@@ -119,26 +119,17 @@ impl<R: StreamReader> Table<R> {
         self.receive_any(key, way, place, segment)
     }
 
-    /// Takes a packet if it is the next one of this connection, whatever was taken since the one before it: neither does it concern any
-    /// other connection, nor do others concern it.
+    /// Takes a packet of this connection if it is the next one, whatever of other connections was taken since the one before it: neither
+    /// does it concern them, nor they it.
     #[inline]
-    pub(super) fn follow(&mut self, connection: u32, plain: &PlainFrame<'_>) -> Followed {
-        let kept = self.kept.get_mut(connection as usize);
-        let Some(Some(Kept::Whole(connection))) = kept else {
-            return Followed::No;
-        };
-        let Some(from) = connection.sender(&plain.addresses(), plain.ports()) else {
-            return Followed::IsAnothers;
-        };
-        let flags = plain.flags();
-        if !is_ordinary(flags) {
-            return Followed::No;
-        }
-        let mut segment = Segment::default();
-        plain.write(&mut segment);
-        match connection.take_if_next(from, flags, &segment) {
-            Some(()) => Followed::Taken,
-            None => Followed::No,
+    pub(super) fn follow(&mut self, connection: u32, segment: &PlainSegment<'_>) -> Option<()> {
+        match self.kept.get_mut(connection as usize)?.as_mut()? {
+            Kept::Whole(connection) => {
+                let PlainHead { flags, ports, .. } = *segment.head;
+                let from = sender(connection, &segment.head.addresses, ports.0);
+                connection.take_if_next(from, flags, segment)
+            }
+            Kept::Settled(_) => None,
         }
     }
 
@@ -184,7 +175,7 @@ impl<R: StreamReader> Table<R> {
             Some(Place::Remnant(_)) => return,
         };
         if let Some(connection) = self.whole_mut(index) {
-            let from = sender(connection, segment);
+            let from = sender(connection, &segment.addresses, segment.src_port);
             connection.observe_wireshark_base(from, segment.flag_bits, segment);
         }
     }
@@ -304,7 +295,7 @@ impl<R: StreamReader> Table<R> {
             let stream = self.numbering.next(segment.frame);
             connection.streams.push((capture, stream));
         }
-        let from = sender(connection, segment);
+        let from = sender(connection, &segment.addresses, segment.src_port);
         let was_closed = connection.is_quietly_closed();
         let was_reset = !connection.episodes.is_empty();
         if connection.take(from, flags, segment) == Taken::Duplicate {
@@ -429,17 +420,6 @@ impl<R: StreamReader> Table<R> {
     }
 }
 
-/// Whether a packet was the [next one](Table::follow) of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Followed {
-    /// It was, and was taken.
-    Taken,
-    /// It belongs to another connection.
-    IsAnothers,
-    /// It was not.
-    No,
-}
-
 /// Connections in the order in which they were opened.
 pub(super) fn in_order<R: StreamReader>(
     mut connections: Vec<(Opening, Held<'_, R>)>,
@@ -450,12 +430,14 @@ pub(super) fn in_order<R: StreamReader>(
 
 /// Who sends a segment of this connection. Ports tell both ends apart, but for a connection from a port to the same one.
 #[inline]
-fn sender<R: StreamReader>(connection: &Connection<R>, segment: &Segment<'_>) -> Peer {
+fn sender<R: StreamReader>(
+    connection: &Connection<R>,
+    addresses: &Addresses,
+    src_port: u16,
+) -> Peer {
     let (client, server) = (&connection.client, &connection.server);
     // A connection of a port to itself: both ends are one; the first sender is the client throughout.
-    if client.1 == segment.src_port
-        && (server.1 != segment.src_port || client.0 == segment.addresses.src())
-    {
+    if client.1 == src_port && (server.1 != src_port || client.0 == addresses.src()) {
         Peer::Client
     } else {
         Peer::Server

@@ -9,7 +9,7 @@ use crate::capture::FrameId;
 use crate::flow::assembler::{Assembler, Novelty};
 use crate::flow::{Activity, Both, Mark, Peer, StreamReader};
 use crate::time::Timestamp;
-use crate::wire::{Segment, SeqNumber};
+use crate::wire::{Head, Segment, SeqNumber};
 
 const PEERS: [Peer; 2] = [Peer::Client, Peer::Server];
 
@@ -111,14 +111,14 @@ impl<R: StreamReader> Talk<R> {
 
     /// While all [flows](Self::flows): the segment follows on what was seen, and acknowledges no more than that.
     #[inline]
-    pub fn goes_on(&self, from: Peer, segment: &Segment<'_>) -> bool {
+    pub fn goes_on(&self, from: Peer, segment: &impl Head) -> bool {
         let (own, other) = self.directions.own_and_other(from);
-        own.is_at(segment.seq) && !other.is_before(segment.ack)
+        own.is_at(segment.seq()) && !other.is_before(segment.ack())
     }
 
     /// Takes payload that [goes on](Self::goes_on).
     #[inline]
-    pub fn go_on(&mut self, from: Peer, segment: &Segment<'_>) -> Activity {
+    pub fn go_on(&mut self, from: Peer, segment: &impl Head) -> Activity {
         let (own, other) = self.directions.own_and_other_mut(from);
         own.sees(other.seen());
         match self.reader.as_mut() {

@@ -182,22 +182,23 @@ impl<R: StreamReader + 'static> Workers<R> {
         }
     }
 
-    /// Hands a plain frame to a table.
+    /// Hands a plain frame to a table, if it can be put [in little memory](PlainFrame::write_head); `key` is its own.
     #[inline]
-    pub fn take_plain(&mut self, table: usize, key: &Key, plain: &PlainFrame<'_>) {
-        self.filling[table].put_plain(key.spread(), plain);
+    pub fn take_plain(&mut self, table: usize, key: &Key, plain: &PlainFrame<'_>) -> Option<()> {
+        self.filling[table].put_plain(key, plain)?;
         self.hand_over_if_full(table);
+        Some(())
     }
 
     /// Hands a segment to a table.
     pub fn take(&mut self, table: usize, key: &Key, segment: &Segment<'_>) {
-        self.filling[table].put_segment(key.spread(), segment);
+        self.filling[table].put_segment(key, segment);
         self.hand_over_if_full(table);
     }
 
     /// The same for a quote.
-    pub fn take_quote(&mut self, table: usize, key: &Key, quote: &IcmpQuote) {
-        self.filling[table].put_quote(key.spread(), quote);
+    pub fn take_quote(&mut self, table: usize, quote: &IcmpQuote) {
+        self.filling[table].put_quote(quote);
         self.hand_over_if_full(table);
     }
 

@@ -15,6 +15,8 @@
 //! assert_eq!(finding.cause.as_str(), "keepalive-race");
 //! ```
 
+#[cfg(test)]
+pub(crate) mod conversation;
 mod frames;
 mod ladder;
 mod trace;

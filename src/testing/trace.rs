@@ -78,7 +78,7 @@ impl Trace {
     }
 
     /// Hands every frame to `take`, with numbers from 1.
-    fn each(&self, mut take: impl FnMut(&Frame<'_>)) {
+    pub fn each(&self, mut take: impl FnMut(&Frame<'_>)) {
         for (number, frame) in (1..).zip(&self.frames) {
             take(&Frame {
                 id: FrameId {

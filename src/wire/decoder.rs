@@ -112,7 +112,6 @@ pub(super) struct Context<'f> {
     pub time: Timestamp,
     pub interface: u32,
     pub src_mac: Option<MacAddress>,
-    pub dst_mac: Option<MacAddress>,
     /// The innermost IP header so far.
     pub ip: IpHeader,
     /// The innermost VLAN so far.
@@ -141,7 +140,6 @@ impl<'f> Context<'f> {
             time: frame.time,
             interface: frame.interface,
             src_mac: None,
-            dst_mac: None,
             ip: IpHeader {
                 addresses: unspecified,
                 ttl: Ttl(0),

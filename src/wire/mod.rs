@@ -11,6 +11,7 @@
 
 mod decoder;
 mod fragment;
+mod head;
 mod icmp;
 mod ip;
 mod link;
@@ -24,6 +25,7 @@ mod tunnel;
 mod view;
 
 pub use decoder::{Decoder, DecoderCounters};
+pub use head::{Head, PlainHead, PlainSegment};
 pub use plain::PlainFrame;
 pub use segment::{
     Addresses, Decoded, IcmpQuote, IcmpReason, MacAddress, Segment, TcpFlags, TcpOptions,

@@ -3,10 +3,12 @@
 //! It is read straight, without the steps that anything else needs. What is not plain goes the general way, and what is reads the same
 //! on both.
 
+use super::head::PlainHead;
 use super::tcp::{self, Fixed};
 use super::view::View;
-use super::{Addresses, MacAddress, Segment, TcpFlags, Ttl};
-use crate::capture::Frame;
+use super::{Addresses, MacAddress, Segment, Ttl};
+use crate::capture::{Frame, FrameId};
+use crate::time::Timestamp;
 
 /// Length of a TCP or IPv4 header without options.
 const HEADER: usize = 20;
@@ -20,24 +22,21 @@ const VLAN: u16 = 0x8100;
 /// A frame in which nothing stands in the way of its TCP segment.
 #[derive(Clone, Copy, Debug)]
 pub struct PlainFrame<'a> {
-    frame: Frame<'a>,
-    macs: Macs<'a>,
+    frame: FrameId,
+    time: Timestamp,
+    interface: u32,
+    src_mac: Option<&'a [u8; 6]>,
     ip: Ip<'a>,
-    /// The whole segment.
-    tcp: View<'a>,
     /// What every TCP header has, without checksum and urgent pointer.
     fixed: &'a [u8; tcp::PLACEABLE],
+    /// The segment, as far as it was captured.
+    segment: &'a [u8],
+    /// Its header.
     header: &'a [u8],
     options: &'a [u8],
     payload: &'a [u8],
-}
-
-/// MAC addresses as a link type has them.
-#[derive(Clone, Copy, Debug)]
-enum Macs<'a> {
-    None,
-    Source(&'a [u8; 6]),
-    Both { src: &'a [u8; 6], dst: &'a [u8; 6] },
+    /// `tcp.len`
+    payload_len: u32,
 }
 
 /// An IP header.
@@ -60,7 +59,7 @@ impl<'a> PlainFrame<'a> {
     #[inline(always)]
     pub fn of(frame: &Frame<'a>) -> Option<Self> {
         let view = View::of_frame(frame.data, frame.original_len);
-        let (macs, ethertype, packet) = link(frame.link.0, view)?;
+        let (src_mac, ethertype, packet) = link(frame.link.0, view)?;
         let (ip, tcp) = match ethertype {
             IPV4 => v4(packet)?,
             IPV6 => v6(packet)?,
@@ -69,21 +68,18 @@ impl<'a> PlainFrame<'a> {
         let fixed = tcp.bytes.first_chunk()?;
         let (header, payload) = tcp.bytes.split_at_checked(Fixed::read(fixed).header_len)?;
         Some(Self {
-            frame: *frame,
-            macs,
+            frame: frame.id,
+            time: frame.time,
+            interface: frame.interface,
+            src_mac,
             ip,
-            tcp,
             fixed,
+            segment: tcp.bytes,
             header,
             options: header.get(HEADER..)?,
             payload,
+            payload_len: tcp.wire.wrapping_sub(header.len() as u32),
         })
-    }
-
-    /// The frame itself.
-    #[inline(always)]
-    pub const fn frame(&self) -> &Frame<'a> {
-        &self.frame
     }
 
     /// Where it comes from and where it goes.
@@ -99,10 +95,41 @@ impl<'a> PlainFrame<'a> {
         (fixed.src_port, fixed.dst_port)
     }
 
-    /// `tcp.flags`
+    /// The payload bytes that were captured.
     #[inline(always)]
-    pub fn flags(&self) -> TcpFlags {
-        Fixed::read(self.fixed).flags
+    pub const fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// Writes its segment down in little memory; `None` if that has other options than timestamps, or is a RST, whose checksum counts.
+    ///
+    /// Field by field, to where it stays: such a thing is not moved.
+    #[inline(always)]
+    pub fn write_head(&self, head: &mut PlainHead) -> Option<()> {
+        let fixed = Fixed::read(self.fixed);
+        head.timestamps = match self.options {
+            [] => None,
+            options => Some(tcp::timestamps_alone(options)?),
+        };
+        if fixed.flags.rst() {
+            return None;
+        }
+        head.time = self.time;
+        head.frame = self.frame;
+        head.interface = self.interface;
+        head.addresses = self.ip.addresses();
+        head.ports = (fixed.src_port, fixed.dst_port);
+        head.seq = fixed.seq;
+        head.ack = fixed.ack;
+        head.flags = fixed.flags;
+        head.window = fixed.window;
+        head.payload_len = self.payload_len;
+        head.ttl = self.ip.ttl();
+        head.ip_id = self.ip.id();
+        head.dont_fragment = self.ip.dont_fragment();
+        head.traffic_class = self.ip.traffic_class();
+        head.src_mac = self.src_mac();
+        Some(())
     }
 
     /// Its segment.
@@ -118,9 +145,10 @@ impl<'a> PlainFrame<'a> {
     #[inline(always)]
     pub(crate) fn write(&self, segment: &mut Segment<'a>) {
         let fixed = Fixed::read(self.fixed);
-        segment.frame = self.frame.id;
-        segment.time = self.frame.time;
-        segment.interface = self.frame.interface;
+        segment.frame = self.frame;
+        segment.time = self.time;
+        segment.interface = self.interface;
+        segment.addresses = self.ip.addresses();
         segment.src_port = fixed.src_port;
         segment.dst_port = fixed.dst_port;
         segment.seq = fixed.seq;
@@ -130,28 +158,22 @@ impl<'a> PlainFrame<'a> {
         segment.window = fixed.window;
         segment.header = self.header;
         segment.payload = self.payload;
-        segment.payload_len = self.tcp.wire.wrapping_sub(self.header.len() as u32);
+        segment.payload_len = self.payload_len;
         tcp::read_options(self.options, &mut segment.options);
-        self.ip.write(segment);
-        self.macs.write(segment);
-        if fixed.flags.rst() && self.tcp.is_whole() {
-            let right = tcp::checksum_is_right(&segment.addresses, self.tcp.bytes);
+        segment.ttl = self.ip.ttl();
+        segment.ip_id = self.ip.id();
+        segment.dont_fragment = self.ip.dont_fragment();
+        segment.traffic_class = self.ip.traffic_class();
+        segment.src_mac = self.src_mac();
+        if fixed.flags.rst() && self.payload.len() == self.payload_len as usize {
+            let right = tcp::checksum_is_right(&segment.addresses, self.segment);
             segment.checksum_ok = Some(right);
         }
     }
-}
 
-impl Macs<'_> {
     #[inline(always)]
-    fn write(self, segment: &mut Segment<'_>) {
-        match self {
-            Self::None => {}
-            Self::Source(src) => segment.src_mac = Some(MacAddress(*src)),
-            Self::Both { src, dst } => {
-                segment.src_mac = Some(MacAddress(*src));
-                segment.dst_mac = Some(MacAddress(*dst));
-            }
-        }
+    fn src_mac(&self) -> Option<MacAddress> {
+        self.src_mac.map(|mac| MacAddress(*mac))
     }
 }
 
@@ -171,35 +193,40 @@ impl Ip<'_> {
     }
 
     #[inline(always)]
-    fn write(self, segment: &mut Segment<'_>) {
+    const fn ttl(self) -> Ttl {
         match self {
-            Self::V4 { fixed, src, dst } => {
-                let &[_, tos, _, _, i0, i1, flags, _, ttl, ..] = fixed;
-                segment.addresses = Addresses::V4 {
-                    src: (*src).into(),
-                    dst: (*dst).into(),
-                };
-                segment.ttl = Ttl(ttl);
-                segment.ip_id = Some(u16::from_be_bytes([i0, i1]));
-                segment.dont_fragment = flags & 0x40 != 0;
-                segment.traffic_class = tos;
-            }
-            Self::V6 { fixed, src, dst } => {
-                let &[first, second, .., hop_limit] = fixed;
-                segment.addresses = Addresses::V6 {
-                    src: (*src).into(),
-                    dst: (*dst).into(),
-                };
-                segment.ttl = Ttl(hop_limit);
-                segment.dont_fragment = true;
-                segment.traffic_class = first << 4 | second >> 4;
-            }
+            Self::V4 { fixed, .. } => Ttl(fixed[8]),
+            Self::V6 { fixed, .. } => Ttl(fixed[7]),
+        }
+    }
+
+    #[inline(always)]
+    const fn id(self) -> Option<u16> {
+        match self {
+            Self::V4 { fixed, .. } => Some(u16::from_be_bytes([fixed[4], fixed[5]])),
+            Self::V6 { .. } => None,
+        }
+    }
+
+    #[inline(always)]
+    const fn dont_fragment(self) -> bool {
+        match self {
+            Self::V4 { fixed, .. } => fixed[6] & 0x40 != 0,
+            Self::V6 { .. } => true,
+        }
+    }
+
+    #[inline(always)]
+    const fn traffic_class(self) -> u8 {
+        match self {
+            Self::V4 { fixed, .. } => fixed[1],
+            Self::V6 { fixed, .. } => fixed[0] << 4 | fixed[1] >> 4,
         }
     }
 }
 
-/// What the link layer says: MAC addresses, the EtherType of what follows, and that.
-type Linked<'a> = (Macs<'a>, u16, View<'a>);
+/// What the link layer says: the source's MAC address, the EtherType of what follows, and that.
+type Linked<'a> = (Option<&'a [u8; 6]>, u16, View<'a>);
 
 #[inline(always)]
 fn link(link_type: u16, v: View<'_>) -> Option<Linked<'_>> {
@@ -208,7 +235,7 @@ fn link(link_type: u16, v: View<'_>) -> Option<Linked<'_>> {
         113 => cooked(v),
         276 => cooked_2(v),
         // Raw IP, which begins with its version.
-        101 | 228 if v.u8(0) == Some(0x45) => Some((Macs::None, IPV4, v)),
+        101 | 228 if v.u8(0) == Some(0x45) => Some((None, IPV4, v)),
         _ => None,
     }
 }
@@ -217,16 +244,16 @@ fn link(link_type: u16, v: View<'_>) -> Option<Linked<'_>> {
 #[inline(always)]
 fn ethernet(v: View<'_>) -> Option<Linked<'_>> {
     let (header, rest) = v.split::<14>()?;
-    let (dst, src_and_type) = header.split_first_chunk()?;
-    let (src, _) = src_and_type.split_first_chunk()?;
-    let macs = Macs::Both { src, dst };
-    let &[.., e0, e1] = header;
-    match u16::from_be_bytes([e0, e1]) {
+    let (_, [src @ .., e0, e1]) = header.split_first_chunk::<6>()? else {
+        return None;
+    };
+    let src = src.first_chunk()?;
+    match u16::from_be_bytes([*e0, *e1]) {
         VLAN => {
             let (&[_, _, e0, e1], rest) = rest.split()?;
-            Some((macs, u16::from_be_bytes([e0, e1]), rest))
+            Some((Some(src), u16::from_be_bytes([e0, e1]), rest))
         }
-        ethertype => Some((macs, ethertype, rest)),
+        ethertype => Some((Some(src), ethertype, rest)),
     }
 }
 
@@ -248,16 +275,12 @@ fn cooked_2(v: View<'_>) -> Option<Linked<'_>> {
 /// Cooked, unless the hardware type (`linux/if_arp.h`) gives EtherTypes another meaning: GRE and netlink do.
 fn cooked_as<'a>(
     hardware: [u8; 2],
-    mac: Option<&'a [u8; 6]>,
+    src_mac: Option<&'a [u8; 6]>,
     (p0, p1, rest): (u8, u8, View<'a>),
 ) -> Option<Linked<'a>> {
     match u16::from_be_bytes(hardware) {
         778 | 824 => None,
-        _ => Some((
-            mac.map_or(Macs::None, Macs::Source),
-            u16::from_be_bytes([p0, p1]),
-            rest,
-        )),
+        _ => Some((src_mac, u16::from_be_bytes([p0, p1]), rest)),
     }
 }
 

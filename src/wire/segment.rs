@@ -53,6 +53,17 @@ impl Addresses {
     }
 }
 
+impl Addresses {
+    /// Those of a packet in the other direction.
+    #[inline]
+    pub const fn reversed(self) -> Self {
+        match self {
+            Self::V4 { src, dst } => Self::V4 { src: dst, dst: src },
+            Self::V6 { src, dst } => Self::V6 { src: dst, dst: src },
+        }
+    }
+}
+
 /// The nine flags of RFC 9293 and RFC 3540, with `tcp.flags`' bit values.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct TcpFlags(pub u16);
@@ -245,8 +256,6 @@ pub struct Segment<'a> {
     pub traffic_class: u8,
     /// Source MAC of the outermost frame where the link has one.
     pub src_mac: Option<MacAddress>,
-    /// Destination MAC likewise.
-    pub dst_mac: Option<MacAddress>,
     /// Whether the TCP checksum is right: `None` where it could not be computed (cut packet, offloaded fragments).
     /// Only RSTs are checked; checksums of other segments are often offloaded and cost time.
     pub checksum_ok: Option<bool>,
@@ -278,7 +287,6 @@ impl Segment<'_> {
             dont_fragment: self.dont_fragment,
             traffic_class: self.traffic_class,
             src_mac: self.src_mac,
-            dst_mac: self.dst_mac,
             checksum_ok: self.checksum_ok,
         }
     }

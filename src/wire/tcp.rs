@@ -115,7 +115,6 @@ pub(super) fn segment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         dont_fragment: ctx.ip.dont_fragment,
         traffic_class: ctx.ip.traffic_class,
         src_mac: ctx.src_mac,
-        dst_mac: ctx.dst_mac,
         checksum_ok,
     })
 }
@@ -162,21 +161,26 @@ pub(super) fn checksum_is_right(addresses: &Addresses, segment: &[u8]) -> bool {
 /// Reads what can be read into options of which nothing is set; a broken option ends the list (RFC 9293 section 3.1).
 #[inline]
 pub(super) fn read_options(bytes: &[u8], options: &mut TcpOptions) {
-    /// What every segment of most connections carries before its timestamps: two NOPs, kind and length (RFC 7323 appendix A).
-    const TIMESTAMPS: [u8; 4] = [1, 1, 8, 10];
-    match bytes.first_chunk::<12>() {
-        Some(&[n0, n1, kind, len, a, b, c, d, e, f, g, h])
-            if bytes.len() == 12 && [n0, n1, kind, len] == TIMESTAMPS =>
-        {
+    match timestamps_alone(bytes) {
+        Some(timestamps) => {
             options.any = true;
-            options.timestamps = Some(Timestamps {
-                value: u32::from_be_bytes([a, b, c, d]),
-                echo: u32::from_be_bytes([e, f, g, h]),
-            });
+            options.timestamps = Some(timestamps);
         }
-        _ if bytes.is_empty() => {}
-        _ => *options = parse_options(bytes),
+        None if bytes.is_empty() => {}
+        None => *options = parse_options(bytes),
     }
+}
+
+/// What every segment of most connections carries: timestamps after two NOPs (RFC 7323 appendix A), and nothing else.
+#[inline(always)]
+pub(super) fn timestamps_alone(options: &[u8]) -> Option<Timestamps> {
+    /// The NOPs, kind and length.
+    const BEFORE: [u8; 4] = [1, 1, 8, 10];
+    let &[n0, n1, kind, len, a, b, c, d, e, f, g, h] = <&[u8; 12]>::try_from(options).ok()?;
+    ([n0, n1, kind, len] == BEFORE).then_some(Timestamps {
+        value: u32::from_be_bytes([a, b, c, d]),
+        echo: u32::from_be_bytes([e, f, g, h]),
+    })
 }
 
 fn parse_options(bytes: &[u8]) -> TcpOptions {

@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::flow::{LastActivity, Packet, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
-use crate::wire::{Segment, TcpFlags};
+use crate::wire::{Head, TcpFlags};
 
 impl<R: StreamReader> Connection<R> {
     /// What had been going on before the packet at hand.
@@ -34,28 +34,28 @@ pub(super) fn remembered(
     from: Peer,
     flags: TcpFlags,
     kind: PacketKind,
-    segment: &Segment<'_>,
+    segment: &impl Head,
     before: Before,
 ) -> Packet {
     Packet {
-        time: segment.time,
-        frame: segment.frame,
+        time: segment.time(),
+        frame: segment.frame(),
         from,
         kind,
         flags,
-        seq: segment.seq,
-        ack: segment.ack,
-        len: segment.payload_len,
-        window: segment.window,
-        ttl: segment.ttl,
-        ip_id: segment.ip_id,
-        dont_fragment: segment.dont_fragment,
-        has_options: segment.options.any,
+        seq: segment.seq(),
+        ack: segment.ack(),
+        len: segment.payload_len(),
+        window: segment.window(),
+        ttl: segment.ttl(),
+        ip_id: segment.ip_id(),
+        dont_fragment: segment.dont_fragment(),
+        has_options: segment.has_options(),
         housekeeping: false,
-        traffic_class: segment.traffic_class,
-        timestamps: segment.options.timestamps,
-        src_mac: segment.src_mac,
-        interface: segment.interface,
+        traffic_class: segment.traffic_class(),
+        timestamps: segment.timestamps(),
+        src_mac: segment.src_mac(),
+        interface: segment.interface(),
         previous_packet: before.packet,
         last_activity: before.activity,
         probes_since_activity: before.probes,

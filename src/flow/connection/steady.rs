@@ -6,11 +6,11 @@ use super::Connection;
 use super::remembered::{Before, remembered};
 use crate::flow::direction::Both;
 use crate::flow::{Activity, LastActivity, Packet, PacketKind, Peer, StreamReader};
-use crate::wire::{Segment, TcpFlags};
+use crate::wire::{Head, TcpFlags};
 
 /// ACK, and no flag that begins or ends anything.
 #[inline]
-pub(in crate::flow) const fn is_ordinary(flags: TcpFlags) -> bool {
+const fn is_ordinary(flags: TcpFlags) -> bool {
     const DECISIVE: TcpFlags = TcpFlags::SYN
         .union(TcpFlags::FIN)
         .union(TcpFlags::RST)
@@ -43,22 +43,24 @@ impl<R: StreamReader> Connection<R> {
         &mut self,
         from: Peer,
         flags: TcpFlags,
-        segment: &Segment<'_>,
+        segment: &impl Head,
     ) -> Option<()> {
         let (own, other) = self.directions.own_and_other(from);
-        let is_next = self.under_way == Some(segment.frame.capture)
+        let is_next = self.under_way == Some(segment.frame().capture)
             && is_ordinary(flags)
-            && own.snd_nxt == Some(segment.seq)
+            && own.snd_nxt == Some(segment.seq())
             && other
                 .snd_nxt
-                .is_some_and(|next| !segment.ack.is_after(next))
+                .is_some_and(|next| !segment.ack().is_after(next))
             && self.talk.goes_on(from, segment)
-            && self.history.is_new(from, flags, segment.seq);
+            && self
+                .history
+                .is_new(from, flags, segment.seq(), segment.ack());
         is_next.then(|| self.take_next(from, flags, segment))
     }
 
-    fn take_next(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) {
-        let kind = match segment.payload_len {
+    fn take_next(&mut self, from: Peer, flags: TcpFlags, segment: &impl Head) {
+        let kind = match segment.payload_len() {
             0 => PacketKind::Ack,
             _ => PacketKind::Data,
         };
@@ -68,17 +70,17 @@ impl<R: StreamReader> Connection<R> {
             housekeeping = self.take_next_payload(from, segment, &before);
         }
         let (own, other) = self.directions.own_and_other_mut(from);
-        if own.ack.is_none_or(|ack| segment.ack.is_after(ack)) {
-            own.ack = Some(segment.ack);
+        if own.ack.is_none_or(|ack| segment.ack().is_after(ack)) {
+            own.ack = Some(segment.ack());
             other.unanswered_retransmissions = 0;
         }
         other.unanswered_probes = 0;
         own.count(segment);
-        own.new_bytes += u64::from(segment.payload_len);
-        self.measure_round_trip(from, segment.ack, segment.time);
+        own.new_bytes += u64::from(segment.payload_len());
+        self.measure_round_trip(from, segment.ack(), segment.time());
         if kind == PacketKind::Data {
-            let end = segment.seq + segment.payload_len;
-            self.advance_to(end, from, segment);
+            let seq = segment.seq();
+            self.advance_to(seq + segment.payload_len(), from, seq, segment.time());
         }
         let packet = Packet {
             housekeeping,
@@ -88,16 +90,16 @@ impl<R: StreamReader> Connection<R> {
             sittings.observe(&packet, &self.directions);
         }
         self.history.push(packet);
-        self.last = segment.time;
+        self.last = segment.time();
     }
 
     /// Hands payload on. Returns whether all of it was housekeeping.
-    fn take_next_payload(&mut self, from: Peer, segment: &Segment<'_>, before: &Before) -> bool {
-        self.cut_payload |= (segment.payload.len() as u64) < u64::from(segment.payload_len);
+    fn take_next_payload(&mut self, from: Peer, segment: &impl Head, before: &Before) -> bool {
+        self.cut_payload |= (segment.payload().len() as u64) < u64::from(segment.payload_len());
         self.first_to_speak.get_or_insert(from);
         match self.talk.go_on(from, segment) {
             Activity::Application => {
-                let (time, frame) = (segment.time, segment.frame);
+                let (time, frame) = (segment.time(), segment.frame());
                 self.note_activity(LastActivity { time, frame, from }, before.packet);
                 false
             }
@@ -114,63 +116,14 @@ mod tests {
     use crate::dialogue::DialogueReader;
     use crate::flow::Orientation;
     use crate::flow::connection::Taken;
-    use crate::testing::{Ladder, Trace};
-
-    const SAYINGS: [&str; 5] = [
-        "x",
-        "GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-        "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nok",
-        "\x16\x03\x01\x00\x05hello",
-    ];
-
-    /// A packet more, of a kind that is drawn by lot.
-    fn step(ladder: Ladder, at: f64, kind: u8, from: Peer, saying: &str) -> Ladder {
-        let packet = |flags| match from {
-            Peer::Client => ladder.clone().client(at, flags),
-            Peer::Server => ladder.clone().server(at, flags),
-        };
-        match kind {
-            0..12 => packet("P.").payload(saying),
-            12..17 => packet("."),
-            17 => packet(".").window(0),
-            18 => ladder.again(at),
-            19 => packet(".").probe(),
-            20 => packet("P.").payload(saying).crossing(),
-            21 => packet("P.").payload(saying).unseen(),
-            22 => packet("P.").seq(1).payload(saying),
-            23 => packet(".").ack(40),
-            24 => packet("P.").payload(saying).bare().ttl(50).mac(9),
-            25 => packet("P"),
-            26 => packet("S."),
-            27 => packet("F."),
-            _ => packet("R."),
-        }
-    }
-
-    fn conversation() -> impl Strategy<Value = Trace> {
-        let peer = prop_oneof![Just(Peer::Client), Just(Peer::Server)];
-        let gap = prop_oneof![4 => 1..30_i32, 1 => 100..400_i32];
-        let steps = prop::collection::vec((0..29_u8, gap, peer, 0..SAYINGS.len()), 0..60);
-        let jitter = prop::collection::vec(prop_oneof![9 => Just(0), 1 => 0..30_000_i64], 1..20);
-        (steps, jitter, 0..9_usize, any::<bool>()).prop_map(|(steps, jitter, from, twice)| {
-            let mut ladder = Ladder::to(80).handshake(0);
-            let mut at = 30.0;
-            for (kind, gap, peer, saying) in steps {
-                at += f64::from(gap);
-                ladder = step(ladder, at, kind, peer, SAYINGS[saying]);
-            }
-            let trace = ladder.trace().jittered(&jitter);
-            // Some captures begin late, some show everything twice.
-            let trace = trace.only(|place, _| place >= from.saturating_sub(4));
-            if twice { trace.seen_twice(7) } else { trace }
-        })
-    }
+    use crate::testing::Ladder;
+    use crate::testing::conversation::{SAYINGS, conversation};
+    use crate::wire::Segment;
 
     proptest! {
         /// What is told after each packet, whether the next ones are known as such or not.
         #[test]
-        fn the_next_packets_change_what_any_packet_would(trace in conversation()) {
+        fn the_next_packets_change_what_any_packet_would(trace in conversation(Ladder::to(80))) {
             let ends = |segment: &Segment<'_>| {
                 let src = (segment.addresses.src(), segment.src_port);
                 let dst = (segment.addresses.dst(), segment.dst_port);

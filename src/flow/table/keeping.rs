@@ -90,9 +90,10 @@ impl<R: StreamReader> Table<R> {
     /// A SYN that opens the 4-tuple of a connection anew.
     pub(super) fn is_reused(&self, index: u32, segment: &Segment<'_>) -> bool {
         match self.kept(index) {
-            Some(Kept::Whole(connection)) => {
-                connection.is_reused_by(sender(connection, segment), segment.seq)
-            }
+            Some(Kept::Whole(connection)) => connection.is_reused_by(
+                sender(connection, &segment.addresses, segment.src_port),
+                segment.seq,
+            ),
             Some(Kept::Settled(settled)) => {
                 let from = (segment.addresses.src(), segment.src_port);
                 self.archive.is_reused_by(settled, from, segment.seq)

@@ -18,7 +18,6 @@ pub fn outermost<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     let Some((header, rest)) = split(v) else {
         return Decoded::Undecoded;
     };
-    ctx.dst_mac = Some(MacAddress(header.destination()));
     ctx.src_mac = Some(MacAddress(header.source()));
     after(&header, v, rest, ctx)
 }

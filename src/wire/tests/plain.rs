@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::super::{Decoded, Decoder, PlainFrame};
+use super::super::{Decoded, Decoder, PlainFrame, PlainHead, PlainSegment, Segment};
 use super::{ETHERNET, RAW, RST, cut_frame, ethernet, frame, ipv4, ipv6, tcp};
 use crate::capture::Frame;
 
@@ -87,6 +87,20 @@ fn reads_the_same(frame: &Frame<'_>) -> Result<(), TestCaseError> {
     let straight = plain.segment();
     prop_assert_eq!(format!("{straight:?}"), format!("{general:?}"));
     prop_assert_eq!(straight.payload.as_ptr(), general.payload.as_ptr());
+    let mut head = PlainHead::default();
+    if plain.write_head(&mut head).is_some() {
+        let payload = plain.payload();
+        let kept = PlainSegment {
+            head: &head,
+            payload,
+        }
+        .segment();
+        let general = Segment {
+            header: &[],
+            ..general
+        };
+        prop_assert_eq!(format!("{kept:?}"), format!("{general:?}"));
+    }
     prop_assert_eq!(plain.addresses(), general.addresses);
     prop_assert_eq!(plain.ports(), (general.src_port, general.dst_port));
     Ok(())
