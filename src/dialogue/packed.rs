@@ -8,8 +8,8 @@ use super::exchange::{
 };
 use super::summary::RequestSummary;
 use super::turn::{Reply, Turn};
-use crate::capture::FrameId;
-use crate::flow::{Mark, Packed, Packer, Sheet, Unpacker, packed, packed_names};
+use crate::capture::{CaptureId, FrameId};
+use crate::flow::{Listed, Mark, Packed, Packer, Sheet, Unpacker, packed, packed_names};
 use crate::time::Timestamp;
 
 impl Packed for RequestSummary {
@@ -68,28 +68,10 @@ packed!(TlsFacts {
 });
 
 /// What the two messages of an exchange have.
-type ExchangeSheet = Sheet<4, 4, 9, 0>;
-
-fn list_mark(mark: &Mark, sheet: &mut ExchangeSheet) {
-    let Mark {
-        time,
-        frame,
-        offset,
-    } = mark;
-    sheet.time(*time);
-    sheet.frame(*frame);
-    sheet.count(*offset);
-}
-
-fn listed_mark(sheet: &mut ExchangeSheet) -> Mark {
-    Mark {
-        time: sheet.take_time(),
-        frame: sheet.take_frame(),
-        offset: sheet.take_count(),
-    }
-}
+type ExchangeSheet = Sheet<2, 2, 6, 0, 7>;
 
 /// All but how whole it is.
+#[inline(always)]
 fn list(message: &Message, sheet: &mut ExchangeSheet) {
     let Message {
         start,
@@ -97,17 +79,31 @@ fn list(message: &Message, sheet: &mut ExchangeSheet) {
         complete: _,
         expected_end,
     } = message;
-    list_mark(start, sheet);
-    list_mark(end, sheet);
-    sheet.some_count(*expected_end);
+    sheet.time(start.time);
+    sheet.frame(start.frame);
+    sheet.count(start.offset);
+    sheet.same_time(end.time, start.time);
+    sheet.same_frame(end.frame, start.frame);
+    sheet.count(end.offset.wrapping_sub(start.offset));
+    sheet.some_rare(*expected_end);
 }
 
+#[inline(always)]
 fn listed(sheet: &mut ExchangeSheet, complete: Completeness) -> Message {
+    let start = Mark {
+        time: sheet.take_time(),
+        frame: sheet.take_frame(),
+        offset: sheet.take_count(),
+    };
     Message {
-        start: listed_mark(sheet),
-        end: listed_mark(sheet),
+        start,
+        end: Mark {
+            time: sheet.take_same_time(start.time),
+            frame: sheet.take_same_frame(start.frame),
+            offset: start.offset.wrapping_add(sheet.take_count()),
+        },
         complete,
-        expected_end: sheet.take_some_count(),
+        expected_end: sheet.take_some_rare(),
     }
 }
 
@@ -135,13 +131,12 @@ impl Packed for Exchange {
         sheet.flag(summary.is_some());
         sheet.flag(idempotence.is_some());
         sheet.flag(*fingerprint_whole);
-        sheet.some_count(*stream_id);
-        sheet.some_count(*status);
+        sheet.some_rare(*stream_id);
+        sheet.flag(status.is_some());
+        sheet.count(status.unwrap_or_default());
         sheet.count(*bytes);
         sheet.flag(response.is_some());
-        if let Some(response) = response {
-            list(response, &mut sheet);
-        }
+        list(&response.unwrap_or(nowhere(&sheet)), &mut sheet);
         sheet.pack(into);
         into.array(fingerprint.to_le_bytes());
         if let Some(response) = response {
@@ -162,13 +157,16 @@ impl Packed for Exchange {
         let request = listed(&mut sheet, complete);
         let [has_summary, has_idempotence, fingerprint_whole] =
             std::array::from_fn(|_| sheet.take_flag());
-        let stream_id = sheet.take_some_count().map(|id| id as u32);
-        let status = sheet.take_some_count().map(|status| status as u16);
+        let stream_id = sheet.take_some_rare().map(|id| id as u32);
+        let (has_status, status) = (sheet.take_flag(), sheet.take_count() as u16);
         let bytes = sheet.take_count();
+        let has_response = sheet.take_flag();
+        let response = listed(&mut sheet, Completeness::default());
         let fingerprint = u64::from_le_bytes(from.array());
-        let response = sheet
-            .take_flag()
-            .then(|| listed(&mut sheet, Packed::unpack(from)));
+        let response = has_response.then(|| Message {
+            complete: Packed::unpack(from),
+            ..response
+        });
         Self {
             request,
             what: Request {
@@ -181,88 +179,113 @@ impl Packed for Exchange {
             },
             answer,
             response,
-            status,
+            status: has_status.then_some(status),
         }
     }
 }
 
-/// What few turns have, all 0 in others: the higher halves of the three times between, and the capture.
-type Rare = [u64; 4];
+/// A message that is packed as 0.
+#[inline(always)]
+fn nowhere(sheet: &ExchangeSheet) -> Message {
+    let place = Mark {
+        time: sheet.opened(),
+        ..Mark::default()
+    };
+    Message {
+        start: place,
+        end: place,
+        ..Message::default()
+    }
+}
 
+/// What few turns have, all 0 in others: the highest parts of the three times between.
+type Rare = [u64; 3];
+
+/// Bits of a turn's head: its words have a hash of their own, or there are none; some of it needs another word, and some even more
+/// than that.
+const OWN_WORDS: u64 = 1 << 12;
+const NO_WORDS: u64 = 1 << 13;
+const WIDE: u64 = 1 << 14;
 const RARE: u64 = 1 << 15;
-const LOW: u64 = u32::MAX as u64;
-/// Bytes of what all turns have: all but the higher half of how long the reply takes.
-const TURN: usize = 4 * 8 + 4;
 
-/// What is there in all of them goes at once.
-impl Packed for Turn {
-    #[inline]
-    fn pack(&self, into: &mut Packer) {
-        let Self {
-            start,
-            frame,
-            asked,
-            request,
-            answer,
-            reply,
-            status,
-            idempotence,
-            words,
-            fingerprint,
-            fingerprint_whole,
-        } = *self;
-        let between =
-            |from: Timestamp, to: Timestamp| to.as_nanos().wrapping_sub(from.as_nanos()) as u64;
-        let since = into.since_last(start);
-        let (until_reply, reply_takes) = reply.map_or((0, 0), |reply| {
-            (between(start, reply.start), between(reply.start, reply.end))
-        });
-        let capture = u64::from(frame.capture.0);
-        let rare: Rare = [since >> 32, until_reply >> 32, reply_takes >> 32, capture];
-        let is_rare = rare.iter().fold(0, |all, one| all | one) != 0;
-        let bits = u64::from(asked)
-            | (u64::from(fingerprint_whole) << 1)
-            | ((request as u64) << 2)
-            | ((answer as u64) << 5)
-            | (reply.map_or(0, |reply| reply.complete as u64 + 1) << 7)
-            | (idempotence.map_or(0, |known| known as u64 + 1) << 10)
-            | if is_rare { RARE } else { 0 };
-        let status = u64::from(status.map_or(0, NonZeroU16::get));
-        let head = bits | status << 16 | u64::from(frame.number.0) << 32;
-        let times = since & LOW | until_reply << 32;
-        let words = words.map_or(0, NonZeroU64::get);
-        into.words(TURN, [head, times, words, fingerprint, reply_takes]);
-        if is_rare {
-            into.numbers(&rare);
-        }
+/// What is there in all of them goes at once. Requests are looked for by their fingerprints.
+impl Listed for Turn {
+    #[inline(always)]
+    fn key(&self) -> u64 {
+        self.fingerprint
     }
 
-    #[inline]
-    fn unpack(from: &mut Unpacker<'_>) -> Self {
-        let [head, times, words, fingerprint] = from.words();
-        let reply_takes = u32::from_le_bytes(from.array());
-        let rare: Rare = match head & RARE {
+    #[inline(always)]
+    fn pack(&self, into: &mut Packer) {
+        let between =
+            |from: Timestamp, to: Timestamp| to.as_nanos().wrapping_sub(from.as_nanos()) as u64;
+        let bits = u64::from(self.asked)
+            | (u64::from(self.fingerprint_whole) << 1)
+            | ((self.request as u64) << 2)
+            | ((self.answer as u64) << 5)
+            | (self.idempotence.map_or(0, |known| known as u64 + 1) << 10)
+            | u64::from(self.status.map_or(0, NonZeroU16::get)) << 16;
+        let (complete, until_reply, reply_takes) = match self.reply {
+            Some(reply) => (
+                (reply.complete as u64 + 1) << 7,
+                between(self.start, reply.start),
+                between(reply.start, reply.end),
+            ),
+            None => (0, 0, 0),
+        };
+        let since = into.since_last(self.start);
+        let frames = u64::from(into.frames_since_last(self.frame.number));
+        let head = bits | complete | frames << 32 & 0xffff << 32 | reply_takes << 48;
+        let times = since & 0xffff_ffff | until_reply << 32;
+        let capture = u64::from(self.frame.capture.0);
+        let beyond = (since | until_reply) >> 32 | (frames | reply_takes) >> 16 | capture;
+        let words = self.words.map_or(0, NonZeroU64::get);
+        if beyond != 0 || words != self.fingerprint {
+            let wide = frames >> 16 | capture << 16 | reply_takes >> 16 << 32;
+            let rare = [since >> 32, until_reply >> 32, reply_takes >> 48];
+            return pack_more([head, times], (words, self.fingerprint), wide, rare, into);
+        }
+        into.words(16, [head, times]);
+    }
+
+    #[inline(always)]
+    fn unpack(fingerprint: u64, from: &mut Unpacker<'_>) -> Self {
+        let [head, times] = from.words();
+        let words = match head & (OWN_WORDS | NO_WORDS) {
+            0 => fingerprint,
+            OWN_WORDS => u64::from_le_bytes(from.array()),
+            _ => 0,
+        };
+        let wide = match head & WIDE {
+            0 => 0,
+            _ => u64::from_le_bytes(from.array()),
+        };
+        let [since, until_reply, reply_takes] = match head & RARE {
             0 => Rare::default(),
             _ => from.numbers(),
         };
-        let [since, until_reply, reply_beyond, capture] = rare.map(|high| high << 32);
-        let start = from.after_last(since | times & LOW);
+        let start = from.after_last(since << 32 | times & 0xffff_ffff);
         let after = |time: Timestamp, nanos: u64| {
             Timestamp::from_nanos(time.as_nanos().wrapping_add(nanos as i64))
         };
         let part = |shift: u32, bits: u32| (head >> shift) as usize & ((1 << bits) - 1);
         let reply = part(7, 3).checked_sub(1).map(|complete| {
-            let begins = after(start, until_reply | times >> 32);
+            let begins = after(start, until_reply << 32 | times >> 32);
+            let takes = reply_takes << 48 | wide >> 32 << 16 | head >> 48;
             Reply {
                 start: begins,
-                end: after(begins, reply_beyond | u64::from(reply_takes)),
+                end: after(begins, takes),
                 complete: at(&COMPLETENESS, complete),
             }
         });
         let idempotence = part(10, 2).checked_sub(1);
+        let frames = u32::from((head >> 32) as u16) | u32::from(wide as u16) << 16;
         Self {
             start,
-            frame: FrameId::from_number(capture | head >> 32),
+            frame: FrameId {
+                capture: CaptureId((wide >> 16) as u16),
+                number: from.frames_after_last(frames),
+            },
             asked: head & 1 != 0,
             request: at(&COMPLETENESS, part(2, 3)),
             answer: at(&ANSWERS, part(5, 2)),
@@ -273,6 +296,35 @@ impl Packed for Turn {
             fingerprint,
             fingerprint_whole: head & 2 != 0,
         }
+    }
+}
+
+/// A turn of which two words are not enough.
+#[inline(never)]
+fn pack_more(
+    [head, times]: [u64; 2],
+    (words, fingerprint): (u64, u64),
+    wide: u64,
+    rare: Rare,
+    into: &mut Packer,
+) {
+    let is_rare = rare != Rare::default();
+    let what_words = match words {
+        0 => NO_WORDS,
+        _ if words == fingerprint => 0,
+        _ => OWN_WORDS,
+    };
+    let bit = |set: bool, bit: u64| if set { bit } else { 0 };
+    let more = what_words | bit(wide != 0, WIDE) | bit(is_rare, RARE);
+    into.words(16, [head | more, times]);
+    if what_words == OWN_WORDS {
+        into.words(8, [words]);
+    }
+    if wide != 0 {
+        into.words(8, [wide]);
+    }
+    if is_rare {
+        into.numbers(&rare);
     }
 }
 
@@ -388,14 +440,14 @@ mod tests {
         comes_back(tls.server(record(21, 26)));
     }
     type Fields = (
-        (i64, u16, u32, [bool; 2], u64, u64),
+        (i64, u16, u32, [bool; 3], u64, u64),
         (usize, usize, Option<usize>),
         (Option<(i64, i64, usize)>, u16),
     );
 
     fn turn(fields: Fields) -> Turn {
         let (
-            (start, capture, number, [asked, fingerprint_whole], words, fingerprint),
+            (start, capture, number, [asked, fingerprint_whole, words_hashed], words, fingerprint),
             (request, answer, idempotence),
             (reply, status),
         ) = fields;
@@ -413,7 +465,7 @@ mod tests {
             status: NonZeroU16::new(status),
             idempotence: idempotence.map(|known| IDEMPOTENCE[known % 2]),
             words: NonZeroU64::new(words),
-            fingerprint,
+            fingerprint: if words_hashed { words } else { fingerprint },
             fingerprint_whole,
         }
     }
@@ -428,16 +480,21 @@ mod tests {
                 now = now.wrapping_add(i64::from(later));
                 let reply = now.wrapping_add(i64::from(takes));
                 let end = reply.wrapping_add(i64::from(lasts));
-                let asked = (now, 0, later, [true; 2], 1, 2);
+                let asked = (now, 0, later, [true; 3], 1, 2);
                 turns.push(turn((asked, (0, 0, None), (Some((reply, end, 0)), 200))));
             }
             let opened = Timestamp::from_nanos(opened);
             let mut packer = Packer::default();
             packer.begin(opened);
-            turns.pack(&mut packer);
+            packer.list(turns.iter().copied());
             let items = Items::<Turn>::Packed(packer.packed(), opened);
             prop_assert_eq!(items.len(), turns.len());
             prop_assert!(items.iter().eq(turns.iter().copied()));
+            for turn in &turns {
+                prop_assert!(items.any_key(|key| key == turn.key()));
+            }
+            let keys: Vec<u64> = turns.iter().map(Turn::key).collect();
+            prop_assert!(!items.any_key(|key| !keys.contains(&key)));
             prop_assert_eq!(items.into_list().into_owned(), turns);
         }
     }

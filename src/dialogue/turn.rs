@@ -72,12 +72,15 @@ fn answered(answer: Answer, reply: Option<(Timestamp, Completeness)>) -> Option<
 }
 
 impl From<&Exchange> for Turn {
+    #[inline(always)]
     fn from(exchange: &Exchange) -> Self {
         let (request, what) = (&exchange.request, &exchange.what);
+        let (start, end) = (&request.start, &request.end);
         Self {
-            start: request.start.time,
-            frame: request.start.frame,
-            asked: request.start != request.end,
+            start: start.time,
+            frame: start.frame,
+            // Offsets differ wherever there is anything.
+            asked: start.offset != end.offset || start != end,
             request: request.complete,
             answer: exchange.answer,
             reply: exchange.response.map(|response| Reply {

@@ -404,6 +404,7 @@ impl Assembler {
 
 /// Of one that [is at rest](Assembler::is_at_rest).
 impl Assembler {
+    #[inline(always)]
     pub fn list(&self, sheet: &mut RestSheet) {
         let Self {
             next,
@@ -415,19 +416,18 @@ impl Assembler {
             missed,
         } = self;
         sheet.some_seq(next.map(|(seq, _)| seq));
-        if let Some((_, offset)) = next {
-            sheet.count(*offset);
-        }
-        sheet.count(*other);
-        sheet.count(*missed);
+        sheet.count(next.map_or(0, |(_, offset)| offset));
+        sheet.rare(*other);
+        sheet.rare(*missed);
     }
 
+    #[inline(always)]
     pub fn listed(sheet: &mut RestSheet) -> Self {
-        let next = sheet.take_some_seq();
+        let (next, offset) = (sheet.take_some_seq(), sheet.take_count());
         Self {
-            next: next.map(|seq| (seq, sheet.take_count())),
-            other: sheet.take_count(),
-            missed: sheet.take_count(),
+            next: next.map(|seq| (seq, offset)),
+            other: sheet.take_rare(),
+            missed: sheet.take_rare(),
             ..Self::default()
         }
     }

@@ -33,7 +33,7 @@ pub use connection::{Connection, IcmpSeen, SurvivedIdle};
 pub use direction::{Both, Direction, FinSeen, TimestampLine, TtlProfile};
 pub use episode::Episode;
 pub use history::Letters;
-pub use items::{Items, ItemsIter};
+pub use items::{Items, ItemsIter, Listed};
 pub use limits::{Limits, SittingsKept};
 pub use outline::{Gist, Outline, Side};
 pub use packet::{History, LastActivity, Packet, PacketKind};

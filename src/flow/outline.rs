@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::ops::Deref;
 
-use crate::capture::CaptureId;
+use crate::capture::{CaptureId, FrameId};
 use crate::flow::packing::{Packed, Packer, Sheet, Unpacker};
 use crate::flow::{
     Both, Connection, Episode, FinSeen, IcmpSeen, LastActivity, Peer, StreamReader, SurvivedIdle,
@@ -145,7 +145,7 @@ impl Gist {
 }
 
 /// Of both sides and the connection.
-type GistSheet = Sheet<14, 5, 14, 8>;
+type GistSheet = Sheet<11, 3, 2, 8, 17>;
 
 impl Packed for Gist {
     fn pack(&self, into: &mut Packer) {
@@ -163,12 +163,13 @@ impl Packed for Gist {
         pack_end(*server, into);
         let mut sheet = GistSheet::begin(into);
         sheet.flag(!survived.is_empty());
-        sheet.time(*last);
         sheet.some_time(*established);
         sheet.some_time(*closed);
+        sheet.same_time(*last, closed.unwrap_or(sheet.opened()));
         sheet.some_activity(*last_activity);
-        sides.client.list(&mut sheet);
-        sides.server.list(&mut sheet);
+        let activity = last_activity.unwrap_or(sheet.no_activity());
+        sides.client.list(activity, &mut sheet);
+        sides.server.list(activity, &mut sheet);
         sheet.pack(into);
         if !survived.is_empty() {
             survived.pack(into);
@@ -179,16 +180,20 @@ impl Packed for Gist {
         let (client, server) = (unpack_end(from), unpack_end(from));
         let mut sheet = GistSheet::unpack(from);
         let survived_any = sheet.take_flag();
+        let (established, closed) = (sheet.take_some_time(), sheet.take_some_time());
+        let last = sheet.take_same_time(closed.unwrap_or(sheet.opened()));
+        let last_activity = sheet.take_some_activity();
+        let activity = last_activity.unwrap_or(sheet.no_activity());
         Self {
             client,
             server,
-            last: sheet.take_time(),
-            established: sheet.take_some_time(),
-            closed: sheet.take_some_time(),
-            last_activity: sheet.take_some_activity(),
+            last,
+            established,
+            closed,
+            last_activity,
             sides: Both {
-                client: Side::listed(&mut sheet),
-                server: Side::listed(&mut sheet),
+                client: Side::listed(activity, &mut sheet),
+                server: Side::listed(activity, &mut sheet),
             },
             survived: match survived_any {
                 true => Packed::unpack(from),
@@ -208,7 +213,9 @@ fn unpack_end(from: &mut Unpacker<'_>) -> (IpAddr, u16) {
 }
 
 impl Side {
-    fn list(&self, sheet: &mut GistSheet) {
+    /// `activity` is mostly the newest before its FIN, too.
+    #[inline(always)]
+    fn list(&self, activity: LastActivity, sheet: &mut GistSheet) {
         let Self {
             packets,
             iss,
@@ -220,36 +227,46 @@ impl Side {
         } = self;
         sheet.count(*packets);
         sheet.some_seq(*iss);
-        sheet.flag(fin.is_some());
-        if let Some(fin) = fin {
-            list_fin(fin, sheet);
-        }
-        sheet.word(u32::from_le_bytes(ttl.values().map(|(ttl, _)| ttl.0)));
-        for (_, count) in ttl.values() {
-            sheet.count(count);
-        }
+        list_fin(*fin, activity, sheet);
+        // One sender's packets mostly bear one TTL.
+        let [(first, count), second, third, fourth] = ttl.values();
+        let ttls = [first, second.0, third.0, fourth.0].map(|ttl| ttl.0);
+        sheet.word(u32::from_le_bytes(ttls));
+        sheet.rare(packets.wrapping_sub(u64::from(count)));
+        sheet.rare(second.1);
+        sheet.rare(third.1);
+        sheet.rare(fourth.1);
         sheet.some_interval(*response_time);
-        sheet.count(*unanswered_retransmissions);
-        sheet.count(*syn_acks_after_ack);
+        sheet.rare(*unanswered_retransmissions);
+        sheet.rare(*syn_acks_after_ack);
     }
 
-    fn listed(sheet: &mut GistSheet) -> Self {
+    #[inline(always)]
+    fn listed(activity: LastActivity, sheet: &mut GistSheet) -> Self {
+        let packets = sheet.take_count();
         Self {
-            packets: sheet.take_count(),
+            packets,
             iss: sheet.take_some_seq(),
-            fin: sheet.take_flag().then(|| listed_fin(sheet)),
+            fin: listed_fin(activity, sheet),
             ttl: {
-                let ttls = sheet.take_word().to_le_bytes();
-                TtlProfile::of(ttls.map(|ttl| (Ttl(ttl), sheet.take_count() as u32)))
+                let [first, second, third, fourth] = sheet.take_word().to_le_bytes().map(Ttl);
+                TtlProfile::of([
+                    (first, packets.wrapping_sub(sheet.take_rare()) as u32),
+                    (second, sheet.take_rare() as u32),
+                    (third, sheet.take_rare() as u32),
+                    (fourth, sheet.take_rare() as u32),
+                ])
             },
             response_time: sheet.take_some_interval(),
-            unanswered_retransmissions: sheet.take_count() as u32,
-            syn_acks_after_ack: sheet.take_count() as u32,
+            unanswered_retransmissions: sheet.take_rare() as u32,
+            syn_acks_after_ack: sheet.take_rare() as u32,
         }
     }
 }
 
-fn list_fin(fin: &FinSeen, sheet: &mut GistSheet) {
+#[inline(always)]
+fn list_fin(fin: Option<FinSeen>, activity: LastActivity, sheet: &mut GistSheet) {
+    sheet.flag(fin.is_some());
     let FinSeen {
         time,
         frame,
@@ -258,26 +275,37 @@ fn list_fin(fin: &FinSeen, sheet: &mut GistSheet) {
         last_activity,
         wire_idle,
         acked_at,
-    } = fin;
-    sheet.time(*time);
-    sheet.frame(*frame);
+    } = fin.unwrap_or(FinSeen {
+        time: sheet.opened(),
+        frame: FrameId::default(),
+        seq: SeqNumber::default(),
+        ack: None,
+        last_activity: None,
+        wire_idle: None,
+        acked_at: None,
+    });
+    sheet.time(time);
+    sheet.frame(frame);
     sheet.word(seq.0);
-    sheet.some_seq(*ack);
-    sheet.some_activity(*last_activity);
-    sheet.some_interval(*wire_idle);
-    sheet.some_time(*acked_at);
+    sheet.some_seq(ack);
+    sheet.same_activity(last_activity, activity);
+    sheet.some_interval(wire_idle);
+    sheet.some_time(acked_at);
 }
 
-fn listed_fin(sheet: &mut GistSheet) -> FinSeen {
-    FinSeen {
+#[inline(always)]
+fn listed_fin(activity: LastActivity, sheet: &mut GistSheet) -> Option<FinSeen> {
+    let known = sheet.take_flag();
+    let fin = FinSeen {
         time: sheet.take_time(),
         frame: sheet.take_frame(),
         seq: SeqNumber(sheet.take_word()),
         ack: sheet.take_some_seq(),
-        last_activity: sheet.take_some_activity(),
+        last_activity: sheet.take_same_activity(activity),
         wire_idle: sheet.take_some_interval(),
         acked_at: sheet.take_some_time(),
-    }
+    };
+    known.then_some(fin)
 }
 
 #[cfg(test)]

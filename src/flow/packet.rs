@@ -1,5 +1,8 @@
 //! One packet of a connection as the tracker remembers it.
 
+mod packed;
+
+use self::packed::Before;
 use crate::capture::FrameId;
 use crate::flow::Peer;
 use crate::flow::packing::{Packed, Packer, Unpacker};
@@ -158,31 +161,31 @@ impl Packed for History {
             skipped,
             marks,
         } = self;
-        packets.len().pack(into);
-        let mut before = [None; 2];
-        for packet in packets {
-            packet.pack_after(before, into);
-            before = [Some(packet), before[0]];
-        }
-        next.pack(into);
+        into.array([packets.len(), *next, marks.next].map(|place| place as u8));
         skipped.pack(into);
-        marks.next.pack(into);
+        let mut before = Before::none(into.opened());
+        for packet in packets {
+            packet.pack_after(&before, into);
+            before.follow(packet);
+        }
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Self {
-        let count = usize::unpack(from);
-        let mut packets: Vec<Packet> = Vec::with_capacity(count.min(Self::KEPT));
+        let [count, next, newest] = from.array().map(usize::from);
+        let skipped = Packed::unpack(from);
+        let mut before = Before::none(from.opened());
+        let mut packets: Vec<Packet> = Vec::with_capacity(count);
         for _ in 0..count {
-            let packet = Packet::unpack_after(Packet::newest_two(&packets), from);
+            let packet = Packet::unpack_after(&before, from);
+            before.follow(&packet);
             packets.push(packet);
         }
         let mut history = Self {
             packets,
-            next: Packed::unpack(from),
-            skipped: Packed::unpack(from),
+            next,
+            skipped,
             marks: Marks::default(),
         };
-        let newest: usize = Packed::unpack(from);
         for age in (0..Self::NEWEST).rev() {
             let older = history.newest_but(age);
             let mark = older.map_or(0, Packet::mark);

@@ -64,6 +64,11 @@ impl Packer {
         self.end
     }
 
+    /// What times are told from.
+    pub(super) const fn opened(&self) -> Timestamp {
+        Timestamp::from_nanos(self.newest.opened)
+    }
+
     #[inline]
     fn byte(&mut self, byte: u8) {
         self.array([byte]);
@@ -78,27 +83,35 @@ impl Packer {
     /// Text as it is, its length before it.
     pub(crate) fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
-        let (arrays, rest) = text.as_bytes().as_chunks::<8>();
-        arrays.iter().for_each(|array| self.array(*array));
-        rest.iter().for_each(|byte| self.byte(*byte));
+        if let Some(room) = self.room(text.len()) {
+            room.copy_from_slice(text.as_bytes());
+        }
+        self.end += text.len();
     }
 
-    /// Writes all of the bytes and keeps the first ones.
-    #[inline]
-    fn first_of<const N: usize>(&mut self, kept: usize, bytes: [u8; N]) {
-        let room = self.bytes.get_mut(self.end..);
-        match room.and_then(<[u8]>::first_chunk_mut) {
-            Some(room) => *room = bytes,
-            None => self.make_room(&bytes),
+    /// The next so many bytes, for writing: they are not packed until `end` is behind them.
+    #[inline(always)]
+    fn room(&mut self, length: usize) -> Option<&mut [u8]> {
+        let (start, end) = (self.end, self.end + length);
+        if self.bytes.len() < end {
+            self.grow(end);
         }
-        self.end += kept;
+        self.bytes.get_mut(start..end)
     }
 
     #[cold]
-    fn make_room(&mut self, bytes: &[u8]) {
-        self.bytes.truncate(self.end);
-        self.bytes.extend_from_slice(bytes);
-        self.bytes.resize((2 * self.bytes.len()).max(1 << 10), 0);
+    #[inline(never)]
+    fn grow(&mut self, end: usize) {
+        self.bytes.resize((2 * end).max(1 << 10), 0);
+    }
+
+    /// Writes all of the bytes and keeps the first ones.
+    #[inline(always)]
+    fn first_of<const N: usize>(&mut self, kept: usize, bytes: [u8; N]) {
+        if let Some(room) = self.room(N).and_then(|room| room.first_chunk_mut()) {
+            *room = bytes;
+        }
+        self.end += kept;
     }
 
     /// Seven bits a byte; the zeros at the first byte's low end say how many bytes follow, so that all are written and read at once.
@@ -143,6 +156,11 @@ impl<'a> Unpacker<'a> {
             bytes,
             newest: Newest::from(opened),
         }
+    }
+
+    /// What times are told from.
+    pub(super) const fn opened(&self) -> Timestamp {
+        Timestamp::from_nanos(self.newest.opened)
     }
 
     /// 0 where nothing is left: that does not happen to what a [`Packer`] packed.

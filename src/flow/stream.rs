@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::capture::FrameId;
-use crate::flow::{Items, Packed, Packer, Peer, Unpacker};
+use crate::flow::{Items, Listed, Packer, Peer, Unpacker};
 use crate::time::Timestamp;
 
 /// A place in one direction of a connection: when and where it was seen.
@@ -49,7 +49,7 @@ pub trait StreamReader: Clone + Send + Sync + std::fmt::Debug {
     type Outline: Send + std::fmt::Debug;
 
     /// What it lists of a connection, of which there are many: of one that was packed they are read one by one.
-    type Item: Packed + Clone + Send + Sync + std::fmt::Debug;
+    type Item: Listed + Send + Sync + std::fmt::Debug;
 
     /// A reader for a connection to this server port (a hint, no more).
     fn new(server_port: u16) -> Self;
@@ -83,7 +83,7 @@ pub trait StreamReader: Clone + Send + Sync + std::fmt::Debug {
     /// Packs itself, but for what it lists; what belongs to its outline first.
     fn pack(&self, into: &mut Packer);
 
-    /// Packs what it lists: how many, and all of them.
+    /// Packs what it lists.
     fn pack_items(&self, into: &mut Packer);
 
     /// The reader that was packed.

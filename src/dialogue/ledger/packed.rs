@@ -29,7 +29,7 @@ fn newest(mut answers: impl Iterator<Item = Option<Timestamp>>) -> Option<Timest
     answers.try_fold(first, |newest, answer| Some(newest.max(answer?)))
 }
 
-type LedgerSheet = Sheet<1, 0, 4, 0>;
+type LedgerSheet = Sheet<1, 0, 1, 0, 3>;
 
 impl Ledger {
     /// It was closed.
@@ -64,15 +64,10 @@ impl Ledger {
     /// Packs the turns.
     pub(in crate::dialogue) fn pack_turns(&self, into: &mut Packer) {
         match &self.over {
-            Over::InBrief(turns) => {
-                turns.len().pack(into);
-                turns.iter().for_each(|turn| turn.pack(into));
-            }
+            Over::InBrief(turns) => into.list(turns.iter().copied()),
             Over::No | Over::Closed => {
-                self.entries.len().pack(into);
-                for entry in &self.entries {
-                    Turn::from(&entry.exchange).pack(into);
-                }
+                let entries = self.entries.iter();
+                into.list(entries.map(|entry| Turn::from(&entry.exchange)));
             }
         }
     }
@@ -98,9 +93,9 @@ impl Ledger {
         sheet.flag(tls.is_some());
         sheet.flag(*incomplete);
         sheet.count(*requests);
-        sheet.count(farewells.len() as u64);
-        sheet.count(*answered);
-        sheet.count(*next);
+        sheet.rare(farewells.len() as u64);
+        sheet.rare(*answered ^ *requests);
+        sheet.rare(*next ^ *requests);
         sheet.flag(!entries.is_empty());
         sheet.pack(into);
         farewells.iter().for_each(|farewell| farewell.pack(into));
@@ -125,7 +120,7 @@ impl Ledger {
         let answered = sheet.take_some_time();
         let has_hints = sheet.take_flag();
         let requests = sheet.take_count();
-        let goodbyes = 0..sheet.take_count();
+        let goodbyes = 0..sheet.take_rare();
         DialogueOutline {
             protocol,
             requester,
@@ -146,7 +141,10 @@ impl Ledger {
         sheet.take_some_time();
         let [has_hints, has_tls, incomplete, has_entry] =
             std::array::from_fn(|_| sheet.take_flag());
-        let [requests, farewells, answered, next] = std::array::from_fn(|_| sheet.take_count());
+        let requests = sheet.take_count();
+        let farewells = sheet.take_rare();
+        let answered = sheet.take_rare() ^ requests;
+        let next = sheet.take_rare() ^ requests;
         Self {
             over: Over::InBrief(turns),
             requests,

@@ -6,21 +6,24 @@ use crate::flow::{LastActivity, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::wire::SeqNumber;
 
-/// At most so many times, frames, counts and numbers of 32 bits, and 64 flags. What was added is taken out in the same order.
+/// So many times, frames, counts, numbers of 32 bits and [rare](Sheet::rare) ones, and at most 32 flags. Each has its place, also where
+/// there is no value: what is packed how is settled when this is compiled. What was added is taken out in the same order.
 #[derive(Debug)]
 pub(crate) struct Sheet<
     const TIMES: usize,
     const FRAMES: usize,
     const COUNTS: usize,
     const WORDS: usize,
+    const RARE: usize,
 > {
     opened: i64,
-    flags: u64,
+    flags: u32,
     flag: u32,
     times: Row<u64, TIMES>,
     frames: Row<u64, FRAMES>,
     counts: Row<u64, COUNTS>,
     words: Row<u32, WORDS>,
+    rare: Row<u64, RARE>,
 }
 
 #[derive(Debug)]
@@ -30,24 +33,25 @@ struct Row<T, const N: usize> {
 }
 
 impl<T: Copy + Default, const N: usize> Default for Row<T, N> {
+    #[inline(always)]
     fn default() -> Self {
-        Self {
-            values: [T::default(); N],
-            next: 0,
-        }
+        Self::of([T::default(); N])
     }
 }
 
 impl<T: Copy + Default, const N: usize> Row<T, N> {
-    fn added(&self) -> &[T] {
-        self.values.get(..self.next).unwrap_or(&self.values)
+    #[inline(always)]
+    const fn of(values: [T; N]) -> Self {
+        Self { values, next: 0 }
     }
 
-    fn first(&mut self, count: usize) -> &mut [T] {
-        self.values.get_mut(..count).unwrap_or_default()
+    #[inline(always)]
+    fn all(&self) -> &[T; N] {
+        debug_assert_eq!(self.next, N, "as many of this kind as there are places");
+        &self.values
     }
 
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, value: T) {
         debug_assert!(self.next < N, "no more than {N} of this kind");
         if let Some(place) = self.values.get_mut(self.next) {
@@ -56,7 +60,7 @@ impl<T: Copy + Default, const N: usize> Row<T, N> {
         self.next += 1;
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self) -> T {
         let value = self.values.get(self.next).copied();
         self.next += 1;
@@ -65,11 +69,16 @@ impl<T: Copy + Default, const N: usize> Row<T, N> {
 }
 
 /// Adding.
-impl<const TIMES: usize, const FRAMES: usize, const COUNTS: usize, const WORDS: usize>
-    Sheet<TIMES, FRAMES, COUNTS, WORDS>
+impl<
+    const TIMES: usize,
+    const FRAMES: usize,
+    const COUNTS: usize,
+    const WORDS: usize,
+    const RARE: usize,
+> Sheet<TIMES, FRAMES, COUNTS, WORDS, RARE>
 {
     /// An empty one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(into: &Packer) -> Self {
         Self {
             opened: into.newest.opened,
@@ -79,184 +88,221 @@ impl<const TIMES: usize, const FRAMES: usize, const COUNTS: usize, const WORDS: 
             frames: Row::default(),
             counts: Row::default(),
             words: Row::default(),
+            rare: Row::default(),
         }
     }
 
-    #[inline]
+    /// What times are told from: packed as 0.
+    #[inline(always)]
+    pub(crate) const fn opened(&self) -> Timestamp {
+        Timestamp::from_nanos(self.opened)
+    }
+
+    /// An activity that is packed as 0.
+    #[inline(always)]
+    pub(crate) const fn no_activity(&self) -> LastActivity {
+        LastActivity {
+            time: self.opened(),
+            frame: FrameId::from_number(0),
+            from: Peer::Client,
+        }
+    }
+
+    #[inline(always)]
     pub(crate) fn flag(&mut self, yes: bool) {
-        self.flags |= u64::from(yes) << self.flag;
+        debug_assert!(self.flag < u32::BITS);
+        self.flags |= u32::from(yes).wrapping_shl(self.flag);
         self.flag += 1;
     }
 
     /// Nanoseconds since the opening, modulo 2^64.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn time(&mut self, time: Timestamp) {
         self.times
             .add(time.as_nanos().wrapping_sub(self.opened) as u64);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn some_time(&mut self, time: Option<Timestamp>) {
         self.flag(time.is_some());
-        if let Some(time) = time {
-            self.time(time);
-        }
+        self.times
+            .add(time.map_or(0, |time| time.as_nanos().wrapping_sub(self.opened) as u64));
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn some_interval(&mut self, interval: Option<Interval>) {
         self.flag(interval.is_some());
-        if let Some(interval) = interval {
-            self.times.add(interval.as_nanos() as u64);
-        }
+        let nanos = interval.map_or(0, Interval::as_nanos);
+        self.times.add(nanos as u64);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn frame(&mut self, frame: FrameId) {
         self.frames.add(frame.as_number());
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count(&mut self, count: impl Into<u64>) {
         self.counts.add(count.into());
     }
 
-    #[inline]
-    pub(crate) fn some_count(&mut self, count: Option<impl Into<u64>>) {
-        self.flag(count.is_some());
-        if let Some(count) = count {
-            self.count(count);
-        }
-    }
-
-    #[inline]
+    #[inline(always)]
     pub(crate) fn some_seq(&mut self, seq: Option<SeqNumber>) {
         self.flag(seq.is_some());
-        if let Some(seq) = seq {
-            self.word(seq.0);
-        }
+        self.word(seq.map_or(0, |seq| seq.0));
     }
 
     /// Any number of 32 bits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn word(&mut self, word: u32) {
         self.words.add(word);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peer(&mut self, peer: Peer) {
         self.flag(peer == Peer::Server);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn some_peer(&mut self, peer: Option<Peer>) {
         self.flag(peer.is_some());
-        if let Some(peer) = peer {
-            self.peer(peer);
-        }
+        self.flag(peer == Some(Peer::Server));
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn some_activity(&mut self, activity: Option<LastActivity>) {
         self.flag(activity.is_some());
-        if let Some(LastActivity { time, frame, from }) = activity {
-            self.time(time);
-            self.frame(frame);
-            self.peer(from);
-        }
+        let LastActivity { time, frame, from } = activity.unwrap_or(self.no_activity());
+        self.time(time);
+        self.frame(frame);
+        self.peer(from);
+    }
+
+    /// An activity that nearly always equals another one.
+    #[inline(always)]
+    pub(crate) fn same_activity(&mut self, activity: Option<LastActivity>, other: LastActivity) {
+        self.flag(activity.is_some());
+        let LastActivity { time, frame, from } = activity.unwrap_or(other);
+        self.same_time(time, other.time);
+        self.same_frame(frame, other.frame);
+        self.peer(from);
+    }
+
+    /// A number that is nearly always 0: all of them together take one byte then.
+    #[inline(always)]
+    pub(crate) fn rare(&mut self, number: impl Into<u64>) {
+        self.rare.add(number.into());
+    }
+
+    #[inline(always)]
+    pub(crate) fn some_rare(&mut self, number: Option<impl Into<u64>>) {
+        self.flag(number.is_some());
+        self.rare.add(number.map_or(0, Into::into));
+    }
+
+    /// A time that nearly always equals another one.
+    #[inline(always)]
+    pub(crate) fn same_time(&mut self, time: Timestamp, other: Timestamp) {
+        let later = time.as_nanos().wrapping_sub(other.as_nanos());
+        self.rare(((later << 1) ^ (later >> 63)) as u64);
+    }
+
+    /// A frame that nearly always equals another one.
+    #[inline(always)]
+    pub(crate) fn same_frame(&mut self, frame: FrameId, other: FrameId) {
+        self.rare(frame.as_number() ^ other.as_number());
+    }
+
+    /// A number that is nearly always the one that is `expected`.
+    #[inline(always)]
+    pub(crate) fn same_seq(&mut self, seq: Option<SeqNumber>, expected: SeqNumber) {
+        self.flag(seq.is_some());
+        self.rare(seq.map_or(0, |seq| seq.0.wrapping_sub(expected.0)));
     }
 
     /// Packs what was added.
+    #[inline(always)]
     pub(crate) fn pack(&self, into: &mut Packer) {
-        let (times, frames) = (self.times.added(), self.frames.added());
-        let (counts, words) = (self.counts.added(), self.words.added());
         into.array(self.flags.to_le_bytes());
-        into.array([times.len(), frames.len(), counts.len(), words.len()].map(|n| n as u8));
-        into.numbers(times);
-        into.numbers(frames);
-        into.numbers(counts);
-        for word in words {
-            into.array(word.to_le_bytes());
-        }
+        into.words32(self.words.all());
+        into.numbers(self.times.all());
+        into.numbers(self.frames.all());
+        into.numbers(self.counts.all());
+        into.numbers(self.rare.all());
     }
 }
 
 /// Taking out.
-impl<const TIMES: usize, const FRAMES: usize, const COUNTS: usize, const WORDS: usize>
-    Sheet<TIMES, FRAMES, COUNTS, WORDS>
+impl<
+    const TIMES: usize,
+    const FRAMES: usize,
+    const COUNTS: usize,
+    const WORDS: usize,
+    const RARE: usize,
+> Sheet<TIMES, FRAMES, COUNTS, WORDS, RARE>
 {
     /// What was packed.
+    #[inline(always)]
     pub(crate) fn unpack(from: &mut Unpacker<'_>) -> Self {
-        let flags = u64::from_le_bytes(from.array());
-        let [times, frames, counts, words] = from.array().map(usize::from);
-        let mut sheet = Self {
+        Self {
             opened: from.newest.opened,
-            flags,
+            flags: u32::from_le_bytes(from.array()),
             flag: 0,
-            times: Row::default(),
-            frames: Row::default(),
-            counts: Row::default(),
-            words: Row::default(),
-        };
-        from.numbers_into(sheet.times.first(times));
-        from.numbers_into(sheet.frames.first(frames));
-        from.numbers_into(sheet.counts.first(counts));
-        for word in sheet.words.first(words) {
-            *word = u32::from_le_bytes(from.array());
+            words: Row::of(from.words32()),
+            times: Row::of(from.numbers()),
+            frames: Row::of(from.numbers()),
+            counts: Row::of(from.numbers()),
+            rare: Row::of(from.numbers()),
         }
-        sheet
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_flag(&mut self) -> bool {
-        let yes = self.flags & 1 != 0;
-        self.flags >>= 1;
+        let yes = self.flags.wrapping_shr(self.flag) & 1 != 0;
+        self.flag += 1;
         yes
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_time(&mut self) -> Timestamp {
         let nanos = self.times.take() as i64;
         Timestamp::from_nanos(self.opened.wrapping_add(nanos))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_some_time(&mut self) -> Option<Timestamp> {
-        self.take_flag().then(|| self.take_time())
+        let (known, time) = (self.take_flag(), self.take_time());
+        known.then_some(time)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_some_interval(&mut self) -> Option<Interval> {
-        self.take_flag()
-            .then(|| Interval::from_nanos(self.times.take() as i64))
+        let (known, nanos) = (self.take_flag(), self.times.take());
+        known.then_some(Interval::from_nanos(nanos as i64))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_frame(&mut self) -> FrameId {
         FrameId::from_number(self.frames.take())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_count(&mut self) -> u64 {
         self.counts.take()
     }
 
-    #[inline]
-    pub(crate) fn take_some_count(&mut self) -> Option<u64> {
-        self.take_flag().then(|| self.take_count())
-    }
-
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_some_seq(&mut self) -> Option<SeqNumber> {
-        self.take_flag().then(|| SeqNumber(self.take_word()))
+        let (known, word) = (self.take_flag(), self.take_word());
+        known.then_some(SeqNumber(word))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_word(&mut self) -> u32 {
         self.words.take()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_peer(&mut self) -> Peer {
         match self.take_flag() {
             true => Peer::Server,
@@ -264,17 +310,60 @@ impl<const TIMES: usize, const FRAMES: usize, const COUNTS: usize, const WORDS: 
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_some_peer(&mut self) -> Option<Peer> {
-        self.take_flag().then(|| self.take_peer())
+        let (known, peer) = (self.take_flag(), self.take_peer());
+        known.then_some(peer)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_some_activity(&mut self) -> Option<LastActivity> {
-        self.take_flag().then(|| LastActivity {
+        let known = self.take_flag();
+        let activity = LastActivity {
             time: self.take_time(),
             frame: self.take_frame(),
             from: self.take_peer(),
-        })
+        };
+        known.then_some(activity)
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_rare(&mut self) -> u64 {
+        self.rare.take()
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_some_rare(&mut self) -> Option<u64> {
+        let (known, number) = (self.take_flag(), self.take_rare());
+        known.then_some(number)
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_same_time(&mut self, other: Timestamp) -> Timestamp {
+        let number = self.take_rare();
+        let later = (number >> 1) as i64 ^ -((number & 1) as i64);
+        Timestamp::from_nanos(other.as_nanos().wrapping_add(later))
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_same_frame(&mut self, other: FrameId) -> FrameId {
+        FrameId::from_number(self.take_rare() ^ other.as_number())
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_same_activity(&mut self, other: LastActivity) -> Option<LastActivity> {
+        let known = self.take_flag();
+        let activity = LastActivity {
+            time: self.take_same_time(other.time),
+            frame: self.take_same_frame(other.frame),
+            from: self.take_peer(),
+        };
+        known.then_some(activity)
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_same_seq(&mut self, expected: SeqNumber) -> Option<SeqNumber> {
+        let beyond = self.take_some_rare()? as u32;
+        Some(SeqNumber(expected.0.wrapping_add(beyond)))
     }
 }

@@ -26,19 +26,24 @@ fn names_come_back() {
 
 #[test]
 fn numbers_together_take_what_the_largest_needs() {
-    let mut packer = Packer::default();
-    let mut length = |numbers: &[u64]| {
-        let before = packer.packed().len();
-        packer.numbers(numbers);
-        packer.packed().len() - before
-    };
-    assert_eq!(length(&[0; 9]), 1);
-    assert_eq!(length(&[0, 255, 7]), 1 + 3);
-    assert_eq!(length(&[0, 256, 7]), 1 + 3 * 2);
-    assert_eq!(length(&[1 << 16, 0]), 1 + 2 * 4);
-    assert_eq!(length(&[0, 1 << 32]), 1 + 2 * 6);
-    assert_eq!(length(&[u64::MAX, 0]), 1 + 2 * 8);
-    assert_eq!(length(&[]), 1);
+    fn length<const N: usize>(numbers: [u64; N]) -> usize {
+        let mut packer = Packer::default();
+        packer.numbers(&numbers);
+        assert_eq!(
+            Unpacker::new(packer.packed(), Timestamp::default()).numbers(),
+            numbers
+        );
+        packer.packed().len()
+    }
+    assert_eq!(length([0; 9]), 1);
+    assert_eq!(length([0, 255, 7]), 1 + 3);
+    assert_eq!(length([0, 256, 7]), 1 + 3 * 2);
+    assert_eq!(length([0xffff, 0]), 1 + 2 * 2);
+    assert_eq!(length([1 << 16, 0]), 1 + 2 * 4);
+    assert_eq!(length([0, 1 << 32]), 1 + 2 * 6);
+    assert_eq!(length([0, 1 << 48]), 1 + 2 * 8);
+    assert_eq!(length([u64::MAX, 0]), 1 + 2 * 8);
+    assert_eq!(length([]), 0);
 }
 
 #[test]
@@ -91,11 +96,13 @@ proptest! {
     #[test]
     fn what_was_put_on_a_sheet_comes_back(
         opened: i64,
-        times: [Option<i64>; 4],
-        frames: [(u16, u32); 2],
-        counts: [Option<u64>; 3],
-        words: [Option<u32>; 3],
+        times: [Option<i64>; 5],
+        frames: [(u16, u32); 3],
+        counts: [u64; 2],
+        rare: [Option<u64>; 2],
+        words: [Option<u32>; 4],
         servers: [Option<bool>; 3],
+        is_same: bool,
     ) {
         let mut packer = Packer::default();
         packer.begin(Timestamp::from_nanos(opened));
@@ -104,32 +111,66 @@ proptest! {
             capture: CaptureId(capture),
             number: FrameNumber(number),
         };
-        let [one, two, three, four] = times.map(|time| time.map(Timestamp::from_nanos));
+        let [one, two, three, four, five] = times.map(|time| time.map(Timestamp::from_nanos));
         let gap = three.map(|time| Interval::from_nanos(time.as_nanos()));
-        let activity = four.map(|time| LastActivity {
+        let activity = |time: Option<Timestamp>, place: usize| time.map(|time| LastActivity {
             time,
-            frame: frame(frames[1]),
-            from: peer(servers[1].is_some()),
+            frame: frame(frames[place]),
+            from: peer(servers[place].is_some()),
         });
-        let mut sheet = Sheet::<4, 2, 3, 3>::begin(&packer);
+        let idle = activity(four, 1);
+        let other = activity(five, 2);
+        let same = if is_same { idle } else { other };
+        let numbers = words.map(|word| word.map(SeqNumber));
+        let expected = numbers[3].unwrap_or_default();
+        let last = if is_same { expected } else { SeqNumber(7) };
+        let mut sheet = Sheet::<4, 2, 2, 3, 6>::begin(&packer);
+        let reference = idle.unwrap_or(sheet.no_activity());
         sheet.some_time(one);
         sheet.some_time(two);
         sheet.some_interval(gap);
         sheet.frame(frame(frames[0]));
-        sheet.some_activity(activity);
-        counts.iter().for_each(|count| sheet.some_count(*count));
-        words.iter().for_each(|word| sheet.some_seq(word.map(SeqNumber)));
+        sheet.some_activity(idle);
+        counts.iter().for_each(|count| sheet.count(*count));
+        rare.iter().for_each(|number| sheet.some_rare(*number));
+        numbers[..3].iter().for_each(|word| sheet.some_seq(*word));
         servers.iter().for_each(|server| sheet.some_peer(server.map(peer)));
+        sheet.same_time(two.unwrap_or_default(), sheet.opened());
+        sheet.same_activity(same, reference);
+        sheet.same_seq(Some(last), expected);
         sheet.pack(&mut packer);
         let mut unpacker = Unpacker::new(packer.packed(), Timestamp::from_nanos(opened));
-        let mut back = Sheet::<4, 2, 3, 3>::unpack(&mut unpacker);
+        let mut back = Sheet::<4, 2, 2, 3, 6>::unpack(&mut unpacker);
         prop_assert_eq!((back.take_some_time(), back.take_some_time()), (one, two));
         prop_assert_eq!(back.take_some_interval(), gap);
         prop_assert_eq!(back.take_frame(), frame(frames[0]));
-        prop_assert_eq!(back.take_some_activity(), activity);
-        prop_assert_eq!(counts.map(|_| back.take_some_count()), counts);
-        prop_assert_eq!(words.map(|_| back.take_some_seq()), words.map(|word| word.map(SeqNumber)));
+        prop_assert_eq!(back.take_some_activity(), idle);
+        prop_assert_eq!(counts.map(|_| back.take_count()), counts);
+        prop_assert_eq!(rare.map(|_| back.take_some_rare()), rare);
+        for number in &numbers[..3] {
+            prop_assert_eq!(back.take_some_seq(), *number);
+        }
         prop_assert_eq!(servers.map(|_| back.take_some_peer()), servers.map(|server| server.map(peer)));
+        prop_assert_eq!(back.take_same_time(back.opened()), two.unwrap_or_default());
+        prop_assert_eq!(back.take_same_activity(reference), same);
+        prop_assert_eq!(back.take_same_seq(expected), Some(last));
         prop_assert!(unpacker.bytes.is_empty());
+    }
+
+    #[test]
+    fn what_is_as_expected_takes_a_byte(opened: i64, time: i64, number: u32, seq: u32) {
+        let mut packer = Packer::default();
+        packer.begin(Timestamp::from_nanos(opened));
+        let mut sheet = Sheet::<0, 0, 0, 0, 6>::begin(&packer);
+        let time = Timestamp::from_nanos(time);
+        let frame = FrameId { number: FrameNumber(number), ..FrameId::default() };
+        sheet.same_time(time, time);
+        sheet.same_frame(frame, frame);
+        let activity = LastActivity { time, frame, from: Peer::Server };
+        sheet.same_activity(Some(activity), activity);
+        sheet.same_seq(Some(SeqNumber(seq)), SeqNumber(seq));
+        sheet.rare(0_u8);
+        sheet.pack(&mut packer);
+        prop_assert_eq!(packer.packed().len(), size_of::<u32>() + 1);
     }
 }

@@ -4,152 +4,138 @@ use super::{Packer, Unpacker};
 use crate::capture::{CaptureId, FrameId, FrameNumber};
 use crate::time::Timestamp;
 
-/// Bytes of each number of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Width {
-    /// All of them are 0.
-    None,
-    One,
-    Two,
-    Four,
-    /// Nanoseconds of more than four seconds and less than three days.
-    Six,
-    Eight,
-}
-
-impl Width {
-    /// For numbers that have these bits.
-    const fn of(bits: u64) -> Self {
-        match bits {
-            0 => Self::None,
-            1..0x100 => Self::One,
-            0x100..0x1_0000 => Self::Two,
-            0x1_0000..0x1_0000_0000 => Self::Four,
-            0x1_0000_0000..0x1_0000_0000_0000 => Self::Six,
-            _ => Self::Eight,
-        }
-    }
-
-    const fn bytes(self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::One => 1,
-            Self::Two => 2,
-            Self::Four => 4,
-            Self::Six => 6,
-            Self::Eight => 8,
-        }
-    }
-
-    fn from_bytes(bytes: u8) -> Self {
-        match bytes {
-            0 => Self::None,
-            1 => Self::One,
-            2 => Self::Two,
-            4 => Self::Four,
-            6 => Self::Six,
-            _ => Self::Eight,
-        }
-    }
-}
-
-/// The lowest `W` bytes of each.
-#[inline]
-fn put<const W: usize>(numbers: &[u64], into: &mut [u8]) {
-    let (places, _) = into.as_chunks_mut::<W>();
-    for (place, number) in places.iter_mut().zip(numbers) {
-        if let Some(low) = number.to_le_bytes().first_chunk() {
-            *place = *low;
-        }
-    }
-}
-
-#[inline]
-fn get<const W: usize>(bytes: &[u8], into: &mut [u64]) {
-    let (places, _) = bytes.as_chunks::<W>();
-    for (place, number) in places.iter().zip(into) {
-        let mut all = [0; 8];
-        if let Some(low) = all.first_chunk_mut() {
-            *low = *place;
-        }
-        *number = u64::from_le_bytes(all);
-    }
-}
+/// From which numbers on more than so many bytes are needed: 1, 2, 4, and 6 for nanoseconds of more than four seconds and less than three
+/// days.
+const BEYOND_ONE: u64 = 1 << 8;
+const BEYOND_TWO: u64 = 1 << 16;
+const BEYOND_FOUR: u64 = 1 << 32;
+const BEYOND_SIX: u64 = 1 << 48;
 
 impl Packer {
     /// The first `kept` bytes of these words.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn words<const N: usize>(&mut self, kept: usize, words: [u64; N]) {
-        let end = self.end + 8 * N;
-        if self.bytes.len() < end {
-            self.bytes.resize((2 * end).max(1 << 10), 0);
-        }
-        let room = self.bytes.get_mut(self.end..end).unwrap_or_default();
-        let (places, _) = room.as_chunks_mut::<8>();
-        for (place, word) in places.iter_mut().zip(words) {
-            *place = word.to_le_bytes();
+        if let Some(room) = self.room(8 * N) {
+            let (places, _) = room.as_chunks_mut::<8>();
+            for (place, word) in places.iter_mut().zip(words) {
+                *place = word.to_le_bytes();
+            }
         }
         self.end += kept;
     }
 
+    /// Words of which it is not known before how many there are.
+    #[inline(always)]
+    pub(crate) fn words_of(&mut self, count: usize, words: impl Iterator<Item = u64>) {
+        if let Some(room) = self.room(8 * count) {
+            let (places, _) = room.as_chunks_mut::<8>();
+            for (place, word) in places.iter_mut().zip(words) {
+                *place = word.to_le_bytes();
+            }
+        }
+        self.end += 8 * count;
+    }
+
+    /// Numbers of 32 bits.
+    #[inline(always)]
+    pub(crate) fn words32<const N: usize>(&mut self, words: &[u32; N]) {
+        if let Some(room) = self.room(4 * N) {
+            let (places, _) = room.as_chunks_mut::<4>();
+            for (place, word) in places.iter_mut().zip(words) {
+                *place = word.to_le_bytes();
+            }
+        }
+        self.end += 4 * N;
+    }
+
     /// Numbers of about the same size: each takes as many bytes as the largest needs.
-    pub fn numbers(&mut self, numbers: &[u64]) {
-        let width = Width::of(numbers.iter().fold(0, |bits, number| bits | number));
-        self.array([width.bytes() as u8]);
-        let length = width.bytes() * numbers.len();
-        if self.bytes.len() < self.end + length {
-            self.bytes.resize(2 * (self.end + length), 0);
+    #[inline(always)]
+    pub fn numbers<const N: usize>(&mut self, numbers: &[u64; N]) {
+        if N == 0 {
+            return;
         }
-        let room = self.bytes.get_mut(self.end..).unwrap_or_default();
-        match width {
-            Width::None => {}
-            Width::One => put::<1>(numbers, room),
-            Width::Two => put::<2>(numbers, room),
-            Width::Four => put::<4>(numbers, room),
-            Width::Six => put::<6>(numbers, room),
-            Width::Eight => put::<8>(numbers, room),
+        match numbers.iter().fold(0, |bits, number| bits | number) {
+            0 => self.array([0]),
+            1..BEYOND_ONE => self.lowest::<1, N>(numbers),
+            BEYOND_ONE..BEYOND_TWO => self.lowest::<2, N>(numbers),
+            BEYOND_TWO..BEYOND_FOUR => self.lowest::<4, N>(numbers),
+            BEYOND_FOUR..BEYOND_SIX => self.lowest::<6, N>(numbers),
+            _ => self.lowest::<8, N>(numbers),
         }
-        self.end += length;
+    }
+
+    /// The lowest `W` bytes of each, behind a byte that says how many those are.
+    #[inline(always)]
+    fn lowest<const W: usize, const N: usize>(&mut self, numbers: &[u64; N]) {
+        self.array([W as u8]);
+        if let Some(room) = self.room(W * N) {
+            let (places, _) = room.as_chunks_mut::<W>();
+            for (place, number) in places.iter_mut().zip(numbers) {
+                if let Some(low) = number.to_le_bytes().first_chunk() {
+                    *place = *low;
+                }
+            }
+        }
+        self.end += W * N;
     }
 }
 
-impl Unpacker<'_> {
+impl<'a> Unpacker<'a> {
     /// So many whole words.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn words<const N: usize>(&mut self) -> [u64; N] {
-        let (bytes, rest) = self.bytes.split_at_checked(8 * N).unwrap_or_default();
+        self.lowest::<8, N>()
+    }
+
+    /// So many words, as they were packed.
+    #[inline(always)]
+    pub(crate) fn words_of(&mut self, count: usize) -> &'a [[u8; 8]] {
+        let length = count.saturating_mul(8);
+        let (bytes, rest) = self.bytes.split_at_checked(length).unwrap_or_default();
         self.bytes = rest;
-        let mut words = [0; N];
-        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-            *word = u64::from_le_bytes(*bytes);
-        }
-        words
+        bytes.as_chunks().0
+    }
+
+    /// So many numbers of 32 bits.
+    #[inline(always)]
+    pub(crate) fn words32<const N: usize>(&mut self) -> [u32; N] {
+        self.lowest::<4, N>().map(|word| word as u32)
     }
 
     /// As many as were packed together.
-    #[inline]
+    #[inline(always)]
     pub fn numbers<const N: usize>(&mut self) -> [u64; N] {
-        let mut numbers = [0; N];
-        self.numbers_into(&mut numbers);
-        numbers
+        if N == 0 {
+            return [0; N];
+        }
+        let [width] = self.array();
+        match width {
+            0 => [0; N],
+            1 => self.lowest::<1, N>(),
+            2 => self.lowest::<2, N>(),
+            4 => self.lowest::<4, N>(),
+            6 => self.lowest::<6, N>(),
+            _ => self.lowest::<8, N>(),
+        }
     }
 
-    pub(super) fn numbers_into(&mut self, numbers: &mut [u64]) {
-        let [width] = self.array();
-        let width = Width::from_bytes(width);
-        let (bytes, rest) = self
-            .bytes
-            .split_at_checked(width.bytes() * numbers.len())
-            .unwrap_or_default();
+    #[inline(always)]
+    fn lowest<const W: usize, const N: usize>(&mut self) -> [u64; N] {
+        let mut numbers = [0; N];
+        let Some((bytes, rest)) = self.bytes.split_at_checked(W * N) else {
+            self.bytes = &[];
+            return numbers;
+        };
         self.bytes = rest;
-        match width {
-            Width::None => numbers.fill(0),
-            Width::One => get::<1>(bytes, numbers),
-            Width::Two => get::<2>(bytes, numbers),
-            Width::Four => get::<4>(bytes, numbers),
-            Width::Six => get::<6>(bytes, numbers),
-            Width::Eight => get::<8>(bytes, numbers),
+        let (places, _) = bytes.as_chunks::<W>();
+        for (number, place) in numbers.iter_mut().zip(places) {
+            let mut all = [0; 8];
+            if let Some(low) = all.first_chunk_mut() {
+                *low = *place;
+            }
+            *number = u64::from_le_bytes(all);
         }
+        numbers
     }
 }
 
@@ -162,6 +148,14 @@ impl Packer {
         self.newest.time = nanos;
         since as u64
     }
+
+    /// Frames since the one that was packed before this one, modulo 2^32.
+    #[inline]
+    pub(crate) const fn frames_since_last(&mut self, frame: FrameNumber) -> u32 {
+        let since = frame.0.wrapping_sub(self.newest.frame);
+        self.newest.frame = frame.0;
+        since
+    }
 }
 
 impl Unpacker<'_> {
@@ -170,6 +164,13 @@ impl Unpacker<'_> {
     pub(crate) const fn after_last(&mut self, nanos: u64) -> Timestamp {
         self.newest.time = self.newest.time.wrapping_add(nanos as i64);
         Timestamp::from_nanos(self.newest.time)
+    }
+
+    /// The frame so many behind the one that was packed before it.
+    #[inline]
+    pub(crate) const fn frames_after_last(&mut self, frames: u32) -> FrameNumber {
+        self.newest.frame = self.newest.frame.wrapping_add(frames);
+        FrameNumber(self.newest.frame)
     }
 }
 
