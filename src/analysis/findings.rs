@@ -6,9 +6,7 @@ use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
 use crate::analysis::watch::{Numbers, Watch};
 use crate::analysis::{Analyzer, ConnectionRows, Selection};
-use crate::insight::{
-    Grounds, KnownTimeouts, Silences, advise, align, find_hops, find_retries, infer,
-};
+use crate::insight::{Grounds, Knowledge, Silences, advise, align, find_hops, find_retries, infer};
 use crate::parts::at_once;
 use crate::report::{CaptureSummary, Finding, IdleTimeout, Report, SCHEMA_VERSION, Summary, Tool};
 use crate::verdict::Harm;
@@ -41,9 +39,9 @@ pub fn idle_timeouts(analyzer: &Analyzer) -> Vec<IdleTimeout> {
     infer(&silences, known(analyzer))
 }
 
-fn known(analyzer: &Analyzer) -> &KnownTimeouts {
+fn known(analyzer: &Analyzer) -> Knowledge<'_> {
     let own = analyzer.options.known_timeouts.as_ref();
-    own.unwrap_or_else(|| KnownTimeouts::built_in())
+    own.map_or(Knowledge::BuiltIn, Knowledge::Own)
 }
 
 /// Entries that stand for many refused connections.

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::dialogue::Protocol;
 use crate::insight::observation::believable;
-use crate::insight::{KnownTimeout, KnownTimeouts, Silences};
+use crate::insight::{Knowledge, KnownTimeout, Silences};
 use crate::report::{Advice, Alignment, Finding, IdleTimeout, SettingLine};
 use crate::verdict::{Cause, Harm, RetrySafety};
 use general::General;
@@ -21,7 +21,7 @@ pub struct Grounds<'a> {
     /// Pairs held against each other.
     pub alignment: &'a [Alignment],
     /// The table.
-    pub known: &'a KnownTimeouts,
+    pub known: Knowledge<'a>,
     /// Products that the user named (`--stack`).
     pub stack: &'a [String],
     /// Where clients name themselves.
@@ -39,7 +39,6 @@ impl<'a> Grounds<'a> {
 
     /// The products of a client, by its `User-Agent`.
     fn clients(&self, client: IpAddr, server: SocketAddr) -> Vec<&'a KnownTimeout> {
-        let known = self.known;
         let words = self.silences.words(client, server);
         let agent = words.and_then(|words| words.user_agent());
         let Some(agent) = agent.map(str::to_lowercase) else {
@@ -49,7 +48,7 @@ impl<'a> Grounds<'a> {
             let mut words = entry.user_agent.iter();
             entry.role.ends_as_client() && words.any(|word| agent.contains(&word.to_lowercase()))
         };
-        known.iter().filter(names).collect()
+        self.known.table().iter().filter(names).collect()
     }
 }
 

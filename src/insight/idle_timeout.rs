@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::flow::Peer;
 use crate::insight::matching::{Measured, matches};
 use crate::insight::silences::Words;
-use crate::insight::{IdleEnd, IdleEndBy, IdleObservation, KnownTimeouts, Silences};
+use crate::insight::{IdleEnd, IdleEndBy, IdleObservation, Knowledge, Silences};
 use crate::report::{IdleEndpoint, IdleTimeout};
 use crate::time::Interval;
 use crate::verdict::{Cause, Confidence, IdleKind};
@@ -63,7 +63,7 @@ pub(super) struct Group {
 }
 
 /// Infers the timers of all endpoints, in the order of their addresses.
-pub fn infer(silences: &Silences, known: &KnownTimeouts) -> Vec<IdleTimeout> {
+pub fn infer(silences: &Silences, known: Knowledge<'_>) -> Vec<IdleTimeout> {
     let mut groups: Vec<_> = silences
         .groups()
         .filter(|(_, group, _)| !group.samples.is_empty())
@@ -240,7 +240,7 @@ fn clock_of(group: &Group) -> Clock {
     }
 }
 
-fn timeout(owner: Owner, group: &Group, words: &Words, known: &KnownTimeouts) -> IdleTimeout {
+fn timeout(owner: Owner, group: &Group, words: &Words, known: Knowledge<'_>) -> IdleTimeout {
     let clock = clock_of(group);
     let silence = group
         .samples
@@ -263,7 +263,7 @@ fn timeout(owner: Owner, group: &Group, words: &Words, known: &KnownTimeouts) ->
     }
     if let Some(estimate) = timeout.estimate_s {
         let measured = Measured::new(owner, &timeout, estimate, group.round_trip, words);
-        timeout.matches = matches(&measured, known);
+        timeout.matches = matches(&measured, known.table());
     }
     timeout
 }

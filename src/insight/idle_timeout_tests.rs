@@ -60,7 +60,7 @@ fn gathered<'a>(observations: impl IntoIterator<Item = &'a IdleObservation<'a>>)
 }
 
 fn server_timer(observations: &[IdleObservation]) -> IdleTimeout {
-    infer(&gathered(observations), KnownTimeouts::built_in())
+    infer(&gathered(observations), Knowledge::BuiltIn)
         .into_iter()
         .find(|timeout| timeout.role == "server")
         .expect("the server was seen to close")
@@ -213,7 +213,7 @@ fn closes_with_a_request_open_or_in_answer_to_a_fin_say_nothing() {
     waiting.end.as_mut().unwrap().awaiting_response = true;
     let mut prompted = closed(0.0, 5.0, &[]);
     prompted.end.as_mut().unwrap().prompted = true;
-    assert!(infer(&gathered([&waiting, &prompted]), KnownTimeouts::built_in()).is_empty());
+    assert!(infer(&gathered([&waiting, &prompted]), Knowledge::BuiltIn).is_empty());
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn silence_is_bounded_from_both_sides() {
         lost(420.0, &[]),
         lost(360.0, &[200.0]),
     ];
-    let timers = infer(&gathered(&observations), KnownTimeouts::built_in());
+    let timers = infer(&gathered(&observations), Knowledge::BuiltIn);
     let path = timers.iter().find(|timer| timer.role == "path").unwrap();
     assert_eq!((path.lower_s, path.upper_s), (Some(340.0), Some(351.0)));
     assert_eq!(
@@ -313,7 +313,7 @@ fn a_silence_that_no_clock_measured_makes_no_timer() {
             Interval::from_secs_f64(damaged),
             Interval::from_secs_f64(damaged),
         );
-        assert!(infer(&gathered([&one]), KnownTimeouts::built_in()).is_empty());
+        assert!(infer(&gathered([&one]), Knowledge::BuiltIn).is_empty());
     }
     assert_eq!(
         server_timer(&[closed(0.0, 432_000.0, &[])]).estimate_s,
@@ -348,7 +348,7 @@ fn in_whatever_parts_and_order_silences_are_gathered_they_tell_the_same() {
             ..Hints::default()
         });
     }
-    let known = KnownTimeouts::built_in();
+    let known = Knowledge::BuiltIn;
     let told = |silences: &Silences| {
         let timers = infer(silences, known);
         let pairs = crate::insight::align(silences, &timers);

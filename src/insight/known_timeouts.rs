@@ -41,6 +41,26 @@ pub enum KnownTimeoutsError {
     },
 }
 
+/// Where timeouts are looked up. The table that comes with the program is read when it is needed: most captures need none.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Knowledge<'a> {
+    /// The [built-in table](KnownTimeouts::built_in).
+    #[default]
+    BuiltIn,
+    /// Another one.
+    Own(&'a KnownTimeouts),
+}
+
+impl<'a> Knowledge<'a> {
+    /// The table.
+    pub fn table(self) -> &'a KnownTimeouts {
+        match self {
+            Self::BuiltIn => KnownTimeouts::built_in(),
+            Self::Own(table) => table,
+        }
+    }
+}
+
 /// The table.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct KnownTimeouts {
@@ -49,7 +69,7 @@ pub struct KnownTimeouts {
 }
 
 impl KnownTimeouts {
-    /// The table that comes with the program.
+    /// The table that comes with the program, read once.
     pub fn built_in() -> &'static Self {
         &BUILT_IN
     }

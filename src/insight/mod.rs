@@ -18,7 +18,7 @@ pub use chain::{ChainError, check_chain};
 pub use hop::find_hops;
 pub use idle_timeout::{Owner, infer};
 pub use known_timeouts::{
-    AtExpiry, Comparison, KnownTimeout, KnownTimeouts, KnownTimeoutsError, TimeoutRole,
+    AtExpiry, Comparison, Knowledge, KnownTimeout, KnownTimeouts, KnownTimeoutsError, TimeoutRole,
 };
 pub use observation::{IdleEnd, IdleEndBy, IdleObservation, IdleSurvival};
 pub use retry::find_retries;

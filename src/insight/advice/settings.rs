@@ -32,12 +32,12 @@ pub(super) fn idle_settings(
     let recognised = timer
         .and_then(|timer| timer.matches.first())
         .filter(|first| !first.named_by.is_empty())
-        .and_then(|first| grounds.known.get(&first.id));
+        .and_then(|first| grounds.known.table().get(&first.id));
     let server_value = (client_keeps.unwrap_or(60.0).max(60.0) + 5.0).ceil();
     let named = grounds
         .stack
         .iter()
-        .flat_map(|word| grounds.known.named(word));
+        .flat_map(|word| grounds.known.table().named(word));
     let mut entries: Vec<&KnownTimeout> = named
         .chain(grounds.clients(client, server))
         .chain(recognised)
@@ -71,7 +71,7 @@ fn commonest<'a>(
             Protocol::PostgreSql | Protocol::MySql | Protocol::Redis
         )
     };
-    let known = grounds.known;
+    let known = grounds.known.table();
     let Some(protocol) = protocol.filter(database) else {
         return ["node", "go", "httpx"]
             .into_iter()

@@ -17,14 +17,14 @@ fn lines_over(
 ) -> Vec<String> {
     let mut finding = sample::keepalive_race();
     let (client, server) = (finding.connection.client, finding.connection.server);
-    let known = KnownTimeouts::built_in();
+    let known = Knowledge::BuiltIn;
     let mut timer = sample::report().idle_timeouts.remove(0);
     timer.matches = vec![TimeoutMatch {
         id: "node-http-keepalive-6s".to_owned(),
         named_by: named_by.iter().map(|&by| by.to_owned()).collect(),
         ..timer.matches.remove(0)
     }];
-    assert!(known.get(&timer.matches[0].id).is_some());
+    assert!(known.table().get(&timer.matches[0].id).is_some());
     let observation = IdleObservation {
         stream: 0,
         client: client.addr,
@@ -99,7 +99,7 @@ fn products_that_the_user_names_come_first() {
 
 #[test]
 fn what_needs_no_numbers_is_said_once_for_all_servers() {
-    let known = KnownTimeouts::built_in();
+    let known = Knowledge::BuiltIn;
     let grounds = Grounds {
         timeouts: &[],
         alignment: &[],
@@ -138,7 +138,7 @@ fn a_websocket_is_kept_open_by_pings() {
     let grounds = Grounds {
         timeouts: &sample::report().idle_timeouts,
         alignment: &[],
-        known: KnownTimeouts::built_in(),
+        known: Knowledge::BuiltIn,
         stack: &[],
         silences: &Silences::default(),
     };
