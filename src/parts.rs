@@ -10,6 +10,8 @@ use std::thread::Builder;
 pub const LOOKED_AT: usize = 2_048;
 /// Those that are judged, which takes a hundred times as long.
 pub const JUDGED: usize = 32;
+/// Findings that are compared with a connection.
+pub const COMPARED: usize = 256;
 
 /// Does `work` on every part of `0..count`, each so large; the results are in the order of the parts.
 pub fn in_parts<T: Send>(

@@ -6,7 +6,9 @@ use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
 use crate::analysis::watch::{Numbers, Watch};
 use crate::analysis::{Analyzer, ConnectionRows, Selection};
-use crate::insight::{Grounds, Knowledge, Silences, advise, align, find_hops, find_retries, infer};
+use crate::insight::{
+    Grounds, Knowledge, Lost, Silences, advise, align, find_hops, find_retries, infer,
+};
 use crate::parts::at_once;
 use crate::report::{CaptureSummary, Finding, IdleTimeout, Report, SCHEMA_VERSION, Summary, Tool};
 use crate::verdict::Harm;
@@ -14,12 +16,12 @@ use crate::verdict::Harm;
 /// Findings so far, and what insight reads.
 pub fn judge_all(analyzer: &Analyzer, quality: CaptureQuality) -> Judged<'_> {
     let connections = analyzer.table.connections();
-    let mut judged = Judges::judge_all(analyzer, &connections, quality);
+    let mut judged = Judges::judge_all(analyzer, connections, quality);
     let findings = &mut judged.findings;
     let mut groups: Vec<Finding> = refused(analyzer);
     if let Some(watch) = &analyzer.watch {
         watch.name_groups(&mut groups);
-        findings.extend(watch.outlived(&connections));
+        findings.extend(watch.outlived(&judged.connections));
     }
     findings.append(&mut groups);
     findings.retain(|finding| selected(&analyzer.options.selection, finding));
@@ -53,9 +55,9 @@ pub fn refused(analyzer: &Analyzer) -> Vec<Finding> {
 pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
     let quality = quality(&captures);
     let mut judged = judge_all(analyzer, quality);
-    let findings = std::mem::take(&mut judged.findings);
-    let (silences, stories) = (&judged.silences, judged.stories());
-    let connections =
+    let mut findings = std::mem::take(&mut judged.findings);
+    let (silences, connections) = (&judged.silences, judged.connections.as_slice());
+    let rows =
         (analyzer.options.connections == ConnectionRows::All).then(|| rows(analyzer, &findings));
     let mut report = Report {
         schema_version: SCHEMA_VERSION.to_owned(),
@@ -67,13 +69,14 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         idle_timeouts: Vec::new(),
         alignment: Vec::new(),
         advice: Vec::new(),
-        connections,
+        connections: rows,
         caveats: caveats(analyzer, &captures),
         captures,
     };
-    (report.hang_ups, report.resets) = findings
-        .into_iter()
-        .partition(|finding| finding.form.is_none());
+    report.hang_ups = findings
+        .extract_if(.., |finding| finding.form.is_none())
+        .collect();
+    report.resets = findings;
     let mut all: Vec<&mut Finding> = report
         .resets
         .iter_mut()
@@ -84,9 +87,10 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         let alignment = align(silences, &timeouts);
         (timeouts, alignment)
     };
-    ((report.idle_timeouts, report.alignment), ()) = at_once(stories.len(), timers, || {
-        find_retries(&mut all, &stories);
-        find_hops(&mut all, &stories);
+    ((report.idle_timeouts, report.alignment), ()) = at_once(connections.len(), timers, || {
+        let lost = Lost::all(&all, connections);
+        find_retries(&mut all, &lost, connections);
+        find_hops(&mut all, &lost, connections, silences.routes());
     });
     let grounds = Grounds {
         timeouts: &report.idle_timeouts,

@@ -1,12 +1,12 @@
-//! What insight reads: idle observations and stories, one per connection.
+//! What insight reads of a connection: idle observations, and its story where it is asked for.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::analysis::judges::{Outline, Turns};
+use crate::analysis::judges::{Held, Outline, Turns};
 use crate::dialogue::{Answer, Hints, Protocol, Turn};
-use crate::flow::{FinSeen, Peer, SurvivedIdle};
-use crate::insight::{ConnectionStory, IdleEnd, IdleEndBy, IdleObservation, IdleSurvival};
+use crate::flow::{self, Both, FinSeen, Items, Peer, SurvivedIdle};
+use crate::insight::{ConnectionStory, IdleEnd, IdleEndBy, IdleObservation, IdleSurvival, Teller};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{Cause, IdleKind, Progress, ResetSender, Verdict, turn_progress};
 
@@ -224,19 +224,35 @@ fn open_before(turns: &[Turn], fin: Timestamp) -> bool {
     })
 }
 
-/// What one connection told, for comparing it with others.
-pub fn story<'a>(connection: &Outline, turns: Turns<'a>) -> ConnectionStory<'a> {
-    let (capture, stream) = connection.stream;
-    let reader = connection.reader.as_ref();
-    ConnectionStory {
-        capture: capture.0,
-        stream,
-        client: SocketAddr::new(connection.client.0, connection.client.1),
-        server: SocketAddr::new(connection.server.0, connection.server.1),
-        opened: connection.opened,
-        last: connection.last,
-        requester: reader.map_or(Peer::Client, |reader| reader.requester),
-        turns: turns.into_all(),
+impl<'a> Teller<'a> for Held<'a> {
+    fn stream(&self) -> (u16, u32) {
+        let (capture, stream) = self.first();
+        (capture.0, stream)
+    }
+
+    fn ends(&self) -> (IpAddr, SocketAddr) {
+        let Both { client, server } = flow::Held::ends(self);
+        (client.0, server.into())
+    }
+
+    fn turns(&self) -> Items<'a, Turn> {
+        self.items()
+    }
+
+    fn story(&self) -> ConnectionStory<'a> {
+        let connection = self.outline();
+        let (capture, stream) = connection.stream;
+        let reader = connection.reader.as_ref();
+        ConnectionStory {
+            capture: capture.0,
+            stream,
+            client: connection.client.into(),
+            server: connection.server.into(),
+            opened: connection.opened,
+            last: connection.last,
+            requester: reader.map_or(Peer::Client, |reader| reader.requester),
+            turns: self.items(),
+        }
     }
 }
 

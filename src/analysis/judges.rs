@@ -1,17 +1,17 @@
-//! Every connection is judged, on every core; what patterns need of it is kept beside.
+//! Every connection is judged, on every core; how it went idle and ended is gathered on the way.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
 use crate::analysis::finding::finding;
-use crate::analysis::insight::{observation, story};
+use crate::analysis::insight::observation;
 use crate::analysis::neighbours::Neighbours;
 use crate::analysis::watch::Watch;
 use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::{DialogueReader, Protocol, Turn};
-use crate::flow::{self, Items, Known, Peer};
-use crate::insight::{ConnectionStory, Silences};
+use crate::flow::{self, Known, Peer};
+use crate::insight::Silences;
 use crate::parts::{JUDGED, LOOKED_AT, in_parts};
 use crate::report::Finding;
 use crate::time::Timestamp;
@@ -48,11 +48,6 @@ impl<'a> Turns<'a> {
         self.read.get_or_init(|| self.held.items().into_list())
     }
 
-    /// The same, to be kept.
-    pub fn into_all(self) -> Items<'a, Turn> {
-        self.held.items()
-    }
-
     /// Each of them had [been answered](Progress::Answered) at this moment.
     pub fn are_answered_by(&self, moment: Timestamp) -> bool {
         match self.answered {
@@ -67,19 +62,12 @@ impl<'a> Turns<'a> {
 
 /// What was found on all connections.
 pub struct Judged<'a> {
+    /// All of them, in the order in which they were opened.
+    pub connections: Vec<Held<'a>>,
     /// Resets and hang-ups.
     pub findings: Vec<Finding>,
     /// How they went idle and ended.
     pub silences: Silences,
-    /// What each talked about, in their order and in parts.
-    stories: Vec<Vec<Option<ConnectionStory<'a>>>>,
-}
-
-impl<'a> Judged<'a> {
-    /// What each talked about.
-    pub fn stories(&self) -> Vec<&ConnectionStory<'a>> {
-        self.stories.iter().flatten().flatten().collect()
-    }
 }
 
 /// Judges connections one by one: each needs the others only through `neighbours`, which are settled before.
@@ -117,68 +105,55 @@ impl<'a> Judges<'a> {
     /// enough.
     pub fn judge_all<'c>(
         analyzer: &Analyzer,
-        connections: &[Held<'c>],
+        connections: Vec<Held<'c>>,
         quality: CaptureQuality,
     ) -> Judged<'c> {
         let capture_end = analyzer.last.unwrap_or_default();
         let surveys = in_parts(connections.len(), LOOKED_AT, |range| {
             let mut neighbours = Neighbours::new(quality);
             let mut silences = Silences::default();
-            let look = |(index, held): (usize, &Held<'c>)| {
+            let mut ended_well = |index: usize, held: Held| {
                 let connection = held.outline();
                 neighbours.add(index, &connection, held.first_reset());
-                let turns = Turns::of(*held, &connection);
-                ended_well(&connection, &turns).then(|| {
+                let turns = Turns::of(held, &connection);
+                let ended_well = ended_well(&connection, &turns);
+                if ended_well {
                     silences.add(index, &observation(&connection, &turns, None, capture_end));
-                    story(&connection, turns)
-                })
+                }
+                ended_well
             };
-            let stories: Vec<_> = range.clone().zip(&connections[range]).map(look).collect();
-            (neighbours, (silences, stories))
+            let part = range.clone().zip(&connections[range]);
+            let rest = part.filter(|&(index, held)| !ended_well(index, *held));
+            let rest: Vec<usize> = rest.map(|(index, _)| index).collect();
+            (neighbours, (silences, rest))
         });
-        let (neighbours, told): (Vec<_>, Vec<_>) = surveys.into_iter().unzip();
-        Judges::knowing(analyzer, neighbours, quality).judge_rest(connections, told)
+        let (neighbours, looked_at): (Vec<_>, Vec<_>) = surveys.into_iter().unzip();
+        let (silences, rest): (Vec<_>, Vec<_>) = looked_at.into_iter().unzip();
+        let rest: Vec<usize> = rest.into_iter().flatten().collect();
+        let judges = Judges::knowing(analyzer, neighbours, quality);
+        let (findings, more) = judges.judge_each(&connections, &rest);
+        Judged {
+            connections,
+            findings,
+            silences: Silences::of(silences.into_iter().chain(more)),
+        }
     }
 
-    /// Judges those of which there is no story yet.
-    fn judge_rest<'c>(
-        &self,
-        connections: &[Held<'c>],
-        told: Vec<(Silences, Vec<Option<ConnectionStory<'c>>>)>,
-    ) -> Judged<'c> {
-        let (mut silences, mut stories): (Vec<_>, Vec<_>) = told.into_iter().unzip();
-        let all = stories.iter().flatten().enumerate();
-        let rest: Vec<usize> = all
-            .filter(|(_, story)| story.is_none())
-            .map(|(index, _)| index)
-            .collect();
+    /// Judges those of all connections that did not simply end well.
+    fn judge_each(&self, connections: &[Held], rest: &[usize]) -> (Vec<Finding>, Vec<Silences>) {
         let judged = in_parts(rest.len(), JUDGED, |range| {
             let mut silences = Silences::default();
             let one = |&index: &usize| self.judge_one(index, connections[index], &mut silences);
-            let judged: Vec<_> = rest[range].iter().map(one).collect();
-            (silences, judged)
+            let findings: Vec<Finding> = rest[range].iter().flat_map(one).collect();
+            (findings, silences)
         });
-        let (more, judged): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
-        silences.extend(more);
-        let mut findings = Vec::new();
-        let places = stories.iter_mut().flatten().filter(|story| story.is_none());
-        for (place, (mut found, story)) in places.zip(judged.into_iter().flatten()) {
-            findings.append(&mut found);
-            *place = Some(story);
-        }
-        Judged {
-            findings,
-            silences: Silences::of(silences),
-            stories,
-        }
+        let (parts, silences): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
+        let mut findings = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+        findings.extend(parts.into_iter().flatten());
+        (findings, silences)
     }
 
-    fn judge_one<'c>(
-        &self,
-        index: usize,
-        held: Held<'c>,
-        silences: &mut Silences,
-    ) -> (Vec<Finding>, ConnectionStory<'c>) {
+    fn judge_one(&self, index: usize, held: Held, silences: &mut Silences) -> Vec<Finding> {
         let connection = held.known();
         let outline = Outline::of(&connection);
         let turns = Turns::of(held, &outline);
@@ -188,7 +163,7 @@ impl<'a> Judges<'a> {
         }
         let observation = observation(&outline, &turns, last.as_ref(), self.capture_end);
         silences.add(index, &observation);
-        (findings, story(&outline, turns))
+        findings
     }
 
     /// Adds how one connection went idle and ended.

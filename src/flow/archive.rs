@@ -50,6 +50,13 @@ impl Archive {
         self.bytes.remove(settled.bytes);
     }
 
+    /// The client's and the server's address and port.
+    pub(super) fn ends(&self, settled: &Settled) -> Both<(IpAddr, u16)> {
+        let mut from = self.unpacker(settled);
+        unpack_bases(&mut from);
+        Gist::unpack_ends(&mut from)
+    }
+
     /// The plain facts of a connection.
     pub(super) fn gist(&self, settled: &Settled) -> Gist {
         let mut from = self.unpacker(settled);
@@ -66,7 +73,7 @@ impl Archive {
     ) -> bool {
         let mut packed = self.unpacker(settled);
         let bases = unpack_bases(&mut packed);
-        let peer = match Gist::unpack_client(&mut packed) == from {
+        let peer = match Gist::unpack_ends(&mut packed).client == from {
             true => Peer::Client,
             false => Peer::Server,
         };

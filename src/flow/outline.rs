@@ -132,9 +132,12 @@ impl Gist {
         }
     }
 
-    /// The client's address and port, with which it begins.
-    pub(super) fn unpack_client(from: &mut Unpacker<'_>) -> (IpAddr, u16) {
-        unpack_end(from)
+    /// The client's and the server's address and port, with which it begins.
+    pub(super) fn unpack_ends(from: &mut Unpacker<'_>) -> Both<(IpAddr, u16)> {
+        Both {
+            client: unpack_end(from),
+            server: unpack_end(from),
+        }
     }
 
     /// See [`Connection::round_trip`].
@@ -177,7 +180,7 @@ impl Packed for Gist {
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Self {
-        let (client, server) = (unpack_end(from), unpack_end(from));
+        let Both { client, server } = Self::unpack_ends(from);
         let mut sheet = GistSheet::unpack(from);
         let survived_any = sheet.take_flag();
         let (established, closed) = (sheet.take_some_time(), sheet.take_some_time());

@@ -4,13 +4,14 @@
 //! and most of a large capture's connections are closed. Nothing is lost by it: a late packet finds the connection as it was.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::ops::Deref;
 
 use crate::capture::CaptureId;
 use crate::flow::archive::Archive;
 use crate::flow::chunks::Run;
 use crate::flow::outline::{Gist, Outline};
-use crate::flow::{Connection, Items, Packet, StreamReader};
+use crate::flow::{Both, Connection, Items, Packet, StreamReader};
 use crate::time::Timestamp;
 
 /// A connection that has closed: where it is packed, and what has to be known of it without unpacking.
@@ -123,6 +124,17 @@ impl<'a, R: StreamReader> Held<'a, R> {
         match self.kept {
             Kept::Whole(connection) => connection.opened,
             Kept::Settled(settled) => settled.opened,
+        }
+    }
+
+    /// The client's and the server's address and port.
+    pub fn ends(&self) -> Both<(IpAddr, u16)> {
+        match self.kept {
+            Kept::Whole(connection) => Both {
+                client: connection.client,
+                server: connection.server,
+            },
+            Kept::Settled(settled) => self.archive.ends(settled),
         }
     }
 

@@ -16,8 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
 use crate::flow::Peer;
-use crate::insight::ConnectionStory;
-use crate::insight::retry::{lost_turn, stories_of};
+use crate::insight::story::Route;
+use crate::insight::{ConnectionStory, Lost, Teller};
+use crate::parts::{LOOKED_AT, in_parts};
 use crate::report::{Finding, Hop, RetrySeen};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{Form, Harm, ResetSender};
@@ -35,26 +36,34 @@ const OPEN_AT_MOST: Interval = Interval::from_millis(600_000);
 /// Open requests with the same words, beyond which no more are compared.
 const MOST_COMPARED: usize = 256;
 
-/// Fills `hop` of the findings on both sides of a proxy.
-pub fn find_hops(findings: &mut [&mut Finding], stories: &[&ConnectionStory]) {
-    if !findings.iter().any(|finding| finding.is_harmful()) {
+/// Fills `hop` of the findings on both sides of a proxy. `connections` are all of the captures, whichever were lost; `routes` are
+/// their [ends](Teller::ends), each at least once.
+pub fn find_hops<'a, T: Teller<'a>>(
+    findings: &mut [&mut Finding],
+    lost: &[Lost<'a>],
+    connections: &[T],
+    routes: impl Iterator<Item = Route>,
+) {
+    if lost.is_empty() {
         return;
     }
-    let failures = Failures::new(findings, stories);
-    let routes = Routes::around(stories, &failures);
+    let failures = Failures::new(findings, lost);
+    let routes = Routes::around(routes, &failures);
     if !routes.may_have_fronts() {
         return;
     }
-    let asked = AskedIndex::new(
-        stories
+    let parts = in_parts(connections.len(), LOOKED_AT, |range| {
+        let near = connections[range]
             .iter()
-            .copied()
-            .filter(|story| routes.matters(story)),
-    );
+            .filter(|connection| routes.are_near(connection.ends()));
+        near.map(Teller::story).collect::<Vec<_>>()
+    });
+    let stories: Vec<ConnectionStory> = parts.into_iter().flatten().collect();
+    let asked = AskedIndex::new(stories.iter().filter(|story| routes.matter(story.ends())));
     let proxies = Proxies::new(&asked, failures.backs.iter().map(|back| back.asked));
     let ties = failures.ties(&asked, &proxies);
     let tied: BTreeSet<usize> = ties.iter().map(|tie| tie.back_finding).collect();
-    for tie in ties.iter().chain(&veiled::ties(&failures, stories, &tied)) {
+    for tie in ties.iter().chain(&veiled::ties(&failures, &stories, &tied)) {
         apply(findings, tie);
     }
 }
@@ -166,16 +175,10 @@ struct Failures<'a> {
 }
 
 impl<'a> Failures<'a> {
-    fn new(findings: &[&mut Finding], stories: &[&'a ConnectionStory<'a>]) -> Self {
-        let by_stream = stories_of(findings, stories);
-        let (mut backs, unknown): (Vec<Failure>, Vec<Failure>) = findings
+    fn new(findings: &[&mut Finding], lost: &'a [Lost<'a>]) -> Self {
+        let (mut backs, unknown): (Vec<Failure>, Vec<Failure>) = lost
             .iter()
-            .enumerate()
-            .filter(|(_, finding)| finding.is_harmful())
-            .filter_map(|(index, finding)| {
-                let story = by_stream.get(&(finding.capture, finding.connection.stream))?;
-                failure(index, finding, story)
-            })
+            .filter_map(|lost| Some(failure(findings.get(lost.finding)?, lost)))
             .partition(|failure| failure.asked.key().is_some());
         backs.sort_by_key(|back| (back.asked.start(), back.finding));
         let mut by_connection: BTreeMap<(u16, u32), Vec<usize>> = BTreeMap::new();
@@ -329,13 +332,11 @@ struct Fit<'a> {
     outcome: Outcome,
 }
 
-fn failure<'a>(
-    index: usize,
-    finding: &Finding,
-    story: &'a ConnectionStory<'a>,
-) -> Option<Failure<'a>> {
-    let turn = lost_turn(&story.turns, finding)?;
-    let asked = Asked { story, turn };
+fn failure<'a>(finding: &Finding, lost: &'a Lost<'a>) -> Failure<'a> {
+    let asked = Asked {
+        story: &lost.story,
+        turn: lost.turn,
+    };
     let mut signs: Vec<Timestamp> = [&finding.fins.client, &finding.fins.server]
         .into_iter()
         .flatten()
@@ -348,15 +349,15 @@ fn failure<'a>(
         Some(sender) => sender == ResetSender::Client,
         None => finding.claimed_sender == Some(Peer::Client),
     };
-    Some(Failure {
-        finding: index,
+    Failure {
+        finding: lost.finding,
         asked,
         signs,
         form: finding.form,
         harm: finding.harm,
         at: finding.at,
         by_client,
-    })
+    }
 }
 
 /// `its 502 came 1 ms after the back connection ended`.

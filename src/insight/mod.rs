@@ -6,6 +6,7 @@ mod chain;
 mod hop;
 mod idle_timeout;
 mod known_timeouts;
+mod loss;
 mod matching;
 mod observation;
 mod retry;
@@ -20,7 +21,8 @@ pub use idle_timeout::{Owner, infer};
 pub use known_timeouts::{
     AtExpiry, Comparison, Knowledge, KnownTimeout, KnownTimeouts, KnownTimeoutsError, TimeoutRole,
 };
+pub use loss::Lost;
 pub use observation::{IdleEnd, IdleEndBy, IdleObservation, IdleSurvival};
 pub use retry::find_retries;
 pub use silences::Silences;
-pub use story::ConnectionStory;
+pub use story::{ConnectionStory, Teller};

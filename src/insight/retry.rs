@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 
 use ahash::RandomState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use crate::capture::FrameId;
-use crate::dialogue::{Answer, Completeness, Idempotence, Turn};
-use crate::flow::Items;
-use crate::insight::ConnectionStory;
+use crate::dialogue::{Idempotence, Turn};
+use crate::insight::{Lost, Teller};
 use crate::parts::{LOOKED_AT, in_parts};
 use crate::report::{Finding, RetrySeen};
 use crate::time::{Interval, Timestamp};
@@ -22,45 +21,30 @@ const BEFORE: Interval = Interval::from_millis(50);
 /// One request as it can be recognised: who sent it, its hash, how many bytes that covers.
 type Signature = (IpAddr, u64);
 
-/// A request that was lost, and with which finding.
-struct Lost<'a> {
-    finding: usize,
-    story: &'a ConnectionStory<'a>,
-    turn: Turn,
-    signature: Signature,
-}
-
 /// One request as it was seen somewhere: of some there are many.
 #[derive(Clone, Copy)]
-struct Seen<'a> {
-    story: &'a ConnectionStory<'a>,
+struct Seen {
+    /// Of which connection: capture and stream.
+    stream: (u16, u32),
     start: Timestamp,
     frame: FrameId,
     answered: bool,
 }
 
-impl<'a> Seen<'a> {
-    fn of(story: &'a ConnectionStory<'a>, turn: &Turn) -> Self {
-        Self {
-            story,
-            start: turn.start,
-            frame: turn.frame,
-            answered: turn.reply.is_some(),
-        }
-    }
-}
-
-/// Fills `retry.seen` of the findings that cost a request.
-pub fn find_retries(findings: &mut [&mut Finding], stories: &[&ConnectionStory]) {
-    let lost = lost_requests(findings, stories);
-    let copies = copies_of(&lost, stories);
+/// Fills `retry.seen` of the findings that cost a request. `connections` are all of the captures, whichever were lost.
+pub fn find_retries<'a, T: Teller<'a>>(
+    findings: &mut [&mut Finding],
+    lost: &[Lost<'a>],
+    connections: &[T],
+) {
+    let copies = copies_of(lost, connections);
     for lost in lost {
         let Some(finding) = findings.get_mut(lost.finding) else {
             continue;
         };
-        let Some(copy) = copies
-            .get(&lost.signature)
-            .and_then(|copies| first_after(copies, &lost, finding.at))
+        let Some(copy) = signature_of(lost)
+            .and_then(|signature| copies.get(&signature))
+            .and_then(|copies| first_after(copies, lost, finding.at))
         else {
             continue;
         };
@@ -71,7 +55,7 @@ pub fn find_retries(findings: &mut [&mut Finding], stories: &[&ConnectionStory])
                 Harm::RequestOutcomeUnknown | Harm::ResponseTruncated
             );
             retry.seen = Some(RetrySeen {
-                stream: copy.story.stream,
+                stream: copy.stream.1,
                 frame: copy.frame.number.0,
                 after_s: (copy.start - finding.at).as_secs_f64(),
                 answered: copy.answered,
@@ -92,72 +76,32 @@ pub fn find_retries(findings: &mut [&mut Finding], stories: &[&ConnectionStory])
     }
 }
 
-fn lost_requests<'a>(
-    findings: &[&mut Finding],
-    stories: &[&'a ConnectionStory<'a>],
-) -> Vec<Lost<'a>> {
-    let by_connection = stories_of(findings, stories);
-    findings
-        .iter()
-        .enumerate()
-        .filter(|(_, finding)| finding.is_harmful())
-        .filter_map(|(index, finding)| {
-            let story = by_connection.get(&(finding.capture, finding.connection.stream))?;
-            let turn = lost_turn(&story.turns, finding)?;
-            Some(Lost {
-                finding: index,
-                story,
-                turn,
-                signature: signature(story, &turn)?,
-            })
-        })
-        .collect()
-}
-
-/// The stories of the connections that harmful findings are about, by capture and stream.
-pub(super) fn stories_of<'a>(
-    findings: &[&mut Finding],
-    stories: &[&'a ConnectionStory<'a>],
-) -> HashMap<(u16, u32), &'a ConnectionStory<'a>, RandomState> {
-    let wanted: HashSet<(u16, u32), RandomState> = findings
-        .iter()
-        .filter(|finding| finding.is_harmful())
-        .map(|finding| (finding.capture, finding.connection.stream))
-        .collect();
-    stories
-        .iter()
-        .map(|&story| ((story.capture, story.stream), story))
-        .filter(|(connection, _)| wanted.contains(connection))
-        .collect()
-}
-
 /// Everything that looks like one of the lost requests, in order of time.
-fn copies_of<'a>(
+fn copies_of<'a, T: Teller<'a>>(
     lost: &[Lost],
-    stories: &[&'a ConnectionStory<'a>],
-) -> HashMap<Signature, Vec<Seen<'a>>, RandomState> {
-    let mut copies: HashMap<Signature, Vec<Seen>, RandomState> = lost
-        .iter()
-        .map(|lost| (lost.signature, Vec::new()))
+    connections: &[T],
+) -> HashMap<Signature, Vec<Seen>, RandomState> {
+    let signatures = lost.iter().filter_map(signature_of);
+    let mut copies: HashMap<Signature, Vec<Seen>, RandomState> = signatures
+        .map(|signature| (signature, Vec::new()))
         .collect();
     if copies.is_empty() {
         return copies;
     }
-    let marks = Marks::of(lost.iter().map(|lost| lost.turn.fingerprint));
-    let alike = in_parts(stories.len(), LOOKED_AT, |range| {
+    let marks = Marks::of(copies.keys().map(|(_, fingerprint)| *fingerprint));
+    let alike = in_parts(connections.len(), LOOKED_AT, |range| {
         let mut alike = Vec::new();
-        for story in &stories[range] {
+        for connection in &connections[range] {
+            let turns = connection.turns();
             // Nearly all connections have none of them.
-            if !story
-                .turns
-                .any_key(|fingerprint| marks.may_have(fingerprint))
-            {
+            if !turns.any_key(|fingerprint| marks.may_have(fingerprint)) {
                 continue;
             }
-            for turn in story.turns.iter() {
-                let signature = signature(story, &turn);
-                if let Some(signature) = signature.filter(|known| copies.contains_key(known)) {
-                    alike.push((signature, Seen::of(story, &turn)));
+            let client = connection.ends().0;
+            for turn in turns.iter() {
+                let signature = (client, turn.fingerprint);
+                if copies.contains_key(&signature) {
+                    alike.push((signature, Seen::of(connection.stream(), &turn)));
                 }
             }
         }
@@ -167,9 +111,20 @@ fn copies_of<'a>(
         copies.entry(signature).or_default().push(copy);
     }
     for alike in copies.values_mut() {
-        alike.sort_by_key(|copy| (copy.start, copy.story.stream));
+        alike.sort_by_key(|copy| (copy.start, copy.stream.1));
     }
     copies
+}
+
+impl Seen {
+    fn of(stream: (u16, u32), turn: &Turn) -> Self {
+        Self {
+            stream,
+            start: turn.start,
+            frame: turn.frame,
+            answered: turn.reply.is_some(),
+        }
+    }
 }
 
 /// A bit for each fingerprint of some: nearly all others are told apart without a look into a table.
@@ -199,41 +154,19 @@ impl Marks {
 }
 
 /// The first one on another connection within the time in which a loss is repaired.
-fn first_after<'a>(copies: &[Seen<'a>], lost: &Lost, loss: Timestamp) -> Option<Seen<'a>> {
-    let connection = |story: &ConnectionStory| (story.capture, story.stream);
+fn first_after(copies: &[Seen], lost: &Lost, loss: Timestamp) -> Option<Seen> {
     let earlier =
         copies.partition_point(|copy| copy.start < loss - BEFORE || copy.start <= lost.turn.start);
     copies
         .iter()
         .skip(earlier)
         .take_while(|copy| copy.start - loss <= PATIENCE)
-        .find(|copy| connection(copy.story) != connection(lost.story))
+        .find(|copy| copy.stream != lost.story.stream())
         .copied()
 }
 
-fn signature(story: &ConnectionStory, turn: &Turn) -> Option<Signature> {
-    (turn.fingerprint != 0).then_some((story.client.ip(), turn.fingerprint))
-}
-
-/// The exchange that the ending cost: the first one open when it came.
-pub(super) fn lost_turn(turns: &Items<Turn>, finding: &Finding) -> Option<Turn> {
-    let before = |time: Timestamp| time <= finding.at;
-    let cut = |turn: &Turn| {
-        before(turn.start)
-            && turn
-                .reply
-                .is_some_and(|reply| reply.complete != Completeness::Complete)
-    };
-    if finding.harm == Harm::ResponseTruncated
-        && let Some(newest) = turns.iter().filter(cut).last()
-    {
-        return Some(newest);
-    }
-    let open = |turn: &Turn| {
-        turn.answer != Answer::NotDue
-            && before(turn.start)
-            && turn.reply.is_none_or(|reply| reply.start > finding.at)
-    };
-    let late = |turn: &Turn| turn.reply.is_none();
-    turns.iter().find(open).or_else(|| turns.iter().find(late))
+/// `None` where no byte of the request was seen.
+fn signature_of(lost: &Lost) -> Option<Signature> {
+    let fingerprint = lost.turn.fingerprint;
+    (fingerprint != 0).then_some((lost.story.client.ip(), fingerprint))
 }

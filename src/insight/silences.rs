@@ -89,6 +89,11 @@ impl Silences {
         between.map(|(ends, between)| (*ends, &between.pair))
     }
 
+    /// Who called whom, in no order.
+    pub fn routes(&self) -> impl Iterator<Item = (IpAddr, SocketAddr)> {
+        self.between.keys().copied()
+    }
+
     /// What was said between these two.
     pub(super) fn words(&self, client: IpAddr, server: SocketAddr) -> Option<&Words> {
         let between = self.between.get(&(client, server))?;

@@ -1,6 +1,6 @@
 //! What one connection told, for comparing connections with each other.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::dialogue::Turn;
 use crate::flow::{Items, Peer};
@@ -27,4 +27,37 @@ pub struct ConnectionStory<'a> {
     pub requester: Peer,
     /// The newest exchanges, oldest first.
     pub turns: Items<'a, Turn>,
+}
+
+/// Who calls which server.
+pub(super) type Route = (IpAddr, SocketAddr);
+
+/// A connection that can tell its story: few are asked for all of it.
+pub trait Teller<'a>: Sync {
+    /// Index of the capture that showed it first, and its `tcp.stream` there.
+    fn stream(&self) -> (u16, u32);
+    /// The client's address, and the server's with its port.
+    fn ends(&self) -> (IpAddr, SocketAddr);
+    /// The newest exchanges, oldest first.
+    fn turns(&self) -> Items<'a, Turn>;
+    /// The whole story.
+    fn story(&self) -> ConnectionStory<'a>;
+}
+
+impl<'a> Teller<'a> for ConnectionStory<'a> {
+    fn stream(&self) -> (u16, u32) {
+        (self.capture, self.stream)
+    }
+
+    fn ends(&self) -> (IpAddr, SocketAddr) {
+        (self.client.ip(), self.server)
+    }
+
+    fn turns(&self) -> Items<'a, Turn> {
+        self.turns.clone()
+    }
+
+    fn story(&self) -> ConnectionStory<'a> {
+        self.clone()
+    }
 }

@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use ahash::RandomState;
-use hashbrown::HashSet;
-
 use super::asked::{Asked, AskedIndex};
 use super::{AT_ONCE, Failures, MOST_COMPARED};
-use crate::insight::ConnectionStory;
+use crate::insight::Teller;
+use crate::insight::story::Route;
 use crate::time::Interval;
 
 /// A proxy that connects first passes the request on within this.
@@ -35,9 +33,6 @@ impl Bond {
     }
 }
 
-/// Who calls which server.
-type Route = (IpAddr, SocketAddr);
-
 /// The routes on which hops can lie, found before any request is looked at: most captures show one side of a proxy only.
 pub(super) struct Routes {
     callers: BTreeSet<IpAddr>,
@@ -45,19 +40,17 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    /// Those around the requests that were lost.
-    pub(super) fn around(stories: &[&ConnectionStory], failures: &Failures) -> Self {
+    /// Those around the requests that were lost, of all that there are.
+    pub(super) fn around(all: impl Iterator<Item = Route>, failures: &Failures) -> Self {
         let backs: BTreeSet<Route> = failures
             .backs
             .iter()
             .map(|back| caller(&back.asked))
             .collect();
-        // Few among many: only these are sorted.
-        let all: HashSet<Route, RandomState> = stories.iter().map(|story| route(story)).collect();
         let can_lead = |front: &Route| backs.iter().any(|back| can_lead(*front, *back));
         Self {
             callers: backs.iter().map(|(client, _)| *client).collect(),
-            fronts: all.into_iter().filter(can_lead).collect(),
+            fronts: all.filter(can_lead).collect(),
         }
     }
 
@@ -65,14 +58,15 @@ impl Routes {
         !self.fronts.is_empty()
     }
 
-    /// Its requests may be in front of a lost one, or a further attempt behind.
-    pub(super) fn matters(&self, story: &ConnectionStory) -> bool {
-        self.callers.contains(&story.client.ip()) || self.fronts.contains(&route(story))
+    /// Requests on it may be in front of a lost one, or a further attempt behind.
+    pub(super) fn matter(&self, route: Route) -> bool {
+        self.callers.contains(&route.0) || self.fronts.contains(&route)
     }
-}
 
-fn route(story: &ConnectionStory) -> Route {
-    (story.client.ip(), story.server)
+    /// It [matters](Self::matter), or leads to one who lost a request: under TLS that may be its front.
+    pub(super) fn are_near(&self, route: Route) -> bool {
+        self.matter(route) || self.callers.contains(&route.1.ip())
+    }
 }
 
 /// One host may take requests on the one route and pass them on over the other. One client that calls two servers is no proxy.
@@ -138,7 +132,7 @@ impl Proxies {
 }
 
 fn caller(asked: &Asked) -> Route {
-    route(asked.story)
+    asked.story.ends()
 }
 
 /// `back` began and was answered while `front` waited.

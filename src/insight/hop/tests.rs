@@ -80,7 +80,9 @@ fn lost(id: &str, stream: u32, when: f64) -> Finding {
 
 fn hops(mut findings: Vec<Finding>, stories: &[ConnectionStory]) -> Vec<Option<Hop>> {
     let mut all: Vec<&mut Finding> = findings.iter_mut().collect();
-    find_hops(&mut all, &stories.iter().collect::<Vec<_>>());
+    let lost = Lost::all(&all, stories);
+    let routes = stories.iter().map(Teller::ends);
+    find_hops(&mut all, &lost, stories, routes);
     findings.into_iter().map(|finding| finding.hop).collect()
 }
 

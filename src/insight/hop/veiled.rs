@@ -34,7 +34,7 @@ struct Host<'a> {
 /// Ties for failures that the comparison of requests has not tied.
 pub(super) fn ties(
     failures: &Failures,
-    stories: &[&ConnectionStory],
+    stories: &[ConnectionStory],
     tied: &BTreeSet<usize>,
 ) -> Vec<Tie> {
     let left = || {
@@ -51,7 +51,7 @@ pub(super) fn ties(
 }
 
 fn hosts<'a>(
-    stories: &[&'a ConnectionStory<'a>],
+    stories: &'a [ConnectionStory<'a>],
     wanted: &BTreeSet<IpAddr>,
 ) -> BTreeMap<IpAddr, Host<'a>> {
     let mut hosts: BTreeMap<IpAddr, Host> = BTreeMap::new();
