@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread::Builder;
 
 /// Connections in a part that are looked at: a second thread pays from the second part on. Parts do not depend on the number of
@@ -49,6 +50,16 @@ pub fn in_parts<T: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Does `work` on each of a few large things, on all cores.
+pub fn on_each<T: Send>(things: &mut [T], work: impl Fn(&mut T) + Sync) {
+    let things: Vec<Mutex<&mut T>> = things.iter_mut().map(Mutex::new).collect();
+    in_parts(things.len(), 1, |range| {
+        for thing in &things[range] {
+            work(&mut thing.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    });
+}
+
 /// Does both at once where that pays.
 pub fn at_once<A: Send, B>(
     count: usize,
@@ -76,6 +87,15 @@ mod tests {
             let parts = in_parts(count, 64, |range| range.collect::<Vec<_>>());
             let all: Vec<usize> = parts.into_iter().flatten().collect();
             assert_eq!(all, (0..count).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn each_of_a_few_is_worked_on_once() {
+        for count in [0, 1, 4, 9] {
+            let mut things = vec![0; count];
+            on_each(&mut things, |thing| *thing += 1);
+            assert_eq!(things, vec![1; count]);
         }
     }
 }

@@ -28,7 +28,8 @@ struct End {
 struct EndpointFacts {
     ends: Vec<End>,
     refusals: Vec<Timestamp>,
-    established: Vec<Timestamp>,
+    /// When a connection to it was last established.
+    established: Option<Timestamp>,
     syn_acks_repeated: bool,
     survived: HashMap<IpAddr, Interval, RandomState>,
 }
@@ -43,7 +44,7 @@ impl EndpointFacts {
     fn join(&mut self, other: Self) {
         self.ends.extend(other.ends);
         self.refusals.extend(other.refusals);
-        self.established.extend(other.established);
+        self.established = self.established.max(other.established);
         self.syn_acks_repeated |= other.syn_acks_repeated;
         for (client, silence) in other.survived {
             self.survive(client, silence);
@@ -83,7 +84,6 @@ impl Neighbours {
         for facts in all.endpoints.values_mut() {
             facts.ends.sort_by_key(|end| (end.at, end.connection));
             facts.refusals.sort_unstable();
-            facts.established.sort_unstable();
         }
         all
     }
@@ -129,7 +129,7 @@ impl Neighbours {
             facts.survive(connection.client.0, survived);
         }
         if server.iss.is_some() {
-            facts.established.extend(connection.established);
+            facts.established = facts.established.max(connection.established);
         }
         match (reset, server.fin) {
             (Some(reset), _) if server.packets == 0 && connection.sides.client.iss.is_some() => {
@@ -191,8 +191,9 @@ impl Neighbours {
         surroundings.longest_survived = facts.survived.get(&connection.client.0).copied();
         surroundings.syn_acks_repeated = facts.syn_acks_repeated;
         surroundings.refused_after = count_between(&facts.refusals, at, at + REFUSAL_FOLLOWS);
-        surroundings.reconnected =
-            count_between(&facts.established, at, Timestamp::from_nanos(i64::MAX)) > 0;
+        surroundings.reconnected = facts
+            .established
+            .is_some_and(|established| established > at);
         let from = facts.ends.partition_point(|end| end.at < at - SIMULTANEOUS);
         surroundings.simultaneous_ends = facts
             .ends

@@ -10,10 +10,9 @@ use std::net::IpAddr;
 use crate::capture::{CaptureId, Frame};
 use crate::flow::key::Key;
 use crate::flow::numbering::StreamNumbers;
-use crate::flow::table::in_order;
 use crate::flow::workers::Workers;
 use crate::flow::{Connection, Held, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
-use crate::parts::in_parts;
+use crate::parts::{in_parts, on_each};
 use crate::wire::{Addresses, IcmpQuote, PlainFrame, Segment};
 
 /// More would spread better on large machines; each costs a little where one thread does all.
@@ -162,9 +161,7 @@ impl<R: StreamReader + 'static> Shards<R> {
             numbers.add(table.opened());
         }
         numbers.sort();
-        for table in &mut self.tables {
-            table.renumber(&numbers);
-        }
+        on_each(&mut self.tables, |table| table.renumber(&numbers));
         self.groups = merged(self.tables.iter().flat_map(Table::refused_groups));
     }
 
@@ -197,13 +194,15 @@ impl<R: StreamReader + 'static> Shards<R> {
 
     /// Every connection still held, in the order in which they were opened.
     pub fn connections(&self) -> Vec<Held<'_, R>> {
-        // Each table's by itself, then all: a sort that sees such runs only merges them.
         let tables = in_parts(self.tables.len(), 1, |range| {
-            let each = self.tables[range].iter().flat_map(Table::each);
-            in_order(each.map(|held| (held.opening(), held)).collect())
+            let tables = self.tables[range].iter();
+            tables.map(Table::connections).collect::<Vec<_>>()
         });
-        let all = in_order(tables.into_iter().flatten().collect());
-        all.into_iter().map(|(_, held)| held).collect()
+        let mut tables: Vec<_> = tables.into_iter().flatten().collect();
+        match tables.len() {
+            1 => tables.remove(0),
+            _ => merged_in_order(tables),
+        }
     }
 
     /// See [`Table::forget_resets`].
@@ -262,6 +261,24 @@ impl<R: StreamReader + 'static> Shards<R> {
     pub fn duplicates(&self, capture: CaptureId) -> u64 {
         self.sum(|table| table.duplicates(capture))
     }
+}
+
+/// All of these, where each list is in the order in which they were opened.
+fn merged_in_order<R: StreamReader>(lists: Vec<Vec<Held<'_, R>>>) -> Vec<Held<'_, R>> {
+    let mut all = Vec::with_capacity(lists.iter().map(Vec::len).sum());
+    let heads = lists.into_iter().map(Vec::into_iter);
+    let mut heads: Vec<_> = heads
+        .filter_map(|mut rest| rest.next().map(|head| (head.opening(), head, rest)))
+        .collect();
+    while let Some(first) = (0..heads.len()).min_by_key(|&list| heads[list].0) {
+        let (opening, head, rest) = &mut heads[first];
+        all.push(*head);
+        match rest.next() {
+            Some(next) => (*opening, *head) = (next.opening(), next),
+            None => drop(heads.remove(first)),
+        }
+    }
+    all
 }
 
 /// Groups of several tables with one name are one, in the order of their first refusals.

@@ -23,7 +23,6 @@ use crate::flow::numbering::{Numbering, StreamNumbers};
 use crate::flow::places::{Place, Places};
 use crate::flow::refused::Refusals;
 use crate::flow::remnants::{Remnant, Remnants};
-use crate::flow::settled::Opening;
 use crate::flow::{
     Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
     StreamReader,
@@ -217,8 +216,13 @@ impl<R: StreamReader> Table<R> {
 
     /// Every connection still held, in the order in which they were opened.
     pub fn connections(&self) -> Vec<Held<'_, R>> {
-        let all = in_order(self.each().map(|held| (held.opening(), held)).collect());
-        all.into_iter().map(|(_, held)| held).collect()
+        let mut all = Vec::with_capacity(self.held());
+        all.extend(self.each());
+        // Mostly they stand in that order already.
+        if !all.is_sorted_by_key(Held::opening) {
+            all.sort_by_cached_key(Held::opening);
+        }
+        all
     }
 
     /// Connections held.
@@ -248,7 +252,7 @@ impl<R: StreamReader> Table<R> {
     }
 
     /// Every connection still held, in no order.
-    pub(super) fn each(&self) -> impl Iterator<Item = Held<'_, R>> {
+    fn each(&self) -> impl Iterator<Item = Held<'_, R>> {
         let kept = self.kept.iter().flatten().chain(&self.replaced);
         kept.map(|kept| self.held_as(kept))
     }
@@ -418,14 +422,6 @@ impl<R: StreamReader> Table<R> {
         self.kept.push(connection);
         (self.kept.len() - 1) as u32
     }
-}
-
-/// Connections in the order in which they were opened.
-pub(super) fn in_order<R: StreamReader>(
-    mut connections: Vec<(Opening, Held<'_, R>)>,
-) -> Vec<(Opening, Held<'_, R>)> {
-    connections.sort_by_key(|(opening, _)| *opening);
-    connections
 }
 
 /// Who sends a segment of this connection. Ports tell both ends apart, but for a connection from a port to the same one.

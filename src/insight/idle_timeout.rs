@@ -62,49 +62,29 @@ pub(super) struct Group {
     round_trip: f64,
 }
 
+/// The same of all who may have one on a connection.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    pub server: Group,
+    pub client: Group,
+    pub path: Group,
+}
+
 /// Infers the timers of all endpoints, in the order of their addresses.
 pub fn infer(silences: &Silences, known: Knowledge<'_>) -> Vec<IdleTimeout> {
-    let mut groups: Vec<_> = silences
-        .groups()
-        .filter(|(_, group, _)| !group.samples.is_empty())
-        .collect();
-    groups.sort_unstable_by_key(|(owner, ..)| *owner);
+    let groups = silences.groups().into_iter();
     groups
-        .into_iter()
-        .map(|(owner, group, words)| {
-            let mut group = group.clone();
+        .map(|(owner, mut group, words)| {
             group.set_departures_apart();
-            timeout(owner, &group, words, known)
+            timeout(owner, &group, &words, known)
         })
         .collect()
 }
 
-/// Silences after which the connection still worked: a keep-alive timer runs between requests only, a device on the path counts all.
-fn survivals<'a>(
-    observation: &'a IdleObservation,
-    owner: Owner,
-) -> impl Iterator<Item = (f64, f64)> + 'a {
-    let path = matches!(owner, Owner::Path(..));
-    observation
-        .survivals()
-        .filter(move |survival| path || survival.kind == IdleKind::BetweenRequests)
-        .map(|survival| {
-            (
-                survival.application.as_secs_f64(),
-                survival.wire.as_secs_f64(),
-            )
-        })
-}
-
-/// The close of a connection, if it says something of this owner's timer.
-fn sample(observation: &IdleObservation, owner: Owner) -> Option<Sample> {
+/// The close of a connection if it says something of a timer, and who closed: nobody where something on the path did.
+fn sample(observation: &IdleObservation) -> Option<(Option<Peer>, Sample)> {
     let end: &IdleEnd = observation.believable_end()?;
     let by_hand = matches!(end.how, IdleEndBy::Fin | IdleEndBy::Rst);
-    let fits = match owner {
-        Owner::Path(..) => end.by.is_none(),
-        Owner::Server(_) => end.by == Some(Peer::Server) && by_hand,
-        Owner::Client(..) => end.by == Some(Peer::Client) && by_hand,
-    };
     let other_reason = matches!(
         end.cause,
         Some(
@@ -118,18 +98,16 @@ fn sample(observation: &IdleObservation, owner: Owner) -> Option<Sample> {
         )
     );
     let spoke = observation.requests > 0 || !observation.survived.is_empty();
-    let refused_reply = end.how == IdleEndBy::Rst && end.prompted;
-    if !fits
+    if end.application < SHORTEST
+        || end.by.is_some() && !by_hand
         || end.awaiting_response
         || end.prompted
-        || refused_reply
         || other_reason
         || !spoke
-        || end.application < SHORTEST
     {
         return None;
     }
-    Some(Sample {
+    let sample = Sample {
         application: end.application.as_secs_f64(),
         wire: end.wire.as_secs_f64(),
         at: (end.at - crate::Timestamp::default()).as_secs_f64(),
@@ -138,16 +116,52 @@ fn sample(observation: &IdleObservation, owner: Owner) -> Option<Sample> {
             .then(|| (end.at - observation.opened).as_secs_f64()),
         requests: observation.requests,
         how: end.how,
-    })
+    };
+    Some((end.by, sample))
+}
+
+impl Groups {
+    /// Adds what one connection tells.
+    pub(super) fn add(&mut self, observation: &IdleObservation) {
+        // A keep-alive timer runs between requests only, a device on the path counts all silences.
+        for survival in observation.survivals() {
+            let silence = (
+                survival.application.as_secs_f64(),
+                survival.wire.as_secs_f64(),
+            );
+            self.path.survived.push(silence);
+            if survival.kind == IdleKind::BetweenRequests {
+                self.server.survived.push(silence);
+                self.client.survived.push(silence);
+            }
+        }
+        let round_trip = observation.round_trip.unwrap_or(Interval::ZERO);
+        let round_trip = round_trip.as_secs_f64();
+        for group in [&mut self.server, &mut self.client, &mut self.path] {
+            group.round_trip = group.round_trip.max(round_trip);
+        }
+        if let Some((by, sample)) = sample(observation) {
+            let group = match by {
+                Some(Peer::Server) => &mut self.server,
+                Some(Peer::Client) => &mut self.client,
+                None => &mut self.path,
+            };
+            group.samples.push(sample);
+        }
+    }
+
+    /// Adds what other connections tell.
+    pub(super) fn join(&mut self, other: Self) {
+        self.server.join(other.server);
+        self.client.join(other.client);
+        self.path.join(other.path);
+    }
 }
 
 impl Group {
-    /// Adds what one connection tells of this owner.
-    pub(super) fn add(&mut self, observation: &IdleObservation, owner: Owner) {
-        self.survived.extend(survivals(observation, owner));
-        self.samples.extend(sample(observation, owner));
-        let round_trip = observation.round_trip.unwrap_or(Interval::ZERO);
-        self.round_trip = self.round_trip.max(round_trip.as_secs_f64());
+    /// A close shows the timer.
+    pub(super) const fn fired(&self) -> bool {
+        !self.samples.is_empty()
     }
 
     /// Adds what other connections tell.

@@ -1,5 +1,6 @@
 //! What all connections say about idle timers, gathered one by one: few bytes for each of them, however many there are.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use ahash::RandomState;
@@ -8,20 +9,18 @@ use hashbrown::HashMap;
 use crate::dialogue::{Hints, Protocol};
 use crate::insight::IdleObservation;
 use crate::insight::alignment::Pair;
-use crate::insight::idle_timeout::{Group, Owner};
+use crate::insight::idle_timeout::{Group, Groups, Owner};
 
 /// All silences, by those who kept them. Gathered in whatever order, it is the same.
 #[derive(Debug, Default)]
 pub struct Silences {
-    servers: HashMap<SocketAddr, (Group, Words), RandomState>,
     between: HashMap<(IpAddr, SocketAddr), Between, RandomState>,
 }
 
 /// Of all connections between a client's address and a server endpoint.
 #[derive(Debug, Default)]
 struct Between {
-    client: Group,
-    path: Group,
+    groups: Groups,
     pair: Pair,
     words: Words,
 }
@@ -29,15 +28,9 @@ struct Between {
 impl Silences {
     /// Adds what one connection says, the one at this place among all.
     pub fn add(&mut self, index: usize, observation: &IdleObservation) {
-        let (client, server) = (observation.client, observation.server);
-        let (group, words) = self.servers.entry(server).or_default();
-        group.add(observation, Owner::Server(server));
-        words.hear(index, observation);
-        let between = self.between.entry((client, server)).or_default();
-        between
-            .client
-            .add(observation, Owner::Client(client, server));
-        between.path.add(observation, Owner::Path(client, server));
+        let ends = (observation.client, observation.server);
+        let between = self.between.entry(ends).or_default();
+        between.groups.add(observation);
         between.pair.add(observation);
         between.words.hear(index, observation);
     }
@@ -46,41 +39,50 @@ impl Silences {
     pub fn of(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut all = Self::default();
         for part in parts {
-            for (server, (group, words)) in part.servers {
-                let (all_of_it, all_words) = all.servers.entry(server).or_default();
-                all_of_it.join(group);
-                all_words.join(words);
-            }
             for (ends, other) in part.between {
                 let between = all.between.entry(ends).or_default();
-                between.client.join(other.client);
-                between.path.join(other.path);
+                between.groups.join(other.groups);
                 between.pair.join(other.pair);
-                between.words.join(other.words);
+                between.words.join(&other.words);
             }
         }
         all
     }
 
-    /// What is known of each owner's timer, in no order.
-    pub(super) fn groups(&self) -> impl Iterator<Item = (Owner, &Group, &Words)> {
-        let servers = self.servers.iter();
-        let servers =
-            servers.map(|(server, (group, words))| (Owner::Server(*server), group, words));
-        let between = self
-            .between
-            .iter()
-            .flat_map(|(&(client, server), between)| {
-                [
-                    (
-                        Owner::Client(client, server),
-                        &between.client,
-                        &between.words,
-                    ),
-                    (Owner::Path(client, server), &between.path, &between.words),
-                ]
-            });
-        servers.chain(between)
+    /// What is known of each owner's timer that was seen to fire, in the order of the owners.
+    pub(super) fn groups(&self) -> Vec<(Owner, Group, Words)> {
+        let mut groups = Vec::new();
+        let mut servers: BTreeMap<SocketAddr, (Group, Words)> = BTreeMap::new();
+        for (&(client, server), between) in &self.between {
+            let Groups {
+                server: of_server,
+                client: of_client,
+                path,
+            } = &between.groups;
+            for (owner, group) in [
+                (Owner::Client(client, server), of_client),
+                (Owner::Path(client, server), path),
+            ] {
+                if group.fired() {
+                    groups.push((owner, group.clone(), between.words.clone()));
+                }
+            }
+            if of_server.fired() {
+                servers.entry(server).or_default();
+            }
+        }
+        for (&(_, server), between) in &self.between {
+            // What its other clients saw bounds the timer.
+            if let Some((group, words)) = servers.get_mut(&server) {
+                group.join(between.groups.server.clone());
+                words.join(&between.words);
+            }
+        }
+        let servers = servers.into_iter();
+        groups
+            .extend(servers.map(|(server, (group, words))| (Owner::Server(server), group, words)));
+        groups.sort_unstable_by_key(|(owner, ..)| *owner);
+        groups
     }
 
     /// What clients showed of their patience, in no order.
@@ -101,22 +103,16 @@ impl Silences {
     }
 }
 
-/// The value of the first connection that has one.
+/// The value of the first connection that has one; only that one is copied.
 #[derive(Clone, Debug, Default)]
 struct First<T>(Option<(usize, T)>);
 
 impl<T> First<T> {
-    fn offer(&mut self, index: usize, value: Option<T>) {
+    fn offer<V: ToOwned<Owned = T> + ?Sized>(&mut self, index: usize, value: Option<&V>) {
         if let Some(value) = value
             && self.0.as_ref().is_none_or(|(first, _)| index < *first)
         {
-            self.0 = Some((index, value));
-        }
-    }
-
-    fn join(&mut self, other: Self) {
-        if let Some((index, value)) = other.0 {
-            self.offer(index, Some(value));
+            self.0 = Some((index, value.to_owned()));
         }
     }
 
@@ -125,11 +121,10 @@ impl<T> First<T> {
     }
 }
 
-impl First<String> {
-    /// Copies the text only where it is the first.
-    fn hear(&mut self, index: usize, text: Option<&String>) {
-        if text.is_some() && self.0.as_ref().is_none_or(|(first, _)| index < *first) {
-            self.offer(index, text.cloned());
+impl<T: Clone> First<T> {
+    fn join(&mut self, other: &Self) {
+        if let Some((index, value)) = &other.0 {
+            self.offer(*index, Some(value));
         }
     }
 }
@@ -149,18 +144,18 @@ pub(super) struct Words {
 impl Words {
     fn hear(&mut self, index: usize, observation: &IdleObservation) {
         let hints = &observation.hints;
-        self.server.hear(index, hints.server.as_ref());
-        self.via.hear(index, hints.via.as_ref());
-        self.user_agent.hear(index, hints.user_agent.as_ref());
+        self.server.offer(index, hints.server.as_ref());
+        self.via.offer(index, hints.via.as_ref());
+        self.user_agent.offer(index, hints.user_agent.as_ref());
         let announced = hints.keep_alive_timeout_s;
-        self.keep_alive_timeout_s.offer(index, announced);
+        self.keep_alive_timeout_s.offer(index, announced.as_ref());
         self.announced = self.announced.max(announced);
-        let protocol = observation.protocol;
-        let told = (protocol != Protocol::Opaque).then_some(protocol);
+        let protocol = &observation.protocol;
+        let told = (*protocol != Protocol::Opaque).then_some(protocol);
         self.protocol.offer(index, told);
     }
 
-    fn join(&mut self, other: Self) {
+    fn join(&mut self, other: &Self) {
         let Self {
             server,
             via,
@@ -174,7 +169,7 @@ impl Words {
         self.user_agent.join(user_agent);
         self.keep_alive_timeout_s.join(keep_alive_timeout_s);
         self.protocol.join(protocol);
-        self.announced = self.announced.max(announced);
+        self.announced = self.announced.max(*announced);
     }
 
     /// The longest keep-alive time that was announced, in seconds.
