@@ -1,5 +1,6 @@
 //! A verdict as a finding of the report.
 
+use std::mem::take;
 use std::net::IpAddr;
 
 use crate::analysis::community_id::community_id;
@@ -10,11 +11,11 @@ use crate::flow::{FinSeen, Peer};
 use crate::report::{ConnectionId, Endpoint, Fin, Finding, Fins, HandshakeSeen, Idle, Trigger};
 use crate::verdict::{Ending, ResetVerdict, Ruling, Verdict};
 
-/// What a verdict says of a connection, as reports tell it; ladder and evidence included.
+/// What a verdict says of a connection, as reports tell it; ladder and evidence included. Its words go into it.
 pub fn finding(
     connection: &Tracked,
     ending: &Ending,
-    verdict: &Verdict,
+    verdict: &mut Verdict,
     frames: &[FrameId],
 ) -> Finding {
     let at = verdict.at;
@@ -22,7 +23,8 @@ pub fn finding(
     let stream = connection
         .stream_in(capture)
         .unwrap_or_else(|| connection.first_stream());
-    let ruling = &verdict.ruling;
+    let ladder = ladder(ending, verdict);
+    let ruling = &mut verdict.ruling;
     let reset = verdict.reset.as_ref();
     Finding {
         id: String::new(),
@@ -44,7 +46,7 @@ pub fn finding(
         cause: ruling.cause,
         confidence: ruling.confidence,
         detail: ruling.detail.map(str::to_owned),
-        alternatives: ruling.alternatives.clone(),
+        alternatives: take(&mut ruling.alternatives),
         trigger: reset.map(trigger),
         idle: idle(ruling),
         fins: Fins {
@@ -52,13 +54,13 @@ pub fn finding(
             server: fin(ending.fin(Peer::Server)),
         },
         harm: ruling.harm,
-        retry: verdict.retry.clone(),
-        request: verdict.request.clone(),
+        retry: verdict.retry.take(),
+        request: verdict.request.take(),
         victim: ruling.victim,
-        victim_errors: verdict.victim_errors.clone(),
-        evidence: ruling.evidence.clone(),
-        evidence_against: ruling.against.clone(),
-        explanation: ruling.explanation.clone(),
+        victim_errors: take(&mut verdict.victim_errors),
+        evidence: take(&mut ruling.evidence),
+        evidence_against: take(&mut ruling.against),
+        explanation: take(&mut ruling.explanation),
         advice: Vec::new(),
         wireshark_filter: format!("tcp.stream eq {stream}"),
         reset_text: reset_text(&ending.reset_text),
@@ -67,7 +69,7 @@ pub fn finding(
         last: None,
         hop: None,
         kernel: None,
-        ladder: ladder(ending, verdict),
+        ladder,
     }
 }
 

@@ -202,10 +202,10 @@ impl<'a> Judges<'a> {
             ) else {
                 continue;
             };
-            let Some(verdict) = judge(&ending) else {
+            let Some(mut verdict) = judge(&ending) else {
                 continue;
             };
-            findings.push(finding(connection, &ending, &verdict, &episode.frames));
+            findings.push(finding(connection, &ending, &mut verdict, &episode.frames));
             if verdict.ruling.cause != Cause::IgnoredRst || last.is_none() {
                 last = Some(verdict);
             }
@@ -215,8 +215,8 @@ impl<'a> Judges<'a> {
             .is_none_or(|verdict: &Verdict| verdict.ruling.cause == Cause::IgnoredRst);
         if still_open && !ended_well(outline, turns) {
             let ending = without_reset(connection, index, &self.neighbours, self.capture_end);
-            if let Some(verdict) = judge(&ending) {
-                findings.push(finding(connection, &ending, &verdict, &[]));
+            if let Some(mut verdict) = judge(&ending) {
+                findings.push(finding(connection, &ending, &mut verdict, &[]));
                 last = Some(verdict);
             }
         }

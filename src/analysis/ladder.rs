@@ -2,8 +2,9 @@
 
 use crate::dialogue::Dialogue;
 use crate::flow::{Packet, PacketKind};
-use crate::report::{LadderMark, LadderStep};
+use crate::report::{LadderMark, LadderStep, Text};
 use crate::verdict::{Ending, Verdict};
+use crate::wire::TcpFlags;
 
 /// Most steps of a ladder.
 const MOST: usize = 16;
@@ -60,41 +61,45 @@ fn mark(packet: &Packet, ending: &Ending, verdict: &Verdict) -> Option<LadderMar
 
 /// Marked packets first, then the handshake, then neighbours of marked packets, while there is room.
 fn choose(packets: &[(&Packet, Option<LadderMark>)]) -> Vec<usize> {
-    let mut rank: Vec<(u8, usize)> = Vec::with_capacity(packets.len());
     let mut resets = 0;
-    for (index, (packet, mark)) in packets.iter().enumerate() {
-        let near = |distance: usize| {
-            let from = index.saturating_sub(distance);
-            packets
-                .iter()
-                .take(index + distance + 1)
-                .skip(from)
-                .any(|(_, mark)| mark.is_some())
-        };
-        let class = match mark {
-            Some(LadderMark::Rst) => {
-                resets += 1;
-                if resets <= 3 { 0 } else { 5 }
+    let classes: Vec<u8> = packets
+        .iter()
+        .enumerate()
+        .map(|(index, (packet, mark))| {
+            let is_marked =
+                |place: usize| packets.get(place).is_some_and(|(_, mark)| mark.is_some());
+            let near = |distance: usize| {
+                is_marked(index + distance) || index.checked_sub(distance).is_some_and(is_marked)
+            };
+            match mark {
+                Some(LadderMark::Rst) => {
+                    resets += 1;
+                    if resets <= 3 { 0 } else { 5 }
+                }
+                Some(_) => 0,
+                None if matches!(packet.kind, PacketKind::Syn | PacketKind::SynAck) => 1,
+                None if packet.len > 0 && (near(1) || near(2)) => 2,
+                None if near(1) => 3,
+                None if packet.kind == PacketKind::KeepaliveProbe => 4,
+                None => LEFT_OUT,
             }
-            Some(_) => 0,
-            None if matches!(packet.kind, PacketKind::Syn | PacketKind::SynAck) => 1,
-            None if packet.len > 0 && near(2) => 2,
-            None if near(1) => 3,
-            None if packet.kind == PacketKind::KeepaliveProbe => 4,
-            None => 6,
-        };
-        rank.push((class, index));
-    }
-    rank.sort_unstable();
-    let mut chosen: Vec<usize> = rank
-        .into_iter()
-        .filter(|(class, _)| *class < 6)
-        .take(MOST)
-        .map(|(_, index)| index)
+        })
         .collect();
+    let mut chosen = Vec::with_capacity(MOST);
+    for class in 0..LEFT_OUT {
+        let of_class = classes
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| **other == class);
+        let room = MOST - chosen.len();
+        chosen.extend(of_class.map(|(index, _)| index).take(room));
+    }
     chosen.sort_unstable();
     chosen
 }
+
+/// Nothing speaks for showing it.
+const LEFT_OUT: u8 = 6;
 
 fn step(
     packet: &Packet,
@@ -108,7 +113,7 @@ fn step(
         frame: packet.frame.number.0,
         at_s: (packet.time - ending.opened).as_secs_f64(),
         from: packet.from,
-        flags: packet.flags.to_string(),
+        flags: letters(packet.flags),
         seq: own.relative(packet.seq),
         ack: packet.flags.ack().then(|| other.relative(packet.ack)),
         len: packet.len,
@@ -118,23 +123,43 @@ fn step(
     }
 }
 
-fn note(packet: &Packet, dialogue: &Dialogue) -> Option<String> {
+/// tcpdump's letters; those of nearly all packets are not written anew.
+fn letters(flags: TcpFlags) -> Text {
+    use TcpFlags as Flags;
+    const COMMON: [(Flags, &str); 8] = [
+        (Flags::ACK, "."),
+        (Flags::PSH.union(Flags::ACK), "P."),
+        (Flags::SYN, "S"),
+        (Flags::SYN.union(Flags::ACK), "S."),
+        (Flags::FIN.union(Flags::ACK), "F."),
+        (Flags::FIN.union(Flags::PSH).union(Flags::ACK), "FP."),
+        (Flags::RST, "R"),
+        (Flags::RST.union(Flags::ACK), "R."),
+    ];
+    let common = COMMON.iter().find(|(common, _)| *common == flags);
+    match common {
+        Some((_, letters)) => Text::Borrowed(letters),
+        None => Text::Owned(flags.to_string()),
+    }
+}
+
+fn note(packet: &Packet, dialogue: &Dialogue) -> Option<Text> {
     let text = match packet.kind {
         PacketKind::Syn | PacketKind::SynAck | PacketKind::Rst | PacketKind::Fin => return None,
-        PacketKind::Retransmission => "sent again".to_owned(),
-        PacketKind::KeepaliveProbe => "keepalive probe".to_owned(),
-        PacketKind::ZeroWindowProbe => "zero-window probe".to_owned(),
-        PacketKind::Ack => return (packet.window == 0).then(|| "window full".to_owned()),
-        PacketKind::Data if packet.housekeeping => "housekeeping".to_owned(),
+        PacketKind::Retransmission => "sent again".into(),
+        PacketKind::KeepaliveProbe => "keepalive probe".into(),
+        PacketKind::ZeroWindowProbe => "zero-window probe".into(),
+        PacketKind::Ack => return (packet.window == 0).then_some("window full".into()),
+        PacketKind::Data if packet.housekeeping => "housekeeping".into(),
         PacketKind::Data if packet.from == dialogue.requester => {
             let begun = dialogue
                 .recent
                 .iter()
                 .find(|exchange| exchange.request.start.frame == packet.frame);
-            begun
-                .and_then(|exchange| exchange.what.summary.as_deref())
-                .unwrap_or("request")
-                .to_owned()
+            match begun.and_then(|exchange| exchange.what.summary.as_deref()) {
+                Some(summary) => summary.to_owned().into(),
+                None => "request".into(),
+            }
         }
         PacketKind::Data => {
             let answered = dialogue.recent.iter().find(|exchange| {
@@ -143,10 +168,23 @@ fn note(packet: &Packet, dialogue: &Dialogue) -> Option<String> {
                     .is_some_and(|response| response.start.frame == packet.frame)
             });
             match answered.and_then(|exchange| exchange.status) {
-                Some(status) => format!("response {status}"),
-                None => "response".to_owned(),
+                Some(200) => "response 200".into(),
+                Some(status) => format!("response {status}").into(),
+                None => "response".into(),
             }
         }
     };
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_told_as_they_are_displayed() {
+        for flags in (0..0x1000).map(TcpFlags) {
+            assert_eq!(letters(flags), flags.to_string());
+        }
+    }
 }

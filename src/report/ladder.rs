@@ -17,11 +17,11 @@ impl From<&ExampleStep> for LadderStep {
             frame: 0,
             at_s: f64::from(example.at_ms) / 1e3,
             from: example.from,
-            flags: example.flags.to_owned(),
+            flags: example.flags.into(),
             seq: example.seq.into(),
             ack: example.ack.map(i64::from),
             len: example.len,
-            note: example.note.map(str::to_owned),
+            note: example.note.map(Into::into),
             mark: example.part.map(|part| match part {
                 Part::LastActivity => LadderMark::LastActivity,
                 Part::Fin => LadderMark::Fin,
@@ -404,7 +404,7 @@ mod tests {
         let probe = |n: u32| LadderStep {
             frame: 20 + n,
             at_s: 0.2 + f64::from(n) / 4.0,
-            note: Some("keepalive probe".to_owned()),
+            note: Some("keepalive probe".into()),
             mark: None,
             skipped_before: 1,
             ..steps[3].clone()
@@ -420,7 +420,7 @@ mod tests {
     fn a_long_note_stands_below_its_arrow_and_is_whole() {
         let mut steps = sample::keepalive_race().ladder;
         let path = format!("GET /{}", "long/".repeat(30));
-        steps[2].note = Some(path.clone());
+        steps[2].note = Some(path.clone().into());
         let text = render(&steps, &Columns::default(), PLAIN);
         assert!(
             text.lines().all(|line| line.chars().count() <= 100),

@@ -277,7 +277,7 @@ impl Pass<'_> {
         finding.victim_errors = std::mem::take(&mut finding.victim_errors)
             .into_iter()
             .map(|(runtime, mut error)| {
-                self.text(&mut error);
+                self.text(error.to_mut());
                 (runtime, error)
             })
             .collect::<BTreeMap<_, _>>();
@@ -311,7 +311,9 @@ impl Pass<'_> {
             *process = self.redactor.token("process", process);
         }
         for step in &mut finding.ladder {
-            self.texts(&mut step.note);
+            if let Some(note) = &mut step.note {
+                self.text(note.to_mut());
+            }
         }
     }
 

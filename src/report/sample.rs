@@ -46,7 +46,7 @@ fn step(frame: u32, at_s: f64, from: Peer, flags: &str, seq: i64, ack: Option<i6
         frame,
         at_s,
         from,
-        flags: flags.to_owned(),
+        flags: flags.to_owned().into(),
         seq,
         ack,
         len: 0,
@@ -59,7 +59,7 @@ fn step(frame: u32, at_s: f64, from: Peer, flags: &str, seq: i64, ack: Option<i6
 fn said(step: LadderStep, len: u32, note: &str) -> LadderStep {
     LadderStep {
         len,
-        note: Some(note.to_owned()),
+        note: Some(note.to_owned().into()),
         ..step
     }
 }
@@ -160,8 +160,8 @@ pub fn keepalive_race() -> Finding {
         }),
         victim: Some(Client),
         victim_errors: BTreeMap::from([
-            ("curl".to_owned(), "(52) Empty reply from server".to_owned()),
-            ("node".to_owned(), "socket hang up".to_owned()),
+            ("curl".into(), "(52) Empty reply from server".into()),
+            ("node".into(), "socket hang up".into()),
         ]),
         evidence: vec![
             evidence("the request does not acknowledge the server's FIN: it was sent before the FIN arrived", &[106, 107]),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::dialogue::{Answer, Completeness, Exchange, Idempotence, Protocol};
 use crate::flow::{Packet, PacketKind};
-use crate::report::{Evidence, RequestInFlight, Retry};
+use crate::report::{Evidence, RequestInFlight, Retry, Text};
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, EndingKind, Progress, progress};
 use crate::verdict::form::{Obedience, Shape, obedience, shape};
@@ -47,7 +47,7 @@ pub struct Verdict {
     /// Whether to send it again.
     pub retry: Option<Retry>,
     /// What the victim's runtime prints.
-    pub victim_errors: BTreeMap<String, String>,
+    pub victim_errors: BTreeMap<Text, Text>,
 }
 
 /// Judges an ending. `None`: nothing bad ended here.

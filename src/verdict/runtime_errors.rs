@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::report::Text;
+
 /// What the victim's application met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Met {
@@ -42,12 +44,12 @@ const RUNTIMES: [&str; 12] = [
 ];
 
 /// The messages, by runtime.
-pub fn messages(met: Met) -> BTreeMap<String, String> {
+pub fn messages(met: Met) -> BTreeMap<Text, Text> {
     RUNTIMES
         .iter()
         .zip(row(met))
         .filter(|(_, text)| !text.is_empty())
-        .map(|(runtime, text)| ((*runtime).to_owned(), text.to_owned()))
+        .map(|(runtime, text)| (Text::Borrowed(runtime), Text::Borrowed(text)))
         .collect()
 }
 

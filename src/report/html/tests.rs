@@ -32,8 +32,8 @@ fn data_cannot_become_markup() {
         finding.detail = Some(nasty.to_owned());
         finding.reset_text = Some(nasty.to_owned());
         for step in &mut finding.ladder {
-            step.note = Some(nasty.to_owned());
-            step.flags = nasty.to_owned();
+            step.note = Some(nasty.to_owned().into());
+            step.flags = nasty.to_owned().into();
         }
         if let Some(request) = &mut finding.request {
             request.summary = Some(nasty.to_owned());

@@ -42,7 +42,7 @@ fn a_ticket_fits_whatever_the_report_holds() {
             request.summary = Some(nasty.clone());
         }
         for step in &mut finding.ladder {
-            step.note = Some(nasty.clone());
+            step.note = Some(nasty.clone().into());
         }
         finding
     };

@@ -1,5 +1,6 @@
 //! One reset or hang-up, and all that is known of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -13,6 +14,9 @@ use crate::time::Timestamp;
 use crate::verdict::{
     Cause, Confidence, Effect, Form, Harm, IdleKind, ResetSender, RetrySafety, TriggerKind,
 };
+
+/// Words that mostly are the same in many findings: those are not copied.
+pub type Text = Cow<'static, str>;
 
 /// An address and port.
 #[derive(
@@ -124,7 +128,7 @@ pub struct Finding {
     pub victim: Option<Peer>,
     /// What the victim's runtime prints, by runtime.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub victim_errors: BTreeMap<String, String>,
+    pub victim_errors: BTreeMap<Text, Text>,
     /// What speaks for the verdict.
     pub evidence: Vec<Evidence>,
     /// What speaks against it.
@@ -334,7 +338,7 @@ pub struct LadderStep {
     /// Who sent it.
     pub from: Peer,
     /// tcpdump's flags: `S`, `S.`, `P.`, `F.`, `R`.
-    pub flags: String,
+    pub flags: Text,
     /// Sequence number relative to the first one.
     pub seq: i64,
     /// Acknowledgement relative to the peer's first sequence number, where ACK is set.
@@ -344,7 +348,7 @@ pub struct LadderStep {
     pub len: u32,
     /// What it is: `request`, `response`, `keepalive probe`, `retransmission` …
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub note: Option<Text>,
     /// Its part in the story.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<LadderMark>,

@@ -75,10 +75,9 @@ fn no_view_shows_what_was_redacted() {
         finding.evidence_against = finding.evidence.clone();
         finding.reset_text = Some(text.to_owned());
         finding.wireshark_filter = "tcp.stream eq 2 && ip.addr == 10.77.1.2".to_owned();
-        finding.victim_errors.insert(
-            "node".to_owned(),
-            "connect ECONNREFUSED 10.77.1.3:80".to_owned(),
-        );
+        finding
+            .victim_errors
+            .insert("node".into(), "connect ECONNREFUSED 10.77.1.3:80".into());
         finding.kernel = Some(crate::report::KernelWord {
             reason: None,
             state: None,
@@ -86,7 +85,7 @@ fn no_view_shows_what_was_redacted() {
             pid: None,
         });
         for step in &mut finding.ladder {
-            step.note = Some(text.to_owned());
+            step.note = Some(text.to_owned().into());
         }
     }
     report.resets[0].request.as_mut().unwrap().server_name =
