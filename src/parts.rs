@@ -50,10 +50,10 @@ pub fn in_parts<T: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Does `work` on each of a few large things, on all cores.
-pub fn on_each<T: Send>(things: &mut [T], work: impl Fn(&mut T) + Sync) {
+/// Does `work` on each of a few things, in parts of so many.
+pub fn on_each<T: Send>(things: &mut [T], size: usize, work: impl Fn(&mut T) + Sync) {
     let things: Vec<Mutex<&mut T>> = things.iter_mut().map(Mutex::new).collect();
-    in_parts(things.len(), 1, |range| {
+    in_parts(things.len(), size, |range| {
         for thing in &things[range] {
             work(&mut thing.lock().unwrap_or_else(PoisonError::into_inner));
         }
@@ -94,7 +94,7 @@ mod tests {
     fn each_of_a_few_is_worked_on_once() {
         for count in [0, 1, 4, 9] {
             let mut things = vec![0; count];
-            on_each(&mut things, |thing| *thing += 1);
+            on_each(&mut things, 2, |thing| *thing += 1);
             assert_eq!(things, vec![1; count]);
         }
     }

@@ -200,13 +200,13 @@ pub fn selected(selection: &Selection, finding: &Finding) -> bool {
 /// Order of time; `r1` … for resets, `h1` … for endings without one. Those that were shown while live have their number, and the
 /// others count on from there.
 fn number(findings: &mut [Finding], taken: Numbers) {
-    findings.sort_by(|one, other| {
-        (one.at, one.capture, one.frame, one.connection.stream).cmp(&(
-            other.at,
-            other.capture,
-            other.frame,
-            other.connection.stream,
-        ))
+    findings.sort_by_cached_key(|finding| {
+        (
+            finding.at,
+            finding.capture,
+            finding.frame,
+            finding.connection.stream,
+        )
     });
     let (mut resets, mut hang_ups) = (taken.resets, taken.hang_ups);
     for finding in findings {

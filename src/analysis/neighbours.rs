@@ -1,5 +1,6 @@
 //! What the other connections of a capture say about one: hosts, simultaneous ends, equal silences.
 
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use ahash::RandomState;
@@ -35,6 +36,60 @@ struct EndpointFacts {
 }
 
 impl EndpointFacts {
+    fn add(&mut self, index: usize, connection: &Gist, reset: Option<&Packet>) {
+        let server = &connection.sides.server;
+        self.syn_acks_repeated |= server.syn_acks_after_ack > 0;
+        let survived = connection
+            .survived
+            .iter()
+            .filter(|survived| {
+                survived.after == Some(Peer::Server) && survived.resumed_by == Peer::Client
+            })
+            .map(|survived| survived.application)
+            .max();
+        if let Some(survived) = survived {
+            self.survive(connection.client.0, survived);
+        }
+        if server.iss.is_some() {
+            self.established = self.established.max(connection.established);
+        }
+        match (reset, server.fin) {
+            (Some(reset), _) if server.packets == 0 && connection.sides.client.iss.is_some() => {
+                self.refusals.push(reset.time);
+            }
+            (Some(reset), fin) if fin.is_none_or(|fin| fin.time > reset.time) => {
+                let idle = reset
+                    .last_activity
+                    .map(|activity| reset.time - activity.time);
+                if reset.from == Peer::Server {
+                    self.ends.push(End {
+                        at: reset.time,
+                        connection: index,
+                        by_reset: true,
+                        idle,
+                    });
+                }
+            }
+            (_, Some(fin)) => {
+                let idle = fin.last_activity.map(|activity| fin.time - activity.time);
+                let first = connection
+                    .sides
+                    .client
+                    .fin
+                    .is_none_or(|client| client.time > fin.time);
+                if first {
+                    self.ends.push(End {
+                        at: fin.time,
+                        connection: index,
+                        by_reset: false,
+                        idle,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn survive(&mut self, client: IpAddr, silence: Interval) {
         let longest = self.survived.entry(client).or_insert(silence);
         *longest = silence.max(*longest);
@@ -55,17 +110,61 @@ impl EndpointFacts {
 /// Facts about hosts and server endpoints over all connections.
 #[derive(Debug)]
 pub struct Neighbours {
-    hosts: HashMap<IpAddr, HostProfile, RandomState>,
-    endpoints: HashMap<(IpAddr, u16), EndpointFacts, RandomState>,
+    hosts: Register<IpAddr, HostProfile>,
+    endpoints: Register<(IpAddr, u16), EndpointFacts>,
+    /// Where the facts of those who meet are: many connections are between the same two.
+    meetings: HashMap<(IpAddr, (IpAddr, u16)), Meeting, RandomState>,
     quality: CaptureQuality,
+}
+
+/// Places of facts.
+#[derive(Clone, Copy, Debug)]
+struct Meeting {
+    client: usize,
+    server: usize,
+    endpoint: usize,
+}
+
+/// Facts by whom they are about, in the order in which those were met.
+#[derive(Debug)]
+struct Register<K, V> {
+    places: HashMap<K, usize, RandomState>,
+    facts: Vec<(K, V)>,
+}
+
+impl<K: Copy + Eq + Hash, V: Default> Register<K, V> {
+    fn new() -> Self {
+        Self {
+            places: HashMap::default(),
+            facts: Vec::new(),
+        }
+    }
+
+    fn place(&mut self, key: K) -> usize {
+        *self.places.entry(key).or_insert_with(|| {
+            self.facts.push((key, V::default()));
+            self.facts.len() - 1
+        })
+    }
+
+    fn entry(&mut self, key: K) -> &mut V {
+        let place = self.place(key);
+        &mut self.facts[place].1
+    }
+
+    fn get(&self, key: &K) -> Option<&V> {
+        let place = *self.places.get(key)?;
+        self.facts.get(place).map(|(_, facts)| facts)
+    }
 }
 
 impl Neighbours {
     /// Nobody is known yet.
     pub fn new(quality: CaptureQuality) -> Self {
         Self {
-            hosts: HashMap::default(),
-            endpoints: HashMap::default(),
+            hosts: Register::new(),
+            endpoints: Register::new(),
+            meetings: HashMap::default(),
             quality,
         }
     }
@@ -74,14 +173,14 @@ impl Neighbours {
     pub fn of(parts: impl IntoIterator<Item = Self>, quality: CaptureQuality) -> Self {
         let mut all = Self::new(quality);
         for part in parts {
-            for (address, profile) in part.hosts {
-                all.add_profile(address, &profile);
+            for (address, profile) in part.hosts.facts {
+                join_profile(all.hosts.entry(address), &profile);
             }
-            for (endpoint, facts) in part.endpoints {
-                all.endpoints.entry(endpoint).or_default().join(facts);
+            for (endpoint, facts) in part.endpoints.facts {
+                all.endpoints.entry(endpoint).join(facts);
             }
         }
-        for facts in all.endpoints.values_mut() {
+        for (_, facts) in &mut all.endpoints.facts {
             facts.ends.sort_by_key(|end| (end.at, end.connection));
             facts.refusals.sort_unstable();
         }
@@ -90,82 +189,33 @@ impl Neighbours {
 
     /// Adds what one connection tells; `reset` is its first RST.
     pub fn add(&mut self, index: usize, connection: &Gist, reset: Option<&Packet>) {
-        for (peer, end) in [
-            (Peer::Client, connection.client),
-            (Peer::Server, connection.server),
+        let meeting = self.meeting(connection);
+        for (host, peer) in [
+            (meeting.client, Peer::Client),
+            (meeting.server, Peer::Server),
         ] {
             let side = connection.sides.of(peer);
             let profile = HostProfile {
                 ttl: side.ttl,
                 response: side.response_time,
             };
-            self.add_profile(end.0, &profile);
+            if let Some((_, known)) = self.hosts.facts.get_mut(host) {
+                join_profile(known, &profile);
+            }
         }
-        self.add_endpoint(index, connection, reset);
+        if let Some((_, facts)) = self.endpoints.facts.get_mut(meeting.endpoint) {
+            facts.add(index, connection, reset);
+        }
     }
 
-    fn add_profile(&mut self, address: IpAddr, other: &HostProfile) {
-        let profile = self.hosts.entry(address).or_default();
-        profile.ttl.merge(&other.ttl);
-        profile.response = match (profile.response, other.response) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-    }
-
-    fn add_endpoint(&mut self, index: usize, connection: &Gist, reset: Option<&Packet>) {
-        let facts = self.endpoints.entry(connection.server).or_default();
-        let server = &connection.sides.server;
-        facts.syn_acks_repeated |= server.syn_acks_after_ack > 0;
-        let survived = connection
-            .survived
-            .iter()
-            .filter(|survived| {
-                survived.after == Some(Peer::Server) && survived.resumed_by == Peer::Client
-            })
-            .map(|survived| survived.application)
-            .max();
-        if let Some(survived) = survived {
-            facts.survive(connection.client.0, survived);
-        }
-        if server.iss.is_some() {
-            facts.established = facts.established.max(connection.established);
-        }
-        match (reset, server.fin) {
-            (Some(reset), _) if server.packets == 0 && connection.sides.client.iss.is_some() => {
-                facts.refusals.push(reset.time);
-            }
-            (Some(reset), fin) if fin.is_none_or(|fin| fin.time > reset.time) => {
-                let idle = reset
-                    .last_activity
-                    .map(|activity| reset.time - activity.time);
-                if reset.from == Peer::Server {
-                    facts.ends.push(End {
-                        at: reset.time,
-                        connection: index,
-                        by_reset: true,
-                        idle,
-                    });
-                }
-            }
-            (_, Some(fin)) => {
-                let idle = fin.last_activity.map(|activity| fin.time - activity.time);
-                let first = connection
-                    .sides
-                    .client
-                    .fin
-                    .is_none_or(|client| client.time > fin.time);
-                if first {
-                    facts.ends.push(End {
-                        at: fin.time,
-                        connection: index,
-                        by_reset: false,
-                        idle,
-                    });
-                }
-            }
-            _ => {}
-        }
+    fn meeting(&mut self, connection: &Gist) -> Meeting {
+        let (client, server) = (connection.client.0, connection.server);
+        let known = self.meetings.entry((client, server));
+        *known.or_insert_with(|| Meeting {
+            client: self.hosts.place(client),
+            server: self.hosts.place(server.0),
+            endpoint: self.endpoints.place(server),
+        })
     }
 
     /// What they say about the ending of one connection at `at` after `idle`.
@@ -211,6 +261,14 @@ impl Neighbours {
             .count() as u32;
         surroundings
     }
+}
+
+fn join_profile(profile: &mut HostProfile, other: &HostProfile) {
+    profile.ttl.merge(&other.ttl);
+    profile.response = match (profile.response, other.response) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
 }
 
 fn count_between(sorted: &[Timestamp], from: Timestamp, until: Timestamp) -> u32 {

@@ -66,6 +66,22 @@ impl<R: StreamReader> Kept<R> {
         }
     }
 
+    /// The capture that showed it first, and its `tcp.stream` there.
+    pub(super) fn first(&self) -> (CaptureId, u32) {
+        match self {
+            Self::Whole(connection) => connection.streams.first().copied().unwrap_or_default(),
+            Self::Settled(settled) => settled.first_stream,
+        }
+    }
+
+    /// First packet.
+    pub(super) fn opened(&self) -> Timestamp {
+        match self {
+            Self::Whole(connection) => connection.opened,
+            Self::Settled(settled) => settled.opened,
+        }
+    }
+
     /// The connection where it is whole.
     pub(super) fn as_whole(&self) -> Option<&Connection<R>> {
         match self {
@@ -98,20 +114,10 @@ impl<R: StreamReader> Clone for Held<'_, R> {
 
 impl<R: StreamReader> Copy for Held<'_, R> {}
 
-/// Where a connection stands among those that were opened: its first stream, and when.
-pub(super) type Opening = ((CaptureId, u32), Timestamp);
-
 impl<'a, R: StreamReader> Held<'a, R> {
-    pub(super) fn opening(&self) -> Opening {
-        (self.first(), self.opened())
-    }
-
     /// The capture that showed it first, and its `tcp.stream` there.
     pub fn first(&self) -> (CaptureId, u32) {
-        match self.kept {
-            Kept::Whole(connection) => connection.streams.first().copied().unwrap_or_default(),
-            Kept::Settled(settled) => settled.first_stream,
-        }
+        self.kept.first()
     }
 
     /// The number in the capture that showed it first.
@@ -121,10 +127,7 @@ impl<'a, R: StreamReader> Held<'a, R> {
 
     /// First packet.
     pub fn opened(&self) -> Timestamp {
-        match self.kept {
-            Kept::Whole(connection) => connection.opened,
-            Kept::Settled(settled) => settled.opened,
-        }
+        self.kept.opened()
     }
 
     /// The client's and the server's address and port.

@@ -10,9 +10,10 @@ use std::net::IpAddr;
 use crate::capture::{CaptureId, Frame};
 use crate::flow::key::Key;
 use crate::flow::numbering::StreamNumbers;
+use crate::flow::table::{Opened, order_of_opening};
 use crate::flow::workers::Workers;
 use crate::flow::{Connection, Held, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
-use crate::parts::{in_parts, on_each};
+use crate::parts::{LOOKED_AT, in_parts, on_each};
 use crate::wire::{Addresses, IcmpQuote, PlainFrame, Segment};
 
 /// More would spread better on large machines; each costs a little where one thread does all.
@@ -156,19 +157,21 @@ impl<R: StreamReader + 'static> Shards<R> {
             self.tables = workers.finish();
         }
         self.fold_refusals();
-        let mut numbers = StreamNumbers::default();
-        for table in &self.tables {
-            numbers.add(table.opened());
-        }
-        numbers.sort();
-        on_each(&mut self.tables, |table| table.renumber(&numbers));
+        let size = self.tables_in_a_part();
+        let opened = self.tables.iter_mut().map(Table::take_opened).collect();
+        let numbers = StreamNumbers::of(opened);
+        let mut tables: Vec<_> = self.tables.iter_mut().zip(numbers).collect();
+        on_each(&mut tables, size, |(table, numbers)| {
+            table.renumber(numbers)
+        });
         self.groups = merged(self.tables.iter().flat_map(Table::refused_groups));
     }
 
     fn fold_refusals(&mut self) {
         let mut apart: BTreeMap<Service, u64> = BTreeMap::new();
-        for (client, server) in self.tables.iter().flat_map(Table::refusals_apart) {
-            *apart.entry((client, server)).or_default() += 1;
+        let services = self.of_each_table(|table| table.refusals_apart().collect::<Vec<_>>());
+        for service in services.into_iter().flatten() {
+            *apart.entry(service).or_default() += 1;
         }
         let all = apart.values().sum::<u64>() > self.limits.refused_apart_in_all
             || self.tables.iter().any(Table::folds_all_refusals);
@@ -194,14 +197,22 @@ impl<R: StreamReader + 'static> Shards<R> {
 
     /// Every connection still held, in the order in which they were opened.
     pub fn connections(&self) -> Vec<Held<'_, R>> {
-        let tables = in_parts(self.tables.len(), 1, |range| {
-            let tables = self.tables[range].iter();
-            tables.map(Table::connections).collect::<Vec<_>>()
+        let lists = self.of_each_table(Table::in_order);
+        merged_in_order(self.tables.iter().zip(lists).collect())
+    }
+
+    fn of_each_table<'s, T: Send>(&'s self, what: impl Fn(&'s Table<R>) -> T + Sync) -> Vec<T> {
+        let parts = in_parts(self.tables.len(), self.tables_in_a_part(), |range| {
+            self.tables[range].iter().map(&what).collect::<Vec<T>>()
         });
-        let mut tables: Vec<_> = tables.into_iter().flatten().collect();
-        match tables.len() {
-            1 => tables.remove(0),
-            _ => merged_in_order(tables),
+        parts.into_iter().flatten().collect()
+    }
+
+    /// One, if they hold so much that a second thread pays.
+    fn tables_in_a_part(&self) -> usize {
+        match self.held() > LOOKED_AT {
+            true => 1,
+            false => self.tables.len().max(1),
         }
     }
 
@@ -263,18 +274,25 @@ impl<R: StreamReader + 'static> Shards<R> {
     }
 }
 
-/// All of these, where each list is in the order in which they were opened.
-fn merged_in_order<R: StreamReader>(lists: Vec<Vec<Held<'_, R>>>) -> Vec<Held<'_, R>> {
-    let mut all = Vec::with_capacity(lists.iter().map(Vec::len).sum());
-    let heads = lists.into_iter().map(Vec::into_iter);
-    let mut heads: Vec<_> = heads
-        .filter_map(|mut rest| rest.next().map(|head| (head.opening(), head, rest)))
+/// What all tables hold, where each table's list is in the order in which they were opened.
+fn merged_in_order<'a, R: StreamReader>(
+    lists: Vec<(&'a Table<R>, Vec<Opened<'a, R>>)>,
+) -> Vec<Held<'a, R>> {
+    let mut all = Vec::with_capacity(lists.iter().map(|(_, list)| list.len()).sum());
+    let lists = lists
+        .into_iter()
+        .map(|(table, list)| (table, list.into_iter()));
+    let mut heads: Vec<_> = lists
+        .filter_map(|(table, mut rest)| Some((rest.next()?, table, rest)))
         .collect();
-    while let Some(first) = (0..heads.len()).min_by_key(|&list| heads[list].0) {
-        let (opening, head, rest) = &mut heads[first];
-        all.push(*head);
+    let first = |heads: &[(Opened<'a, R>, _, _)]| {
+        (0..heads.len()).min_by(|&one, &other| order_of_opening(&heads[one].0, &heads[other].0))
+    };
+    while let Some(first) = first(&heads) {
+        let (head, table, rest) = &mut heads[first];
+        all.push(table.held_as(head.1));
         match rest.next() {
-            Some(next) => (*opening, *head) = (next.opening(), next),
+            Some(next) => *head = next,
             None => drop(heads.remove(first)),
         }
     }

@@ -8,6 +8,7 @@ mod refusals;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -216,12 +217,15 @@ impl<R: StreamReader> Table<R> {
 
     /// Every connection still held, in the order in which they were opened.
     pub fn connections(&self) -> Vec<Held<'_, R>> {
+        let all = self.in_order().into_iter();
+        all.map(|(_, kept)| self.held_as(kept)).collect()
+    }
+
+    /// The same with their first streams, by which they are mostly in order already.
+    pub(super) fn in_order(&self) -> Vec<Opened<'_, R>> {
         let mut all = Vec::with_capacity(self.held());
-        all.extend(self.each());
-        // Mostly they stand in that order already.
-        if !all.is_sorted_by_key(Held::opening) {
-            all.sort_by_cached_key(Held::opening);
-        }
+        all.extend(self.each().map(|kept| (kept.first(), kept)));
+        all.sort_by(order_of_opening);
         all
     }
 
@@ -230,34 +234,29 @@ impl<R: StreamReader> Table<R> {
         self.kept.len() - self.free.len() + self.replaced.len()
     }
 
-    /// The frames that opened streams, by capture, where streams are not numbered as they come.
-    pub(super) fn opened(&self) -> &[Vec<u32>] {
-        self.numbering.opened()
+    /// The frames that opened streams, by capture, where streams are not numbered as they come; to be asked for once.
+    pub(super) fn take_opened(&mut self) -> Vec<Vec<u32>> {
+        self.numbering.take_opened()
     }
 
     /// Streams get the numbers that they have among those of all tables. Nothing can be taken any more after this.
-    pub(super) fn renumber(&mut self, numbers: &StreamNumbers) {
+    pub(super) fn renumber(&mut self, numbers: &mut StreamNumbers) {
         let held = self.kept.iter_mut().flatten().chain(&mut self.replaced);
-        let mut near = 0;
         for connection in held {
-            connection.renumber(|(capture, stream)| {
-                near = numbers.of(*capture, *stream, near);
-                *stream = near;
-            });
+            connection.renumber(|(capture, stream)| *stream = numbers.number(*capture, *stream));
         }
         for group in self.refusals.groups_mut() {
             let (capture, stream) = group.first.stream;
-            group.first.stream = (capture, numbers.of(capture, stream, near));
+            group.first.stream = (capture, numbers.number(capture, stream));
         }
     }
 
     /// Every connection still held, in no order.
-    fn each(&self) -> impl Iterator<Item = Held<'_, R>> {
-        let kept = self.kept.iter().flatten().chain(&self.replaced);
-        kept.map(|kept| self.held_as(kept))
+    fn each(&self) -> impl Iterator<Item = &Kept<R>> {
+        self.kept.iter().flatten().chain(&self.replaced)
     }
 
-    fn held_as<'a>(&'a self, kept: &'a Kept<R>) -> Held<'a, R> {
+    pub(super) fn held_as<'a>(&'a self, kept: &'a Kept<R>) -> Held<'a, R> {
         Held {
             kept,
             archive: &self.archive,
@@ -422,6 +421,15 @@ impl<R: StreamReader> Table<R> {
         self.kept.push(connection);
         (self.kept.len() - 1) as u32
     }
+}
+
+/// A connection, and its first stream: the capture that showed it first, and the number there.
+pub(super) type Opened<'a, R> = ((CaptureId, u32), &'a Kept<R>);
+
+/// Which of two was opened first.
+pub(super) fn order_of_opening<R: StreamReader>(one: &Opened<R>, other: &Opened<R>) -> Ordering {
+    let by_time = || one.1.opened().cmp(&other.1.opened());
+    one.0.cmp(&other.0).then_with(by_time)
 }
 
 /// Who sends a segment of this connection. Ports tell both ends apart, but for a connection from a port to the same one.

@@ -41,11 +41,9 @@ fn filled(mut table: Table<DialogueReader>, trace: &Trace) -> Table<DialogueRead
     trace.segments(|segment| {
         table.take(segment);
     });
-    if !table.opened().is_empty() {
-        let mut numbers = StreamNumbers::default();
-        numbers.add(table.opened());
-        numbers.sort();
-        table.renumber(&numbers);
+    let opened = table.take_opened();
+    if !opened.is_empty() {
+        table.renumber(&mut StreamNumbers::of(vec![opened])[0]);
     }
     table
 }

@@ -17,7 +17,7 @@ impl<R: StreamReader> Table<R> {
     /// The plain refusals kept apart: whose, of which service.
     pub(in crate::flow) fn refusals_apart(&self) -> impl Iterator<Item = (IpAddr, (IpAddr, u16))> {
         self.each()
-            .filter_map(|held| held.kept.as_whole())
+            .filter_map(Kept::as_whole)
             .filter(|connection| is_plain_refusal(connection))
             .map(|connection| (connection.client.0, connection.server))
     }
