@@ -485,8 +485,7 @@ mod tests {
             }
             let opened = Timestamp::from_nanos(opened);
             let mut packer = Packer::default();
-            packer.begin(opened);
-            packer.list(turns.iter().copied());
+            packer.pack(opened, |packer| packer.list(turns.iter().copied()));
             let items = Items::<Turn>::Packed(packer.packed(), opened);
             prop_assert_eq!(items.len(), turns.len());
             prop_assert!(items.iter().eq(turns.iter().copied()));

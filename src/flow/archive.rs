@@ -19,22 +19,24 @@ pub struct Archive {
 impl Archive {
     /// Packs a connection that [can be packed](Connection::can_be_packed).
     pub(super) fn pack<R: StreamReader>(&mut self, connection: &Connection<R>) -> Settled {
-        let packer = &mut self.packer;
-        packer.begin(connection.opened);
-        pack_bases(connection.bases(), packer);
-        Gist::of(connection).pack(packer);
-        let reader = connection.reader_at_rest();
-        reader.is_some().pack(packer);
-        if let Some(reader) = reader {
-            reader.pack(packer);
-        }
-        connection.pack(packer);
-        connection.history.pack(packer);
-        let items = packer.begin_part(connection.opened);
-        if let Some(reader) = reader {
-            reader.pack_items(packer);
-        }
-        let bytes = self.bytes.add(packer.packed());
+        let opened = connection.opened;
+        let items = self.packer.pack(opened, |packer| {
+            pack_bases(connection.bases(), packer);
+            Gist::of(connection).pack(packer);
+            let reader = connection.reader_at_rest();
+            reader.is_some().pack(packer);
+            if let Some(reader) = reader {
+                reader.pack(packer);
+            }
+            connection.pack(packer);
+            connection.history.pack(&connection.directions, packer);
+            let items = packer.begin_part(opened);
+            if let Some(reader) = reader {
+                reader.pack_items(packer);
+            }
+            items
+        });
+        let bytes = self.bytes.add(self.packer.packed());
         Settled::new(connection, bytes, items)
     }
 
@@ -104,7 +106,7 @@ impl Archive {
         let place = (settled.streams().collect(), settled.opened);
         let mut connection = Box::new(Connection::unpack(&mut from, place, gist, reader));
         connection.know_bases(bases);
-        connection.history = History::unpack(&mut from);
+        connection.history = History::unpack(&connection.directions, &mut from);
         connection
     }
 

@@ -417,7 +417,7 @@ impl Assembler {
         } = self;
         sheet.some_seq(next.map(|(seq, _)| seq));
         sheet.count(next.map_or(0, |(_, offset)| offset));
-        sheet.rare(*other);
+        sheet.count(*other);
         sheet.rare(*missed);
     }
 
@@ -426,7 +426,7 @@ impl Assembler {
         let (next, offset) = (sheet.take_some_seq(), sheet.take_count());
         Self {
             next: next.map(|seq| (seq, offset)),
-            other: sheet.take_rare(),
+            other: sheet.take_count(),
             missed: sheet.take_rare(),
             ..Self::default()
         }

@@ -399,8 +399,7 @@ mod tests {
             };
             let opened = Timestamp::from_nanos(opened);
             let mut packer = Packer::default();
-            packer.begin(opened);
-            gist.pack(&mut packer);
+            packer.pack(opened, |packer| gist.pack(packer));
             prop_assert_eq!(Gist::unpack(&mut Unpacker::new(packer.packed(), opened)), gist);
         }
 
@@ -463,8 +462,7 @@ mod tests {
             };
             let opened = Timestamp::from_nanos(opened);
             let mut packer = Packer::default();
-            packer.begin(opened);
-            direction.pack(&mut packer);
+            packer.pack(opened, |packer| direction.pack(packer));
             let back = Direction::unpack(&mut Unpacker::new(packer.packed(), opened), side);
             prop_assert_eq!(format!("{back:?}"), format!("{direction:?}"));
         }

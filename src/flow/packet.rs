@@ -4,8 +4,8 @@ mod packed;
 
 use self::packed::Before;
 use crate::capture::FrameId;
-use crate::flow::Peer;
 use crate::flow::packing::{Packed, Packer, Unpacker};
+use crate::flow::{Both, Direction, Peer};
 use crate::time::Timestamp;
 use crate::wire::{MacAddress, SeqNumber, TcpFlags, Timestamps, Ttl};
 
@@ -153,8 +153,17 @@ fn mark(from: Peer, flags: TcpFlags, seq: SeqNumber, ack: SeqNumber) -> u32 {
     seq.0.rotate_left(10) ^ ack.rotate_left(21) ^ u32::from(flags.0) << 1 ^ from as u32
 }
 
-impl Packed for History {
-    fn pack(&self, into: &mut Packer) {
+/// What the directions tell.
+fn macs(directions: &Both<Direction>) -> Both<Option<MacAddress>> {
+    Both {
+        client: directions.client.mac,
+        server: directions.server.mac,
+    }
+}
+
+impl History {
+    /// Packs that of a connection with these directions.
+    pub(super) fn pack(&self, directions: &Both<Direction>, into: &mut Packer) {
         let Self {
             packets,
             next,
@@ -163,17 +172,18 @@ impl Packed for History {
         } = self;
         into.array([packets.len(), *next, marks.next].map(|place| place as u8));
         skipped.pack(into);
-        let mut before = Before::none(into.opened());
+        let mut before = Before::none(into.opened(), macs(directions));
         for packet in packets {
             packet.pack_after(&before, into);
             before.follow(packet);
         }
     }
 
-    fn unpack(from: &mut Unpacker<'_>) -> Self {
+    /// What was packed, with these directions.
+    pub(super) fn unpack(directions: &Both<Direction>, from: &mut Unpacker<'_>) -> Self {
         let [count, next, newest] = from.array().map(usize::from);
         let skipped = Packed::unpack(from);
-        let mut before = Before::none(from.opened());
+        let mut before = Before::none(from.opened(), macs(directions));
         let mut packets: Vec<Packet> = Vec::with_capacity(count);
         for _ in 0..count {
             let packet = Packet::unpack_after(&before, from);

@@ -38,23 +38,55 @@ impl From<Timestamp> for Newest {
 }
 
 /// Takes values.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Packer {
     /// What was packed up to `end`, and room beyond it.
     bytes: Vec<u8>,
     end: usize,
+    /// Some of it was not written.
+    lacks_room: bool,
     newest: Newest,
 }
 
+impl Default for Packer {
+    fn default() -> Self {
+        Self {
+            bytes: vec![0; Self::ROOM],
+            end: 0,
+            lacks_room: false,
+            newest: Newest::default(),
+        }
+    }
+}
+
 impl Packer {
+    /// Bytes that are enough for most connections.
+    const ROOM: usize = 1 << 15;
+
     /// What was packed.
     pub(crate) fn packed(&self) -> &[u8] {
+        debug_assert!(!self.lacks_room);
         self.bytes.get(..self.end).unwrap_or_default()
     }
 
+    /// Packs this, in place of what was packed before: what is told from `opened` on. It is packed again where there was too little
+    /// room, so that it need not be looked for at every value.
+    pub(crate) fn pack<T>(&mut self, opened: Timestamp, mut what: impl FnMut(&mut Self) -> T) -> T {
+        loop {
+            self.begin(opened);
+            let told = what(self);
+            if !self.lacks_room {
+                return told;
+            }
+            let more = 2 * self.bytes.len();
+            self.bytes.resize(more, 0);
+        }
+    }
+
     /// Forgets what was packed, but not its memory: what follows is told from `opened` on.
-    pub(crate) fn begin(&mut self, opened: Timestamp) {
+    fn begin(&mut self, opened: Timestamp) {
         self.end = 0;
+        self.lacks_room = false;
         self.begin_part(opened);
     }
 
@@ -92,17 +124,12 @@ impl Packer {
     /// The next so many bytes, for writing: they are not packed until `end` is behind them.
     #[inline(always)]
     fn room(&mut self, length: usize) -> Option<&mut [u8]> {
-        let (start, end) = (self.end, self.end + length);
-        if self.bytes.len() < end {
-            self.grow(end);
+        let rest = self.bytes.get_mut(self.end..);
+        let room = rest.and_then(|rest| rest.get_mut(..length));
+        if room.is_none() {
+            self.lacks_room = true;
         }
-        self.bytes.get_mut(start..end)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self, end: usize) {
-        self.bytes.resize((2 * end).max(1 << 10), 0);
+        room
     }
 
     /// Writes all of the bytes and keeps the first ones.

@@ -52,8 +52,8 @@ pub(super) struct Before {
 }
 
 impl Before {
-    /// Nothing yet.
-    pub(super) const fn none(opened: Timestamp) -> Self {
+    /// Nothing yet. Senders mostly keep the MAC that is known of them.
+    pub(super) const fn none(opened: Timestamp, macs: Both<Option<MacAddress>>) -> Self {
         Self {
             time: opened,
             capture: CaptureId(0),
@@ -66,10 +66,7 @@ impl Before {
             },
             clock: 0,
             activity: None,
-            macs: Both {
-                client: None,
-                server: None,
-            },
+            macs,
         }
     }
 
@@ -389,8 +386,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_packets_come_back(opened: i64, all: Vec<Fields>) {
-            let none = Before::none(Timestamp::from_nanos(opened));
+        fn any_packets_come_back(opened: i64, mac: Option<[u8; 6]>, all: Vec<Fields>) {
+            let macs = Both { client: mac.map(MacAddress), server: None };
+            let none = Before::none(Timestamp::from_nanos(opened), macs);
             let mut packets: Vec<Packet> = Vec::new();
             let mut before = none.clone();
             for fields in all {

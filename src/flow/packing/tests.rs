@@ -47,6 +47,27 @@ fn numbers_together_take_what_the_largest_needs() {
 }
 
 #[test]
+fn what_needs_more_room_is_packed_again() {
+    let mut packer = Packer::default();
+    for length in [
+        3, 32_760, 32_761, 32_762, 32_763, 32_767, 32_768, 300_000, 3,
+    ] {
+        let opened = Timestamp::from_nanos(7);
+        let text = "x".repeat(length);
+        let behind = packer.pack(opened, |packer| {
+            text.pack(packer);
+            packer.words(3, [0x30201]);
+            packer.begin_part(opened)
+        });
+        assert_eq!(packer.packed().len(), behind);
+        let mut unpacker = Unpacker::new(packer.packed(), opened);
+        assert_eq!(String::unpack(&mut unpacker), text);
+        assert_eq!(unpacker.array(), [1, 2, 3]);
+        assert!(unpacker.bytes.is_empty());
+    }
+}
+
+#[test]
 fn times_nearby_are_short() {
     let times = [0, 100, 350, 200].map(|nanos| Timestamp::from_nanos(1 << 60 | nanos));
     assert_eq!(comes_back(&times).len(), 9 + 2 + 2 + 2);

@@ -55,7 +55,7 @@ impl Packer {
             return;
         }
         match numbers.iter().fold(0, |bits, number| bits | number) {
-            0 => self.array([0]),
+            0 => self.byte(0),
             1..BEYOND_ONE => self.lowest::<1, N>(numbers),
             BEYOND_ONE..BEYOND_TWO => self.lowest::<2, N>(numbers),
             BEYOND_TWO..BEYOND_FOUR => self.lowest::<4, N>(numbers),
@@ -67,8 +67,10 @@ impl Packer {
     /// The lowest `W` bytes of each, behind a byte that says how many those are.
     #[inline(always)]
     fn lowest<const W: usize, const N: usize>(&mut self, numbers: &[u64; N]) {
-        self.array([W as u8]);
-        if let Some(room) = self.room(W * N) {
+        if let Some(room) = self.room(1 + W * N)
+            && let Some((width, room)) = room.split_first_mut()
+        {
+            *width = W as u8;
             let (places, _) = room.as_chunks_mut::<W>();
             for (place, number) in places.iter_mut().zip(numbers) {
                 if let Some(low) = number.to_le_bytes().first_chunk() {
@@ -76,7 +78,7 @@ impl Packer {
                 }
             }
         }
-        self.end += W * N;
+        self.end += 1 + W * N;
     }
 }
 
