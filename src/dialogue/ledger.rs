@@ -1,10 +1,11 @@
 //! What a dialogue has shown so far, whichever protocol's reader wrote it down.
 
+mod entries;
 mod packed;
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
+use self::entries::{Entries, Entry};
 use super::exchange::{
     Answer, Completeness, Dialogue, Exchange, Farewell, Hints, Message, Protocol, Request, TlsFacts,
 };
@@ -12,25 +13,23 @@ use super::turn::Turn;
 use crate::flow::{Mark, Peer};
 
 /// Names an exchange of one connection, in the order of their beginnings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ExchangeId(u64);
 
-#[derive(Clone, Debug)]
-struct Entry {
-    id: ExchangeId,
-    /// Nothing more is expected of it: it may be forgotten first.
-    settled: bool,
-    exchange: Exchange,
+impl ExchangeId {
+    const FIRST: Self = Self(0);
 }
 
 /// At most [`Dialogue::KEPT`] exchanges: when another one begins, the oldest settled one is forgotten, or the oldest if none is.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
     over: Over,
-    entries: VecDeque<Entry>,
+    entries: Entries,
     requests: u64,
     answered: u64,
     next: u64,
+    /// All exchanges before this one were answered at once, and nobody has written to them since.
+    settled_before: ExchangeId,
     farewells: Vec<Farewell>,
     hints: Option<Box<Hints>>,
     tls: Option<Box<TlsFacts>>,
@@ -49,9 +48,6 @@ enum Over {
     InBrief(Box<[Turn]>),
 }
 
-/// For how many exchanges there is room, step by step.
-const ROOM: [usize; 3] = [1, 12, Dialogue::KEPT];
-
 /// How many farewells are kept: the newest.
 const FAREWELLS: usize = 4;
 
@@ -59,10 +55,11 @@ impl Default for Ledger {
     fn default() -> Self {
         Self {
             over: Over::No,
-            entries: VecDeque::new(),
+            entries: Entries::default(),
             requests: 0,
             answered: 0,
             next: 0,
+            settled_before: ExchangeId::FIRST,
             farewells: Vec::new(),
             hints: None,
             tls: None,
@@ -81,6 +78,7 @@ impl Ledger {
             requests,
             answered,
             next,
+            settled_before,
             farewells,
             hints,
             tls,
@@ -90,6 +88,7 @@ impl Ledger {
         *over = Over::No;
         entries.clear();
         (*requests, *answered, *next) = (0, 0, 0);
+        *settled_before = ExchangeId::FIRST;
         farewells.clear();
         (*hints, *tls) = (None, None);
         *incomplete = false;
@@ -121,12 +120,9 @@ impl Ledger {
     #[inline(always)]
     pub(super) fn open(&mut self, request: Message, what: Request) -> ExchangeId {
         self.requests = self.requests.saturating_add(1);
-        if self.entries.len() == self.entries.capacity() || self.entries.len() >= Dialogue::KEPT {
-            self.make_room();
-        }
         let id = ExchangeId(self.next);
         self.next = self.next.wrapping_add(1);
-        self.entries.push_back(Entry {
+        self.entries.push(Entry {
             id,
             settled: false,
             exchange: Exchange {
@@ -138,25 +134,11 @@ impl Ledger {
         id
     }
 
-    /// Entries are big: room for one is enough for connections that ask once, and doubling would copy the others too often.
-    #[inline(never)]
-    fn make_room(&mut self) {
-        let used = self.entries.len();
-        if used >= Dialogue::KEPT {
-            let victim = self.entries.iter().position(|e| e.settled).unwrap_or(0);
-            self.entries.remove(victim);
-            return;
-        }
-        let room = ROOM.iter().find(|room| **room > used);
-        let room = room.copied().unwrap_or(Dialogue::KEPT);
-        self.entries.reserve_exact(room.saturating_sub(used).max(1));
-    }
-
     #[inline(always)]
     fn entry(&mut self, id: ExchangeId) -> Option<&mut Entry> {
         // Nearly always the last one.
-        if self.entries.back()?.id == id {
-            return self.entries.back_mut();
+        if self.entries.last()?.id == id {
+            return self.entries.last_mut();
         }
         let index = self.place(id)?;
         self.entries.get_mut(index)
@@ -169,6 +151,7 @@ impl Ledger {
 
     /// An exchange, if it is still kept.
     pub(super) fn exchange(&mut self, id: ExchangeId) -> Option<&mut Exchange> {
+        self.settled_before = self.settled_before.min(id);
         self.entry(id).map(|e| &mut e.exchange)
     }
 
@@ -258,13 +241,16 @@ impl Ledger {
                 expected_end: None,
             });
         });
+        if self.settled_before == id {
+            self.settled_before = ExchangeId(id.0.wrapping_add(1));
+        }
     }
 
     /// What looked like a response was none.
     pub(super) fn revoke_response(&mut self, id: ExchangeId) {
-        if let Some(entry) = self.entry(id) {
-            entry.exchange.response = None;
-            entry.exchange.status = None;
+        if let Some(exchange) = self.exchange(id) {
+            exchange.response = None;
+            exchange.status = None;
         }
     }
 
@@ -315,6 +301,12 @@ impl Ledger {
 
     /// Every exchange kept has its answer, as far as framing tells, or wants none.
     pub(super) fn is_settled(&self) -> bool {
+        // Mostly the newest one tells it of all of them, and the others need not be fetched from where they lie.
+        let newest = self.entries.last();
+        newest.is_some_and(|entry| entry.id < self.settled_before) || self.is_each_settled()
+    }
+
+    fn is_each_settled(&self) -> bool {
         use Completeness::{Complete, Unknown};
         self.told().map(|entry| &entry.exchange).all(|exchange| {
             exchange.answer == Answer::NotDue
@@ -328,6 +320,7 @@ impl Ledger {
     pub(super) fn close(&mut self) {
         if let Over::No = self.over {
             self.over = Over::Closed;
+            self.settled_before = ExchangeId::FIRST;
         }
     }
 
@@ -335,7 +328,7 @@ impl Ledger {
     pub(super) fn give_back(&mut self) {
         if let Over::Closed = self.over {
             self.over = Over::InBrief(in_brief(&self.entries));
-            self.entries = self.entries.pop_back().into_iter().collect();
+            self.entries.keep_newest();
         }
     }
 
@@ -377,10 +370,9 @@ impl Ledger {
     }
 
     /// Everything, as verdicts read it.
-    pub(super) fn into_dialogue(mut self, protocol: Protocol) -> Dialogue {
+    pub(super) fn into_dialogue(self, protocol: Protocol) -> Dialogue {
         let told = self.told().count();
-        let recent = self.entries.split_off(self.entries.len() - told);
-        let recent = recent.into_iter().map(|entry| entry.exchange).collect();
+        let recent = self.entries.into_newest(told);
         Dialogue {
             protocol,
             requester: self.requester,
@@ -395,7 +387,7 @@ impl Ledger {
     }
 }
 
-fn in_brief(entries: &VecDeque<Entry>) -> Box<[Turn]> {
+fn in_brief(entries: &[Entry]) -> Box<[Turn]> {
     entries
         .iter()
         .map(|entry| Turn::from(&entry.exchange))
@@ -404,6 +396,8 @@ fn in_brief(entries: &VecDeque<Entry>) -> Box<[Turn]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -418,6 +412,36 @@ mod tests {
         let dialogue = ledger.into_dialogue(Protocol::Opaque);
         assert_eq!(dialogue.recent.len(), Dialogue::KEPT);
         assert_eq!((dialogue.requests, dialogue.answered), (97, 96));
+    }
+
+    proptest! {
+        #[test]
+        fn the_newest_exchange_tells_of_all(steps in prop::collection::vec((0..9_u8, 0..40_usize), 0..80)) {
+            let mut ledger = Ledger::default();
+            let mut ids = Vec::new();
+            let at = Mark::default();
+            for (step, place) in steps {
+                let id = ids.len().checked_sub(1 + place % 4).map(|index| ids[index]);
+                match (step, id) {
+                    (0..3, _) | (_, None) => ids.push(ledger.begin(at)),
+                    (3..7, Some(id)) => ledger.answer_at_once(id, 200, &at, &at),
+                    (7, Some(id)) => match place {
+                        0..10 => ledger.revoke_response(id),
+                        10..20 => ledger.withdraw(id),
+                        20..30 => ledger.answer(id, None),
+                        _ => ledger.unframe(),
+                    },
+                    (_, Some(id)) => {
+                        if let Some(exchange) = ledger.exchange(id) {
+                            exchange.response = None;
+                        }
+                    }
+                }
+                prop_assert_eq!(ledger.is_settled(), ledger.is_each_settled());
+            }
+            ledger.close();
+            prop_assert_eq!(ledger.is_settled(), ledger.is_each_settled());
+        }
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Http1 {
 
     /// After a loss, or where a body may have been left out, a head at the beginning of a segment is believed.
     pub(super) fn resynchronise(&mut self, role: Role, bytes: &[u8], ledger: &mut Ledger) {
-        let refused = role == Role::Request && std::mem::take(&mut self.body_refused);
+        let refused = role == Role::Request && std::mem::take(&mut self.requests.refused);
         if refused || self.side(role).phase == Phase::Lost {
             self.believe_head(role, bytes, ledger);
         }

@@ -39,10 +39,8 @@ pub(super) struct Http1 {
     /// Where the current response's head began.
     response_start: Mark,
     fingerprint: Fingerprint,
-    /// Every byte of the current request was captured.
+    /// Every byte of the current request was captured, while there is one.
     hashed_whole: bool,
-    /// The current request was answered before its body began, and waited for leave to send it: the body may never come.
-    body_refused: bool,
     pending: Queue,
     /// Header section of the request before this one.
     repeated: Repeated,
@@ -103,7 +101,7 @@ impl ProtocolReader for Http1 {
 impl Http1 {
     #[inline]
     fn requests_in(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Activity {
-        let whole = match self.body_refused {
+        let whole = match self.requests.refused {
             false => self.whole_request(&data.at, data.bytes, ledger),
             true => None,
         };
@@ -204,7 +202,6 @@ impl Http1 {
             response_start,
             fingerprint,
             hashed_whole,
-            body_refused,
             pending,
             repeated,
             formula,
@@ -216,7 +213,7 @@ impl Http1 {
         formula.begin_anew();
         *response_start = Mark::default();
         *fingerprint = Fingerprint::default();
-        (*hashed_whole, *body_refused) = (false, false);
+        *hashed_whole = false;
     }
 
     fn side(&mut self, role: Role) -> &mut Side {

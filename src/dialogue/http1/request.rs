@@ -91,7 +91,7 @@ impl Http1 {
     /// A request begins.
     #[inline]
     pub(super) fn request_follows(&mut self, ledger: &mut Ledger) {
-        self.body_refused = false;
+        self.requests.refused = false;
         // A response whose end was not seen is over when the next request follows it.
         if let (Phase::Lost, Some(id)) = (&self.responses.phase, self.responses.message) {
             ledger.settle(id);

@@ -224,7 +224,7 @@ impl Http1 {
     pub(super) fn answered(&mut self, Pending { id, asked }: Pending) {
         self.pending.pop();
         // A final answer instead of `100 Continue` (RFC 9110 section 10.1.1).
-        self.body_refused = asked.expects_continue && self.requests.message == Some(id);
+        self.requests.refused = asked.expects_continue && self.requests.message == Some(id);
     }
 }
 

@@ -96,6 +96,8 @@ pub(super) struct Side {
     pub(super) line: u8,
     /// The current message is a goodbye and answers nothing.
     pub(super) farewell: bool,
+    /// The current message was answered before its body began, and waited for leave to send it: the body may never come.
+    pub(super) refused: bool,
 }
 
 impl Side {
@@ -106,6 +108,7 @@ impl Side {
         self.head.clear();
         self.line = 0;
         self.farewell = false;
+        self.refused = false;
     }
 
     /// Nothing of a message is under way.

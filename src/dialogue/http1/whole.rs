@@ -138,8 +138,8 @@ impl Http1 {
         };
         let forgotten = self.pending.push(Pending { id, asked });
         ledger.incomplete |= forgotten.is_some();
-        self.hashed_whole = true;
         if !over {
+            self.hashed_whole = true;
             self.fingerprint = fingerprint;
             self.requests.message = Some(id);
             self.requests.phase = phase;

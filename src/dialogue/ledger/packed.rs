@@ -80,6 +80,7 @@ impl Ledger {
             requests,
             answered,
             next,
+            settled_before: _,
             farewells,
             hints,
             tls,
@@ -105,7 +106,7 @@ impl Ledger {
         if let Some(tls) = tls {
             tls.pack(into);
         }
-        if let Some(newest) = entries.back() {
+        if let Some(newest) = entries.last() {
             newest.pack(into);
         }
     }
@@ -150,6 +151,7 @@ impl Ledger {
             requests,
             answered,
             next,
+            settled_before: ExchangeId::FIRST,
             farewells: (0..farewells).map(|_| Packed::unpack(from)).collect(),
             hints: has_hints.then(|| Packed::unpack(from)),
             tls: has_tls.then(|| Packed::unpack(from)),
