@@ -324,11 +324,15 @@ impl Ledger {
         }
     }
 
-    /// Once closed, keeps exchanges in brief.
+    /// Keeps no more memory than it needs: once closed, exchanges in brief.
     pub(super) fn give_back(&mut self) {
-        if let Over::Closed = self.over {
-            self.over = Over::InBrief(in_brief(&self.entries));
-            self.entries.keep_newest();
+        match self.over {
+            Over::No => self.entries.give_back(),
+            Over::Closed => {
+                self.over = Over::InBrief(in_brief(&self.entries));
+                self.entries.keep_newest();
+            }
+            Over::InBrief(_) => {}
         }
     }
 

@@ -68,7 +68,7 @@ pub trait StreamReader: Clone + Send + Sync + std::fmt::Debug {
     /// Both directions ended and nothing waits for an answer: nothing more is read, and snapshots hold less from here on.
     fn close(&mut self);
 
-    /// Gives memory back that is needed for nothing once it is closed.
+    /// Gives memory back that is needed for nothing, once it is closed, or while nothing more comes.
     fn give_back(&mut self) {}
 
     /// It was [closed](Self::close), and can be packed.

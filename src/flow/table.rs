@@ -319,11 +319,11 @@ impl<R: StreamReader> Table<R> {
             self.pack_later(index);
         } else if flags.rst() && is_plain_refusal(connection) {
             self.note_refused(index);
-        } else if !was_reset
-            && !connection.episodes.is_empty()
-            && self.limits.reset_connections < usize::MAX
-        {
-            self.reset.push_back((index, connection.first_stream()));
+        } else if !was_reset && !connection.episodes.is_empty() {
+            if self.limits.reset_connections < usize::MAX {
+                self.reset.push_back((index, connection.first_stream()));
+            }
+            self.pack_later(index);
         }
     }
 

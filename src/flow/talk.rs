@@ -194,11 +194,10 @@ impl<R: StreamReader> Talk<R> {
         }
     }
 
-    /// Once closed, less memory will do.
+    /// Less memory will do, most of all once closed.
     pub fn give_back(&mut self) {
-        if let Some(reader) = &mut self.reader
-            && reader.is_over()
-        {
+        self.spare = None;
+        if let Some(reader) = &mut self.reader {
             reader.give_back();
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct Entry {
 
 /// For how many there are slots, step by step: they are big, so that one is enough for connections that ask once, and doubling would
 /// copy the others too often. In the few above those that are kept, entries move on while the oldest ones are forgotten.
-const SLOTS: [usize; 4] = [1, 12, Dialogue::KEPT, Dialogue::KEPT + 8];
+const SLOTS: [usize; 5] = [1, 12, 20, Dialogue::KEPT, Dialogue::KEPT + 8];
 
 /// At most [`Dialogue::KEPT`] entries, oldest first. What is forgotten stays in its slot until that is needed: nobody has to go there
 /// before.
@@ -81,6 +81,14 @@ impl Entries {
     /// Forgets all but the newest one, and gives back the memory that the others took.
     pub(super) fn keep_newest(&mut self) {
         *self = self.last_mut().map(std::mem::take).into_iter().collect();
+    }
+
+    /// Gives back the memory that none of them takes.
+    pub(super) fn give_back(&mut self) {
+        self.slots.truncate(self.end);
+        self.slots.drain(..self.first);
+        self.slots.shrink_to_fit();
+        (self.first, self.end) = (0, self.slots.len());
     }
 
     /// The exchanges of the newest ones.
@@ -150,6 +158,10 @@ mod tests {
                         list.clear();
                     }
                     (1, _) => entries = entries.clone(),
+                    (39, _) => {
+                        entries.give_back();
+                        assert_eq!(entries.slots.len(), entries.len());
+                    }
                     (2, _) => {
                         entries.keep_newest();
                         list.drain(..list.len().saturating_sub(1));

@@ -48,11 +48,12 @@ pub(super) struct Before {
     clock: u32,
     /// The application's last activity.
     activity: Option<LastActivity>,
+    /// Those that the senders mostly have.
     macs: Both<Option<MacAddress>>,
 }
 
 impl Before {
-    /// Nothing yet. Senders mostly keep the MAC that is known of them.
+    /// Nothing yet; the senders mostly have these MACs.
     pub(super) const fn none(opened: Timestamp, macs: Both<Option<MacAddress>>) -> Self {
         Self {
             time: opened,
@@ -92,7 +93,6 @@ impl Before {
             }),
             false => packet.last_activity,
         };
-        *self.macs.of_mut(packet.from) = packet.src_mac;
     }
 
     /// Whoever speaks next goes on where he ended, and acknowledges what the other one said.

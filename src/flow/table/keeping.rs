@@ -50,6 +50,7 @@ impl<R: StreamReader> Table<R> {
         }
     }
 
+    /// Of a connection that has closed or was reset: soon, nothing more is expected of it.
     pub(super) fn pack_later(&mut self, index: u32) {
         if self.packing == Packing::Nothing {
             return;
@@ -78,7 +79,7 @@ impl<R: StreamReader> Table<R> {
                 Kept::Settled(settled)
             }
             Kept::Whole(mut connection) => {
-                if connection.is_quietly_closed() {
+                if connection.is_quietly_closed() || !connection.episodes.is_empty() {
                     connection.give_back();
                 }
                 Kept::Whole(connection)
