@@ -140,6 +140,7 @@ impl Analyzer {
     }
 
     /// Takes one frame.
+    #[inline]
     pub fn frame(&mut self, frame: &Frame<'_>) {
         self.place(frame);
     }
@@ -160,6 +161,13 @@ impl Analyzer {
             counted.tcp_segments += 1;
             return None;
         }
+        self.place_any(frame)
+    }
+
+    /// Decodes a frame, whatever it is, and takes it.
+    #[inline(never)]
+    fn place_any(&mut self, frame: &Frame<'_>) -> Option<u32> {
+        let counted = &mut self.counted[usize::from(frame.id.capture.0)];
         let connection = take(&mut self.table, counted, self.decoder.decode(frame))?;
         if let Some(watch) = &mut self.watch {
             watch.seen(connection, frame.time);

@@ -192,6 +192,32 @@ impl Captures {
         file.frame(&record)
     }
 
+    /// Hands on the next frames: at most so many, fewer at the end only. Returns how many.
+    ///
+    /// # Errors
+    /// The first of `take`'s own, which ends it.
+    #[inline]
+    pub fn next_frames<E>(
+        &mut self,
+        most: u32,
+        mut take: impl FnMut(&Frame<'_>) -> Result<(), E>,
+    ) -> Result<u32, E> {
+        let mut count = 0;
+        while count < most {
+            if let (Some((_, file)), None) = (&mut self.current, self.waiting.peek()) {
+                count += file.frames_at_hand(most - count, &mut take)?;
+            }
+            if count < most {
+                let Some(frame) = self.next_frame() else {
+                    break;
+                };
+                take(&frame)?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
     /// The current file's next record, if that is the next of all.
     #[inline]
     fn advance(&mut self) -> Option<Record> {

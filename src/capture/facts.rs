@@ -4,6 +4,7 @@ use super::compression::Compression;
 use super::damage::Damage;
 use super::error::CaptureError;
 use super::frame::{CaptureId, LinkType};
+use super::record::Record;
 use super::source::Input;
 use crate::time::Timestamp;
 
@@ -74,10 +75,54 @@ impl FileFacts {
         }
     }
 
+    /// Frames more.
+    #[inline]
+    pub(super) fn add(&mut self, noted: &Noted) {
+        self.frames += u64::from(noted.frames);
+        self.truncated_frames += u64::from(noted.truncated_frames);
+        if noted.frames > 0 {
+            let (first, last) = (noted.first, noted.last);
+            self.first = Some(self.first.map_or(first, |known| known.min(first)));
+            self.last = Some(self.last.map_or(last, |known| known.max(last)));
+        }
+    }
+
     pub(super) fn unreadable(id: CaptureId, input: &Input, error: CaptureError) -> Self {
         Self {
             unreadable: Some(error),
             ..Self::new(id, input.clone())
         }
+    }
+}
+
+/// What some frames add to the facts of their file.
+#[derive(Debug)]
+pub(super) struct Noted {
+    pub frames: u32,
+    truncated_frames: u32,
+    /// The earliest and the latest of them, where there are any.
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Default for Noted {
+    fn default() -> Self {
+        Self {
+            frames: 0,
+            truncated_frames: 0,
+            first: Timestamp::from_nanos(i64::MAX),
+            last: Timestamp::from_nanos(i64::MIN),
+        }
+    }
+}
+
+impl Noted {
+    /// One more.
+    #[inline]
+    pub(super) fn note(&mut self, record: &Record) {
+        self.frames += 1;
+        self.truncated_frames += u32::from(record.data.len() < record.original_len as usize);
+        self.first = self.first.min(record.time);
+        self.last = self.last.max(record.time);
     }
 }

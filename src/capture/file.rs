@@ -7,7 +7,7 @@ use super::buffer::Window;
 use super::compression::decompressed;
 use super::damage::{Damage, DamageKind};
 use super::error::CaptureError;
-use super::facts::{FileFacts, Format};
+use super::facts::{FileFacts, Format, Noted};
 use super::frame::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
 use super::pcap::{HeaderProblem, Lookahead, Magic, PcapReader};
 use super::pcapng::{PcapngReader, SECTION_HEADER};
@@ -140,6 +140,38 @@ impl CaptureFile {
         Some(record)
     }
 
+    /// Hands on the next frames, at most so many, as long as the file has to be read no further for them. Returns how many; there may
+    /// be more.
+    #[inline]
+    pub(super) fn frames_at_hand<E>(
+        &mut self,
+        most: u32,
+        take: &mut impl FnMut(&Frame<'_>) -> Result<(), E>,
+    ) -> Result<u32, E> {
+        let Reader::Pcap(reader) = &self.reader else {
+            return Ok(0);
+        };
+        let before = self.facts.frames;
+        let mut noted = Noted::default();
+        let mut taken = Ok(());
+        while noted.frames < most && taken.is_ok() {
+            let Some(record) = reader.at_hand(&mut self.window) else {
+                break;
+            };
+            noted.note(&record);
+            let number = FrameNumber(before.wrapping_add(u64::from(noted.frames)) as u32);
+            if let Some(frame) = frame(&self.window, (self.facts.id, number), &record) {
+                taken = take(&frame);
+            }
+        }
+        let link = reader.link();
+        self.facts.add(&noted);
+        if noted.frames > 0 && self.last_link != Some(link) {
+            self.note_link(link);
+        }
+        taken.map(|()| noted.frames)
+    }
+
     /// Keeps a record until its turn comes.
     #[cold]
     pub(super) fn put_back(&mut self, record: Record) {
@@ -186,17 +218,8 @@ impl CaptureFile {
     /// The frame of the record that [`Self::advance`] came to last.
     #[inline]
     pub(super) fn frame(&self, record: &Record) -> Option<Frame<'_>> {
-        Some(Frame {
-            id: FrameId {
-                capture: self.facts.id,
-                number: FrameNumber(self.facts.frames as u32),
-            },
-            time: record.time,
-            link: record.link,
-            interface: record.interface,
-            data: self.window.slice(record.data.clone())?,
-            original_len: record.original_len,
-        })
+        let number = FrameNumber(self.facts.frames as u32);
+        frame(&self.window, (self.facts.id, number), record)
     }
 
     /// What is known so far.
@@ -210,18 +233,9 @@ impl CaptureFile {
 
     #[inline]
     fn note(&mut self, record: &Record) {
-        let time = record.time;
-        let facts = &mut self.facts;
-        facts.frames += 1;
-        if record.data.len() < record.original_len as usize {
-            facts.truncated_frames += 1;
-        }
-        if facts.first.is_none_or(|first| time < first) {
-            facts.first = Some(time);
-        }
-        if facts.last.is_none_or(|last| time > last) {
-            facts.last = Some(time);
-        }
+        let mut noted = Noted::default();
+        noted.note(record);
+        self.facts.add(&noted);
         if self.last_link != Some(record.link) {
             self.note_link(record.link);
         }
@@ -285,6 +299,23 @@ impl CaptureFile {
 }
 
 /// The first bytes for people: text as text, else hexadecimal.
+/// A record's frame.
+#[inline]
+fn frame<'a>(
+    window: &'a Window<Stream>,
+    (capture, number): (CaptureId, FrameNumber),
+    record: &Record,
+) -> Option<Frame<'a>> {
+    Some(Frame {
+        id: FrameId { capture, number },
+        time: record.time,
+        link: record.link,
+        interface: record.interface,
+        data: window.slice(record.data.clone())?,
+        original_len: record.original_len,
+    })
+}
+
 fn describe_start(start: &[u8]) -> String {
     if start
         .iter()

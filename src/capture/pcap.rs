@@ -173,6 +173,11 @@ impl PcapReader {
         Ok(Step::Packet(self.record(&header, data)))
     }
 
+    /// The link type of all its records.
+    pub(super) const fn link(&self) -> LinkType {
+        self.link
+    }
+
     #[inline]
     fn header(&self, bytes: &[u8; 16]) -> RecordHeader {
         let [seconds, fraction, first, second] = self.order.words(bytes);

@@ -40,22 +40,19 @@ pub(super) fn read(
         screen::complain(&format!("reading {}", names.join(" ")));
     }
     let bar = Bar::new(captures.progress(), verbosity);
-    let mut until_check = BATCH;
-    while let Some(frame) = captures.next_frame() {
-        let passes = match &mut filter {
-            Some(filter) => filter.matches(&frame)?,
-            None => true,
-        };
-        if passes {
-            take(&frame);
-        }
-        until_check -= 1;
-        if until_check == 0 {
-            until_check = BATCH;
-            bar.at(captures.progress());
-            if stop.load(Ordering::Relaxed) {
-                break;
+    loop {
+        let read = captures.next_frames(BATCH, |frame| -> anyhow::Result<()> {
+            if let Some(filter) = &mut filter
+                && !filter.matches(frame)?
+            {
+                return Ok(());
             }
+            take(frame);
+            Ok(())
+        })?;
+        bar.at(captures.progress());
+        if read < BATCH || stop.load(Ordering::Relaxed) {
+            break;
         }
     }
     drop(bar);

@@ -19,15 +19,13 @@ fn seconds_file(directory: &Path, name: &str, seconds: &[u32]) -> Input {
 
 /// Second, capture and frame number of every frame.
 fn merged(captures: &mut Captures) -> Vec<(i64, u16, u32)> {
-    let mut frames = Vec::new();
-    while let Some(frame) = captures.next_frame() {
-        frames.push((
+    all_by(captures, 2, |frame| {
+        (
             frame.time.as_nanos() / 1_000_000_000,
             frame.id.capture.0,
             frame.id.number.0,
-        ));
-    }
-    frames
+        )
+    })
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod pcap;
 mod pcapng;
 mod writer;
 
+use std::convert::Infallible;
 use std::io::{Cursor, Read};
 
 use super::*;
@@ -33,9 +34,33 @@ fn seen(frame: &Frame<'_>) -> Seen {
     }
 }
 
-/// Reads a whole file from memory.
+/// Reads a whole file from memory, frame by frame and several at once.
 fn read(bytes: Vec<u8>) -> (Vec<Seen>, FileFacts) {
+    for most in [1, 2, 1000] {
+        let mut captures = Captures::from_stream("test", Cursor::new(bytes.clone())).unwrap();
+        let several = all_by(&mut captures, most, seen);
+        let (frames, facts) = read_stream(Cursor::new(bytes.clone()));
+        assert_eq!(several, frames, "{most} at once");
+        let facts_of_several = captures.facts().remove(0);
+        assert_eq!(format!("{facts_of_several:?}"), format!("{facts:?}"));
+    }
     read_stream(Cursor::new(bytes))
+}
+
+/// All frames, at most so many at once.
+fn all_by<T>(captures: &mut Captures, most: u32, tell: impl Fn(&Frame<'_>) -> T) -> Vec<T> {
+    let mut frames = Vec::new();
+    loop {
+        let before = frames.len();
+        let read = captures.next_frames(most, |frame| -> Result<(), Infallible> {
+            frames.push(tell(frame));
+            Ok(())
+        });
+        assert_eq!(read, Ok((frames.len() - before) as u32));
+        if read != Ok(most) {
+            return frames;
+        }
+    }
 }
 
 fn read_stream(stream: impl Read + Send + 'static) -> (Vec<Seen>, FileFacts) {
@@ -46,6 +71,20 @@ fn read_stream(stream: impl Read + Send + 'static) -> (Vec<Seen>, FileFacts) {
     }
     assert!(captures.next_frame().is_none(), "the end stays the end");
     (frames, captures.facts().remove(0))
+}
+
+#[test]
+fn what_does_not_want_more_frames_ends_their_reading() {
+    let file = pcap(&[1, 2, 3].map(|second| record(second, 0, b"x")));
+    let mut captures = Captures::from_stream("test", Cursor::new(file)).unwrap();
+    let second = |frame: &Frame<'_>| frame.time.as_nanos() / 1_000_000_000;
+    let ended = captures.next_frames(9, |frame| match second(frame) {
+        2 => Err("enough"),
+        _ => Ok(()),
+    });
+    assert_eq!(ended, Err("enough"));
+    assert_eq!(captures.facts()[0].frames, 2);
+    assert_eq!(captures.next_frame().map(|frame| second(&frame)), Some(3));
 }
 
 fn refusal(bytes: &[u8]) -> String {
