@@ -1,4 +1,6 @@
-//! An exchange in few bytes.
+//! An exchange in brief.
+
+mod packed;
 
 use std::num::{NonZeroU16, NonZeroU64};
 

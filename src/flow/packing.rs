@@ -1,7 +1,8 @@
 //! Values in few bytes: what stays of a connection that has closed.
 //!
-//! Numbers that come together take as many bytes as the largest of them needs ([`Packer::numbers`]), and times are told from the
-//! opening on. Nothing is lost: what is unpacked equals what was packed.
+//! Numbers that come together take as many bytes as the largest of them needs ([`Packer::numbers`]), times are told from the opening
+//! on, and what mostly equals something else is told from that: all that does so takes a byte together ([`Sheet::rare`]). Nothing is
+//! lost: what is unpacked equals what was packed.
 
 mod sheet;
 mod structs;
