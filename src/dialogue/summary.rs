@@ -17,10 +17,15 @@ pub struct RequestSummary {
 #[derive(Clone)]
 enum Text {
     /// The first `len` bytes; zeros follow.
-    Short { len: u8, bytes: [u8; 32] },
+    Short { len: u8, bytes: Words },
     /// All else.
     Long(Box<str>),
 }
+
+/// Bytes that are copied as words.
+#[derive(Clone)]
+#[repr(align(8))]
+struct Words([u8; 32]);
 
 /// How many bytes lie in place.
 pub(super) const SHORT: usize = 31;
@@ -40,7 +45,8 @@ impl RequestSummary {
     #[inline(always)]
     pub(super) fn hashed(text: &[u8; 32], len: u8, hash: &Fingerprint) -> Self {
         debug_assert!(text.is_ascii() && usize::from(len) <= SHORT);
-        Self::of(Text::Short { len, bytes: *text }, hash)
+        let bytes = Words(*text);
+        Self::of(Text::Short { len, bytes }, hash)
     }
 
     #[inline(always)]
@@ -60,7 +66,7 @@ impl RequestSummary {
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.text {
-            Text::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Text::Short { len, bytes } => bytes.0.get(..usize::from(*len)).unwrap_or_default(),
             Text::Long(text) => text.as_bytes(),
         }
     }
@@ -87,7 +93,7 @@ fn short(text: &[u8]) -> Option<Text> {
     kept.get_mut(..text.len())?.copy_from_slice(text);
     Some(Text::Short {
         len: text.len() as u8,
-        bytes,
+        bytes: Words(bytes),
     })
 }
 

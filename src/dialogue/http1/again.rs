@@ -40,8 +40,9 @@ impl Http1 {
             return None;
         }
         let likewise = self.formula.again(data.bytes)?;
-        let captured = data.bytes.len().saturating_sub(likewise.len);
-        if likewise.content != captured.saturating_add(data.cut as usize) as u64 {
+        // Numbers of eighteen digits leave room for both.
+        let said = likewise.content.wrapping_add(likewise.len as u64);
+        if said != (data.bytes.len() as u64).wrapping_add(u64::from(data.cut)) {
             return None;
         }
         self.responses.farewell = false;

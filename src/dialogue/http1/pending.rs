@@ -37,10 +37,17 @@ impl Queue {
     /// Adds the newest, and gives the one forgotten for it.
     #[inline]
     pub(super) fn push(&mut self, pending: Pending) -> Option<Pending> {
-        let Some(first) = self.first else {
-            self.first = Some(pending);
-            return None;
-        };
+        match self.first {
+            Some(first) => self.push_further(first, pending),
+            None => {
+                self.first = Some(pending);
+                None
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn push_further(&mut self, first: Pending, pending: Pending) -> Option<Pending> {
         let full = self.further.len() + 1 >= MOST;
         self.further.push_back(pending);
         full.then(|| {

@@ -71,8 +71,9 @@ pub(super) fn short_line(bytes: &[u8], len: usize) -> Option<RequestLine<'static
     }
     let of_path = text.iter().fold(0, |n, byte| n + is_path_byte(*byte));
     // All but one: the space.
-    let is_plain = text.starts_with(VERB)
-        && matches!(text[VERB.len()], b'/' | b'*')
+    let is_plain = len > VERB.len()
+        && bytes.starts_with(VERB)
+        && matches!(bytes.get(VERB.len()), Some(b'/' | b'*'))
         && usize::from(of_path) == len - 1;
     is_plain.then_some(RequestLine::Short {
         text,
