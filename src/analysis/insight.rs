@@ -239,6 +239,10 @@ impl<'a> Teller<'a> for Held<'a> {
         self.items()
     }
 
+    fn ask_for_turns(connections: &[Self]) {
+        Self::ask_for_items(connections);
+    }
+
     fn story(&self) -> ConnectionStory<'a> {
         let connection = self.outline();
         let (capture, stream) = connection.stream;

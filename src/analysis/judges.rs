@@ -10,7 +10,7 @@ use crate::analysis::neighbours::Neighbours;
 use crate::analysis::watch::Watch;
 use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::{DialogueReader, Protocol, Turn};
-use crate::flow::{self, Known, Peer};
+use crate::flow::{self, AT_ONCE, Known, Peer};
 use crate::insight::Silences;
 use crate::parts::{JUDGED, LOOKED_AT, in_parts};
 use crate::report::Finding;
@@ -122,9 +122,14 @@ impl<'a> Judges<'a> {
                 }
                 ended_well
             };
-            let part = range.clone().zip(&connections[range]);
-            let rest = part.filter(|&(index, held)| !ended_well(index, *held));
-            let rest: Vec<usize> = rest.map(|(index, _)| index).collect();
+            let mut rest = Vec::new();
+            let mut indexes = range.clone();
+            for connections in connections[range].chunks(AT_ONCE) {
+                Held::ask_for_outlines(connections);
+                let part = connections.iter().zip(indexes.by_ref());
+                let part = part.filter(|&(held, index)| !ended_well(index, *held));
+                rest.extend(part.map(|(_, index)| index));
+            }
             (neighbours, (silences, rest))
         });
         let (neighbours, looked_at): (Vec<_>, Vec<_>) = surveys.into_iter().unzip();

@@ -110,6 +110,12 @@ impl Archive {
         connection
     }
 
+    /// One byte of what is packed of a connection.
+    pub(super) fn byte(&self, settled: &Settled, place: usize) -> u8 {
+        let byte = self.bytes.get(settled.bytes).get(place);
+        byte.copied().unwrap_or_default()
+    }
+
     /// What its reader lists.
     pub(super) fn items<T: Clone>(&self, settled: &Settled) -> Items<'_, T> {
         let bytes = self.bytes.get(settled.bytes);

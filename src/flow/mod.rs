@@ -41,7 +41,7 @@ pub use packing::{Packed, Packer, Unpacker};
 pub(crate) use packing::{Sheet, packed, packed_names};
 pub use peer::{Orientation, Peer};
 pub use refused::{FirstRefusal, RefusedGroup, RefusedScope};
-pub use settled::{Held, Kept, Known, Settled};
+pub use settled::{AT_ONCE, Held, Kept, Known, Settled};
 pub use shards::Shards;
 pub use sitting::{EndState, Sitting, Sittings};
 pub use stream::{Activity, Mark, StreamBytes, StreamReader};

@@ -4,6 +4,7 @@
 //! and most of a large capture's connections are closed. Nothing is lost by it: a late packet finds the connection as it was.
 
 use std::borrow::Cow;
+use std::hint::black_box;
 use std::net::IpAddr;
 use std::ops::Deref;
 
@@ -99,6 +100,10 @@ impl<R: StreamReader> Kept<R> {
     }
 }
 
+/// So many connections are asked for before they are read: what is packed of them lies far apart, and memory brings many such pieces
+/// in the time in which it brings one.
+pub const AT_ONCE: usize = 32;
+
 /// A connection that a table holds.
 #[derive(Debug)]
 pub struct Held<'a, R: StreamReader> {
@@ -139,6 +144,24 @@ impl<'a, R: StreamReader> Held<'a, R> {
             },
             Kept::Settled(settled) => self.archive.ends(settled),
         }
+    }
+
+    /// Asks for the beginning of these connections' [outlines](Self::outline): see [`AT_ONCE`].
+    pub fn ask_for_outlines(connections: &[Self]) {
+        Self::ask_for(connections, |_| 0);
+    }
+
+    /// The same for their [items](Self::items).
+    pub fn ask_for_items(connections: &[Self]) {
+        Self::ask_for(connections, |settled| settled.items as usize);
+    }
+
+    fn ask_for(connections: &[Self], place: impl Fn(&Settled) -> usize) {
+        let bytes = connections.iter().map(|held| match held.kept {
+            Kept::Whole(_) => 0,
+            Kept::Settled(settled) => held.archive.byte(settled, place(settled)),
+        });
+        black_box(bytes.fold(0, u8::wrapping_add));
     }
 
     /// The connection as it can be read.

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 
 use crate::capture::FrameId;
 use crate::dialogue::{Idempotence, Turn};
+use crate::flow::AT_ONCE;
 use crate::insight::{Lost, Teller};
 use crate::parts::{LOOKED_AT, in_parts};
 use crate::report::{Finding, RetrySeen};
@@ -91,17 +92,20 @@ fn copies_of<'a, T: Teller<'a>>(
     let marks = Marks::of(copies.keys().map(|(_, fingerprint)| *fingerprint));
     let alike = in_parts(connections.len(), LOOKED_AT, |range| {
         let mut alike = Vec::new();
-        for connection in &connections[range] {
-            let turns = connection.turns();
-            // Nearly all connections have none of them.
-            if !turns.any_key(|fingerprint| marks.may_have(fingerprint)) {
-                continue;
-            }
-            let client = connection.ends().0;
-            for turn in turns.iter() {
-                let signature = (client, turn.fingerprint);
-                if copies.contains_key(&signature) {
-                    alike.push((signature, Seen::of(connection.stream(), &turn)));
+        for connections in connections[range].chunks(AT_ONCE) {
+            T::ask_for_turns(connections);
+            for connection in connections {
+                let turns = connection.turns();
+                // Nearly all connections have none of them.
+                if !turns.any_key(|fingerprint| marks.may_have(fingerprint)) {
+                    continue;
+                }
+                let client = connection.ends().0;
+                for turn in turns.iter() {
+                    let signature = (client, turn.fingerprint);
+                    if copies.contains_key(&signature) {
+                        alike.push((signature, Seen::of(connection.stream(), &turn)));
+                    }
                 }
             }
         }

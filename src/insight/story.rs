@@ -42,6 +42,12 @@ pub trait Teller<'a>: Sync {
     fn turns(&self) -> Items<'a, Turn>;
     /// The whole story.
     fn story(&self) -> ConnectionStory<'a>;
+    /// The exchanges of all of these are read next.
+    fn ask_for_turns(_: &[Self])
+    where
+        Self: Sized,
+    {
+    }
 }
 
 impl<'a> Teller<'a> for ConnectionStory<'a> {
