@@ -148,14 +148,13 @@ impl Parcel {
                 Stage::Taken => {}
                 Stage::Plain => {
                     let (head, next) = (&item.head, item.next);
-                    let segment = PlainSegment { head, payload }.segment();
-                    if let Some(connection) = receive(table, &segment) {
+                    if let Some(connection) = table.receive_plain(&PlainSegment { head, payload }) {
                         self.follow(table, connection, next);
                     }
                 }
                 Stage::Rare => match rarities.next() {
                     Some(Rare::Segment(segment)) => {
-                        receive(table, &Segment { payload, ..segment });
+                        table.take(&Segment { payload, ..segment });
                     }
                     Some(Rare::Quote(quote)) => table.take_quote(&quote),
                     None => {}
@@ -197,12 +196,6 @@ fn payload<'a>(bytes: &'a [u8], item: &Item) -> &'a [u8] {
 #[inline]
 fn trail(key: &Key) -> usize {
     (key.spread() >> (u64::BITS - TRAILS.ilog2())) as usize
-}
-
-#[inline]
-fn receive<R: StreamReader>(table: &mut Table<R>, segment: &Segment<'_>) -> Option<u32> {
-    let ends = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
-    table.receive(ends, segment)
 }
 
 #[cfg(test)]

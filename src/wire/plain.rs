@@ -124,10 +124,11 @@ impl<'a> PlainFrame<'a> {
         head.flags = fixed.flags;
         head.window = fixed.window;
         head.payload_len = self.payload_len;
-        head.ttl = self.ip.ttl();
-        head.ip_id = self.ip.id();
-        head.dont_fragment = self.ip.dont_fragment();
-        head.traffic_class = self.ip.traffic_class();
+        let ip = self.ip.rest();
+        head.ttl = ip.ttl;
+        head.ip_id = ip.id;
+        head.dont_fragment = ip.dont_fragment;
+        head.traffic_class = ip.traffic_class;
         head.src_mac = self.src_mac();
         Some(())
     }
@@ -160,10 +161,11 @@ impl<'a> PlainFrame<'a> {
         segment.payload = self.payload;
         segment.payload_len = self.payload_len;
         tcp::read_options(self.options, &mut segment.options);
-        segment.ttl = self.ip.ttl();
-        segment.ip_id = self.ip.id();
-        segment.dont_fragment = self.ip.dont_fragment();
-        segment.traffic_class = self.ip.traffic_class();
+        let ip = self.ip.rest();
+        segment.ttl = ip.ttl;
+        segment.ip_id = ip.id;
+        segment.dont_fragment = ip.dont_fragment;
+        segment.traffic_class = ip.traffic_class;
         segment.src_mac = self.src_mac();
         if fixed.flags.rst() && self.payload.len() == self.payload_len as usize {
             let right = tcp::checksum_is_right(&segment.addresses, self.segment);
@@ -193,36 +195,30 @@ impl Ip<'_> {
     }
 
     #[inline(always)]
-    const fn ttl(self) -> Ttl {
+    const fn rest(self) -> IpRest {
         match self {
-            Self::V4 { fixed, .. } => Ttl(fixed[8]),
-            Self::V6 { fixed, .. } => Ttl(fixed[7]),
+            Self::V4 { fixed, .. } => IpRest {
+                ttl: Ttl(fixed[8]),
+                id: Some(u16::from_be_bytes([fixed[4], fixed[5]])),
+                dont_fragment: fixed[6] & 0x40 != 0,
+                traffic_class: fixed[1],
+            },
+            Self::V6 { fixed, .. } => IpRest {
+                ttl: Ttl(fixed[7]),
+                id: None,
+                dont_fragment: true,
+                traffic_class: fixed[0] << 4 | fixed[1] >> 4,
+            },
         }
     }
+}
 
-    #[inline(always)]
-    const fn id(self) -> Option<u16> {
-        match self {
-            Self::V4 { fixed, .. } => Some(u16::from_be_bytes([fixed[4], fixed[5]])),
-            Self::V6 { .. } => None,
-        }
-    }
-
-    #[inline(always)]
-    const fn dont_fragment(self) -> bool {
-        match self {
-            Self::V4 { fixed, .. } => fixed[6] & 0x40 != 0,
-            Self::V6 { .. } => true,
-        }
-    }
-
-    #[inline(always)]
-    const fn traffic_class(self) -> u8 {
-        match self {
-            Self::V4 { fixed, .. } => fixed[1],
-            Self::V6 { fixed, .. } => fixed[0] << 4 | fixed[1] >> 4,
-        }
-    }
+/// What an IP header says besides addresses.
+struct IpRest {
+    ttl: Ttl,
+    id: Option<u16>,
+    dont_fragment: bool,
+    traffic_class: u8,
 }
 
 /// What the link layer says: the source's MAC address, the EtherType of what follows, and that.
