@@ -143,17 +143,12 @@ impl Parcel {
             let Some(item) = self.items.get(place) else {
                 break;
             };
-            let payload = payload(&self.bytes, item);
             match item.stage {
                 Stage::Taken => {}
-                Stage::Plain => {
-                    let (head, next) = (&item.head, item.next);
-                    if let Some(connection) = table.receive_plain(&PlainSegment { head, payload }) {
-                        self.follow(table, connection, next);
-                    }
-                }
+                Stage::Plain => self.deliver_from(place, table),
                 Stage::Rare => match rarities.next() {
                     Some(Rare::Segment(segment)) => {
+                        let payload = payload(&self.bytes, item);
                         table.take(&Segment { payload, ..segment });
                     }
                     Some(Rare::Quote(quote)) => table.take_quote(&quote),
@@ -168,19 +163,28 @@ impl Parcel {
         self.newest.fill(NOWHERE);
     }
 
-    /// Takes the connection's next packets from here on, up to one that is anything else.
+    /// Hands a plain packet to the table, and the connection's next ones on its trail, up to one that is anything else.
     #[inline]
-    fn follow<R: StreamReader>(&mut self, table: &mut Table<R>, connection: u32, mut next: u16) {
-        while let Some(item) = self.items.get_mut(usize::from(next)) {
-            next = item.next;
-            if item.stage == Stage::Taken {
-                continue;
+    fn deliver_from<R: StreamReader>(&mut self, first: usize, table: &mut Table<R>) {
+        let mut place = first;
+        let mut connection = None;
+        while let Some(item) = self.items.get_mut(place) {
+            if item.stage == Stage::Plain {
+                let (head, payload) = (&item.head, payload(&self.bytes, item));
+                let segment = PlainSegment { head, payload };
+                if place == first {
+                    connection = table.kept_for(head);
+                }
+                match connection.and_then(|connection| table.follow(connection, &segment)) {
+                    Some(()) => item.stage = Stage::Taken,
+                    None if place == first => connection = table.receive(&segment.segment()),
+                    None => return,
+                }
+                if connection.is_none() {
+                    return;
+                }
             }
-            let (head, payload) = (&item.head, payload(&self.bytes, item));
-            match table.follow(connection, &PlainSegment { head, payload }) {
-                Some(()) => item.stage = Stage::Taken,
-                None => return,
-            }
+            place = usize::from(item.next);
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::flow::{
     Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
     StreamReader,
 };
-use crate::wire::{Addresses, Head, IcmpQuote, PlainHead, PlainSegment, Segment, TcpFlags};
+use crate::wire::{Addresses, IcmpQuote, PlainHead, PlainSegment, Segment, TcpFlags};
 
 /// All connections. `R` reads their dialogues.
 #[derive(Debug)]
@@ -99,71 +99,48 @@ impl<R: StreamReader> Table<R> {
 
     /// Takes a segment; returns the connection that it belongs to, unless that one is only remembered by number.
     pub fn take(&mut self, segment: &Segment<'_>) -> Option<&Connection<R>> {
-        let (key, way) = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
-        let place = self.places.find(&key);
-        let next = segment.flags.and_then(|flags| {
-            let src = (&segment.addresses, segment.src_port);
-            self.take_if_next(place, src, flags, segment)
-        });
-        let index = match next {
-            Some(index) => index,
-            None => self.receive_any(key, way, place, segment)?,
-        };
+        let index = self.receive(segment)?;
         self.whole_ref(index)
     }
 
-    /// Takes a plain segment; returns where the connection is kept that it belongs to.
-    #[inline]
-    pub(super) fn receive_plain(&mut self, segment: &PlainSegment<'_>) -> Option<u32> {
-        let PlainHead {
-            addresses,
-            ports,
-            flags,
-            ..
-        } = segment.head;
-        let (key, way) = Key::new(addresses, ports.0, ports.1);
+    /// Takes a segment; returns where the connection is kept that it belongs to.
+    #[inline(never)]
+    pub(super) fn receive(&mut self, segment: &Segment<'_>) -> Option<u32> {
+        let (key, way) = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
         let place = self.places.find(&key);
-        match self.take_if_next(place, (addresses, ports.0), *flags, segment) {
-            Some(index) => Some(index),
-            None => self.receive_any(key, way, place, &segment.segment()),
+        if let (Some(Place::Kept(index)), Some(flags)) = (place, segment.flags)
+            && let Kept::Whole(connection) = self.kept.get_mut(index as usize)?.as_mut()?
+        {
+            let from = sender(connection, &segment.addresses, segment.src_port);
+            if connection.take_if_next(from, flags, segment).is_some() {
+                return Some(index);
+            }
         }
+        self.receive_any(key, way, place, segment)
     }
 
-    /// Takes a segment if it is the next one of the connection at this place, and tells where that is.
+    /// Where the connection is kept that a segment belongs to, if it is.
     #[inline]
-    fn take_if_next(
-        &mut self,
-        place: Option<Place>,
-        (src, src_port): (&Addresses, u16),
-        flags: TcpFlags,
-        segment: &impl Head,
-    ) -> Option<u32> {
-        let Some(Place::Kept(index)) = place else {
-            return None;
-        };
-        match self.kept.get_mut(index as usize)?.as_mut()? {
-            Kept::Whole(connection) => {
-                let from = sender(connection, src, src_port);
-                connection.take_if_next(from, flags, segment)?;
-                Some(index)
-            }
-            Kept::Settled(_) => None,
+    pub(super) fn kept_for(&mut self, head: &PlainHead) -> Option<u32> {
+        let (key, _) = Key::new(&head.addresses, head.ports.0, head.ports.1);
+        match self.places.find(&key)? {
+            Place::Kept(index) => Some(index),
+            Place::Remnant(_) => None,
         }
     }
 
     /// Takes a packet of this connection if it is the next one, whatever of other connections was taken since the one before it: neither
     /// does it concern them, nor they it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn follow(&mut self, connection: u32, segment: &PlainSegment<'_>) -> Option<()> {
-        let PlainHead {
-            addresses,
-            ports,
-            flags,
-            ..
-        } = segment.head;
-        let place = Some(Place::Kept(connection));
-        self.take_if_next(place, (addresses, ports.0), *flags, segment)?;
-        Some(())
+        match self.kept.get_mut(connection as usize)?.as_mut()? {
+            Kept::Whole(connection) => {
+                let head = segment.head;
+                let from = sender(connection, &head.addresses, head.ports.0);
+                connection.take_if_next(from, head.flags, segment)
+            }
+            Kept::Settled(_) => None,
+        }
     }
 
     /// Takes a segment, whatever it is. Apart, so that the next packets pay nothing for it.
