@@ -9,7 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use whyrst::Timestamp;
 use whyrst::capture::{Frame, FrameId, FrameNumber, LinkType};
 use whyrst::flow::{
-    Activity, Items, Limits, Mark, Packed, Packer, Peer, Shards, StreamBytes, StreamReader, Table, Unpacker,
+    Activity, Items, Limits, Listed, Mark, Packed, Packer, Peer, Shards, StreamBytes, StreamReader, Table,
+    Unpacker,
 };
 use whyrst::wire::{Decoded, Decoder};
 
@@ -32,10 +33,26 @@ impl Listener {
     }
 }
 
+/// How far a direction was read.
+#[derive(Clone, Copy, Debug)]
+struct Reached(u64);
+
+impl Listed for Reached {
+    fn key(&self) -> u64 {
+        self.0
+    }
+
+    fn pack(&self, _: &mut Packer) {}
+
+    fn unpack(key: u64, _: &mut Unpacker<'_>) -> Self {
+        Self(key)
+    }
+}
+
 impl StreamReader for Listener {
     type Snapshot = ();
     type Outline = ();
-    type Item = u64;
+    type Item = Reached;
 
     fn new(_: u16) -> Self {
         Self::default()
@@ -60,12 +77,12 @@ impl StreamReader for Listener {
     }
 
     fn pack_items(&self, into: &mut Packer) {
-        self.next.to_vec().pack(into);
+        into.list(self.next.into_iter().map(Reached));
     }
 
-    fn unpack(from: &mut Unpacker<'_>, items: Items<'_, u64>) -> Self {
+    fn unpack(from: &mut Unpacker<'_>, items: Items<'_, Reached>) -> Self {
         let listed = items.into_list();
-        let [client, server] = listed.as_ref() else {
+        let [Reached(client), Reached(server)] = listed.as_ref() else {
             panic!("both are listed");
         };
         Self {
@@ -78,8 +95,8 @@ impl StreamReader for Listener {
 
     fn unpack_outline(_: &mut Unpacker<'_>) {}
 
-    fn items(&self) -> Cow<'_, [u64]> {
-        Cow::Borrowed(&self.next)
+    fn items(&self) -> Cow<'_, [Reached]> {
+        self.next.map(Reached).to_vec().into()
     }
 
     fn data(&mut self, data: StreamBytes<'_>) -> Activity {

@@ -31,7 +31,7 @@ impl Listed for () {
 impl Packer {
     /// Packs a list: how many there are, their keys, and the rest of each.
     #[inline(always)]
-    pub(crate) fn list<T: Listed>(&mut self, items: impl ExactSizeIterator<Item = T> + Clone) {
+    pub fn list<T: Listed>(&mut self, items: impl ExactSizeIterator<Item = T> + Clone) {
         let count = items.len();
         count.pack(self);
         self.words_of(count, items.clone().map(|item| item.key()));
