@@ -1,8 +1,8 @@
 //! Tables that several threads fill: each packet goes to its table, in order.
 //!
-//! Packets come in [parcels](super::parcels), so that threads meet seldom. A table's parcels wait in a queue of their own, and whoever is free takes
-//! the longest queue that nobody works on. The thread that reads the capture takes its turn when too many wait: no core is idle while
-//! there is something to do, and no more threads run than there are cores.
+//! Packets come in [parcels](super::parcels), so that threads meet seldom. A table's parcels wait in a queue of their own, and whoever is
+//! free takes the longest queue that nobody works on. The thread that reads the capture takes its turn when too many wait: no core is
+//! idle while there is something to do, and no more threads run than there are cores. What comes of it depends on neither.
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
