@@ -6,7 +6,7 @@
 use super::head::PlainHead;
 use super::tcp::{self, Fixed};
 use super::view::View;
-use super::{Addresses, MacAddress, Segment, Ttl};
+use super::{Addresses, MacAddress, Segment, TcpOptions, Ttl};
 use crate::capture::{Frame, FrameId};
 use crate::time::Timestamp;
 
@@ -135,41 +135,36 @@ impl<'a> PlainFrame<'a> {
 
     /// Its segment.
     pub fn segment(&self) -> Segment<'a> {
-        let mut segment = Segment::default();
-        self.write(&mut segment);
-        segment
-    }
-
-    /// Writes its segment to a place where none was, so that it is not moved there.
-    ///
-    /// Field by field: read at once, they would be more than a processor has registers.
-    #[inline(always)]
-    pub(crate) fn write(&self, segment: &mut Segment<'a>) {
         let fixed = Fixed::read(self.fixed);
-        segment.frame = self.frame;
-        segment.time = self.time;
-        segment.interface = self.interface;
-        segment.addresses = self.ip.addresses();
-        segment.src_port = fixed.src_port;
-        segment.dst_port = fixed.dst_port;
-        segment.seq = fixed.seq;
-        segment.ack = fixed.ack;
-        segment.flags = Some(fixed.flags);
-        segment.flag_bits = fixed.flags;
-        segment.window = fixed.window;
-        segment.header = self.header;
-        segment.payload = self.payload;
-        segment.payload_len = self.payload_len;
-        tcp::read_options(self.options, &mut segment.options);
+        let addresses = self.ip.addresses();
+        let mut options = TcpOptions::default();
+        tcp::read_options(self.options, &mut options);
         let ip = self.ip.rest();
-        segment.ttl = ip.ttl;
-        segment.ip_id = ip.id;
-        segment.dont_fragment = ip.dont_fragment;
-        segment.traffic_class = ip.traffic_class;
-        segment.src_mac = self.src_mac();
-        if fixed.flags.rst() && self.payload.len() == self.payload_len as usize {
-            let right = tcp::checksum_is_right(&segment.addresses, self.segment);
-            segment.checksum_ok = Some(right);
+        let is_whole = self.payload.len() == self.payload_len as usize;
+        let checked = fixed.flags.rst() && is_whole;
+        Segment {
+            frame: self.frame,
+            time: self.time,
+            interface: self.interface,
+            addresses,
+            src_port: fixed.src_port,
+            dst_port: fixed.dst_port,
+            seq: fixed.seq,
+            ack: fixed.ack,
+            flags: Some(fixed.flags),
+            flag_bits: fixed.flags,
+            header_past_end: false,
+            window: fixed.window,
+            options,
+            header: self.header,
+            payload: self.payload,
+            payload_len: self.payload_len,
+            ttl: ip.ttl,
+            ip_id: ip.id,
+            dont_fragment: ip.dont_fragment,
+            traffic_class: ip.traffic_class,
+            src_mac: self.src_mac(),
+            checksum_ok: checked.then(|| tcp::checksum_is_right(&addresses, self.segment)),
         }
     }
 

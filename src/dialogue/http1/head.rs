@@ -47,6 +47,8 @@ impl ResponseHead<'_> {
     }
 
     /// It answers any request, but for HEAD and CONNECT, and content follows, of which it says how long it is and nothing more.
+    ///
+    /// RFC 9112 section 6.3: nothing follows 1xx, 204 and 304. RFC 9110 section 15.5.9: 408 may answer nothing.
     pub(super) const fn is_formula(&self) -> bool {
         matches!(self.status, 200..=203 | 205..=303 | 305..=407 | 409..)
             && self.section.only_length().is_some()

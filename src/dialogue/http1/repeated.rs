@@ -7,51 +7,77 @@ use super::plain;
 /// Longer texts are read anew each time.
 const LONGEST: usize = 512;
 
+/// Bytes that may be said again.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    /// Empty where there is nothing to compare with.
+    text: Vec<u8>,
+    telling: Telling,
+}
+
+impl Said {
+    /// These parts, one after the other, unless they are too long.
+    fn remember(&mut self, parts: [&[u8]; 2], telling: Telling) -> Option<()> {
+        self.text.clear();
+        let [one, other] = parts;
+        if one.len() + other.len() > LONGEST {
+            return None;
+        }
+        self.text.extend_from_slice(one);
+        self.text.extend_from_slice(other);
+        self.telling = telling;
+        Some(())
+    }
+
+    /// Another connection begins: what it would have to tell of itself is read there anew.
+    fn begin_anew(&mut self) {
+        if self.telling == Telling::Hints {
+            self.text.clear();
+        }
+    }
+}
+
 /// What stood behind the target of the request before: version and header section, if it says nothing of content. Whoever says it
 /// again says nothing new.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Repeated {
-    /// From the target to the empty line; empty where there is nothing to compare with.
-    text: Vec<u8>,
+    /// From the target to the empty line.
+    said: Said,
     wishes: Wishes,
-    telling: Telling,
 }
 
 impl Repeated {
     /// What `behind` says that stands behind a target, and the length of it, where it was said before.
     #[inline]
     pub(super) fn again(&self, behind: &[u8]) -> Option<(Wishes, usize)> {
-        let same = !self.text.is_empty() && behind.starts_with(&self.text);
-        same.then_some((self.wishes, self.text.len()))
+        let text = &self.said.text;
+        let same = !text.is_empty() && behind.starts_with(text);
+        same.then_some((self.wishes, text.len()))
     }
 
     /// The length of what stands before it, and what it says, where `bytes` end with what was said before.
     #[inline(always)]
     pub(super) fn at_end(&self, bytes: &[u8]) -> Option<(usize, Wishes)> {
-        let line = bytes.strip_suffix(self.text.as_slice())?;
-        (!self.text.is_empty()).then_some((line.len(), self.wishes))
+        let text = &self.said.text;
+        let line = bytes.strip_suffix(text.as_slice())?;
+        (!text.is_empty()).then_some((line.len(), self.wishes))
     }
 
     /// A request was read that says this behind its target.
     pub(super) fn remember(&mut self, behind: &[u8], wishes: Wishes, telling: Telling) {
-        self.text.clear();
-        if behind.len() <= LONGEST {
-            self.text.extend_from_slice(behind);
+        if self.said.remember([behind, &[]], telling).is_some() {
             self.wishes = wishes;
-            self.telling = telling;
         }
     }
 
     /// Another connection begins.
     pub(super) fn begin_anew(&mut self) {
-        if self.telling == Telling::Hints {
-            self.forget();
-        }
+        self.said.begin_anew();
     }
 
     /// The request before this one was another one.
     pub(super) fn forget(&mut self) {
-        self.text.clear();
+        self.said.text.clear();
     }
 }
 
@@ -59,12 +85,11 @@ impl Repeated {
 /// says nothing else that is new.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Formula {
-    /// Without the digits; empty where there is nothing to compare with.
-    text: Vec<u8>,
+    /// Without the digits.
+    said: Said,
     /// Where those stood.
     number_at: usize,
     status: u16,
-    telling: Telling,
 }
 
 /// A response as the one before.
@@ -81,13 +106,13 @@ impl Formula {
     /// What `bytes` begin with, where that was said before.
     #[inline(always)]
     pub(super) fn again(&self, bytes: &[u8]) -> Option<Likewise> {
-        let (before, behind) = self.text.split_at_checked(self.number_at)?;
+        let (before, behind) = self.said.text.split_at_checked(self.number_at)?;
         let rest = bytes.strip_prefix(before).filter(|_| !before.is_empty())?;
         let (content, digits) = plain::number(rest);
         let same = digits > 0 && rest.get(digits..)?.starts_with(behind);
         same.then_some(Likewise {
             status: self.status,
-            len: self.text.len() + digits,
+            len: self.said.text.len() + digits,
             content,
         })
     }
@@ -100,30 +125,25 @@ impl Formula {
         status: u16,
         telling: Telling,
     ) {
-        self.text.clear();
+        self.forget();
         if let Some((before, rest)) = head.split_at_checked(number_at)
             && let (_, digits) = plain::number(rest)
             && let Some(behind) = rest.get(digits..)
-            && head.len() <= LONGEST
+            && self.said.remember([before, behind], telling).is_some()
         {
-            self.text.extend_from_slice(before);
-            self.text.extend_from_slice(behind);
             self.number_at = number_at;
             self.status = status;
-            self.telling = telling;
         }
     }
 
     /// Another connection begins.
     pub(super) fn begin_anew(&mut self) {
-        if self.telling == Telling::Hints {
-            self.forget();
-        }
+        self.said.begin_anew();
     }
 
     /// The response before this one was another one.
     pub(super) fn forget(&mut self) {
-        self.text.clear();
+        self.said.text.clear();
     }
 }
 

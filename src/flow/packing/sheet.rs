@@ -68,7 +68,7 @@ impl<T: Copy + Default, const N: usize> Row<T, N> {
     }
 }
 
-/// Adding.
+/// Values are added and packed, or unpacked and taken out in the same order.
 impl<
     const TIMES: usize,
     const FRAMES: usize,
@@ -230,17 +230,7 @@ impl<
         into.numbers(self.counts.all());
         into.numbers(self.rare.all());
     }
-}
 
-/// Taking out.
-impl<
-    const TIMES: usize,
-    const FRAMES: usize,
-    const COUNTS: usize,
-    const WORDS: usize,
-    const RARE: usize,
-> Sheet<TIMES, FRAMES, COUNTS, WORDS, RARE>
-{
     /// What was packed.
     #[inline(always)]
     pub(crate) fn unpack(from: &mut Unpacker<'_>) -> Self {
