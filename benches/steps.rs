@@ -255,7 +255,7 @@ fn steps(criterion: &mut Criterion) {
             let mut payload = 0;
             for each in &kept {
                 if let Decoded::Tcp(segment) = decoder.decode(&each.frame()) {
-                    payload += u64::from(segment.payload_len);
+                    payload += u64::from(segment.head.payload_len);
                 }
             }
             black_box(payload)

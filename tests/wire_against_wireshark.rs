@@ -25,16 +25,16 @@ fn real_captures() -> Option<PathBuf> {
 fn row(segment: &Segment<'_>) -> String {
     format!(
         "{} {} {} {} {} {} {} {} {:#06x} {}",
-        segment.frame.number,
+        segment.head.frame.number,
         segment.addresses.src(),
         segment.src_port,
         segment.addresses.dst(),
         segment.dst_port,
-        segment.seq,
-        segment.ack,
-        segment.payload_len,
+        segment.head.seq,
+        segment.head.ack,
+        segment.head.payload_len,
         segment.flags.unwrap_or_default().0,
-        segment.ttl,
+        segment.head.ttl,
     )
 }
 

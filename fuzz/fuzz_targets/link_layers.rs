@@ -32,8 +32,8 @@ fuzz_target!(|bytes: &[u8]| {
             original_len: length as u32 + u32::from(*missing) * 16,
         };
         if let Decoded::Tcp(segment) = decoder.decode(&frame) {
-            assert!(segment.payload.len() as u64 <= u64::from(segment.payload_len));
-            assert_eq!(segment.frame.number.0, number);
+            assert!(segment.payload.len() as u64 <= u64::from(segment.head.payload_len));
+            assert_eq!(segment.head.frame.number.0, number);
         }
     }
 });

@@ -27,7 +27,7 @@ pub fn of_episode(
     let first = episode.first()?;
     let idle = first
         .last_activity
-        .map(|activity| first.time - activity.time);
+        .map(|activity| first.head.time - activity.time);
     let acked = |peer: Peer| {
         episode
             .state
@@ -35,10 +35,9 @@ pub fn of_episode(
             .ack
             .and_then(|ack| connection.offset_of(peer, ack))
     };
-    let newest = episode
-        .before
-        .last()
-        .map_or(first.time, |packet| packet.time.max(first.time));
+    let newest = episode.before.last().map_or(first.head.time, |packet| {
+        packet.head.time.max(first.head.time)
+    });
     Some(Ending {
         kind: EndingKind::Reset,
         client: connection.client,
@@ -60,15 +59,16 @@ pub fn of_episode(
             server: acked(Peer::Server),
         },
         reset_acks_offset: first
+            .head
             .flags
             .ack()
-            .then(|| connection.offset_of(first.from.other(), first.ack))
+            .then(|| connection.offset_of(first.from.other(), first.head.ack))
             .flatten(),
         response_time: connection.response_time.clone(),
         icmp: connection
             .icmp
             .iter()
-            .filter(|icmp| icmp.time <= first.time)
+            .filter(|icmp| icmp.time <= first.head.time)
             .copied()
             .collect(),
         missed: Both {
@@ -80,7 +80,7 @@ pub fn of_episode(
         checksum_ok: episode.checksum_ok,
         mptcp_reason: episode.mptcp_reason,
         capture_end,
-        surroundings: neighbours.surroundings(index, connection, first.time, idle),
+        surroundings: neighbours.surroundings(index, connection, first.head.time, idle),
     })
 }
 

@@ -19,7 +19,7 @@ pub fn finding(
     frames: &[FrameId],
 ) -> Finding {
     let at = verdict.at;
-    let capture = at.frame.capture;
+    let capture = at.head.frame.capture;
     let stream = connection
         .stream_in(capture)
         .unwrap_or_else(|| connection.first_stream());
@@ -29,9 +29,9 @@ pub fn finding(
     Finding {
         id: String::new(),
         connection: connection_id(connection, stream),
-        at: at.time,
+        at: at.head.time,
         capture: capture.0,
-        frame: at.frame.number.0,
+        frame: at.head.frame.number.0,
         packets: ending.reset_packets,
         frames: frames
             .iter()
@@ -40,7 +40,7 @@ pub fn finding(
             .collect(),
         form: reset.map(|reset| reset.form),
         sender: reset.map(|reset| reset.sender),
-        claimed_sender: (reset.is_some() || at.flags.fin()).then_some(at.from),
+        claimed_sender: (reset.is_some() || at.head.flags.fin()).then_some(at.from),
         sender_confidence: reset.map(|reset| reset.sender_confidence),
         effect: reset.map(|reset| reset.effect),
         cause: ruling.cause,
@@ -93,7 +93,7 @@ pub fn endpoint((addr, port): (IpAddr, u16)) -> Endpoint {
 fn trigger(reset: &ResetVerdict) -> Trigger {
     let (kind, packet) = reset.trigger;
     Trigger {
-        frame: packet.map(|packet| packet.frame.number.0),
+        frame: packet.map(|packet| packet.head.frame.number.0),
         kind,
         from: packet.map(|packet| packet.from),
     }

@@ -72,8 +72,8 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
         return Some(IdleEnd {
             by: None,
             how: IdleEndBy::Silence,
-            at: packet.time,
-            frame: packet.frame,
+            at: packet.head.time,
+            frame: packet.head.frame,
             application: silence.application.unwrap_or(Interval::ZERO),
             wire: silence.wire.unwrap_or(Interval::ZERO),
             awaiting_response: verdict.ruling.idle_kind == IdleKind::AwaitingResponse,
@@ -96,7 +96,7 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
         .and_then(|episode| episode.first())
         .filter(|_| !ignored);
     match (first, reset) {
-        (Some((peer, fin)), reset) if reset.is_none_or(|reset| fin.time <= reset.time) => {
+        (Some((peer, fin)), reset) if reset.is_none_or(|reset| fin.time <= reset.head.time) => {
             let (peer, fin) = whose_close(connection, peer, fin);
             Some(fin_end(connection, peer, &fin, cause, turns))
         }
@@ -107,21 +107,21 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
             Some(IdleEnd {
                 by: sender.and_then(endpoint),
                 how: IdleEndBy::Rst,
-                at: reset.time,
-                frame: reset.frame,
+                at: reset.head.time,
+                frame: reset.head.frame,
                 application: reset
                     .last_activity
-                    .map_or(Interval::ZERO, |activity| reset.time - activity.time),
+                    .map_or(Interval::ZERO, |activity| reset.head.time - activity.time),
                 wire: reset
                     .previous_packet
-                    .map_or(Interval::ZERO, |previous| reset.time - previous),
-                awaiting_response: open_at(turns.read(), reset.time),
+                    .map_or(Interval::ZERO, |previous| reset.head.time - previous),
+                awaiting_response: open_at(turns.read(), reset.head.time),
                 prompted: verdict
                     .and_then(|verdict| verdict.reset.as_ref())
                     .is_some_and(|reset| reset.trigger.1.is_some())
                     || sender
                         .and_then(endpoint)
-                        .is_some_and(|peer| bidden(connection, peer, reset.time)),
+                        .is_some_and(|peer| bidden(connection, peer, reset.head.time)),
                 cause,
             })
         }

@@ -18,7 +18,7 @@ pub fn ladder(ending: &Ending, verdict: &Verdict) -> Vec<LadderStep> {
         .chain(&ending.after)
         .collect();
     let mut all = all;
-    all.sort_by_key(|packet| (packet.time, packet.frame));
+    all.sort_by_key(|packet| (packet.head.time, packet.head.frame));
     let marked: Vec<(&Packet, Option<LadderMark>)> = all
         .iter()
         .map(|packet| (*packet, mark(packet, ending, verdict)))
@@ -45,14 +45,15 @@ pub fn ladder(ending: &Ending, verdict: &Verdict) -> Vec<LadderStep> {
 fn mark(packet: &Packet, ending: &Ending, verdict: &Verdict) -> Option<LadderMark> {
     let trigger = verdict.reset.as_ref().and_then(|reset| reset.trigger.1);
     let since = verdict.ruling.silence.and_then(|silence| silence.since);
-    let fin = |fin: Option<&crate::flow::FinSeen>| fin.is_some_and(|fin| fin.frame == packet.frame);
+    let fin =
+        |fin: Option<&crate::flow::FinSeen>| fin.is_some_and(|fin| fin.frame == packet.head.frame);
     if packet.kind == PacketKind::Rst {
         Some(LadderMark::Rst)
-    } else if trigger.is_some_and(|trigger| trigger.frame == packet.frame) {
+    } else if trigger.is_some_and(|trigger| trigger.head.frame == packet.head.frame) {
         Some(LadderMark::Trigger)
     } else if fin(ending.state.client.fin.as_ref()) || fin(ending.state.server.fin.as_ref()) {
         Some(LadderMark::Fin)
-    } else if since.is_some_and(|since| since.frame == packet.frame) {
+    } else if since.is_some_and(|since| since.frame == packet.head.frame) {
         Some(LadderMark::LastActivity)
     } else {
         None
@@ -78,7 +79,7 @@ fn choose(packets: &[(&Packet, Option<LadderMark>)]) -> Vec<usize> {
                 }
                 Some(_) => 0,
                 None if matches!(packet.kind, PacketKind::Syn | PacketKind::SynAck) => 1,
-                None if packet.len > 0 && (near(1) || near(2)) => 2,
+                None if packet.head.payload_len > 0 && (near(1) || near(2)) => 2,
                 None if near(1) => 3,
                 None if packet.kind == PacketKind::KeepaliveProbe => 4,
                 None => LEFT_OUT,
@@ -110,13 +111,17 @@ fn step(
     let own = ending.state.of(packet.from);
     let other = ending.state.of(packet.from.other());
     LadderStep {
-        frame: packet.frame.number.0,
-        at_s: (packet.time - ending.opened).as_secs_f64(),
+        frame: packet.head.frame.number.0,
+        at_s: (packet.head.time - ending.opened).as_secs_f64(),
         from: packet.from,
-        flags: letters(packet.flags),
-        seq: own.relative(packet.seq),
-        ack: packet.flags.ack().then(|| other.relative(packet.ack)),
-        len: packet.len,
+        flags: letters(packet.head.flags),
+        seq: own.relative(packet.head.seq),
+        ack: packet
+            .head
+            .flags
+            .ack()
+            .then(|| other.relative(packet.head.ack)),
+        len: packet.head.payload_len,
         note: note(packet, &ending.dialogue),
         mark,
         skipped_before,
@@ -149,13 +154,13 @@ fn note(packet: &Packet, dialogue: &Dialogue) -> Option<Text> {
         PacketKind::Retransmission => "sent again".into(),
         PacketKind::KeepaliveProbe => "keepalive probe".into(),
         PacketKind::ZeroWindowProbe => "zero-window probe".into(),
-        PacketKind::Ack => return (packet.window == 0).then_some("window full".into()),
+        PacketKind::Ack => return (packet.head.window == 0).then_some("window full".into()),
         PacketKind::Data if packet.housekeeping => "housekeeping".into(),
         PacketKind::Data if packet.from == dialogue.requester => {
             let begun = dialogue
                 .recent
                 .iter()
-                .find(|exchange| exchange.request.start.frame == packet.frame);
+                .find(|exchange| exchange.request.start.frame == packet.head.frame);
             match begun.and_then(|exchange| exchange.what.summary.as_deref()) {
                 Some(summary) => summary.to_owned().into(),
                 None => "request".into(),
@@ -165,7 +170,7 @@ fn note(packet: &Packet, dialogue: &Dialogue) -> Option<Text> {
             let answered = dialogue.recent.iter().find(|exchange| {
                 exchange
                     .response
-                    .is_some_and(|response| response.start.frame == packet.frame)
+                    .is_some_and(|response| response.start.frame == packet.head.frame)
             });
             match answered.and_then(|exchange| exchange.status) {
                 Some(200) => "response 200".into(),

@@ -55,15 +55,15 @@ impl EndpointFacts {
         }
         match (reset, server.fin) {
             (Some(reset), _) if server.packets == 0 && connection.sides.client.iss.is_some() => {
-                self.refusals.push(reset.time);
+                self.refusals.push(reset.head.time);
             }
-            (Some(reset), fin) if fin.is_none_or(|fin| fin.time > reset.time) => {
+            (Some(reset), fin) if fin.is_none_or(|fin| fin.time > reset.head.time) => {
                 let idle = reset
                     .last_activity
-                    .map(|activity| reset.time - activity.time);
+                    .map(|activity| reset.head.time - activity.time);
                 if reset.from == Peer::Server {
                     self.ends.push(End {
-                        at: reset.time,
+                        at: reset.head.time,
                         connection: index,
                         by_reset: true,
                         idle,

@@ -109,17 +109,18 @@ impl Assembler {
     pub fn go_on<R: StreamReader>(
         &mut self,
         from: Peer,
-        segment: &impl Head,
+        head: &Head,
+        payload: &[u8],
         reader: &mut R,
     ) -> Activity {
-        let (next_seq, next) = self.next.unwrap_or((segment.seq(), 0));
-        let (at, cut) = place(segment, next);
-        let len = segment.payload_len();
+        let (next_seq, next) = self.next.unwrap_or((head.seq, 0));
+        let (at, cut) = place(head, payload, next);
+        let len = head.payload_len;
         self.next = Some((next_seq + len, next.saturating_add(u64::from(len))));
         reader.data(StreamBytes {
             from,
             at,
-            bytes: segment.payload(),
+            bytes: payload,
             cut,
         })
     }
@@ -132,12 +133,12 @@ impl Assembler {
         reader: &mut R,
     ) -> Novelty {
         let seq = if segment.flags.is_some_and(|flags| flags.syn()) {
-            segment.seq + 1
+            segment.head.seq + 1
         } else {
-            segment.seq
+            segment.head.seq
         };
         let (_, next) = *self.next.get_or_insert((seq, 0));
-        let len = u64::from(segment.payload_len);
+        let len = u64::from(segment.head.payload_len);
         let Some(start) = self.offset_of(seq) else {
             return Novelty::Old;
         };
@@ -145,7 +146,7 @@ impl Assembler {
         if end <= next || len == 0 {
             return Novelty::Old;
         }
-        let (at, cut) = place(segment, start);
+        let (at, cut) = place(&segment.head, segment.payload, start);
         if start > next {
             return self.take_early(from, at, (segment.payload, cut), 0, reader);
         }
@@ -175,15 +176,18 @@ impl Assembler {
         offset: u64,
         reader: &mut R,
     ) -> Novelty {
-        let (_, next) = *self.next.get_or_insert((segment.seq, 0));
-        let end = self
-            .offset_of(segment.seq)
-            .map(|start| (start, start.saturating_add(u64::from(segment.payload_len))));
+        let (_, next) = *self.next.get_or_insert((segment.head.seq, 0));
+        let end = self.offset_of(segment.head.seq).map(|start| {
+            (
+                start,
+                start.saturating_add(u64::from(segment.head.payload_len)),
+            )
+        });
         let Some((start, _)) = end.filter(|(_, end)| *end > next) else {
             return Novelty::Old;
         };
-        let (at, cut) = place(segment, start);
-        self.held_since.get_or_insert(segment.time);
+        let (at, cut) = place(&segment.head, segment.payload, start);
+        self.held_since.get_or_insert(segment.head.time);
         // One number less may be all of its payload, the last being a FIN's.
         let awaits = offset.saturating_sub(1);
         self.take_early(from, at, (segment.payload, cut), awaits, reader)
@@ -434,12 +438,12 @@ impl Assembler {
 }
 
 /// Where a segment's payload begins, and how much of it was not captured.
-fn place(segment: &impl Head, offset: u64) -> (Mark, u32) {
+fn place(head: &Head, payload: &[u8], offset: u64) -> (Mark, u32) {
     let at = Mark {
-        time: segment.time(),
-        frame: segment.frame(),
+        time: head.time,
+        frame: head.frame,
         offset,
     };
-    let captured = u32::try_from(segment.payload().len()).unwrap_or(u32::MAX);
-    (at, segment.payload_len().saturating_sub(captured))
+    let captured = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    (at, head.payload_len.saturating_sub(captured))
 }

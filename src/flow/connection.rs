@@ -242,7 +242,7 @@ impl<R: StreamReader> Connection<R> {
     /// Takes a segment. Returns what it was.
     pub(super) fn take(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> Taken {
         let taken = self.take_any(from, flags, segment);
-        self.under_way = self.is_under_way().then_some(segment.frame.capture);
+        self.under_way = self.is_under_way().then_some(segment.head.frame.capture);
         taken
     }
 
@@ -253,12 +253,12 @@ impl<R: StreamReader> Connection<R> {
             if flags.rst()
                 && let Some(episode) = self.episodes.last_mut()
             {
-                episode.add_frame(segment.frame);
+                episode.add_frame(segment.head.frame);
             }
             return Taken::Duplicate;
         }
         let kind = self.classify(from, flags, segment);
-        let mut packet = remembered(from, flags, kind, segment, self.before());
+        let mut packet = remembered(from, kind, &segment.head, self.before());
         if flags.rst() {
             self.take_reset(packet, segment);
         } else {
@@ -275,8 +275,8 @@ impl<R: StreamReader> Connection<R> {
             sittings.observe(&packet, &self.directions);
         }
         self.history.push(packet);
-        self.last = segment.time;
-        self.note_close(segment.time);
+        self.last = segment.head.time;
+        self.note_close(segment.head.time);
         Taken::Packet
     }
 
@@ -297,44 +297,46 @@ impl<R: StreamReader> Connection<R> {
     ) {
         let own = self.wireshark_base.of_mut(from);
         if flags.syn() && flags.ack() && own.is_some() {
-            *own = Some(segment.seq);
+            *own = Some(segment.head.seq);
         }
         if segment.header_past_end {
             return;
         }
         own.get_or_insert(if flags.syn() {
-            segment.seq
+            segment.head.seq
         } else {
-            segment.seq - 1
+            segment.head.seq - 1
         });
         if flags.ack() {
             self.wireshark_base
                 .of_mut(from.other())
-                .get_or_insert(segment.ack - 1);
+                .get_or_insert(segment.head.ack - 1);
         }
     }
 
     /// The same packet again: a bridge, `-i any`, or a mirror port. The IPv4 identification or another interface (or MAC)
     /// tells it from a retransmission; a stack gives a retransmission a new identification.
     fn is_second_sighting(&self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> bool {
-        if self.history.is_new(from, flags, segment.seq, segment.ack) {
+        if self.history.is_new(from, &segment.head) {
             return false;
         }
         (0..History::NEWEST)
             .map_while(|age| self.history.newest_but(age))
-            .take_while(|earlier| (segment.time - earlier.time).abs() <= Self::DUPLICATE_WINDOW)
+            .take_while(|earlier| {
+                (segment.head.time - earlier.head.time).abs() <= Self::DUPLICATE_WINDOW
+            })
             .any(|earlier| {
                 earlier.from == from
-                    && earlier.seq == segment.seq
-                    && earlier.flags == flags
-                    && earlier.len == segment.payload_len
-                    && (earlier.ack == segment.ack || !flags.ack())
-                    && earlier.window == segment.window
-                    && earlier.timestamps == segment.options.timestamps
-                    && earlier.ip_id == segment.ip_id
-                    && (earlier.interface != segment.interface
-                        || earlier.src_mac != segment.src_mac
-                        || segment.ip_id.is_some_and(|id| id != 0))
+                    && earlier.head.seq == segment.head.seq
+                    && earlier.head.flags == flags
+                    && earlier.head.payload_len == segment.head.payload_len
+                    && (earlier.head.ack == segment.head.ack || !flags.ack())
+                    && earlier.head.window == segment.head.window
+                    && earlier.head.timestamps == segment.head.timestamps
+                    && earlier.head.ip_id == segment.head.ip_id
+                    && (earlier.head.interface != segment.head.interface
+                        || earlier.head.src_mac != segment.head.src_mac
+                        || segment.head.ip_id.is_some_and(|id| id != 0))
             })
     }
 
@@ -357,7 +359,7 @@ impl<R: StreamReader> Connection<R> {
                 PacketKind::KeepaliveProbe
             };
         }
-        if segment.payload_len == 0 {
+        if segment.head.payload_len == 0 {
             return if flags.fin() {
                 PacketKind::Fin
             } else {
@@ -367,7 +369,7 @@ impl<R: StreamReader> Connection<R> {
         if self
             .talk
             .of(from)
-            .has_seen(segment.seq, segment.payload_len)
+            .has_seen(segment.head.seq, segment.head.payload_len)
         {
             return PacketKind::Retransmission;
         }
@@ -377,7 +379,10 @@ impl<R: StreamReader> Connection<R> {
     fn count(&mut self, packet: &Packet, segment: &Segment<'_>) {
         let (direction, other) = self.directions.own_and_other_mut(packet.from);
         other.unanswered_probes = 0;
-        direction.count(segment);
+        direction.count(&segment.head);
+        if let Some(edge) = segment.options.sack_right_edge {
+            direction.observe_sack(edge);
+        }
         match packet.kind {
             PacketKind::Retransmission => {
                 direction.retransmissions += 1;
@@ -388,7 +393,7 @@ impl<R: StreamReader> Connection<R> {
                 direction.unanswered_probes += 1;
             }
             PacketKind::ZeroWindowProbe => direction.zero_window_probes += 1,
-            PacketKind::Data => direction.new_bytes += u64::from(packet.len),
+            PacketKind::Data => direction.new_bytes += u64::from(packet.head.payload_len),
             _ => {}
         }
     }
@@ -397,15 +402,17 @@ impl<R: StreamReader> Connection<R> {
     fn advance(&mut self, packet: &Packet) {
         let direction = self.directions.of_mut(packet.from);
         let end = packet.end();
-        let first_fin = direction.fin.is_some_and(|fin| fin.frame == packet.frame);
+        let first_fin = direction
+            .fin
+            .is_some_and(|fin| fin.frame == packet.head.frame);
         if packet.is_new_data() || first_fin {
-            direction.find_missed(packet.seq, end, packet.time);
+            direction.find_missed(packet.head.seq, end, packet.head.time);
         }
         match direction.snd_nxt {
             Some(next) if !end.is_after(next) => {
                 direction.out_of_order += u32::from(packet.kind == PacketKind::Data);
             }
-            _ => self.advance_to(end, packet.from, packet.seq, packet.time),
+            _ => self.advance_to(end, packet.from, packet.head.seq, packet.head.time),
         }
         if packet.kind == PacketKind::Retransmission {
             // Karn: a retransmitted segment's acknowledgement says nothing of the round trip.
@@ -449,13 +456,13 @@ pub(super) enum Taken {
 /// (RFC 9293 section 3.8.4; Linux sends no byte, `tcp_xmit_probe_skb`).
 fn is_probe(own: &Direction, other: &Direction, flags: TcpFlags, segment: &Segment<'_>) -> bool {
     const SHORTEST_PAUSE: Interval = Interval::from_millis(150);
-    segment.payload_len <= 1
+    segment.head.payload_len <= 1
         && !flags.fin()
         && flags.ack()
         && own.fin.is_none()
-        && own.snd_nxt == Some(segment.seq + 1)
+        && own.snd_nxt == Some(segment.head.seq + 1)
         && other.ack.is_none_or(|ack| Some(ack) == own.snd_nxt)
         && own
             .last_packet
-            .is_some_and(|last| segment.time - last >= SHORTEST_PAUSE)
+            .is_some_and(|last| segment.head.time - last >= SHORTEST_PAUSE)
 }

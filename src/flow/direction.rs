@@ -190,24 +190,26 @@ impl Direction {
 
     /// Counts a packet of its sender, which is no RST.
     #[inline]
-    pub(super) fn count(&mut self, segment: &impl Head) {
+    pub(super) fn count(&mut self, head: &Head) {
         self.packets += 1;
-        self.bytes += u64::from(segment.payload_len());
-        self.base.get_or_insert(segment.seq());
-        self.first_packet.get_or_insert(segment.time());
-        self.last_packet = Some(segment.time());
-        self.window = segment.window();
-        self.zero_windows += u32::from(segment.window() == 0);
-        self.ttl.count(segment.ttl());
-        self.last_ip = Some((segment.ttl(), segment.ip_id()));
-        self.zero_ip_ids += u32::from(segment.ip_id() == Some(0));
-        self.observe_mac(segment.src_mac());
-        if let Some(timestamps) = segment.timestamps() {
-            self.observe_timestamps(timestamps, segment.time());
+        self.bytes += u64::from(head.payload_len);
+        self.base.get_or_insert(head.seq);
+        self.first_packet.get_or_insert(head.time);
+        self.last_packet = Some(head.time);
+        self.window = head.window;
+        self.zero_windows += u32::from(head.window == 0);
+        self.ttl.count(head.ttl);
+        self.last_ip = Some((head.ttl, head.ip_id));
+        self.zero_ip_ids += u32::from(head.ip_id == Some(0));
+        self.observe_mac(head.src_mac);
+        if let Some(timestamps) = head.timestamps {
+            self.observe_timestamps(timestamps, head.time);
         }
-        if let Some(edge) = segment.sack_right_edge() {
-            self.sack_edge = Some(self.sack_edge.map_or(edge, |known| known.later(edge)));
-        }
+    }
+
+    /// The right edge of a SACK block that it sent.
+    pub(super) fn observe_sack(&mut self, edge: SeqNumber) {
+        self.sack_edge = Some(self.sack_edge.map_or(edge, |known| known.later(edge)));
     }
 
     /// Remembers the sender's timestamp clock.
@@ -248,8 +250,8 @@ impl Direction {
         const FAR: i32 = 1 << 20;
         let missed = self
             .snd_nxt
-            .filter(|_| reset.flags.ack() && self.packets > 0)
-            .map_or(0, |next| reset.ack.offset_from(next));
+            .filter(|_| reset.head.flags.ack() && self.packets > 0)
+            .map_or(0, |next| reset.head.ack.offset_from(next));
         if (1..FAR).contains(&missed) {
             self.missed_bytes += u64::from(missed.unsigned_abs());
         }

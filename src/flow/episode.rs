@@ -59,8 +59,8 @@ impl<S> Episode<S> {
 
     /// Adds another RST of this event.
     pub(super) fn add(&mut self, packet: Packet) {
-        self.add_frame(packet.frame);
-        self.last = packet.time;
+        self.add_frame(packet.head.frame);
+        self.last = packet.head.time;
         if self.resets.len() < Self::RSTS_KEPT {
             self.resets.push(packet);
         }
@@ -85,22 +85,24 @@ impl<S> Episode<S> {
         );
         if !self.is_overtaken(packet)
             && (packet.is_new_data() || packet.kind == PacketKind::SynAck)
-            && sender.could_send(packet.seq, receiver)
+            && sender.could_send(packet.head.seq, receiver)
         {
             *self.later_data.of_mut(packet.from) = Some(packet.end());
         }
-        let acknowledged = packet.flags.ack()
+        let acknowledged = packet.head.flags.ack()
             && self
                 .later_data
                 .of(packet.from.other())
-                .is_some_and(|end| !packet.ack.is_before(end));
+                .is_some_and(|end| !packet.head.ack.is_before(end));
         self.resumed |= acknowledged;
     }
 
     /// Payload below the RST's number: it was sent before the RST and only delivered later.
     fn is_overtaken(&self, packet: &Packet) -> bool {
         self.first().is_some_and(|reset| {
-            reset.from == packet.from && packet.len > 0 && !packet.end().is_after(reset.seq)
+            reset.from == packet.from
+                && packet.head.payload_len > 0
+                && !packet.end().is_after(reset.head.seq)
         })
     }
 
@@ -110,7 +112,7 @@ impl<S> Episode<S> {
         self.first().is_some_and(|reset| {
             // A direction that was late before is late again.
             let late = self.state.of(packet.from).lateness;
-            let near = packet.time - reset.time <= REORDERING + late.times(2);
+            let near = packet.head.time - reset.head.time <= REORDERING + late.times(2);
             near && !self.resumed && precedes(packet, reset)
         })
     }
@@ -129,7 +131,7 @@ impl<S> Episode<S> {
         self.before.push(*packet);
         for reset in &mut self.resets {
             reset.last_activity = now.last_activity;
-            reset.previous_packet = Some(packet.time.min(reset.time));
+            reset.previous_packet = Some(packet.head.time.min(reset.head.time));
         }
     }
 
@@ -137,7 +139,9 @@ impl<S> Episode<S> {
     pub(super) fn observe_acknowledged_fin(&mut self, from: Peer, fin: Option<FinSeen>) {
         let acknowledged = |fin: &FinSeen| {
             self.first().is_some_and(|reset| {
-                reset.from == from.other() && reset.flags.ack() && reset.ack == fin.seq + 1
+                reset.from == from.other()
+                    && reset.head.flags.ack()
+                    && reset.head.ack == fin.seq + 1
             })
         };
         if let Some(fin) = fin.filter(acknowledged) {
@@ -158,20 +162,24 @@ impl<S> Episode<S> {
 
 /// What the numbers of a RST say was there when it was sent.
 fn precedes(packet: &Packet, reset: &Packet) -> bool {
-    let occupies = packet.end() != packet.seq;
+    let occupies = packet.end() != packet.head.seq;
     match (packet.from == reset.from, occupies) {
         // A FIN at the very number of a RST without ACK: what drew that one had not acknowledged the FIN.
         (true, true) => {
-            !packet.end().is_after(reset.seq)
-                || packet.flags.fin() && !reset.flags.ack() && packet.seq == reset.seq
+            !packet.end().is_after(reset.head.seq)
+                || packet.head.flags.fin()
+                    && !reset.head.flags.ack()
+                    && packet.head.seq == reset.head.seq
         }
         // A socket that is gone acknowledges nothing.
         (true, false) => {
-            !packet.seq.is_after(reset.seq)
-                && (!reset.flags.ack() || !packet.ack.is_after(reset.ack))
+            !packet.head.seq.is_after(reset.head.seq)
+                && (!reset.head.flags.ack() || !packet.head.ack.is_after(reset.head.ack))
         }
-        (false, true) if reset.flags.ack() => !packet.end().is_after(reset.ack),
+        (false, true) if reset.head.flags.ack() => !packet.end().is_after(reset.head.ack),
         // What draws a RST without ACK gives it its number (RFC 9293 section 3.5.2).
-        (false, _) => !reset.flags.ack() && packet.flags.ack() && packet.ack == reset.seq,
+        (false, _) => {
+            !reset.head.flags.ack() && packet.head.flags.ack() && packet.head.ack == reset.head.seq
+        }
     }
 }

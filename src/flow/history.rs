@@ -43,7 +43,7 @@ impl Letters {
 
     /// Adds what a packet contributes; `ends` are the states before it.
     pub(super) fn observe(&mut self, packet: &Packet, ends: &Both<EndState>) {
-        let flags = packet.flags;
+        let flags = packet.head.flags;
         let opens = flags.syn() && !flags.ack();
         if self.text.is_empty() && packet.from == Peer::Server && !opens {
             // Who spoke first would be the originator, were it not for the ports.
@@ -54,14 +54,14 @@ impl Letters {
             (true, true, _) | (true, _, true) => self.once(packet.from, b'q'),
             (true, ..) => {
                 let letter = if flags.ack() { b'h' } else { b's' };
-                self.control(packet.from, Control::Syn, letter, packet.seq);
+                self.control(packet.from, Control::Syn, letter, packet.head.seq);
             }
             (_, true, _) => {
-                let end = packet.seq + packet.len;
+                let end = packet.head.seq + packet.head.payload_len;
                 self.control(packet.from, Control::Fin, b'f', end);
             }
-            (.., true) => self.control(packet.from, Control::Rst, b'r', packet.seq),
-            _ if packet.len > 0 => self.once(packet.from, b'd'),
+            (.., true) => self.control(packet.from, Control::Rst, b'r', packet.head.seq),
+            _ if packet.head.payload_len > 0 => self.once(packet.from, b'd'),
             _ if flags.ack() => self.once(packet.from, b'a'),
             _ => {}
         }
@@ -69,7 +69,7 @@ impl Letters {
         let boring = flags.rst()
             || *ends.of(packet.from) == EndState::Reset
             || *ends.of(packet.from.other()) == EndState::Closed;
-        if packet.window == 0 && !boring {
+        if packet.head.window == 0 && !boring {
             let count = &mut self.sides.of_mut(packet.from).zero_windows;
             if is_told(count) {
                 self.push(packet.from, b'w');
@@ -85,11 +85,11 @@ impl Letters {
 
     /// Payload that does not go beyond what was sent is a retransmission to Zeek, also where it was only late.
     fn advance(&mut self, packet: &Packet, ends: &Both<EndState>) {
-        let flags = packet.flags;
+        let flags = packet.head.flags;
         let side = self.sides.of_mut(packet.from);
         // A RST's payload is not part of the stream.
         let end = if flags.rst() {
-            packet.seq
+            packet.head.seq
         } else {
             packet.end()
         };
@@ -102,7 +102,7 @@ impl Letters {
         }
         match side.furthest {
             Some(_) if jump <= 0 => {
-                if packet.len > 0 && is_told(&mut side.retransmissions) {
+                if packet.head.payload_len > 0 && is_told(&mut side.retransmissions) {
                     self.push(packet.from, b't');
                 }
             }

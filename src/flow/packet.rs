@@ -7,7 +7,7 @@ use crate::capture::FrameId;
 use crate::flow::packing::{Packed, Packer, Unpacker};
 use crate::flow::{Both, Direction, Peer};
 use crate::time::Timestamp;
-use crate::wire::{MacAddress, SeqNumber, TcpFlags, Timestamps, Ttl};
+use crate::wire::{Head, MacAddress, SeqNumber};
 
 /// What a packet was to the connection, as an observer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,42 +66,14 @@ pub struct LastActivity {
 /// One packet as remembered: the header fields that rules read, and what had been going on when it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet {
-    /// When it was captured.
-    pub time: Timestamp,
-    /// Its frame.
-    pub frame: FrameId,
+    /// Its headers' fields.
+    pub head: Head,
     /// Who sent it, by its address.
     pub from: Peer,
     /// What it was.
     pub kind: PacketKind,
-    /// `tcp.flags`
-    pub flags: TcpFlags,
-    /// `tcp.seq_raw`
-    pub seq: SeqNumber,
-    /// `tcp.ack_raw`; meaningless unless ACK is set.
-    pub ack: SeqNumber,
-    /// `tcp.len`
-    pub len: u32,
-    /// `tcp.window_size_value`, unscaled.
-    pub window: u16,
-    /// Time to live.
-    pub ttl: Ttl,
-    /// IPv4 identification.
-    pub ip_id: Option<u16>,
-    /// IPv4's DF bit.
-    pub dont_fragment: bool,
-    /// Any TCP option was there.
-    pub has_options: bool,
     /// The payload is housekeeping of the protocol (see [`Activity`](crate::flow::Activity)).
     pub housekeeping: bool,
-    /// TOS or traffic class.
-    pub traffic_class: u8,
-    /// Timestamps option.
-    pub timestamps: Option<Timestamps>,
-    /// Source MAC.
-    pub src_mac: Option<MacAddress>,
-    /// The capture's interface.
-    pub interface: u32,
     /// Time of the packet before it, whatever that was.
     pub previous_packet: Option<Timestamp>,
     /// The application's last activity before it.
@@ -113,13 +85,13 @@ pub struct Packet {
 impl Packet {
     /// One past the last sequence number that it occupies (SYN and FIN count one each).
     pub fn end(&self) -> SeqNumber {
-        let control = u32::from(self.flags.syn()) + u32::from(self.flags.fin());
-        self.seq + self.len.wrapping_add(control)
+        let control = u32::from(self.head.flags.syn()) + u32::from(self.head.flags.fin());
+        self.head.seq + self.head.payload_len.wrapping_add(control)
     }
 
     #[inline]
     fn mark(&self) -> u32 {
-        mark(self.from, self.flags, self.seq, self.ack)
+        mark(self.from, &self.head)
     }
 
     /// It carries payload that its sender had not sent before.
@@ -147,7 +119,10 @@ struct Marks {
 
 /// The same for packets that are the same.
 #[inline]
-fn mark(from: Peer, flags: TcpFlags, seq: SeqNumber, ack: SeqNumber) -> u32 {
+fn mark(from: Peer, head: &Head) -> u32 {
+    let Head {
+        seq, ack, flags, ..
+    } = head;
     // An acknowledgement number without ACK says nothing.
     let ack = if flags.ack() { ack.0 } else { 0 };
     seq.0.rotate_left(10) ^ ack.rotate_left(21) ^ u32::from(flags.0) << 1 ^ from as u32
@@ -217,8 +192,8 @@ impl History {
 
     /// None of the [newest](Self::NEWEST) packets had the same sender, flags, sequence number and, with ACK, acknowledgement number.
     #[inline]
-    pub fn is_new(&self, from: Peer, flags: TcpFlags, seq: SeqNumber, ack: SeqNumber) -> bool {
-        let mark = mark(from, flags, seq, ack);
+    pub fn is_new(&self, from: Peer, head: &Head) -> bool {
+        let mark = mark(from, head);
         // Without a way out, all are compared at once.
         self.marks
             .of
@@ -354,30 +329,22 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::{CaptureId, FrameId, FrameNumber};
+    use crate::wire::TcpFlags;
 
     fn packet(number: u32) -> Packet {
         Packet {
-            time: Timestamp::default(),
-            frame: FrameId {
-                number: crate::capture::FrameNumber(number),
-                ..FrameId::default()
+            head: Head {
+                frame: FrameId {
+                    capture: CaptureId(0),
+                    number: FrameNumber(number),
+                },
+                flags: TcpFlags::ACK,
+                ..Head::default()
             },
             from: Peer::Client,
             kind: PacketKind::Ack,
-            flags: TcpFlags::ACK,
-            seq: SeqNumber(0),
-            ack: SeqNumber(0),
-            len: 0,
-            window: 0,
-            ttl: Ttl(64),
-            ip_id: None,
-            dont_fragment: true,
-            has_options: false,
             housekeeping: false,
-            traffic_class: 0,
-            timestamps: None,
-            src_mac: None,
-            interface: 0,
             previous_packet: None,
             last_activity: None,
             probes_since_activity: 0,
@@ -395,7 +362,7 @@ mod tests {
     fn numbers<'a>(packets: impl IntoIterator<Item = &'a Packet>) -> Vec<u32> {
         packets
             .into_iter()
-            .map(|packet| packet.frame.number.0)
+            .map(|packet| packet.head.frame.number.0)
             .collect()
     }
 

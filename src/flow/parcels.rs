@@ -5,7 +5,7 @@
 
 use crate::flow::key::Key;
 use crate::flow::{StreamReader, Table};
-use crate::wire::{IcmpQuote, PlainFrame, PlainHead, PlainSegment, Segment};
+use crate::wire::{IcmpQuote, PlainFrame, PlainHead, Segment};
 
 /// Packets in a parcel: few enough to stay in a core's cache.
 const PACKETS: usize = 1024;
@@ -171,13 +171,12 @@ impl Parcel {
         while let Some(item) = self.items.get_mut(place) {
             if item.stage == Stage::Plain {
                 let (head, payload) = (&item.head, payload(&self.bytes, item));
-                let segment = PlainSegment { head, payload };
                 if place == first {
                     connection = table.kept_for(head);
                 }
-                match connection.and_then(|connection| table.follow(connection, &segment)) {
+                match connection.and_then(|connection| table.follow(connection, head, payload)) {
                     Some(()) => item.stage = Stage::Taken,
-                    None if place == first => connection = table.receive(&segment.segment()),
+                    None if place == first => connection = table.receive(&head.segment(payload)),
                     None => return,
                 }
                 if connection.is_none() {

@@ -189,8 +189,8 @@ impl Refusals {
         };
         let Some(reset) = episode.first() else { return };
         let first = FirstRefusal {
-            time: reset.time,
-            frame: reset.frame,
+            time: reset.head.time,
+            frame: reset.head.frame,
             client_port: connection.client.1,
             stream: connection.streams.first().copied().unwrap_or_default(),
         };

@@ -361,7 +361,7 @@ mod tests {
                 let frames: Vec<u32> = connection
                     .history
                     .newest_first()
-                    .map(|packet| packet.frame.number.0)
+                    .map(|packet| packet.head.frame.number.0)
                     .collect();
                 format!(
                     "{:?} {:?} {frames:?} {:?}",

@@ -91,21 +91,21 @@ impl Sittings {
     /// Adds a packet; `directions` already count it.
     pub(super) fn observe(&mut self, packet: &Packet, directions: &Both<Direction>) {
         let fresh = self.current.packets.client + self.current.packets.server == 0;
-        let over = !fresh && self.current.is_over_at(packet.time);
+        let over = !fresh && self.current.is_over_at(packet.head.time);
         if over && self.earlier.len() + 1 < Self::MOST {
             let before = Both {
                 client: self.current.before.client + self.current.bytes.client,
                 server: self.current.before.server + self.current.bytes.server,
             };
             let next = Sitting {
-                opened: packet.time,
+                opened: packet.head.time,
                 before,
                 ..Sitting::default()
             };
             self.earlier
                 .push(std::mem::replace(&mut self.current, next));
         } else if fresh {
-            self.current.opened = packet.time;
+            self.current.opened = packet.head.time;
         }
         self.current.observe(packet, directions);
     }
@@ -119,7 +119,7 @@ impl Sitting {
 
     fn observe(&mut self, packet: &Packet, directions: &Both<Direction>) {
         if !(self.ends.client.has_ended() && self.ends.server.has_ended()) {
-            self.last = packet.time;
+            self.last = packet.head.time;
         }
         *self.packets.of_mut(packet.from) += 1;
         for peer in [Peer::Client, Peer::Server] {
@@ -130,12 +130,13 @@ impl Sitting {
         }
         self.letters.observe(packet, &self.ends);
         let ends = (self.ends.client, self.ends.server);
-        self.step(packet.from, packet.flags);
-        let nothing_to_end = packet.flags.rst() && ends == (EndState::Inactive, EndState::Inactive);
+        self.step(packet.from, packet.head.flags);
+        let nothing_to_end =
+            packet.head.flags.rst() && ends == (EndState::Inactive, EndState::Inactive);
         if nothing_to_end {
-            self.forgotten = Some(packet.time + AFTER_RESET);
+            self.forgotten = Some(packet.head.time + AFTER_RESET);
         } else if ends != (self.ends.client, self.ends.server) {
-            self.forgotten = self.lasts().map(|lasts| packet.time + lasts);
+            self.forgotten = self.lasts().map(|lasts| packet.head.time + lasts);
         }
     }
 

@@ -28,7 +28,7 @@ use crate::flow::{
     Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
     StreamReader,
 };
-use crate::wire::{Addresses, IcmpQuote, PlainHead, PlainSegment, Segment, TcpFlags};
+use crate::wire::{Addresses, IcmpQuote, PlainHead, Segment, TcpFlags};
 
 /// All connections. `R` reads their dialogues.
 #[derive(Debug)]
@@ -108,11 +108,12 @@ impl<R: StreamReader> Table<R> {
     pub(super) fn receive(&mut self, segment: &Segment<'_>) -> Option<u32> {
         let (key, way) = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
         let place = self.places.find(&key);
-        if let (Some(Place::Kept(index)), Some(flags)) = (place, segment.flags)
+        if let Some(Place::Kept(index)) = place
+            && let Some((head, payload)) = segment.as_plain()
             && let Kept::Whole(connection) = self.kept.get_mut(index as usize)?.as_mut()?
         {
             let from = sender(connection, &segment.addresses, segment.src_port);
-            if connection.take_if_next(from, flags, segment).is_some() {
+            if connection.take_if_next(from, head, payload).is_some() {
                 return Some(index);
             }
         }
@@ -132,12 +133,16 @@ impl<R: StreamReader> Table<R> {
     /// Takes a packet of this connection if it is the next one, whatever of other connections was taken since the one before it: neither
     /// does it concern them, nor they it.
     #[inline(always)]
-    pub(super) fn follow(&mut self, connection: u32, segment: &PlainSegment<'_>) -> Option<()> {
+    pub(super) fn follow(
+        &mut self,
+        connection: u32,
+        plain: &PlainHead,
+        payload: &[u8],
+    ) -> Option<()> {
         match self.kept.get_mut(connection as usize)?.as_mut()? {
             Kept::Whole(connection) => {
-                let head = segment.head;
-                let from = sender(connection, &head.addresses, head.ports.0);
-                connection.take_if_next(from, head.flags, segment)
+                let from = sender(connection, &plain.addresses, plain.ports.0);
+                connection.take_if_next(from, &plain.head, payload)
             }
             Kept::Settled(_) => None,
         }
@@ -177,7 +182,7 @@ impl<R: StreamReader> Table<R> {
         let index = match self.places.find(&key) {
             None => self.open(key, segment, TcpFlags::default()),
             Some(Place::Kept(index)) => {
-                match opens_anew(segment.flag_bits) && self.is_reused(index, segment) {
+                match opens_anew(segment.head.flags) && self.is_reused(index, segment) {
                     true => self.reopen(key, index, segment, TcpFlags::default()),
                     false => index,
                 }
@@ -186,7 +191,7 @@ impl<R: StreamReader> Table<R> {
         };
         if let Some(connection) = self.whole_mut(index) {
             let from = sender(connection, &segment.addresses, segment.src_port);
-            connection.observe_wireshark_base(from, segment.flag_bits, segment);
+            connection.observe_wireshark_base(from, segment.head.flags, segment);
         }
     }
 
@@ -297,7 +302,7 @@ impl<R: StreamReader> Table<R> {
     }
 
     fn deliver(&mut self, index: u32, flags: TcpFlags, segment: &Segment<'_>) {
-        let capture = segment.frame.capture;
+        let capture = segment.head.frame.capture;
         if let Some(Kept::Settled(_)) = self.kept(index) {
             self.unpack(index);
         }
@@ -305,7 +310,7 @@ impl<R: StreamReader> Table<R> {
             return;
         };
         if connection.stream_in(capture).is_none() {
-            let stream = self.numbering.next(segment.frame);
+            let stream = self.numbering.next(segment.head.frame);
             connection.streams.push((capture, stream));
         }
         let from = sender(connection, &segment.addresses, segment.src_port);
@@ -351,7 +356,7 @@ impl<R: StreamReader> Table<R> {
 
     fn open(&mut self, key: Key, segment: &Segment<'_>, flags: TcpFlags) -> u32 {
         let connection = self.new_connection(segment, flags);
-        let index = self.place(connection, segment.frame);
+        let index = self.place(connection, segment.head.frame);
         self.places.insert(key, Place::Kept(index));
         self.make_room(index);
         index
@@ -380,12 +385,15 @@ impl<R: StreamReader> Table<R> {
         flags: TcpFlags,
     ) -> Option<u32> {
         let remnant = *self.remnants.get(index)?;
-        let reused = opens_anew(flags) && remnant.base(way).is_some_and(|base| base != segment.seq);
+        let reused = opens_anew(flags)
+            && remnant
+                .base(way)
+                .is_some_and(|base| base != segment.head.seq);
         if remnant.is_refused() && flags.rst() {
             let server = (segment.addresses.src(), segment.src_port);
             let client = segment.addresses.dst();
             self.refusals
-                .repeated(client, server, (segment.time, segment.frame));
+                .repeated(client, server, (segment.head.time, segment.head.frame));
             return None;
         }
         if remnant.is_refused() && !reused {
@@ -494,5 +502,5 @@ fn new_connection<R: StreamReader>(segment: &Segment<'_>, flags: TcpFlags) -> Co
         }
     };
     let (client, server) = if from_client { (src, dst) } else { (dst, src) };
-    Connection::new(client, server, orientation, segment.time)
+    Connection::new(client, server, orientation, segment.head.time)
 }

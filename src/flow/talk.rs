@@ -87,10 +87,11 @@ impl<R: StreamReader> Talk<R> {
 
     /// Takes a segment's payload.
     pub fn take(&mut self, from: Peer, segment: &Segment<'_>, server_port: u16) -> Novelty {
-        let waits_for = segment
-            .flags
-            .filter(|flags| flags.ack())
-            .and_then(|_| self.directions.of(from.other()).beyond_seen(segment.ack));
+        let waits_for = segment.flags.filter(|flags| flags.ack()).and_then(|_| {
+            self.directions
+                .of(from.other())
+                .beyond_seen(segment.head.ack)
+        });
         let other = self.of(from.other()).seen();
         let reader = listening(&mut self.reader, &mut self.spare, server_port);
         let own = self.directions.of_mut(from);
@@ -111,18 +112,18 @@ impl<R: StreamReader> Talk<R> {
 
     /// While all [flows](Self::flows): the segment follows on what was seen, and acknowledges no more than that.
     #[inline]
-    pub fn goes_on(&self, from: Peer, segment: &impl Head) -> bool {
+    pub fn goes_on(&self, from: Peer, head: &Head) -> bool {
         let (own, other) = self.directions.own_and_other(from);
-        own.is_at(segment.seq()) && !other.is_before(segment.ack())
+        own.is_at(head.seq) && !other.is_before(head.ack)
     }
 
     /// Takes payload that [goes on](Self::goes_on).
     #[inline]
-    pub fn go_on(&mut self, from: Peer, segment: &impl Head) -> Activity {
+    pub fn go_on(&mut self, from: Peer, head: &Head, payload: &[u8]) -> Activity {
         let (own, other) = self.directions.own_and_other_mut(from);
         own.sees(other.seen());
         match self.reader.as_mut() {
-            Some(reader) => own.go_on(from, segment, reader.as_mut()),
+            Some(reader) => own.go_on(from, head, payload, reader.as_mut()),
             None => Activity::Application,
         }
     }

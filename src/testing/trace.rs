@@ -185,8 +185,11 @@ mod tests {
         let kinds: Vec<_> = packets.iter().map(|packet| packet.kind).collect();
         use PacketKind::{Ack, Data, KeepaliveProbe, Rst, Syn, SynAck};
         assert_eq!(kinds, [Syn, SynAck, Ack, Data, Ack, KeepaliveProbe, Rst]);
-        assert_eq!(packets[6].seq, packets[5].ack, "the RST answers the probe");
-        assert_eq!(packets[4].ack, packets[3].end());
+        assert_eq!(
+            packets[6].head.seq, packets[5].head.ack,
+            "the RST answers the probe"
+        );
+        assert_eq!(packets[4].head.ack, packets[3].end());
         assert_eq!(connection.directions.of(Peer::Client).missed_bytes, 0);
         assert_eq!(connection.episodes[0].checksum_ok, Some(true));
     }

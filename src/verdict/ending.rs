@@ -163,7 +163,7 @@ impl Ending {
         let by_reset = self
             .resets
             .first()
-            .filter(|reset| reset.from == sender.other() && reset.flags.ack())
+            .filter(|reset| reset.from == sender.other() && reset.head.flags.ack())
             .and(self.reset_acks_offset);
         by_segments.max(by_reset)
     }
@@ -193,16 +193,16 @@ impl Ending {
                 packet.is_new_data()
                     && packet.last_activity.is_some_and(|activity| {
                         activity.from == requester
-                            && packet.time - activity.time >= self.idle_threshold()
+                            && packet.head.time - activity.time >= self.idle_threshold()
                     })
             })
     }
 
     /// Up to when facts were frozen: at the RST, or a little later where what it follows was captured after it.
     pub fn frozen_at(&self, reset: &Packet) -> Timestamp {
-        self.before
-            .last()
-            .map_or(reset.time, |packet| packet.time.max(reset.time))
+        self.before.last().map_or(reset.head.time, |packet| {
+            packet.head.time.max(reset.head.time)
+        })
     }
 
     /// One side's packets before the RST, newest first.

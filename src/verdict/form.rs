@@ -24,21 +24,23 @@ pub struct Shape<'a> {
 /// Linux `tcp_v4_send_reset` against `tcp_send_active_reset`).
 pub fn shape<'a>(ending: &'a Ending, reset: &Packet) -> Shape<'a> {
     let sender = ending.state.of(reset.from);
-    if reset.flags.ack() {
+    if reset.head.flags.ack() {
         if let Some(syn) = answered_syn(ending, reset) {
             return Shape {
                 form: Form::Reply,
                 trigger: Some(syn),
             };
         }
-        let in_sequence = sender.snd_nxt.is_none_or(|next| next == reset.seq)
+        let in_sequence = sender.snd_nxt.is_none_or(|next| next == reset.head.seq)
             || sender
                 .fin
-                .is_some_and(|fin| fin.seq == reset.seq || fin.seq + 1 == reset.seq)
-            || ending.state.of(reset.from.other()).ack == Some(reset.seq);
-        let socketless = reset.window == 0
-            && !reset.has_options
-            && (sender.timestamp_line.is_some() || !reset.dont_fragment || sender.packets == 0);
+                .is_some_and(|fin| fin.seq == reset.head.seq || fin.seq + 1 == reset.head.seq)
+            || ending.state.of(reset.from.other()).ack == Some(reset.head.seq);
+        let socketless = reset.head.window == 0
+            && !reset.head.has_options
+            && (sender.timestamp_line.is_some()
+                || !reset.head.dont_fragment
+                || sender.packets == 0);
         let trigger = answered_data_with_ack(ending, reset);
         return match trigger {
             Some(packet) if socketless => Shape {
@@ -76,7 +78,8 @@ fn answered_syn<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
         return None;
     }
     ending.newest_before(reset.from.other()).find(|packet| {
-        packet.kind == PacketKind::Syn && (packet.end() == reset.ack || packet.seq + 1 == reset.ack)
+        packet.kind == PacketKind::Syn
+            && (packet.end() == reset.head.ack || packet.head.seq + 1 == reset.head.ack)
     })
 }
 
@@ -84,11 +87,11 @@ fn answered_syn<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
 /// acknowledgement covers the data.
 fn answered_data_with_ack<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     ending.newest_before(reset.from.other()).find(|packet| {
-        packet.flags.ack()
-            && packet.ack == reset.seq
-            && packet.end() == reset.ack
-            && packet.end() != packet.seq
-            && reset.time - packet.time <= OLDEST_TRIGGER
+        packet.head.flags.ack()
+            && packet.head.ack == reset.head.seq
+            && packet.end() == reset.head.ack
+            && packet.end() != packet.head.seq
+            && reset.head.time - packet.head.time <= OLDEST_TRIGGER
     })
 }
 
@@ -99,13 +102,13 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     let acknowledged = ending.state.of(reset.from).ack;
     // Payload that the RST's sender had acknowledged was taken: it drew no RST.
     let was_taken = |packet: &Packet| {
-        packet.len > 0 && acknowledged.is_some_and(|ack| !packet.end().is_after(ack))
+        packet.head.payload_len > 0 && acknowledged.is_some_and(|ack| !packet.end().is_after(ack))
     };
     let candidates = || {
         ending.before.iter().filter(move |packet| {
             packet.from != reset.from
-                && packet.flags.ack()
-                && packet.ack == reset.seq
+                && packet.head.flags.ack()
+                && packet.head.ack == reset.head.seq
                 && !was_taken(packet)
         })
     };
@@ -117,17 +120,17 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     );
     let fitting = candidates()
         .filter(|packet| {
-            let distance = reset.time - packet.time;
+            let distance = reset.head.time - packet.head.time;
             distance >= earliest && distance <= latest
         })
         .min_by_key(|packet| rank(packet));
     let recent = || {
         candidates()
-            .filter(|packet| reset.time - packet.time <= OLDEST_TRIGGER)
+            .filter(|packet| reset.head.time - packet.head.time <= OLDEST_TRIGGER)
             .min_by_key(|packet| rank(packet))
     };
     // A stack answers at once. Only where nothing else is known may an older packet stand for the one that drew it.
-    let near = reset.time - newest.time <= OLDEST_TRIGGER + response.times(2);
+    let near = reset.head.time - newest.head.time <= OLDEST_TRIGGER + response.times(2);
     fitting.or_else(recent).or(near.then_some(newest))
 }
 
@@ -191,11 +194,11 @@ pub fn obedience(ending: &Ending, reset: &Packet) -> Obedience {
         && receiver.iss.is_some()
         && receiver.ack.is_none()
     {
-        let answers = reset.flags.ack()
-            && receiver.iss.is_some_and(|iss| reset.ack.is_after(iss))
+        let answers = reset.head.flags.ack()
+            && receiver.iss.is_some_and(|iss| reset.head.ack.is_after(iss))
             && receiver
                 .snd_nxt
-                .is_none_or(|next| !reset.ack.is_after(next));
+                .is_none_or(|next| !reset.head.ack.is_after(next));
         return if answers {
             Obedience::Accepted
         } else {
@@ -206,14 +209,14 @@ pub fn obedience(ending: &Ending, reset: &Packet) -> Obedience {
         return Obedience::Unopposed;
     };
     let highest = sender.snd_nxt.map_or(expected, |next| next.later(expected));
-    if at_edge(reset.seq, expected, highest)
-        || sender.fin.is_some_and(|fin| fin.seq == reset.seq)
-        || receiver.sack_edge == Some(reset.seq)
+    if at_edge(reset.head.seq, expected, highest)
+        || sender.fin.is_some_and(|fin| fin.seq == reset.head.seq)
+        || receiver.sack_edge == Some(reset.head.seq)
     {
         return Obedience::Accepted;
     }
     let window = receiver.scaled_window(sender).max(1);
-    let ahead = i64::from(reset.seq.offset_from(expected));
+    let ahead = i64::from(reset.head.seq.offset_from(expected));
     if later_life(ending, receiver_peer) {
         return if ahead >= 0 && ahead as u64 <= window {
             Obedience::Challenged
@@ -244,7 +247,7 @@ fn later_life(ending: &Ending, receiver: Peer) -> bool {
     let flight = ending.round_trip().unwrap_or(Interval::ZERO) + REPLY_SLACK;
     ending.after.iter().any(|packet| {
         packet.from == receiver
-            && packet.time - reset.time > flight
+            && packet.head.time - reset.head.time > flight
             && matches!(packet.kind, PacketKind::Data | PacketKind::Fin)
     }) || ending
         .after
@@ -259,17 +262,21 @@ fn challenged_out_of_order(ending: &Ending, reset: &Packet, receiver: Peer) -> b
     let mut newest = ending.newest_before(receiver);
     newest
         .next()
-        .filter(|packet| packet.kind == PacketKind::Ack && reset.time - packet.time <= REORDERING)
+        .filter(|packet| {
+            packet.kind == PacketKind::Ack && reset.head.time - packet.head.time <= REORDERING
+        })
         .filter(|packet| {
             !ending.before.iter().any(|other| {
                 other.from == reset.from
-                    && other.len > 0
-                    && packet.time - other.time <= REORDERING + REORDERING
+                    && other.head.payload_len > 0
+                    && packet.head.time - other.head.time <= REORDERING + REORDERING
             })
         })
         .zip(newest.next())
         .is_some_and(|(challenge, earlier)| {
-            challenge.ack == earlier.ack && challenge.seq == earlier.seq && earlier.len == 0
+            challenge.head.ack == earlier.head.ack
+                && challenge.head.seq == earlier.head.seq
+                && earlier.head.payload_len == 0
         })
 }
 
@@ -277,8 +284,8 @@ fn challenged_out_of_order(ending: &Ending, reset: &Packet, receiver: Peer) -> b
 fn is_challenge(ending: &Ending, reset: &Packet, packet: &Packet) -> bool {
     packet.kind == PacketKind::Ack
         && packet.from != reset.from
-        && Some(packet.ack) == ending.state.of(packet.from).ack
-        && packet.time - reset.time
+        && Some(packet.head.ack) == ending.state.of(packet.from).ack
+        && packet.head.time - reset.head.time
             <= ending
                 .response_of(packet.from)
                 .unwrap_or(Interval::ZERO)

@@ -105,13 +105,13 @@ fn never_repeated(ending: &Ending, situation: &Situation<'_>, exchange: &Exchang
     let end = ending
         .resets
         .first()
-        .map_or(ending.last, |reset| reset.time);
+        .map_or(ending.last, |reset| reset.head.time);
     let alive = ending
         .resets
         .first()
         .is_none_or(|reset| reset.from == situation.requester);
     let repeated = ending.newest_before(situation.requester).any(|packet| {
-        packet.kind == PacketKind::Retransmission && packet.time >= exchange.request.start.time
+        packet.kind == PacketKind::Retransmission && packet.head.time >= exchange.request.start.time
     });
     alive && !repeated && end - exchange.request.end.time >= patience
 }

@@ -114,10 +114,10 @@ fn effective_reset(ending: &Ending) -> Option<&Packet> {
     ending
         .resets
         .iter()
-        .take_while(|reset| reset.frame != obeyed.frame)
+        .take_while(|reset| reset.head.frame != obeyed.head.frame)
         .find(|reset| {
             reset.from == obeyed.from
-                && !reset.flags.ack()
+                && !reset.head.flags.ack()
                 && ending.fin(reset.from).is_some()
                 && shape(ending, reset).form == Form::Reply
         })
@@ -132,14 +132,14 @@ fn abort_before<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     ending
         .resets
         .iter()
-        .filter(|_| !reset.flags.ack())
+        .filter(|_| !reset.head.flags.ack())
         .find(|other| {
             other.from == reset.from
-                && other.flags.ack()
-                && other.seq == reset.seq
-                && other.time > reset.time
-                && other.time - reset.time <= REORDERING + late.times(2)
-                && ending.state.of(reset.from).ttl.contains(other.ttl)
+                && other.head.flags.ack()
+                && other.head.seq == reset.head.seq
+                && other.head.time > reset.head.time
+                && other.head.time - reset.head.time <= REORDERING + late.times(2)
+                && ending.state.of(reset.from).ttl.contains(other.head.ttl)
         })
 }
 
@@ -176,7 +176,7 @@ fn sender_of(ruling: &Ruling, origin: &Origin) -> (ResetSender, Confidence) {
 
 fn add_hints(ending: &Ending, reset: &Packet, origin: &Origin, ruling: &mut Ruling) {
     ruling.evidence.extend(origin.evidence.iter().cloned());
-    let frame = reset.frame.number.0;
+    let frame = reset.head.frame.number.0;
     if let Some(icmp) = ending.icmp.first() {
         ruling.evidence.push(Evidence {
             text: format!("an ICMP error from {} quotes this connection", icmp.from),
@@ -237,7 +237,8 @@ fn repeats_a_request(case: &Case<'_>, trigger: &Packet) -> bool {
     trigger.kind == PacketKind::Retransmission
         && case.situation.open.is_some_and(|(exchange, _)| {
             case.ending.before.iter().any(|packet| {
-                packet.frame == exchange.request.start.frame && packet.seq == trigger.seq
+                packet.head.frame == exchange.request.start.frame
+                    && packet.head.seq == trigger.head.seq
             })
         })
 }

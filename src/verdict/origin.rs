@@ -114,7 +114,7 @@ fn claimed_sender(peer: Peer) -> ResetSender {
 fn claimed_confidence(ending: &Ending, reset: &Packet, medium: usize) -> Confidence {
     let own = &ending.state.of(reset.from).ttl;
     let elsewhere = &ending.surroundings.hosts.of(reset.from).ttl;
-    if medium == 0 && (own.contains(reset.ttl) || elsewhere.contains(reset.ttl)) {
+    if medium == 0 && (own.contains(reset.head.ttl) || elsewhere.contains(reset.head.ttl)) {
         Confidence::Likely
     } else {
         Confidence::Possible
@@ -123,14 +123,14 @@ fn claimed_confidence(ending: &Ending, reset: &Packet, medium: usize) -> Confide
 
 fn fits_claimed(ending: &Ending, reset: &Packet) -> Option<Evidence> {
     let own = ending.state.of(reset.from).ttl;
-    own.contains(reset.ttl).then(|| Evidence {
+    own.contains(reset.head.ttl).then(|| Evidence {
         text: format!(
             "its TTL {} is that of {} other packets of the {} on this connection",
-            reset.ttl,
+            reset.head.ttl,
             own.total(),
             reset.from
         ),
-        frames: vec![number(reset.frame)],
+        frames: vec![number(reset.head.frame)],
     })
 }
 
@@ -146,13 +146,15 @@ fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     let later: Vec<&Packet> = ending
         .after
         .iter()
-        .filter(|packet| packet.from == reset.from && packet.time - reset.time > REORDERING)
+        .filter(|packet| {
+            packet.from == reset.from && packet.head.time - reset.head.time > REORDERING
+        })
         .filter(|packet| !was_overtaken(ending, reset, packet))
-        .filter(|packet| sender.could_send(packet.seq, ending.state.of(reset.from.other())))
+        .filter(|packet| sender.could_send(packet.head.seq, ending.state.of(reset.from.other())))
         .filter(|packet| match packet.kind {
             PacketKind::Data | PacketKind::Fin => true,
             PacketKind::SynAck => true,
-            PacketKind::Ack => sender.ack.is_some_and(|ack| packet.ack.is_after(ack)),
+            PacketKind::Ack => sender.ack.is_some_and(|ack| packet.head.ack.is_after(ack)),
             _ => false,
         })
         .collect();
@@ -161,12 +163,12 @@ fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
             Weight::Decisive,
             format!(
                 "{} ms after its RST the {} goes on ({} more packets, the first in frame {}): whoever made the RST, that host did not",
-                (first.time - reset.time).as_nanos() / 1_000_000,
+                (first.head.time - reset.head.time).as_nanos() / 1_000_000,
                 reset.from,
                 later.len(),
-                number(first.frame)
+                number(first.head.frame)
             ),
-            later.iter().take(3).map(|packet| number(packet.frame)).collect(),
+            later.iter().take(3).map(|packet| number(packet.head.frame)).collect(),
         );
     }
 }
@@ -174,9 +176,9 @@ fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
 /// Sent before the RST and delivered after it: it lies below the RST's number, and comes within a round trip.
 fn was_overtaken(ending: &Ending, reset: &Packet, packet: &Packet) -> bool {
     let flight = ending.round_trip().unwrap_or(Interval::ZERO);
-    packet.len > 0
-        && !packet.end().is_after(reset.seq)
-        && packet.time - reset.time <= flight.max(REORDERING)
+    packet.head.payload_len > 0
+        && !packet.end().is_after(reset.head.seq)
+        && packet.head.time - reset.head.time <= flight.max(REORDERING)
 }
 
 /// A client that resets a foreign acknowledgement of its SYN goes on with the same SYN (RFC 9293 section 3.10.7.3).
@@ -195,7 +197,7 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
         ending
             .newest_before(reset.from.other())
             .next()
-            .filter(|packet| packet.len > 0)
+            .filter(|packet| packet.head.payload_len > 0)
     });
     let (Some(trigger), Some(usual)) = (trigger, ending.response_of(reset.from)) else {
         return;
@@ -203,7 +205,7 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
     if seen_at_several_points(ending, trigger) {
         return;
     }
-    let took = reset.time - trigger.time;
+    let took = reset.head.time - trigger.head.time;
     let reacts = shape.trigger.is_some() || acknowledges(reset, trigger);
     // Within a local network a stack's jitter is as long as the round trip.
     let margin = usual - took;
@@ -218,10 +220,10 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
             if kernel { Weight::Strong } else { Weight::Medium },
             format!(
                 "it came {took} after the packet that it answers (frame {}); the {} never answered in less than {usual} here: its maker is nearer",
-                number(trigger.frame),
+                number(trigger.head.frame),
                 reset.from
             ),
-            vec![number(trigger.frame), number(reset.frame)],
+            vec![number(trigger.head.frame), number(reset.head.frame)],
         );
     }
 }
@@ -231,17 +233,22 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
 fn seen_at_several_points(ending: &Ending, trigger: &Packet) -> bool {
     let several_macs = ending.state.client.several_macs && ending.state.server.several_macs;
     let again = ending.before.iter().any(|packet| {
-        packet.frame != trigger.frame
+        packet.head.frame != trigger.head.frame
             && packet.from == trigger.from
-            && (packet.seq, packet.len, packet.flags) == (trigger.seq, trigger.len, trigger.flags)
-            && packet.ip_id == trigger.ip_id
-            && trigger.ip_id.is_some_and(|id| id != 0)
+            && (packet.head.seq, packet.head.payload_len, packet.head.flags)
+                == (
+                    trigger.head.seq,
+                    trigger.head.payload_len,
+                    trigger.head.flags,
+                )
+            && packet.head.ip_id == trigger.head.ip_id
+            && trigger.head.ip_id.is_some_and(|id| id != 0)
     });
     several_macs || again
 }
 
 fn acknowledges(reset: &Packet, packet: &Packet) -> bool {
-    reset.flags.ack() && !reset.ack.is_before(packet.end())
+    reset.head.flags.ack() && !reset.head.ack.is_before(packet.end())
 }
 
 /// F6: another distance than every other packet of that host.
@@ -257,14 +264,14 @@ fn hop_count(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut 
         // No line to compare with; a scanner makes up the TTL of its SYNs.
         return;
     }
-    if profile.contains(reset.ttl) {
+    if profile.contains(reset.head.ttl) {
         return two_devices(ending, reset, findings);
     }
-    let (hops, usual) = (reset.ttl.hops(), mode.hops());
+    let (hops, usual) = (reset.head.ttl.hops(), mode.hops());
     let difference = i16::from(usual) - i16::from(hops);
     let weight = if difference.abs() >= 2 {
         Weight::Strong
-    } else if hops == 0 && usual > 0 && reset.ttl.0 >= 64 {
+    } else if hops == 0 && usual > 0 && reset.head.ttl.0 >= 64 {
         // On the very link of the capture, where that host is not.
         Weight::Strong
     } else if difference.abs() == 1 {
@@ -280,24 +287,24 @@ fn hop_count(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut 
         weight,
         format!(
             "its TTL {} means {hops} hops; the {}'s other packets bear {mode} ({usual} hops, {count} packets)",
-            reset.ttl, reset.from
+            reset.head.ttl, reset.from
         ),
-        vec![number(reset.frame)],
+        vec![number(reset.head.frame)],
     );
 }
 
 /// A live socket's RST leaves with that socket's TTL (Linux `tcp_send_active_reset`). Network devices begin at 255, hosts that
 /// speak from 64 or 128 never do.
 fn different_initial(reset: &Packet, mode: Ttl, shape: &Shape<'_>, findings: &mut Findings) {
-    if reset.ttl.likely_initial() != mode.likely_initial() {
-        let device = shape.form == Form::Abort && reset.ttl.likely_initial() == 255;
+    if reset.head.ttl.likely_initial() != mode.likely_initial() {
+        let device = shape.form == Form::Abort && reset.head.ttl.likely_initial() == 255;
         findings.add(
             if device { Weight::Strong } else { Weight::Medium },
             format!(
                 "its TTL {} starts from another value than the {}'s other packets ({mode}): another stack at the same distance",
-                reset.ttl, reset.from
+                reset.head.ttl, reset.from
             ),
-            vec![number(reset.frame)],
+            vec![number(reset.head.frame)],
         );
     }
 }
@@ -307,19 +314,19 @@ fn two_devices(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     let own = &ending.state.of(reset.from).ttl;
     let data_differs = ending
         .newest_before(reset.from)
-        .find(|packet| packet.len > 0)
-        .filter(|packet| packet.ttl != reset.ttl && packet.ttl.0 > 2)
-        .filter(|packet| packet.ttl.hops().abs_diff(reset.ttl.hops()) >= 2);
+        .find(|packet| packet.head.payload_len > 0)
+        .filter(|packet| packet.head.ttl != reset.head.ttl && packet.head.ttl.0 > 2)
+        .filter(|packet| packet.head.ttl.hops().abs_diff(reset.head.ttl.hops()) >= 2);
     if let Some(data) = data_differs
-        && own.contains(reset.ttl)
+        && own.contains(reset.head.ttl)
     {
         findings.add(
             Weight::Strong,
             format!(
                 "the {}'s data has TTL {}, its handshake and this RST {}: two devices answer for that address, and the nearer one reset",
-                reset.from, data.ttl, reset.ttl
+                reset.from, data.head.ttl, reset.head.ttl
             ),
-            vec![number(data.frame), number(reset.frame)],
+            vec![number(data.head.frame), number(reset.head.frame)],
         );
     }
 }
@@ -327,7 +334,7 @@ fn two_devices(ending: &Ending, reset: &Packet, findings: &mut Findings) {
 /// RSTs of one burst with different TTLs.
 fn several_ttls(ending: &Ending, claimed: Peer, findings: &mut Findings) {
     if ending.resets.first().is_some_and(|reset| {
-        reset.from == claimed && ending.state.of(claimed).ttl.contains(reset.ttl)
+        reset.from == claimed && ending.state.of(claimed).ttl.contains(reset.head.ttl)
     }) {
         // The first one is the host's own; what follows answers it.
         return;
@@ -335,16 +342,16 @@ fn several_ttls(ending: &Ending, claimed: Peer, findings: &mut Findings) {
     let mut burst = ending.resets.iter().filter(|reset| reset.from == claimed);
     let Some(first) = burst.next() else { return };
     if let Some(other) = burst.find(|reset| {
-        reset.ttl.0.abs_diff(first.ttl.0) >= 2
-            && reset.time - first.time < Interval::from_millis(50)
+        reset.head.ttl.0.abs_diff(first.head.ttl.0) >= 2
+            && reset.head.time - first.head.time < Interval::from_millis(50)
     }) {
         findings.add(
             Weight::Strong,
             format!(
                 "two RSTs of one burst bear TTL {} and {}",
-                first.ttl, other.ttl
+                first.head.ttl, other.head.ttl
             ),
-            vec![number(first.frame), number(other.frame)],
+            vec![number(first.head.frame), number(other.head.frame)],
         );
     }
 }
@@ -353,7 +360,7 @@ fn several_ttls(ending: &Ending, claimed: Peer, findings: &mut Findings) {
 fn impossible_reply(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut Findings) {
     let sender = ending.state.of(reset.from);
     if shape.form != Form::Other
-        || reset.flags.ack()
+        || reset.head.flags.ack()
         || ending.is_incomplete()
         || !ending.handshake_seen()
     {
@@ -362,19 +369,19 @@ fn impossible_reply(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings
     // What it answers may have been captured just after it.
     let drawn_out_of_order = ending.after.iter().any(|packet| {
         packet.from != reset.from
-            && packet.flags.ack()
-            && packet.ack == reset.seq
-            && packet.time - reset.time <= REORDERING
+            && packet.head.flags.ack()
+            && packet.head.ack == reset.head.seq
+            && packet.head.time - reset.head.time <= REORDERING
     });
-    if sender.snd_nxt != Some(reset.seq) && ending.before_skipped == 0 && !drawn_out_of_order {
+    if sender.snd_nxt != Some(reset.head.seq) && ending.before_skipped == 0 && !drawn_out_of_order {
         findings.add(
             Weight::Strong,
             format!(
                 "a RST without ACK answers a packet that acknowledged its sequence number (relative {}); no such packet was seen, nor does it continue the {}'s own stream",
-                ending.relative(reset.from, reset.seq),
+                ending.relative(reset.from, reset.head.seq),
                 reset.from
             ),
-            vec![number(reset.frame)],
+            vec![number(reset.head.frame)],
         );
     }
 }
@@ -393,26 +400,24 @@ fn sequence_ladder(ending: &Ending, claimed: Peer, findings: &mut Findings) {
         return;
     }
     let acknowledged = |seq| {
-        ending
-            .before
-            .iter()
-            .chain(&ending.after)
-            .any(|packet| packet.from != claimed && packet.flags.ack() && packet.ack == seq)
+        ending.before.iter().chain(&ending.after).any(|packet| {
+            packet.from != claimed && packet.head.flags.ack() && packet.head.ack == seq
+        })
     };
     if let Some(ahead) = burst.iter().skip(1).find(|reset| {
-        reset.seq.offset_from(first.seq) > 2
-            && reset.time - first.time < Interval::from_millis(2000)
-            && reset.seq.is_after(highest)
-            && !acknowledged(reset.seq)
+        reset.head.seq.offset_from(first.head.seq) > 2
+            && reset.head.time - first.head.time < Interval::from_millis(2000)
+            && reset.head.seq.is_after(highest)
+            && !acknowledged(reset.head.seq)
     }) {
         findings.add(
             Weight::Strong,
             format!(
                 "a second RST lies {} bytes ahead of the first and of everything that the {} had sent: somebody guesses the window",
-                ahead.seq.offset_from(first.seq),
+                ahead.head.seq.offset_from(first.head.seq),
                 claimed
             ),
-            vec![number(first.frame), number(ahead.frame)],
+            vec![number(first.head.frame), number(ahead.head.frame)],
         );
     }
 }
@@ -421,11 +426,11 @@ fn sequence_ladder(ending: &Ending, claimed: Peer, findings: &mut Findings) {
 fn missing_timestamps(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut Findings) {
     let sender = ending.state.of(reset.from);
     let linux_like = sender.timestamp_line.is_some_and(|line| line.samples >= 2);
-    if shape.form == Form::Abort && linux_like && reset.timestamps.is_none() {
+    if shape.form == Form::Abort && linux_like && reset.head.timestamps.is_none() {
         findings.add(
             Weight::Medium,
             format!("it lacks the timestamps that the {}'s live sockets send (some stacks leave them out of RSTs)", reset.from),
-            vec![number(reset.frame)],
+            vec![number(reset.head.frame)],
         );
     }
 }
@@ -433,18 +438,18 @@ fn missing_timestamps(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findin
 /// A bare RST with a window or without DF is no reply of Linux, BSD or Windows stacks.
 fn odd_bare_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     let sender = ending.state.of(reset.from);
-    if reset.flags.ack() || sender.packets == 0 {
+    if reset.head.flags.ack() || sender.packets == 0 {
         return;
     }
     let usual_df = ending
         .newest_before(reset.from)
         .next()
-        .is_some_and(|packet| packet.dont_fragment);
+        .is_some_and(|packet| packet.head.dont_fragment);
     let mut odd = Vec::new();
-    if reset.window != 0 {
-        odd.push(format!("a window of {}", reset.window));
+    if reset.head.window != 0 {
+        odd.push(format!("a window of {}", reset.head.window));
     }
-    if usual_df && !reset.dont_fragment && reset.ip_id.is_some() {
+    if usual_df && !reset.head.dont_fragment && reset.head.ip_id.is_some() {
         odd.push("DF clear, unlike its sender's other packets".to_owned());
     }
     if !odd.is_empty() {
@@ -454,7 +459,7 @@ fn odd_bare_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
                 "a RST without ACK has no socket behind it, yet this one has {}",
                 odd.join(" and ")
             ),
-            vec![number(reset.frame)],
+            vec![number(reset.head.frame)],
         );
     }
 }
@@ -462,7 +467,7 @@ fn odd_bare_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
 /// F13: another neighbour on the link handed it over.
 fn other_mac(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     let sender = ending.state.of(reset.from);
-    if let (Some(usual), Some(mac), false) = (sender.mac, reset.src_mac, sender.several_macs)
+    if let (Some(usual), Some(mac), false) = (sender.mac, reset.head.src_mac, sender.several_macs)
         && usual != mac
         && sender.packets >= 2
     {
@@ -472,7 +477,7 @@ fn other_mac(ending: &Ending, reset: &Packet, findings: &mut Findings) {
                 "its Ethernet source is another than that of the {}'s other frames",
                 reset.from
             ),
-            vec![number(reset.frame)],
+            vec![number(reset.head.frame)],
         );
     }
 }

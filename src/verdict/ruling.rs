@@ -72,7 +72,10 @@ impl Ruling {
 
     /// With a fact that speaks for it.
     pub fn because(mut self, text: impl Into<String>, packets: &[&Packet]) -> Self {
-        let frames = packets.iter().map(|packet| packet.frame.number.0).collect();
+        let frames = packets
+            .iter()
+            .map(|packet| packet.head.frame.number.0)
+            .collect();
         self.evidence.push(Evidence {
             text: text.into(),
             frames,
@@ -82,7 +85,10 @@ impl Ruling {
 
     /// With a fact that speaks against it.
     pub fn although(mut self, text: impl Into<String>, packets: &[&Packet]) -> Self {
-        let frames = packets.iter().map(|packet| packet.frame.number.0).collect();
+        let frames = packets
+            .iter()
+            .map(|packet| packet.head.frame.number.0)
+            .collect();
         self.against.push(Evidence {
             text: text.into(),
             frames,

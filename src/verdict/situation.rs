@@ -27,10 +27,10 @@ impl<'a> Situation<'a> {
         let dialogue = &ending.dialogue;
         let begins = |exchange: &&Exchange| {
             trigger.is_some_and(|packet| {
-                exchange.request.start.frame == packet.frame
+                exchange.request.start.frame == packet.head.frame
                     || (packet.from == dialogue.requester
-                        && exchange.request.start.time >= packet.time
-                        && packet.len > 0)
+                        && exchange.request.start.time >= packet.head.time
+                        && packet.head.payload_len > 0)
             })
         };
         let continues = trigger.is_some_and(|packet| {
@@ -99,14 +99,14 @@ fn is_told(ending: &Ending, exchange: &Exchange) -> bool {
 fn begins_response(exchange: &Exchange, packet: &Packet) -> bool {
     exchange
         .response
-        .is_some_and(|response| response.start.frame == packet.frame)
+        .is_some_and(|response| response.start.frame == packet.head.frame)
 }
 
 /// The packet acknowledges part of the response: that had come before it.
 fn acknowledges_response(ending: &Ending, exchange: &Exchange, packet: &Packet) -> bool {
     exchange.response.is_some_and(|response| {
         ending
-            .offset_of(packet.from.other(), packet.ack)
+            .offset_of(packet.from.other(), packet.head.ack)
             .is_some_and(|acknowledged| acknowledged > response.start.offset)
     })
 }
@@ -125,7 +125,9 @@ fn continues(ending: &Ending, begun: &Exchange, packet: &Packet) -> bool {
             exchange.request.complete == Completeness::Unknown
                 && exchange.response.is_some()
                 && !acknowledges_response(ending, exchange, packet)
-                && ending.offset_of(packet.from.other(), packet.ack).is_some()
+                && ending
+                    .offset_of(packet.from.other(), packet.head.ack)
+                    .is_some()
         })
 }
 
@@ -173,10 +175,10 @@ impl Silence {
                 .last_activity
                 .map(|activity| activity.time)
                 .or(packet.previous_packet)
-                .map(|since| (packet.time - since).max(Interval::ZERO)),
+                .map(|since| (packet.head.time - since).max(Interval::ZERO)),
             wire: packet
                 .previous_packet
-                .map(|previous| (packet.time - previous).max(Interval::ZERO)),
+                .map(|previous| (packet.head.time - previous).max(Interval::ZERO)),
             since: packet.last_activity,
             probes: packet.probes_since_activity,
         }

@@ -1,133 +1,54 @@
-//! What a conversation that goes on needs of a segment.
+//! What tracking reads of each segment, in little memory.
 
-use super::{Addresses, MacAddress, Segment, SeqNumber, TcpFlags, TcpOptions, Timestamps, Ttl};
+use super::{Addresses, MacAddress, Segment, SeqNumber, TcpFlags, Timestamps, Ttl};
 use crate::capture::FrameId;
 use crate::time::Timestamp;
 
-/// The fields of a [`Segment`] that tracking reads of each, wherever they stand.
-pub trait Head {
-    /// [`Segment::frame`]
-    fn frame(&self) -> FrameId;
-    /// [`Segment::time`]
-    fn time(&self) -> Timestamp;
-    /// [`Segment::interface`]
-    fn interface(&self) -> u32;
-    /// [`Segment::seq`]
-    fn seq(&self) -> SeqNumber;
-    /// [`Segment::ack`]
-    fn ack(&self) -> SeqNumber;
-    /// [`Segment::window`]
-    fn window(&self) -> u16;
-    /// [`Segment::payload`]
-    fn payload(&self) -> &[u8];
-    /// [`Segment::payload_len`]
-    fn payload_len(&self) -> u32;
-    /// [`Segment::ttl`]
-    fn ttl(&self) -> Ttl;
-    /// [`Segment::ip_id`]
-    fn ip_id(&self) -> Option<u16>;
-    /// [`Segment::dont_fragment`]
-    fn dont_fragment(&self) -> bool;
-    /// [`Segment::traffic_class`]
-    fn traffic_class(&self) -> u8;
-    /// [`Segment::src_mac`]
-    fn src_mac(&self) -> Option<MacAddress>;
-    /// [`TcpOptions::any`](super::TcpOptions::any)
-    fn has_options(&self) -> bool;
-    /// [`TcpOptions::timestamps`](super::TcpOptions::timestamps)
-    fn timestamps(&self) -> Option<Timestamps>;
-    /// [`TcpOptions::sack_right_edge`](super::TcpOptions::sack_right_edge)
-    fn sack_right_edge(&self) -> Option<SeqNumber>;
-}
-
-impl Head for Segment<'_> {
-    #[inline(always)]
-    fn frame(&self) -> FrameId {
-        self.frame
-    }
-    #[inline(always)]
-    fn time(&self) -> Timestamp {
-        self.time
-    }
-    #[inline(always)]
-    fn interface(&self) -> u32 {
-        self.interface
-    }
-    #[inline(always)]
-    fn seq(&self) -> SeqNumber {
-        self.seq
-    }
-    #[inline(always)]
-    fn ack(&self) -> SeqNumber {
-        self.ack
-    }
-    #[inline(always)]
-    fn window(&self) -> u16 {
-        self.window
-    }
-    #[inline(always)]
-    fn payload(&self) -> &[u8] {
-        self.payload
-    }
-    #[inline(always)]
-    fn payload_len(&self) -> u32 {
-        self.payload_len
-    }
-    #[inline(always)]
-    fn ttl(&self) -> Ttl {
-        self.ttl
-    }
-    #[inline(always)]
-    fn ip_id(&self) -> Option<u16> {
-        self.ip_id
-    }
-    #[inline(always)]
-    fn dont_fragment(&self) -> bool {
-        self.dont_fragment
-    }
-    #[inline(always)]
-    fn traffic_class(&self) -> u8 {
-        self.traffic_class
-    }
-    #[inline(always)]
-    fn src_mac(&self) -> Option<MacAddress> {
-        self.src_mac
-    }
-    #[inline(always)]
-    fn has_options(&self) -> bool {
-        self.options.any
-    }
-    #[inline(always)]
-    fn timestamps(&self) -> Option<Timestamps> {
-        self.options.timestamps
-    }
-    #[inline(always)]
-    fn sack_right_edge(&self) -> Option<SeqNumber> {
-        self.options.sack_right_edge
-    }
-}
-
-/// A segment without bytes that has no other options than timestamps, in little memory. Its fields are those of a [`Segment`].
-#[derive(Clone, Copy, Debug, Default)]
-#[expect(missing_docs, reason = "they are those of a segment")]
-pub struct PlainHead {
+/// The fields of a segment's headers that stay when the segment is gone: what a [`Packet`](crate::flow::Packet) is remembered by.
+/// Together they are one cache line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// When it was captured.
     pub time: Timestamp,
+    /// Capture and number of the frame (for fragments: the one that completed the datagram).
     pub frame: FrameId,
+    /// The capture's interface.
     pub interface: u32,
+    /// `tcp.seq_raw`
+    pub seq: SeqNumber,
+    /// `tcp.ack_raw`; meaningless unless ACK is set.
+    pub ack: SeqNumber,
+    /// Payload bytes on the wire, `tcp.len`; more than were captured when the snap length cut the packet.
+    pub payload_len: u32,
+    /// Timestamps option (RFC 7323).
+    pub timestamps: Option<Timestamps>,
+    /// `tcp.flags`: the bits that stand where flags should, whatever else is [wrong](Segment::flags) with the header.
+    pub flags: TcpFlags,
+    /// `tcp.window_size_value`, unscaled.
+    pub window: u16,
+    /// IPv4 identification; `None` for IPv6.
+    pub ip_id: Option<u16>,
+    /// Source MAC of the outermost frame where the link has one.
+    pub src_mac: Option<MacAddress>,
+    /// Time to live or hop limit of the innermost IP header.
+    pub ttl: Ttl,
+    /// IPv4 TOS or IPv6 traffic class.
+    pub traffic_class: u8,
+    /// IPv4's DF bit; true for IPv6.
+    pub dont_fragment: bool,
+    /// The header carries any option besides padding (even an unknown or cut one).
+    pub has_options: bool,
+}
+
+/// A segment without bytes that has no other options than timestamps, in little memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlainHead {
+    /// Its headers' fields.
+    pub head: Head,
+    /// Innermost addresses.
     pub addresses: Addresses,
     /// Source and destination.
     pub ports: (u16, u16),
-    pub seq: SeqNumber,
-    pub ack: SeqNumber,
-    pub flags: TcpFlags,
-    pub window: u16,
-    pub timestamps: Option<Timestamps>,
-    pub payload_len: u32,
-    pub ttl: Ttl,
-    pub ip_id: Option<u16>,
-    pub dont_fragment: bool,
-    pub traffic_class: u8,
-    pub src_mac: Option<MacAddress>,
 }
 
 impl PlainHead {
@@ -138,114 +59,28 @@ impl PlainHead {
         let (src, dst) = other.ports;
         is_same || self.ports == (dst, src) && self.addresses == other.addresses.reversed()
     }
-}
 
-/// The same with its payload.
-#[derive(Clone, Copy, Debug)]
-pub struct PlainSegment<'a> {
-    /// All but the payload.
-    pub head: &'a PlainHead,
-    /// The payload bytes that were captured.
-    pub payload: &'a [u8],
-}
-
-impl<'a> PlainSegment<'a> {
-    /// The segment, but for its header's bytes.
+    /// The segment with this payload, but for its header's bytes.
     #[inline]
-    pub fn segment(&self) -> Segment<'a> {
-        let head = self.head;
+    pub fn segment<'a>(&self, payload: &'a [u8]) -> Segment<'a> {
         Segment {
-            frame: head.frame,
-            time: head.time,
-            interface: head.interface,
-            addresses: head.addresses,
-            src_port: head.ports.0,
-            dst_port: head.ports.1,
-            seq: head.seq,
-            ack: head.ack,
-            flags: Some(head.flags),
-            flag_bits: head.flags,
-            window: head.window,
-            options: TcpOptions {
-                any: head.timestamps.is_some(),
-                timestamps: head.timestamps,
-                ..TcpOptions::default()
-            },
-            payload: self.payload,
-            payload_len: head.payload_len,
-            ttl: head.ttl,
-            ip_id: head.ip_id,
-            dont_fragment: head.dont_fragment,
-            traffic_class: head.traffic_class,
-            src_mac: head.src_mac,
+            head: self.head,
+            addresses: self.addresses,
+            src_port: self.ports.0,
+            dst_port: self.ports.1,
+            flags: Some(self.head.flags),
+            payload,
             ..Segment::default()
         }
     }
 }
 
-impl Head for PlainSegment<'_> {
-    #[inline(always)]
-    fn frame(&self) -> FrameId {
-        self.head.frame
-    }
-    #[inline(always)]
-    fn time(&self) -> Timestamp {
-        self.head.time
-    }
-    #[inline(always)]
-    fn interface(&self) -> u32 {
-        self.head.interface
-    }
-    #[inline(always)]
-    fn seq(&self) -> SeqNumber {
-        self.head.seq
-    }
-    #[inline(always)]
-    fn ack(&self) -> SeqNumber {
-        self.head.ack
-    }
-    #[inline(always)]
-    fn window(&self) -> u16 {
-        self.head.window
-    }
-    #[inline(always)]
-    fn payload(&self) -> &[u8] {
-        self.payload
-    }
-    #[inline(always)]
-    fn payload_len(&self) -> u32 {
-        self.head.payload_len
-    }
-    #[inline(always)]
-    fn ttl(&self) -> Ttl {
-        self.head.ttl
-    }
-    #[inline(always)]
-    fn ip_id(&self) -> Option<u16> {
-        self.head.ip_id
-    }
-    #[inline(always)]
-    fn dont_fragment(&self) -> bool {
-        self.head.dont_fragment
-    }
-    #[inline(always)]
-    fn traffic_class(&self) -> u8 {
-        self.head.traffic_class
-    }
-    #[inline(always)]
-    fn src_mac(&self) -> Option<MacAddress> {
-        self.head.src_mac
-    }
-    #[inline(always)]
-    fn has_options(&self) -> bool {
-        self.head.timestamps.is_some()
-    }
-    #[inline(always)]
-    fn timestamps(&self) -> Option<Timestamps> {
-        self.head.timestamps
-    }
-    #[inline(always)]
-    fn sack_right_edge(&self) -> Option<SeqNumber> {
-        None
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_one_cache_line() {
+        assert_eq!(size_of::<Head>(), 64);
     }
 }

@@ -3,10 +3,9 @@
 //! It is read straight, without the steps that anything else needs. What is not plain goes the general way, and what is reads the same
 //! on both.
 
-use super::head::PlainHead;
 use super::tcp::{self, Fixed};
 use super::view::View;
-use super::{Addresses, MacAddress, Segment, TcpOptions, Ttl};
+use super::{Addresses, Head, MacAddress, PlainHead, Segment, Ttl};
 use crate::capture::{Frame, FrameId};
 use crate::time::Timestamp;
 
@@ -105,8 +104,13 @@ impl<'a> PlainFrame<'a> {
     ///
     /// Field by field, to where it stays: such a thing is not moved.
     #[inline(always)]
-    pub fn write_head(&self, head: &mut PlainHead) -> Option<()> {
+    pub fn write_head(&self, into: &mut PlainHead) -> Option<()> {
         let fixed = Fixed::read(self.fixed);
+        let PlainHead {
+            head,
+            addresses,
+            ports,
+        } = into;
         head.timestamps = match self.options {
             [] => None,
             options => Some(tcp::timestamps_alone(options)?),
@@ -117,8 +121,6 @@ impl<'a> PlainFrame<'a> {
         head.time = self.time;
         head.frame = self.frame;
         head.interface = self.interface;
-        head.addresses = self.ip.addresses();
-        head.ports = (fixed.src_port, fixed.dst_port);
         head.seq = fixed.seq;
         head.ack = fixed.ack;
         head.flags = fixed.flags;
@@ -130,6 +132,9 @@ impl<'a> PlainFrame<'a> {
         head.dont_fragment = ip.dont_fragment;
         head.traffic_class = ip.traffic_class;
         head.src_mac = self.src_mac();
+        head.has_options = head.timestamps.is_some();
+        *addresses = self.ip.addresses();
+        *ports = (fixed.src_port, fixed.dst_port);
         Some(())
     }
 
@@ -137,33 +142,36 @@ impl<'a> PlainFrame<'a> {
     pub fn segment(&self) -> Segment<'a> {
         let fixed = Fixed::read(self.fixed);
         let addresses = self.ip.addresses();
-        let mut options = TcpOptions::default();
-        tcp::read_options(self.options, &mut options);
+        let options = tcp::read_options(self.options);
         let ip = self.ip.rest();
         let is_whole = self.payload.len() == self.payload_len as usize;
         let checked = fixed.flags.rst() && is_whole;
         Segment {
-            frame: self.frame,
-            time: self.time,
-            interface: self.interface,
+            head: Head {
+                time: self.time,
+                frame: self.frame,
+                interface: self.interface,
+                seq: fixed.seq,
+                ack: fixed.ack,
+                payload_len: self.payload_len,
+                timestamps: options.timestamps,
+                flags: fixed.flags,
+                window: fixed.window,
+                ip_id: ip.id,
+                src_mac: self.src_mac(),
+                ttl: ip.ttl,
+                traffic_class: ip.traffic_class,
+                dont_fragment: ip.dont_fragment,
+                has_options: options.any,
+            },
             addresses,
             src_port: fixed.src_port,
             dst_port: fixed.dst_port,
-            seq: fixed.seq,
-            ack: fixed.ack,
             flags: Some(fixed.flags),
-            flag_bits: fixed.flags,
             header_past_end: false,
-            window: fixed.window,
-            options,
+            options: options.others,
             header: self.header,
             payload: self.payload,
-            payload_len: self.payload_len,
-            ttl: ip.ttl,
-            ip_id: ip.id,
-            dont_fragment: ip.dont_fragment,
-            traffic_class: ip.traffic_class,
-            src_mac: self.src_mac(),
             checksum_ok: checked.then(|| tcp::checksum_is_right(&addresses, self.segment)),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::SeqNumber;
+use super::{Head, SeqNumber};
 use crate::capture::FrameId;
 use crate::time::Timestamp;
 
@@ -190,19 +190,15 @@ pub struct Timestamps {
     pub echo: u32,
 }
 
-/// The TCP options that tracking and verdicts use.
+/// The TCP options that tracking and verdicts use, but for [timestamps](Head::timestamps).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpOptions {
-    /// The header carries any option besides padding (even an unknown or cut one).
-    pub any: bool,
     /// Maximum segment size (SYN only).
     pub mss: Option<u16>,
     /// Window scale shift (SYN only; RFC 7323).
     pub window_scale: Option<u8>,
     /// SACK permitted (SYN only; RFC 2018).
     pub sack_permitted: bool,
-    /// Timestamps (RFC 7323).
-    pub timestamps: Option<Timestamps>,
     /// Right edge of the highest SACK block (RFC 2018).
     pub sack_right_edge: Option<SeqNumber>,
     /// Left edge of the first SACK block; a D-SACK where it lies below the acknowledgement (RFC 2883).
@@ -214,79 +210,51 @@ pub struct TcpOptions {
 /// One TCP segment as seen. Borrows its payload from the frame (or from the fragment buffer).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Segment<'a> {
-    /// Capture and number of the frame (for fragments: the one that completed the datagram).
-    pub frame: FrameId,
-    /// When it was captured.
-    pub time: Timestamp,
-    /// The capture's interface.
-    pub interface: u32,
+    /// What all segments have, and stays.
+    pub head: Head,
     /// Innermost addresses.
     pub addresses: Addresses,
     /// `tcp.srcport`
     pub src_port: u16,
     /// `tcp.dstport`
     pub dst_port: u16,
-    /// `tcp.seq_raw`
-    pub seq: SeqNumber,
-    /// `tcp.ack_raw`; meaningless unless ACK is set.
-    pub ack: SeqNumber,
-    /// `tcp.flags`; `None` where the header is too broken to have any (data offset below 5), as in Wireshark.
+    /// `tcp.flags`; `None` where the header is too broken to have any (data offset below 5), as in Wireshark, whose rule of port
+    /// re-use reads the [bits](Head::flags) that stand there even so.
     pub flags: Option<TcpFlags>,
-    /// The bits that stand where flags should, also where `flags` is `None`: Wireshark's rule of port re-use reads them even so.
-    pub flag_bits: TcpFlags,
     /// The data offset points behind the end of the segment.
     pub header_past_end: bool,
-    /// `tcp.window_size_value`, unscaled.
-    pub window: u16,
-    /// Options.
+    /// Options besides timestamps.
     pub options: TcpOptions,
     /// The TCP header as captured, options included; its payload follows it.
     pub header: &'a [u8],
     /// The payload bytes that were captured.
     pub payload: &'a [u8],
-    /// Payload bytes on the wire, `tcp.len`; more than `payload.len()` when the snap length cut the packet.
-    pub payload_len: u32,
-    /// Time to live or hop limit of the innermost IP header.
-    pub ttl: Ttl,
-    /// IPv4 identification; `None` for IPv6.
-    pub ip_id: Option<u16>,
-    /// IPv4's DF bit; true for IPv6.
-    pub dont_fragment: bool,
-    /// IPv4 TOS or IPv6 traffic class.
-    pub traffic_class: u8,
-    /// Source MAC of the outermost frame where the link has one.
-    pub src_mac: Option<MacAddress>,
     /// Whether the TCP checksum is right: `None` where it could not be computed (cut packet, offloaded fragments).
     /// Only RSTs are checked; checksums of other segments are often offloaded and cost time.
     pub checksum_ok: Option<bool>,
 }
 
 impl Segment<'_> {
+    /// What most are: headers with sound flags and without SACK blocks, and payload.
+    #[inline]
+    pub fn as_plain(&self) -> Option<(&Head, &[u8])> {
+        let is_plain = self.flags.is_some() && self.options.sack_right_edge.is_none();
+        is_plain.then_some((&self.head, self.payload))
+    }
+
     /// The same without header and payload bytes, to be kept beyond them.
     #[inline]
     pub const fn without_bytes(&self) -> Segment<'static> {
         Segment {
-            frame: self.frame,
-            time: self.time,
-            interface: self.interface,
+            head: self.head,
             addresses: self.addresses,
             src_port: self.src_port,
             dst_port: self.dst_port,
-            seq: self.seq,
-            ack: self.ack,
             flags: self.flags,
-            flag_bits: self.flag_bits,
             header_past_end: self.header_past_end,
-            window: self.window,
             options: self.options,
             header: &[],
             payload: &[],
-            payload_len: self.payload_len,
-            ttl: self.ttl,
-            ip_id: self.ip_id,
-            dont_fragment: self.dont_fragment,
-            traffic_class: self.traffic_class,
-            src_mac: self.src_mac,
             checksum_ok: self.checksum_ok,
         }
     }

@@ -5,7 +5,9 @@ use etherparse::{IpNumber, TcpOptionElement, TcpOptionsIterator};
 
 use super::decoder::Context;
 use super::view::View;
-use super::{Addresses, Decoded, IcmpQuote, Segment, SeqNumber, TcpFlags, TcpOptions, Timestamps};
+use super::{
+    Addresses, Decoded, Head, IcmpQuote, Segment, SeqNumber, TcpFlags, TcpOptions, Timestamps,
+};
 
 /// Bytes of a header that must be there to place it in a connection: up to and with the window.
 /// Wireshark reads as much before it looks a conversation up.
@@ -73,11 +75,8 @@ pub(super) fn segment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         return Decoded::CutTcp;
     };
     let flags = fixed.believable_flags();
-    let mut options = TcpOptions::default();
-    if fixed.header_len > MIN_HEADER {
-        let end = fixed.header_len.min(v.bytes.len());
-        read_options(v.bytes.get(MIN_HEADER..end).unwrap_or(&[]), &mut options);
-    }
+    let end = fixed.header_len.min(v.bytes.len());
+    let options = read_options(v.bytes.get(MIN_HEADER..end).unwrap_or(&[]));
     let header_end = fixed.header_len.max(PLACEABLE);
     // A broken data offset leaves no place to begin the payload at.
     let (payload, payload_len) = match flags {
@@ -94,27 +93,31 @@ pub(super) fn segment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
         _ => None,
     };
     Decoded::Tcp(Segment {
-        frame: ctx.frame,
-        time: ctx.time,
-        interface: ctx.interface,
+        head: Head {
+            time: ctx.time,
+            frame: ctx.frame,
+            interface: ctx.interface,
+            seq: fixed.seq,
+            ack: fixed.ack,
+            payload_len,
+            timestamps: options.timestamps,
+            flags: fixed.flags,
+            window: fixed.window,
+            ip_id: ctx.ip.id,
+            src_mac: ctx.src_mac,
+            ttl: ctx.ip.ttl,
+            traffic_class: ctx.ip.traffic_class,
+            dont_fragment: ctx.ip.dont_fragment,
+            has_options: options.any,
+        },
         addresses: ctx.ip.addresses,
         src_port: fixed.src_port,
         dst_port: fixed.dst_port,
-        seq: fixed.seq,
-        ack: fixed.ack,
         flags,
-        flag_bits: fixed.flags,
         header_past_end: fixed.header_len as u32 > v.wire,
-        window: fixed.window,
-        options,
+        options: options.others,
         header: v.bytes.get(..header_end).unwrap_or(v.bytes),
         payload,
-        payload_len,
-        ttl: ctx.ip.ttl,
-        ip_id: ctx.ip.id,
-        dont_fragment: ctx.ip.dont_fragment,
-        traffic_class: ctx.ip.traffic_class,
-        src_mac: ctx.src_mac,
         checksum_ok,
     })
 }
@@ -158,16 +161,26 @@ pub(super) fn checksum_is_right(addresses: &Addresses, segment: &[u8]) -> bool {
     pseudo_header.add_slice(segment).ones_complement() == 0
 }
 
-/// Reads what can be read into options of which nothing is set; a broken option ends the list (RFC 9293 section 3.1).
+/// What a header's options say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    /// There is any besides padding.
+    pub any: bool,
+    pub timestamps: Option<Timestamps>,
+    pub others: TcpOptions,
+}
+
+/// Reads what can be read; a broken option ends the list (RFC 9293 section 3.1).
 #[inline]
-pub(super) fn read_options(bytes: &[u8], options: &mut TcpOptions) {
+pub(super) fn read_options(bytes: &[u8]) -> Options {
     match timestamps_alone(bytes) {
-        Some(timestamps) => {
-            options.any = true;
-            options.timestamps = Some(timestamps);
-        }
-        None if bytes.is_empty() => {}
-        None => *options = parse_options(bytes),
+        Some(timestamps) => Options {
+            any: true,
+            timestamps: Some(timestamps),
+            ..Options::default()
+        },
+        None if bytes.is_empty() => Options::default(),
+        None => parse_options(bytes),
     }
 }
 
@@ -183,8 +196,8 @@ pub(super) fn timestamps_alone(options: &[u8]) -> Option<Timestamps> {
     })
 }
 
-fn parse_options(bytes: &[u8]) -> TcpOptions {
-    let mut options = TcpOptions::default();
+fn parse_options(bytes: &[u8]) -> Options {
+    let mut options = Options::default();
     let mut elements = TcpOptionsIterator::from_slice(bytes);
     loop {
         let at = elements.rest();
@@ -201,24 +214,27 @@ fn parse_options(bytes: &[u8]) -> TcpOptions {
     }
 }
 
-impl TcpOptions {
+impl Options {
     fn take(&mut self, element: TcpOptionElement) {
         self.any = true;
         match element {
             TcpOptionElement::Noop => {}
-            TcpOptionElement::MaximumSegmentSize(size) => self.mss = Some(size),
-            TcpOptionElement::WindowScale(shift) => self.window_scale = Some(shift),
-            TcpOptionElement::SelectiveAcknowledgementPermitted => self.sack_permitted = true,
+            TcpOptionElement::MaximumSegmentSize(size) => self.others.mss = Some(size),
+            TcpOptionElement::WindowScale(shift) => self.others.window_scale = Some(shift),
+            TcpOptionElement::SelectiveAcknowledgementPermitted => {
+                self.others.sack_permitted = true;
+            }
             TcpOptionElement::Timestamp(value, echo) => {
                 self.timestamps = Some(Timestamps { value, echo });
             }
             TcpOptionElement::SelectiveAcknowledgement(first, more) => {
                 let (left, _) = first;
-                self.sack_first_left.get_or_insert(SeqNumber(left));
+                let Self { others, .. } = self;
+                others.sack_first_left.get_or_insert(SeqNumber(left));
                 for (_, right) in std::iter::once(first).chain(more.into_iter().flatten()) {
                     let right = SeqNumber(right);
-                    self.sack_right_edge =
-                        Some(self.sack_right_edge.map_or(right, |r| r.later(right)));
+                    let known = others.sack_right_edge;
+                    others.sack_right_edge = Some(known.map_or(right, |known| known.later(right)));
                 }
             }
         }
@@ -236,7 +252,7 @@ impl TcpOptions {
         if let (MPTCP, &[subtype, reason, ..]) = (kind, body)
             && subtype >> 4 == MP_TCPRST
         {
-            self.mptcp_reset_reason = Some(reason);
+            self.others.mptcp_reset_reason = Some(reason);
         }
         bytes.get(usize::from(len)..)
     }
@@ -267,7 +283,10 @@ mod tests {
     fn an_unknown_option_is_stepped_over() {
         // Fast open (34), and a maximum segment size of the wrong length, before a window scale.
         let options = parse_options(&[34, 4, 1, 2, 2, 5, 5, 0xb4, 0, 3, 3, 7]);
-        assert_eq!((options.mss, options.window_scale), (None, Some(7)));
+        assert_eq!(
+            (options.others.mss, options.others.window_scale),
+            (None, Some(7))
+        );
     }
 
     #[test]
@@ -275,9 +294,9 @@ mod tests {
         let options = parse_options(&[
             2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 7, 0, 0, 0, 0, 1, 3, 3, 7,
         ]);
-        assert_eq!(options.mss, Some(1460));
-        assert!(options.any && options.sack_permitted);
-        assert_eq!(options.window_scale, Some(7));
+        assert_eq!(options.others.mss, Some(1460));
+        assert!(options.any && options.others.sack_permitted);
+        assert_eq!(options.others.window_scale, Some(7));
         assert_eq!(options.timestamps, Some(Timestamps { value: 7, echo: 0 }));
     }
 
@@ -288,14 +307,16 @@ mod tests {
             bytes.extend(edge.to_be_bytes());
         }
         let options = parse_options(&bytes);
-        assert_eq!(options.sack_first_left, Some(SeqNumber(3000)));
-        assert_eq!(options.sack_right_edge, Some(SeqNumber(6000)));
+        assert_eq!(options.others.sack_first_left, Some(SeqNumber(3000)));
+        assert_eq!(options.others.sack_right_edge, Some(SeqNumber(6000)));
     }
 
     #[test]
     fn mp_tcprst_gives_its_reason() {
         assert_eq!(
-            parse_options(&[30, 4, 0x80, 0x03]).mptcp_reset_reason,
+            parse_options(&[30, 4, 0x80, 0x03])
+                .others
+                .mptcp_reset_reason,
             Some(3)
         );
     }
@@ -315,7 +336,7 @@ mod tests {
         #[test]
         fn any_bytes_as_options(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let options = parse_options(&bytes);
-            prop_assert!(options.any || options == TcpOptions::default());
+            prop_assert!(options.any || options == Options::default());
         }
     }
 }

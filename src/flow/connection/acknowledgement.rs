@@ -15,56 +15,58 @@ impl<R: StreamReader> Connection<R> {
 
     /// What a packet acknowledges was said before what it carries.
     pub(super) fn hear_acknowledgement(&mut self, packet: &Packet) {
-        if !packet.flags.ack() || self.is_of_older_connection(packet.from) && !packet.flags.syn() {
+        if !packet.head.flags.ack()
+            || self.is_of_older_connection(packet.from) && !packet.head.flags.syn()
+        {
             return;
         }
         let peer = packet.from.other();
         // A FIN takes a number and no place in the stream.
         let fin = self.directions.of(peer).fin.map(|fin| fin.seq);
         let ack = fin
-            .filter(|fin| packet.ack.is_after(*fin))
-            .unwrap_or(packet.ack);
+            .filter(|fin| packet.head.ack.is_after(*fin))
+            .unwrap_or(packet.head.ack);
         self.talk.begin(peer, ack);
-        let now = (packet.time, packet.frame);
+        let now = (packet.head.time, packet.head.frame);
         self.talk.acknowledged(peer, ack, now, self.server.1);
     }
 
     pub(super) fn take_acknowledgement(&mut self, packet: &Packet) {
-        if !packet.flags.ack() {
+        if !packet.head.flags.ack() {
             return;
         }
         let peer = packet.from.other();
         let acknowledged = self.directions.of_mut(peer);
         if let Some(fin) = &mut acknowledged.fin
             && fin.acked_at.is_none()
-            && packet.ack.is_after(fin.seq)
+            && packet.head.ack.is_after(fin.seq)
         {
-            fin.acked_at = Some(packet.time);
+            fin.acked_at = Some(packet.head.time);
         }
         let progress = self
             .directions
             .of(packet.from)
             .ack
-            .is_none_or(|ack| packet.ack.is_after(ack));
+            .is_none_or(|ack| packet.head.ack.is_after(ack));
         if progress {
-            self.directions.of_mut(packet.from).ack = Some(packet.ack);
+            self.directions.of_mut(packet.from).ack = Some(packet.head.ack);
             self.directions.of_mut(peer).unanswered_retransmissions = 0;
         }
         let missed = self
             .directions
             .of(peer)
             .snd_nxt
-            .filter(|next| packet.ack.is_after(*next));
+            .filter(|next| packet.head.ack.is_after(*next));
         if let Some(next) = missed {
-            let bytes = packet.ack.offset_from(next);
+            let bytes = packet.head.ack.offset_from(next);
             // An acknowledgement that jumps by more than any window was never of this data.
             if bytes < (1 << 30) && !self.is_of_older_connection(packet.from) {
                 self.directions
                     .of_mut(peer)
-                    .miss_until(packet.ack, packet.time);
+                    .miss_until(packet.head.ack, packet.head.time);
             }
         }
-        self.measure_round_trip(packet.from, packet.ack, packet.time);
+        self.measure_round_trip(packet.from, packet.head.ack, packet.head.time);
     }
 
     #[inline]

@@ -16,20 +16,20 @@ impl<R: StreamReader> Connection<R> {
         if packet.kind == PacketKind::KeepaliveProbe {
             self.probes_since_activity = self.probes_since_activity.saturating_add(1);
         }
-        if packet.flags.syn() {
-            self.talk.begin(packet.from, packet.seq + 1);
+        if packet.head.flags.syn() {
+            self.talk.begin(packet.from, packet.head.seq + 1);
         }
-        if segment.payload_len == 0 || probe {
+        if segment.head.payload_len == 0 || probe {
             return false;
         }
-        self.cut_payload |= (segment.payload.len() as u64) < u64::from(segment.payload_len);
+        self.cut_payload |= (segment.payload.len() as u64) < u64::from(segment.head.payload_len);
         self.first_to_speak.get_or_insert(packet.from);
         let server_port = self.server.1;
         match self.talk.take(packet.from, segment, server_port) {
             Novelty::New(Activity::Application) => {
                 let now = LastActivity {
-                    time: packet.time,
-                    frame: packet.frame,
+                    time: packet.head.time,
+                    frame: packet.head.frame,
                     from: packet.from,
                 };
                 self.note_activity(now, packet.previous_packet);

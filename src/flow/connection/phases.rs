@@ -13,10 +13,12 @@ impl<R: StreamReader> Connection<R> {
         let direction = self.directions.of_mut(packet.from);
         match packet.kind {
             PacketKind::Syn | PacketKind::SynAck => {
-                direction.iss.get_or_insert(packet.seq);
+                direction.iss.get_or_insert(packet.head.seq);
                 direction.syns += 1;
-                let first = direction.syn_times.map_or(packet.time, |(first, _)| first);
-                direction.syn_times = Some((first, packet.time));
+                let first = direction
+                    .syn_times
+                    .map_or(packet.head.time, |(first, _)| first);
+                direction.syn_times = Some((first, packet.head.time));
                 direction.window_scale = segment.options.window_scale;
                 direction.mss = segment.options.mss;
                 direction.sack_permitted = segment.options.sack_permitted;
@@ -25,10 +27,10 @@ impl<R: StreamReader> Connection<R> {
                 }
             }
             _ if packet.from == Peer::Client && !established => {
-                let completes =
-                    packet.flags.ack() && server_iss.is_none_or(|iss| packet.ack.is_after(iss));
+                let completes = packet.head.flags.ack()
+                    && server_iss.is_none_or(|iss| packet.head.ack.is_after(iss));
                 if completes {
-                    self.established = Some(packet.time);
+                    self.established = Some(packet.head.time);
                 }
             }
             _ => {}
@@ -36,31 +38,31 @@ impl<R: StreamReader> Connection<R> {
     }
 
     pub(super) fn take_fin(&mut self, packet: &Packet) {
-        if !packet.flags.fin() || packet.flags.syn() {
+        if !packet.head.flags.fin() || packet.head.flags.syn() {
             return;
         }
         let already = self.directions.of(packet.from).fin;
         if already.is_some() {
             return;
         }
-        let seq = packet.seq + packet.len;
+        let seq = packet.head.seq + packet.head.payload_len;
         let activity = self
             .last_activity
-            .filter(|activity| activity.frame != packet.frame);
+            .filter(|activity| activity.frame != packet.head.frame);
         let last_activity = activity.or(packet.last_activity);
         let offset = self.talk.of(packet.from).offset_of(seq).unwrap_or_default();
         let at = Mark {
-            time: packet.time,
-            frame: packet.frame,
+            time: packet.head.time,
+            frame: packet.head.frame,
             offset,
         };
         let server_port = self.server.1;
         self.talk.fin(packet.from, at, server_port);
         self.directions.of_mut(packet.from).fin = Some(FinSeen {
-            time: packet.time,
-            frame: packet.frame,
+            time: packet.head.time,
+            frame: packet.head.frame,
             seq,
-            ack: packet.flags.ack().then_some(packet.ack),
+            ack: packet.head.flags.ack().then_some(packet.head.ack),
             last_activity: if packet.is_new_data() && !packet.housekeeping {
                 self.last_activity
             } else {
@@ -68,7 +70,7 @@ impl<R: StreamReader> Connection<R> {
             },
             wire_idle: packet
                 .previous_packet
-                .map(|previous| packet.time - previous),
+                .map(|previous| packet.head.time - previous),
             acked_at: None,
         });
     }

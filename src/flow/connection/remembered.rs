@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::flow::{LastActivity, Packet, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
-use crate::wire::{Head, TcpFlags};
+use crate::wire::Head;
 
 impl<R: StreamReader> Connection<R> {
     /// What had been going on before the packet at hand.
@@ -30,32 +30,17 @@ pub(super) struct Before {
 
 /// A segment as it is remembered.
 #[inline]
-pub(super) fn remembered(
+pub(super) const fn remembered(
     from: Peer,
-    flags: TcpFlags,
     kind: PacketKind,
-    segment: &impl Head,
+    head: &Head,
     before: Before,
 ) -> Packet {
     Packet {
-        time: segment.time(),
-        frame: segment.frame(),
+        head: *head,
         from,
         kind,
-        flags,
-        seq: segment.seq(),
-        ack: segment.ack(),
-        len: segment.payload_len(),
-        window: segment.window(),
-        ttl: segment.ttl(),
-        ip_id: segment.ip_id(),
-        dont_fragment: segment.dont_fragment(),
-        has_options: segment.has_options(),
         housekeeping: false,
-        traffic_class: segment.traffic_class(),
-        timestamps: segment.timestamps(),
-        src_mac: segment.src_mac(),
-        interface: segment.interface(),
         previous_packet: before.packet,
         last_activity: before.activity,
         probes_since_activity: before.probes,

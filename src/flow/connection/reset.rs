@@ -10,8 +10,8 @@ impl<R: StreamReader> Connection<R> {
     pub(super) fn take_reset(&mut self, packet: Packet, segment: &Segment<'_>) {
         let direction = self.directions.of_mut(packet.from);
         direction.resets += 1;
-        direction.first_packet.get_or_insert(packet.time);
-        direction.base.get_or_insert(packet.seq);
+        direction.first_packet.get_or_insert(packet.head.time);
+        direction.base.get_or_insert(packet.head.seq);
         let full = self.episodes.len() >= Self::EPISODES_KEPT;
         match self.episodes.last_mut() {
             Some(episode) if full || !episode.resumed => episode.add(packet),
@@ -32,7 +32,7 @@ impl<R: StreamReader> Connection<R> {
                     mptcp_reason: segment.options.mptcp_reset_reason,
                     resumed: false,
                     later_data: Both::default(),
-                    last: packet.time,
+                    last: packet.head.time,
                 };
                 episode.add(packet);
                 self.episodes.push(episode);

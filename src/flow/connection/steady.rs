@@ -37,69 +37,70 @@ impl<R: StreamReader> Connection<R> {
     }
 
     /// Takes a segment if it is the next one: the conversation [is under way](Self::is_under_way), in this capture, and the segment has
-    /// nothing but an acknowledgement of what was seen, and payload that follows on what was seen.
+    /// nothing but an acknowledgement of what was seen, and payload that follows on what was seen. It [is plain](crate::wire::Segment::as_plain).
     #[inline]
     pub(in crate::flow) fn take_if_next(
         &mut self,
         from: Peer,
-        flags: TcpFlags,
-        segment: &impl Head,
+        head: &Head,
+        payload: &[u8],
     ) -> Option<()> {
         let (own, other) = self.directions.own_and_other(from);
-        let is_next = self.under_way == Some(segment.frame().capture)
-            && is_ordinary(flags)
-            && own.snd_nxt == Some(segment.seq())
-            && other
-                .snd_nxt
-                .is_some_and(|next| !segment.ack().is_after(next))
-            && self.talk.goes_on(from, segment)
-            && self
-                .history
-                .is_new(from, flags, segment.seq(), segment.ack());
-        is_next.then(|| self.take_next(from, flags, segment))
+        let is_next = self.under_way == Some(head.frame.capture)
+            && is_ordinary(head.flags)
+            && own.snd_nxt == Some(head.seq)
+            && other.snd_nxt.is_some_and(|next| !head.ack.is_after(next))
+            && self.talk.goes_on(from, head)
+            && self.history.is_new(from, head);
+        is_next.then(|| self.take_next(from, head, payload))
     }
 
-    fn take_next(&mut self, from: Peer, flags: TcpFlags, segment: &impl Head) {
-        let kind = match segment.payload_len() {
+    fn take_next(&mut self, from: Peer, head: &Head, payload: &[u8]) {
+        let kind = match head.payload_len {
             0 => PacketKind::Ack,
             _ => PacketKind::Data,
         };
         let before = self.before();
         let mut housekeeping = false;
         if kind == PacketKind::Data {
-            housekeeping = self.take_next_payload(from, segment, &before);
+            housekeeping = self.take_next_payload(from, head, payload, &before);
         }
         let (own, other) = self.directions.own_and_other_mut(from);
-        if own.ack.is_none_or(|ack| segment.ack().is_after(ack)) {
-            own.ack = Some(segment.ack());
+        if own.ack.is_none_or(|ack| head.ack.is_after(ack)) {
+            own.ack = Some(head.ack);
             other.unanswered_retransmissions = 0;
         }
         other.unanswered_probes = 0;
-        own.count(segment);
-        own.new_bytes += u64::from(segment.payload_len());
-        self.measure_round_trip(from, segment.ack(), segment.time());
+        own.count(head);
+        own.new_bytes += u64::from(head.payload_len);
+        self.measure_round_trip(from, head.ack, head.time);
         if kind == PacketKind::Data {
-            let seq = segment.seq();
-            self.advance_to(seq + segment.payload_len(), from, seq, segment.time());
+            self.advance_to(head.seq + head.payload_len, from, head.seq, head.time);
         }
         let packet = Packet {
             housekeeping,
-            ..remembered(from, flags, kind, segment, before)
+            ..remembered(from, kind, head, before)
         };
         if let Some(sittings) = &mut self.sittings {
             sittings.observe(&packet, &self.directions);
         }
         self.history.push(packet);
-        self.last = segment.time();
+        self.last = head.time;
     }
 
     /// Hands payload on. Returns whether all of it was housekeeping.
-    fn take_next_payload(&mut self, from: Peer, segment: &impl Head, before: &Before) -> bool {
-        self.cut_payload |= (segment.payload().len() as u64) < u64::from(segment.payload_len());
+    fn take_next_payload(
+        &mut self,
+        from: Peer,
+        head: &Head,
+        payload: &[u8],
+        before: &Before,
+    ) -> bool {
+        self.cut_payload |= (payload.len() as u64) < u64::from(head.payload_len);
         self.first_to_speak.get_or_insert(from);
-        match self.talk.go_on(from, segment) {
+        match self.talk.go_on(from, head, payload) {
             Activity::Application => {
-                let (time, frame) = (segment.time(), segment.frame());
+                let (time, frame) = (head.time, head.frame);
                 self.note_activity(LastActivity { time, frame, from }, before.packet);
                 false
             }
@@ -120,6 +121,13 @@ mod tests {
     use crate::testing::conversation::{SAYINGS, conversation};
     use crate::wire::Segment;
 
+    impl<R: StreamReader> Connection<R> {
+        fn take_plain(&mut self, from: Peer, segment: &Segment<'_>) -> Option<()> {
+            let (head, payload) = segment.as_plain()?;
+            self.take_if_next(from, head, payload)
+        }
+    }
+
     proptest! {
         /// What is told after each packet, whether the next ones are known as such or not.
         #[test]
@@ -134,12 +142,12 @@ mod tests {
             trace.segments(|segment| {
                 let (client, server) = ends(segment);
                 let [quick, plain] = pair.get_or_insert_with(|| {
-                    let new = || Connection::new(client, server, Orientation::Syn, segment.time);
+                    let new = || Connection::new(client, server, Orientation::Syn, segment.head.time);
                     [new(), new()]
                 });
                 let from = if segment.dst_port == 80 { Peer::Client } else { Peer::Server };
                 let flags = segment.flags.unwrap_or_default();
-                let next = match quick.take_if_next(from, flags, segment) {
+                let next = match quick.take_plain(from, segment) {
                     Some(()) => Taken::Packet,
                     None => quick.take(from, flags, segment),
                 };
@@ -175,10 +183,10 @@ mod tests {
             let connection = connection.get_or_insert_with(|| {
                 let client = (segment.addresses.src(), segment.src_port);
                 let server = (segment.addresses.dst(), segment.dst_port);
-                Connection::new(client, server, Orientation::Syn, segment.time)
+                Connection::new(client, server, Orientation::Syn, segment.head.time)
             });
             let flags = segment.flags.unwrap_or_default();
-            let next = connection.take_if_next(from, flags, segment);
+            let next = connection.take_plain(from, segment);
             taken.push(next.is_some());
             if next.is_none() {
                 connection.take(from, flags, segment);

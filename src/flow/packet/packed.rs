@@ -5,7 +5,7 @@ use crate::capture::{CaptureId, FrameId, FrameNumber};
 use crate::flow::packing::{Packed, Packer, Unpacker};
 use crate::flow::{Both, Peer};
 use crate::time::Timestamp;
-use crate::wire::{MacAddress, SeqNumber, TcpFlags, Timestamps, Ttl};
+use crate::wire::{Head, MacAddress, SeqNumber, TcpFlags, Timestamps, Ttl};
 
 /// A packet's few-valued fields, and what of it is told apart, as bits above those of its kind and flags.
 mod bits {
@@ -74,21 +74,22 @@ impl Before {
     /// A packet was packed.
     #[inline(always)]
     pub(super) fn follow(&mut self, packet: &Packet) {
-        let (clock, echo) = clocks(packet.timestamps);
-        self.time = packet.time;
-        self.capture = packet.frame.capture;
-        self.interface = packet.interface;
+        let Packet { head, .. } = packet;
+        let (clock, echo) = clocks(head.timestamps);
+        self.time = head.time;
+        self.capture = head.frame.capture;
+        self.interface = head.interface;
         self.from = packet.from;
         self.next = Numbers {
             seq: packet.end(),
-            ack: packet.ack,
+            ack: head.ack,
             echo,
         };
         self.clock = clock;
         self.activity = match packet.is_new_data() && !packet.housekeeping {
             true => Some(LastActivity {
-                time: packet.time,
-                frame: packet.frame,
+                time: head.time,
+                frame: head.frame,
                 from: packet.from,
             }),
             false => packet.last_activity,
@@ -111,16 +112,17 @@ impl Before {
     /// What few packets have is nothing that has to be told of this one.
     #[inline(always)]
     fn tells_all_of(&self, packet: &Packet, since: u64) -> bool {
+        let head = &packet.head;
         let beyond = since >> 32
-            | u64::from(packet.frame.capture.0 ^ self.capture.0)
-            | u64::from(packet.interface ^ self.interface)
+            | u64::from(head.frame.capture.0 ^ self.capture.0)
+            | u64::from(head.interface ^ self.interface)
             | u64::from(packet.probes_since_activity)
-            | u64::from(packet.len >> 16)
-            | u64::from(packet.flags.0 >> 12);
+            | u64::from(head.payload_len >> 16)
+            | u64::from(head.flags.0 >> 12);
         beyond == 0
             && packet.previous_packet == Some(self.time)
             && packet.last_activity == self.activity
-            && packet.src_mac == *self.macs.of(packet.from)
+            && head.src_mac == *self.macs.of(packet.from)
     }
 }
 
@@ -135,37 +137,38 @@ impl Packet {
     /// Packs it.
     #[inline(always)]
     pub(super) fn pack_after(&self, before: &Before, into: &mut Packer) {
-        let since = self.time.as_nanos().wrapping_sub(before.time.as_nanos()) as u64;
-        let (clock, echo) = clocks(self.timestamps);
+        let head = &self.head;
+        let since = head.time.as_nanos().wrapping_sub(before.time.as_nanos()) as u64;
+        let (clock, echo) = clocks(head.timestamps);
         let numbers = Numbers {
-            seq: self.seq,
-            ack: self.ack,
+            seq: head.seq,
+            ack: head.ack,
             echo,
         };
         let is_expected = numbers == before.expected(self.from);
         let is_rare = !before.tells_all_of(self, since);
         let bit = |set: bool, bit: u32| if set { bit } else { 0 };
         let bits = self.kind as u32
-            | u32::from(self.flags.0 & 0xfff) << bits::FLAGS
+            | u32::from(head.flags.0 & 0xfff) << bits::FLAGS
             | bit(self.from == Peer::Server, bits::FROM_SERVER)
-            | bit(self.dont_fragment, bits::DONT_FRAGMENT)
-            | bit(self.has_options, bits::HAS_OPTIONS)
+            | bit(head.dont_fragment, bits::DONT_FRAGMENT)
+            | bit(head.has_options, bits::HAS_OPTIONS)
             | bit(self.housekeeping, bits::HOUSEKEEPING)
-            | bit(self.ip_id.is_some(), bits::IP_ID)
-            | bit(self.timestamps.is_some(), bits::TIMESTAMPS)
+            | bit(head.ip_id.is_some(), bits::IP_ID)
+            | bit(head.timestamps.is_some(), bits::TIMESTAMPS)
             | bit(!is_expected, bits::NUMBERS)
             | bit(is_rare, bits::RARE);
         into.words(
             PACKET + if is_expected { 0 } else { NUMBERS },
             [
                 u64::from(bits) | u64::from(since as u32) << 32,
-                u64::from(self.len as u16)
-                    | u64::from(self.ip_id.unwrap_or_default()) << 16
-                    | u64::from(self.window) << 32
-                    | u64::from(self.ttl.0) << 48
-                    | u64::from(self.traffic_class) << 56,
-                u64::from(self.frame.number.0) | u64::from(clock) << 32,
-                u64::from(self.seq.0) | u64::from(self.ack.0) << 32,
+                u64::from(head.payload_len as u16)
+                    | u64::from(head.ip_id.unwrap_or_default()) << 16
+                    | u64::from(head.window) << 32
+                    | u64::from(head.ttl.0) << 48
+                    | u64::from(head.traffic_class) << 56,
+                u64::from(head.frame.number.0) | u64::from(clock) << 32,
+                u64::from(head.seq.0) | u64::from(head.ack.0) << 32,
                 u64::from(echo),
             ],
         );
@@ -177,13 +180,14 @@ impl Packet {
     /// All that [`Before`] may not tell.
     #[inline(never)]
     fn pack_rare(&self, since: u64, into: &mut Packer) {
+        let head = &self.head;
         into.numbers(&[
             since >> 32,
-            u64::from(self.frame.capture.0),
-            u64::from(self.interface),
+            u64::from(head.frame.capture.0),
+            u64::from(head.interface),
             u64::from(self.probes_since_activity),
-            u64::from(self.len >> 16),
-            u64::from(self.flags.0 >> 12),
+            u64::from(head.payload_len >> 16),
+            u64::from(head.flags.0 >> 12),
         ]);
         let activity = self
             .last_activity
@@ -194,7 +198,7 @@ impl Packet {
         let previous = self.previous_packet.map(|time| time.as_nanos() as u64);
         activity.pack(into);
         previous.pack(into);
-        self.src_mac.pack(into);
+        head.src_mac.pack(into);
     }
 
     /// The next packet.
@@ -218,28 +222,31 @@ impl Packet {
             }
         };
         let clock = (place >> 32) as u32;
-        let packet = Self {
+        let head = Head {
             time: after(before.time, header >> 32),
             frame: FrameId {
                 capture: before.capture,
                 number: FrameNumber(place as u32),
             },
-            from: sender,
-            kind: PacketKind::at(bits as u8 & 0x0f),
-            flags: TcpFlags((bits >> bits::FLAGS) as u16 & 0xfff),
+            interface: before.interface,
             seq,
             ack,
-            len: u32::from(sizes as u16),
+            payload_len: u32::from(sizes as u16),
+            timestamps: has(bits::TIMESTAMPS).then_some(Timestamps { value: clock, echo }),
+            flags: TcpFlags((bits >> bits::FLAGS) as u16 & 0xfff),
             window: (sizes >> 32) as u16,
-            ttl: Ttl((sizes >> 48) as u8),
             ip_id: has(bits::IP_ID).then_some((sizes >> 16) as u16),
+            src_mac: *before.macs.of(sender),
+            ttl: Ttl((sizes >> 48) as u8),
+            traffic_class: (sizes >> 56) as u8,
             dont_fragment: has(bits::DONT_FRAGMENT),
             has_options: has(bits::HAS_OPTIONS),
+        };
+        let packet = Self {
+            head,
+            from: sender,
+            kind: PacketKind::at(bits as u8 & 0x0f),
             housekeeping: has(bits::HOUSEKEEPING),
-            traffic_class: (sizes >> 56) as u8,
-            timestamps: has(bits::TIMESTAMPS).then_some(Timestamps { value: clock, echo }),
-            src_mac: *before.macs.of(sender),
-            interface: before.interface,
             previous_packet: Some(before.time),
             last_activity: before.activity,
             probes_since_activity: 0,
@@ -255,16 +262,21 @@ impl Packet {
         let [later, capture, interface, probes, len, flags] = from.numbers();
         let activity: Option<[u64; 2]> = Packed::unpack(from);
         let previous: Option<u64> = Packed::unpack(from);
+        let Self { head, .. } = self;
         Self {
-            time: after(self.time, later << 32),
-            frame: FrameId {
-                capture: CaptureId(capture as u16),
-                ..self.frame
+            head: Head {
+                time: after(head.time, later << 32),
+                frame: FrameId {
+                    capture: CaptureId(capture as u16),
+                    ..head.frame
+                },
+                interface: interface as u32,
+                payload_len: head.payload_len | (len as u32) << 16,
+                flags: TcpFlags(head.flags.0 | (flags as u16) << 12),
+                src_mac: Packed::unpack(from),
+                ..head
             },
-            interface: interface as u32,
             probes_since_activity: probes as u16,
-            len: self.len | (len as u32) << 16,
-            flags: TcpFlags(self.flags.0 | (flags as u16) << 12),
             last_activity: activity.map(|[frame, nanos]| LastActivity {
                 time: Timestamp::from_nanos(nanos as i64),
                 frame: FrameId::from_number(frame & !(1 << 63)),
@@ -274,7 +286,6 @@ impl Packet {
                 },
             }),
             previous_packet: previous.map(|nanos| Timestamp::from_nanos(nanos as i64)),
-            src_mac: Packed::unpack(from),
             ..self
         }
     }
@@ -335,38 +346,41 @@ mod tests {
                 echo,
             },
         };
-        Packet {
+        let head = Head {
             time: match soon {
                 true => Timestamp::from_nanos(before.time.as_nanos().wrapping_add(time >> 33)),
                 false => Timestamp::from_nanos(time),
             },
             frame: frame(number),
-            from,
-            kind: PacketKind::at(kind % 9),
-            flags: TcpFlags(if small { flags & 0xfff } else { flags }),
-            seq: numbers.seq,
-            ack: numbers.ack,
-            len: if small { len & 0xffff } else { len },
-            window,
-            ttl: Ttl(ttl),
-            ip_id,
-            dont_fragment,
-            has_options,
-            housekeeping,
-            traffic_class,
-            timestamps: clocks.map(|_| Timestamps {
-                value: clock,
-                echo: numbers.echo,
-            }),
-            src_mac: match (same_mac, other_mac) {
-                (true, _) => *before.macs.of(from),
-                (_, true) => newest.and_then(|packet| packet.src_mac),
-                _ => mac.map(MacAddress),
-            },
             interface: match same_place {
                 true => before.interface,
                 false => interface,
             },
+            seq: numbers.seq,
+            ack: numbers.ack,
+            payload_len: if small { len & 0xffff } else { len },
+            timestamps: clocks.map(|_| Timestamps {
+                value: clock,
+                echo: numbers.echo,
+            }),
+            flags: TcpFlags(if small { flags & 0xfff } else { flags }),
+            window,
+            ip_id,
+            src_mac: match (same_mac, other_mac) {
+                (true, _) => *before.macs.of(from),
+                (_, true) => newest.and_then(|packet| packet.head.src_mac),
+                _ => mac.map(MacAddress),
+            },
+            ttl: Ttl(ttl),
+            traffic_class,
+            dont_fragment,
+            has_options,
+        };
+        Packet {
+            head,
+            from,
+            kind: PacketKind::at(kind % 9),
+            housekeeping,
             previous_packet: match follows {
                 true => Some(before.time),
                 false => previous.map(Timestamp::from_nanos),

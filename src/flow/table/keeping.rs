@@ -93,11 +93,11 @@ impl<R: StreamReader> Table<R> {
         match self.kept(index) {
             Some(Kept::Whole(connection)) => connection.is_reused_by(
                 sender(connection, &segment.addresses, segment.src_port),
-                segment.seq,
+                segment.head.seq,
             ),
             Some(Kept::Settled(settled)) => {
                 let from = (segment.addresses.src(), segment.src_port);
-                self.archive.is_reused_by(settled, from, segment.seq)
+                self.archive.is_reused_by(settled, from, segment.head.seq)
             }
             None => false,
         }

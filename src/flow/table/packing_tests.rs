@@ -102,7 +102,7 @@ fn what_is_read_of_a_packed_connection_is_what_was_said() {
         let numbers = |connection: &Connection<DialogueReader>| {
             let packets = connection.history.newest_first();
             packets
-                .map(|packet| packet.frame.number)
+                .map(|packet| packet.head.frame.number)
                 .collect::<Vec<_>>()
         };
         assert_eq!(numbers(&packed), numbers(&whole));

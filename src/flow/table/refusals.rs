@@ -98,11 +98,11 @@ pub(super) fn is_plain_refusal<R: StreamReader>(connection: &Connection<R>) -> b
         && connection.history.newest_first().all(|packet| {
             packet.kind == PacketKind::Syn
                 || (packet.from == Peer::Server
-                    && packet.flags.ack()
+                    && packet.head.flags.ack()
                     && connection
                         .directions
                         .client
                         .iss
-                        .is_some_and(|iss| packet.ack == iss + 1))
+                        .is_some_and(|iss| packet.head.ack == iss + 1))
         })
 }

@@ -24,7 +24,7 @@ fn streams(ladder: &Ladder, change: impl Fn(usize, &mut Segment<'_>)) -> Vec<u32
 /// The data offset is too small for a header: no flags, whatever bits stand there.
 fn break_header(segment: &mut Segment<'_>, bits: u16) {
     segment.flags = None;
-    segment.flag_bits = TcpFlags(bits);
+    segment.head.flags = TcpFlags(bits);
 }
 
 #[test]

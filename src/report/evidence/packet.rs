@@ -33,7 +33,7 @@ pub fn redacted(segment: &Segment<'_>, redactor: &Redactor) -> Redacted {
     hide_options(&mut tcp);
     fix_checksum(segment.header, &mut tcp, &[src, dst], &[new_src, new_dst]);
     let wire_header = header_length(segment.header);
-    let carried = wire_header.saturating_add(segment.payload_len);
+    let carried = wire_header.saturating_add(segment.head.payload_len);
     let mut bytes = match (segment.addresses, new_src, new_dst) {
         (Addresses::V4 { .. }, IpAddr::V4(src), IpAddr::V4(dst)) => {
             ipv4_header(segment, carried, src.octets(), dst.octets())
@@ -59,13 +59,17 @@ fn header_length(header: &[u8]) -> u32 {
 fn ipv4_header(segment: &Segment<'_>, carried: u32, src: [u8; 4], dst: [u8; 4]) -> Vec<u8> {
     // What segmentation offload handed over may be longer than a packet can be; a length of 0 says so, as Linux does.
     let length = u16::try_from(carried.saturating_add(IPV4_HEADER as u32)).unwrap_or(0);
-    let fragment: u16 = if segment.dont_fragment { 0x4000 } else { 0 };
+    let fragment: u16 = if segment.head.dont_fragment {
+        0x4000
+    } else {
+        0
+    };
     let mut header = Vec::with_capacity(IPV4_HEADER + segment.header.len());
-    header.extend_from_slice(&[0x45, segment.traffic_class]);
+    header.extend_from_slice(&[0x45, segment.head.traffic_class]);
     header.extend_from_slice(&length.to_be_bytes());
-    header.extend_from_slice(&segment.ip_id.unwrap_or(0).to_be_bytes());
+    header.extend_from_slice(&segment.head.ip_id.unwrap_or(0).to_be_bytes());
     header.extend_from_slice(&fragment.to_be_bytes());
-    header.extend_from_slice(&[segment.ttl.0, TCP]);
+    header.extend_from_slice(&[segment.head.ttl.0, TCP]);
     let fields: u64 = sum(&header) + sum(&src) + sum(&dst);
     header.extend_from_slice(&(!fold(fields)).to_be_bytes());
     header.extend_from_slice(&src);
@@ -75,12 +79,12 @@ fn ipv4_header(segment: &Segment<'_>, carried: u32, src: [u8; 4], dst: [u8; 4]) 
 
 /// RFC 8200 section 3.
 fn ipv6_header(segment: &Segment<'_>, carried: u32, src: &[u8], dst: &[u8]) -> Vec<u8> {
-    let class = u32::from(segment.traffic_class);
+    let class = u32::from(segment.head.traffic_class);
     let length = u16::try_from(carried).unwrap_or(0);
     let mut header = Vec::with_capacity(40 + segment.header.len());
     header.extend_from_slice(&(0x6000_0000 | class << 20).to_be_bytes());
     header.extend_from_slice(&length.to_be_bytes());
-    header.extend_from_slice(&[TCP, segment.ttl.0]);
+    header.extend_from_slice(&[TCP, segment.head.ttl.0]);
     header.extend_from_slice(src);
     header.extend_from_slice(dst);
     header

@@ -237,10 +237,10 @@ impl Window {
         let opens = segment
             .flags
             .is_some_and(|flags| flags.syn() && !flags.ack());
-        if opens && segment.time > self.last {
+        if opens && segment.head.time > self.last {
             self.closed = true;
         }
-        !self.closed && segment.time >= self.opened
+        !self.closed && segment.head.time >= self.opened
     }
 
     fn take(&mut self, step: Step, chosen: &mut Vec<(u64, FrameId)>) {

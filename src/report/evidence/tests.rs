@@ -57,11 +57,11 @@ fn packets(path: &Path) -> Vec<(crate::Timestamp, String, String, usize, u8)> {
                 s.dst_port
             );
             packets.push((
-                s.time,
+                s.head.time,
                 ends,
                 s.flags.unwrap_or_default().to_string(),
                 s.payload.len(),
-                s.ttl.0,
+                s.head.ttl.0,
             ));
         }
     });
@@ -218,9 +218,9 @@ fn checksums_are_right(redacted: &Path, original: &Path) {
         replay(path, |frame| {
             if let Decoded::Tcp(s) = decoder.decode(frame)
                 && s.flags.is_some_and(|f| f.rst())
-                && s.payload_len == 0
+                && s.head.payload_len == 0
             {
-                checks.push((s.time, s.checksum_ok));
+                checks.push((s.head.time, s.checksum_ok));
             }
         });
         checks

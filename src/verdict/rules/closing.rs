@@ -21,7 +21,8 @@ pub fn rule(case: &Case<'_>) -> Option<Ruling> {
     let other = case.ending.fin(case.receiver());
     match (own, case.shape.trigger) {
         (Some(fin), None)
-            if !case.reset.flags.ack() && case.ending.state.of(case.receiver()).packets == 0 =>
+            if !case.reset.head.flags.ack()
+                && case.ending.state.of(case.receiver()).packets == 0 =>
         {
             one_sided(case, fin)
         }
@@ -40,7 +41,7 @@ fn responder_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<
     if !carries_payload(trigger) || trigger.housekeeping {
         return Some(late_words(case, fin, trigger));
     }
-    let knew = trigger.ack.is_after(fin.seq);
+    let knew = trigger.head.ack.is_after(fin.seq);
     let after_idle = Silence::before(trigger).is_idle(case.ending) || fin_was_idle(case, fin);
     if (knew || !after_idle) && case.situation.is_quiet() && says_goodbye(case, trigger) {
         return Some(goodbye(case, fin, trigger));
@@ -61,8 +62,8 @@ fn responder_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<
 /// Only the closer's direction was captured. The RST repeats the acknowledgement of a packet that was not seen: at the FIN's own
 /// number that packet had not acknowledged the FIN.
 fn one_sided(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
-    let crossed = case.reset.seq == fin.seq;
-    if !fin_was_idle(case, fin) || !crossed && case.reset.seq != fin.seq + 1 {
+    let crossed = case.reset.head.seq == fin.seq;
+    if !fin_was_idle(case, fin) || !crossed && case.reset.head.seq != fin.seq + 1 {
         return None;
     }
     let silence = silence_before_fin(fin);
@@ -123,7 +124,7 @@ fn fin_was_idle(case: &Case<'_>, fin: &FinSeen) -> bool {
 /// Close_notify, an ACK or a FIN after the close: nothing was to be read any more. With a request still open, the close itself
 /// did the harm.
 fn late_words(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
-    let situation = case.situation_at(trigger.time);
+    let situation = case.situation_at(trigger.head.time);
     if let Some((exchange, progress)) = situation.open.or(situation
         .begun
         .map(|exchange| (exchange, progress(exchange))))
@@ -180,8 +181,8 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
         .ending
         .before
         .iter()
-        .find(|packet| packet.frame == exchange.request.start.frame);
-    let crossed = request.is_some_and(|packet| !packet.ack.is_after(fin.seq));
+        .find(|packet| packet.head.frame == exchange.request.start.frame);
+    let crossed = request.is_some_and(|packet| !packet.head.ack.is_after(fin.seq));
     let silence = request.map_or_else(|| Silence::before(case.reset), Silence::before);
     let unread = crossed
         && silence.is_idle(case.ending)
@@ -202,7 +203,11 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
         case.claimed()
     );
     // An ACK or a FIN is no data: the close itself did the harm.
-    if case.shape.trigger.is_some_and(|packet| packet.len == 0) {
+    if case
+        .shape
+        .trigger
+        .is_some_and(|packet| packet.head.payload_len == 0)
+    {
         return Ruling::new(Cause::HangUp, Confidence::Likely, words)
             .because(
                 format!("FIN in frame {} with a request open", fin.frame.number),
@@ -239,7 +244,7 @@ fn met_by_the_fin(cause: Cause, fin: &FinSeen, exchange: &Exchange) -> Ruling {
 
 /// Data met a socket that was closed while the other side was still sending: an early answer, an upload cut short.
 fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
-    let situation = case.situation_at(trigger.time);
+    let situation = case.situation_at(trigger.head.time);
     let early_answer = case.answered_while_asking();
     let next_request = case.triggered_by_request() && situation.is_quiet();
     let detail = match (early_answer, next_request) {
@@ -274,7 +279,7 @@ fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling 
         },
     )
     .detail(detail)
-    .because(format!("the {} had closed with FIN in frame {}, {} before more data came", case.claimed(), fin.frame.number, trigger.time - fin.time), &[trigger])
+    .because(format!("the {} had closed with FIN in frame {}, {} before more data came", case.claimed(), fin.frame.number, trigger.head.time - fin.time), &[trigger])
     .because("the RST has no ACK and repeats that data's acknowledgement", &[case.reset])
     .harm(harm, situation.requester)
     .or(Cause::CloseWithUnreadData, "the server's counters TCPAbortOnClose and TCPAbortOnData")
@@ -385,7 +390,7 @@ fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
             .detail("early-answer")
             .harm(Harm::ResponseTruncated, situation.requester);
     }
-    let waited = (case.reset.time - fin.time).max(Interval::ZERO);
+    let waited = (case.reset.head.time - fin.time).max(Interval::ZERO);
     Ruling::new(
         Cause::TeardownNoise,
         Confidence::Likely,
@@ -422,7 +427,7 @@ fn after_the_others_fin(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
     }
     let trigger_is_closing = case.shape.trigger.is_none_or(|packet| {
         matches!(packet.kind, PacketKind::Fin | PacketKind::Ack)
-            || packet.flags.fin()
+            || packet.head.flags.fin()
             || packet.housekeeping
     });
     if case.by_box() && case.silence.is_idle(case.ending) {
@@ -430,14 +435,17 @@ fn after_the_others_fin(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
     }
     // A reply to the FIN itself after a silence: the state had been lost before.
     if case.is_reply()
-        && case.shape.trigger.is_some_and(|packet| packet.flags.fin())
+        && case
+            .shape
+            .trigger
+            .is_some_and(|packet| packet.head.flags.fin())
         && Silence::before(case.shape.trigger?)
             .wire
             .is_some_and(|wire| wire >= case.ending.idle_threshold())
     {
         return None;
     }
-    let waited = (case.reset.time - fin.time).max(Interval::ZERO);
+    let waited = (case.reset.head.time - fin.time).max(Interval::ZERO);
     trigger_is_closing.then(|| {
         Ruling::new(
             Cause::TeardownNoise,

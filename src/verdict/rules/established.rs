@@ -37,10 +37,10 @@ pub fn probes(case: &Case<'_>) -> Option<Ruling> {
     let last = probes.last()?;
     let intervals: Vec<Interval> = probes
         .windows(2)
-        .map(|pair| pair[1].time - pair[0].time)
+        .map(|pair| pair[1].head.time - pair[0].head.time)
         .collect();
     let shortest = intervals.iter().min()?.as_nanos();
-    let final_wait = (case.reset.time - last.time).as_nanos();
+    let final_wait = (case.reset.head.time - last.head.time).as_nanos();
     let close_to = |value: i64| (value - shortest).abs() * 10 <= shortest.max(1);
     let regular = intervals
         .iter()
@@ -50,7 +50,7 @@ pub fn probes(case: &Case<'_>) -> Option<Ruling> {
         application: case
             .reset
             .last_activity
-            .map(|activity| case.reset.time - activity.time),
+            .map(|activity| case.reset.head.time - activity.time),
         ..Silence::before(case.reset)
     };
     let harm = harm_of(case.ending, &case.situation);
@@ -111,10 +111,13 @@ pub fn injected(case: &Case<'_>) -> Option<Ruling> {
         .shape
         .trigger
         .or_else(|| case.ending.newest_before(case.receiver()).next())
-        .filter(|packet| packet.len > 0)
+        .filter(|packet| packet.head.payload_len > 0)
     {
         ruling = ruling.because(
-            format!("it followed payload by {}", case.reset.time - trigger.time),
+            format!(
+                "it followed payload by {}",
+                case.reset.head.time - trigger.head.time
+            ),
             &[trigger, case.reset],
         );
     }
@@ -231,7 +234,7 @@ fn in_flight_harm(case: &Case<'_>) -> Harm {
         .resets
         .iter()
         .skip(1)
-        .any(|reset| !reset.flags.ack() && reset.from == case.claimed());
+        .any(|reset| !reset.head.flags.ack() && reset.from == case.claimed());
     let later = case
         .ending
         .after

@@ -27,7 +27,7 @@ pub(super) fn lost_state(case: &Case<'_>) -> Ruling {
         "the host that answered"
     };
     let last_word = trigger.is_some_and(|packet| {
-        packet.kind == PacketKind::Fin || packet.flags.fin() && packet.len == 0
+        packet.kind == PacketKind::Fin || packet.head.flags.fin() && packet.head.payload_len == 0
     });
     if last_word && case.situation.is_quiet() {
         return Ruling::new(

@@ -59,9 +59,9 @@ pub fn collision(case: &Case<'_>) -> Option<Ruling> {
     let iss = ending.state.client.iss?;
     let foreign = ending.newest_before(Peer::Server).find(|packet| {
         packet.kind != PacketKind::SynAck
-            && packet.flags.ack()
-            && packet.ack == case.reset.seq
-            && packet.ack != iss + 1
+            && packet.head.flags.ack()
+            && packet.head.ack == case.reset.head.seq
+            && packet.head.ack != iss + 1
     })?;
     let again = ending
         .after
@@ -100,13 +100,13 @@ fn aborted(case: &Case<'_>) -> Option<Ruling> {
     let client_answered = ending
         .newest_before(Peer::Client)
         .any(|packet| packet.kind != PacketKind::Syn);
-    if client_answered || case.reset.seq != syn_ack.ack {
+    if client_answered || case.reset.head.seq != syn_ack.head.ack {
         return None;
     }
     let syn = ending
         .newest_before(Peer::Client)
         .find(|packet| packet.kind == PacketKind::Syn);
-    let waited = syn.map(|syn| syn_ack.time - syn.time);
+    let waited = syn.map(|syn| syn_ack.head.time - syn.head.time);
     // RFC 6298 section 2: a SYN waits one second; nobody cancels a handshake by accident before a human's or a program's patience ends.
     let gave_up = waited.is_some_and(|waited| waited >= Interval::from_millis(500));
     let ruling = Ruling::new(
@@ -145,7 +145,7 @@ fn unanswered(case: &Case<'_>) -> Option<Ruling> {
         .iter()
         .find(|packet| packet.kind == PacketKind::Syn)?;
     let silence = Silence {
-        application: Some(case.reset.time - first.time),
+        application: Some(case.reset.head.time - first.head.time),
         ..Silence::before(case.reset)
     };
     Some(
@@ -182,7 +182,7 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
         || !case.is_reply()
         || server.new_bytes > 0
         || server.fin.is_some()
-        || case.reset.seq != iss + 1
+        || case.reset.head.seq != iss + 1
     {
         return None;
     }
@@ -201,11 +201,13 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
         server.syn_acks_after_ack >= 2 || ending.state.client.unanswered_retransmissions > 0;
     let forgotten = server
         .syn_times
-        .is_some_and(|(_, last)| trigger.time - last > LONGEST_SYN_RECEIVED);
+        .is_some_and(|(_, last)| trigger.head.time - last > LONGEST_SYN_RECEIVED);
     if forgotten && !stubborn {
         return None;
     }
-    if acknowledged_data || !repeated && trigger.time - established > Interval::from_millis(1000) {
+    if acknowledged_data
+        || !repeated && trigger.head.time - established > Interval::from_millis(1000)
+    {
         return None;
     }
     if case.by_box() && !repeated {

@@ -45,7 +45,9 @@ fn in_flight<'a>(ending: &'a Ending, reset: &Packet, shape: &Shape<'_>) -> Optio
         return None;
     }
     ending.before.iter().find(|packet| {
-        packet.from != reset.from && packet.is_new_data() && !packet.seq.is_before(reset.ack)
+        packet.from != reset.from
+            && packet.is_new_data()
+            && !packet.head.seq.is_before(reset.head.ack)
     })
 }
 
@@ -61,10 +63,10 @@ impl<'a> Case<'a> {
         let first = shape.trigger.or(unseen);
         let moment = shape
             .trigger
-            .map_or_else(|| ending.frozen_at(reset), |packet| packet.time);
+            .map_or_else(|| ending.frozen_at(reset), |packet| packet.head.time);
         let mut silence = Silence::before(first.unwrap_or(reset));
         if let Some(activity) = unseen.and(silence.since) {
-            silence.application = Some(reset.time - activity.time);
+            silence.application = Some(reset.head.time - activity.time);
         }
         Self {
             ending,
@@ -159,7 +161,8 @@ impl<'a> Case<'a> {
 
 /// Payload, new or sent again.
 pub fn carries_payload(packet: &Packet) -> bool {
-    packet.len > 0 && matches!(packet.kind, PacketKind::Data | PacketKind::Retransmission)
+    packet.head.payload_len > 0
+        && matches!(packet.kind, PacketKind::Data | PacketKind::Retransmission)
 }
 
 /// The cause of a reset.

@@ -31,7 +31,7 @@ fn packet_of<'a>(ending: &'a Ending, fin: &FinSeen) -> Option<&'a Packet> {
     ending
         .before
         .iter()
-        .find(|packet| packet.frame == fin.frame)
+        .find(|packet| packet.head.frame == fin.frame)
 }
 
 /// An ICMP error answered the SYN (RFC 1122 section 4.2.3.9).
@@ -61,7 +61,7 @@ fn refused_by_icmp(ending: &Ending) -> Option<NoResetEnding> {
     .detail("icmp");
     ruling.evidence.push(Evidence {
         text: format!("ICMP error from {} quotes the SYN", icmp.from),
-        frames: vec![icmp.frame.number.0, syn.frame.number.0],
+        frames: vec![icmp.frame.number.0, syn.head.frame.number.0],
     });
     Some(NoResetEnding { ruling, at: *syn })
 }
@@ -73,12 +73,11 @@ fn met_silence(ending: &Ending) -> Option<NoResetEnding> {
         .find(|peer| ending.state.of(*peer).unanswered_retransmissions >= 2)?;
     ending.established?;
     let other_last = ending.state.of(sender.other()).last_packet?;
-    let first = ending
-        .before
-        .iter()
-        .find(|packet| packet.from == sender && packet.is_new_data() && packet.time > other_last)?;
+    let first = ending.before.iter().find(|packet| {
+        packet.from == sender && packet.is_new_data() && packet.head.time > other_last
+    })?;
     let silence = Silence::before(first);
-    let tried = ending.last - first.time;
+    let tried = ending.last - first.head.time;
     let patient = tried
         >= ending
             .round_trip()
@@ -88,14 +87,14 @@ fn met_silence(ending: &Ending) -> Option<NoResetEnding> {
     if !silence.is_idle(ending) || !patient {
         return None;
     }
-    let situation = Situation::at(ending, Some(first), first.time);
+    let situation = Situation::at(ending, Some(first), first.head.time);
     let retransmissions: Vec<&Packet> = ending
         .before
         .iter()
         .filter(|packet| {
             packet.from == sender
                 && packet.kind == PacketKind::Retransmission
-                && packet.time > first.time
+                && packet.head.time > first.head.time
         })
         .collect();
     let quiet = situation.is_quiet();
@@ -205,7 +204,7 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
     let request = ending
         .before
         .iter()
-        .find(|packet| packet.frame == exchange.request.start.frame);
+        .find(|packet| packet.head.frame == exchange.request.start.frame);
     let harm = harm_of_exchange(ending, &situation, exchange, state);
     let silence = Silence {
         application: fin.last_activity.map(|activity| fin.time - activity.time),
@@ -213,7 +212,7 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         since: fin.last_activity,
         probes: 0,
     };
-    let crossed = request.is_some_and(|packet| !packet.ack.is_after(fin.seq))
+    let crossed = request.is_some_and(|packet| !packet.head.ack.is_after(fin.seq))
         && taken_before_fin(ending, &situation, fin) == Taken::Nothing;
     let refused = exchange.answer == Answer::Refused;
     let ruling = match request {
@@ -270,7 +269,7 @@ fn raced(
 
 /// The request came after the FIN, which acknowledges nothing of it.
 fn came_after(request: &Packet, fin: &FinSeen) -> bool {
-    request.time > fin.time && fin.ack.is_none_or(|ack| !ack.is_after(request.seq))
+    request.head.time > fin.time && fin.ack.is_none_or(|ack| !ack.is_after(request.head.seq))
 }
 
 /// What the FIN itself says of the request: whether its sender had taken it when it closed.
@@ -281,9 +280,9 @@ fn taken_before_fin(ending: &Ending, situation: &Situation<'_>, fin: &FinSeen) -
     let request = ending
         .before
         .iter()
-        .find(|packet| packet.frame == exchange.request.start.frame);
+        .find(|packet| packet.head.frame == exchange.request.start.frame);
     match (request, fin.ack) {
-        (Some(request), Some(ack)) if ack.is_after(request.seq) => Taken::All,
+        (Some(request), Some(ack)) if ack.is_after(request.head.seq) => Taken::All,
         (Some(_), _) => Taken::Nothing,
         _ => taken(ending, situation, exchange),
     }

@@ -19,9 +19,10 @@ pub(super) fn says_goodbye(case: &Case<'_>, trigger: &Packet) -> bool {
     let ending = case.ending;
     let closes = |packet: &Packet| {
         packet.from == trigger.from
-            && packet.flags.fin()
-            && (packet.time - trigger.time).abs() < AT_ONCE
-            && (packet.frame == trigger.frame || packet.seq == trigger.seq + trigger.len)
+            && packet.head.flags.fin()
+            && (packet.head.time - trigger.head.time).abs() < AT_ONCE
+            && (packet.head.frame == trigger.head.frame
+                || packet.head.seq == trigger.head.seq + trigger.head.payload_len)
     };
     let shorter = ending
         .dialogue
@@ -33,7 +34,7 @@ pub(super) fn says_goodbye(case: &Case<'_>, trigger: &Packet) -> bool {
             request.end.offset.saturating_sub(request.start.offset)
         })
         .min()
-        .is_some_and(|shortest| u64::from(trigger.len) < shortest);
+        .is_some_and(|shortest| u64::from(trigger.head.payload_len) < shortest);
     !ending.is_framed() && shorter && ending.before.iter().chain(&ending.after).any(closes)
 }
 
@@ -82,7 +83,7 @@ pub(super) fn race(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
         ),
     )
     .because(
-        format!("the request acknowledges {} bytes, not the FIN: it left before the FIN arrived", case.ending.relative(case.claimed(), trigger.ack)),
+        format!("the request acknowledges {} bytes, not the FIN: it left before the FIN arrived", case.ending.relative(case.claimed(), trigger.head.ack)),
         &[trigger],
     )
     .because(format!("the {} had closed with FIN in frame {}", case.claimed(), fin.frame.number), &[])
@@ -96,7 +97,7 @@ pub(super) fn race(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
 
 pub(super) fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     let silence = Silence::before(trigger);
-    let known_for = trigger.time - fin.time;
+    let known_for = trigger.head.time - fin.time;
     if known_for < EVENT_LOOP {
         let mut ruling = race(case, fin, trigger)
             .detail("event-loop")

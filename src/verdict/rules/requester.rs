@@ -14,7 +14,7 @@ pub(super) fn own_window_full(case: &Case<'_>) -> bool {
     case.ending
         .newest_before(case.claimed())
         .next()
-        .is_some_and(|packet| packet.window == 0)
+        .is_some_and(|packet| packet.head.window == 0)
 }
 
 pub(super) fn stopped_reading(case: &Case<'_>) -> Ruling {

@@ -178,7 +178,7 @@ pub(super) fn after_all_was_said(case: &Case<'_>) -> Ruling {
         exchange.response.is_some_and(|response| {
             response.complete == Completeness::Unknown
                 && response.end.offset.saturating_sub(response.start.offset) > 16_384
-                && case.reset.time - response.end.time < case.ending.idle_threshold()
+                && case.reset.head.time - response.end.time < case.ending.idle_threshold()
         })
     });
     if streaming && case.claimed() == case.situation.requester {
@@ -209,11 +209,13 @@ fn unread_extra(case: &Case<'_>) -> bool {
             .ending
             .newest_before(case.receiver())
             .next()
-            .filter(|packet| packet.len > 0 && packet.frame != exchange.request.start.frame);
+            .filter(|packet| {
+                packet.head.payload_len > 0 && packet.head.frame != exchange.request.start.frame
+            });
         later.is_some_and(|packet| {
             exchange
                 .response
-                .is_some_and(|response| packet.time > response.start.time)
+                .is_some_and(|response| packet.head.time > response.start.time)
         })
     })
 }

@@ -89,17 +89,20 @@ fn ethernet_vlan_ipv4_tcp() {
     bytes.extend([0; 9]);
     let mut decoder = Decoder::new();
     let segment = segment(decoder.decode(&frame(ETHERNET, &bytes)));
-    assert_eq!((segment.payload, segment.payload_len), (&b"hello"[..], 5));
+    assert_eq!(
+        (segment.payload, segment.head.payload_len),
+        (&b"hello"[..], 5)
+    );
     assert_eq!((segment.src_port, segment.dst_port), (40000, 80));
     assert_eq!(
-        (segment.seq, segment.ack),
+        (segment.head.seq, segment.head.ack),
         (SeqNumber(1000), SeqNumber(2000))
     );
     assert_eq!(segment.flags, Some(TcpFlags::PSH.union(TcpFlags::ACK)));
-    assert_eq!(segment.ttl.0, 57);
-    assert_eq!(segment.ip_id, Some(7));
-    assert!(segment.dont_fragment);
-    assert_eq!(segment.src_mac.map(|m| m.0[5]), Some(1));
+    assert_eq!(segment.head.ttl.0, 57);
+    assert_eq!(segment.head.ip_id, Some(7));
+    assert!(segment.head.dont_fragment);
+    assert_eq!(segment.head.src_mac.map(|m| m.0[5]), Some(1));
     assert_eq!(segment.checksum_ok, None);
 }
 
@@ -109,7 +112,10 @@ fn the_snap_length_does_not_shorten_a_segment() {
     let mut decoder = Decoder::new();
     let cut = cut_frame(ETHERNET, &bytes[..96], bytes.len());
     let segment = segment(decoder.decode(&cut));
-    assert_eq!((segment.payload.len(), segment.payload_len), (42, 1000));
+    assert_eq!(
+        (segment.payload.len(), segment.head.payload_len),
+        (42, 1000)
+    );
 }
 
 #[test]
@@ -128,7 +134,9 @@ fn a_total_length_of_zero_means_the_frame_s() {
     bytes[2..4].fill(0);
     let mut decoder = Decoder::new();
     assert_eq!(
-        segment(decoder.decode(&frame(RAW, &bytes))).payload_len,
+        segment(decoder.decode(&frame(RAW, &bytes)))
+            .head
+            .payload_len,
         100
     );
 }
@@ -144,7 +152,7 @@ fn a_data_offset_below_five_leaves_no_flags() {
     let bytes = ipv4(6, &header);
     let past_the_end = segment(decoder.decode(&frame(RAW, &bytes)));
     assert_eq!(past_the_end.flags, Some(TcpFlags::RST));
-    assert_eq!(past_the_end.payload_len, 0);
+    assert_eq!(past_the_end.head.payload_len, 0);
 }
 
 #[test]
@@ -184,7 +192,7 @@ fn ipv6_extension_headers_and_fragments() {
     let decoded = segment(decoder.decode(&frame(RAW, &last)));
     assert_eq!(decoded.payload, b"0123456789abcdef");
     assert!(matches!(decoded.addresses, Addresses::V6 { .. }));
-    assert_eq!(decoded.ip_id, None);
+    assert_eq!(decoded.head.ip_id, None);
 }
 
 #[test]
@@ -221,12 +229,12 @@ fn linux_cooked_captures() {
     let mut bytes = vec![0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 9, 0, 0, 8, 0];
     bytes.extend(&packet);
     let cooked = segment(decoder.decode(&frame(113, &bytes)));
-    assert_eq!(cooked.src_mac.map(|m| m.0[5]), Some(9));
+    assert_eq!(cooked.head.src_mac.map(|m| m.0[5]), Some(9));
     let mut bytes = vec![8, 0, 0, 0, 0, 0, 0, 3, 0, 1, 0, 6];
     bytes.extend([2, 0, 0, 0, 0, 9, 0, 0]);
     bytes.extend(&packet);
     let cooked = segment(decoder.decode(&frame(276, &bytes)));
-    assert_eq!(cooked.src_mac.map(|m| m.0[5]), Some(9));
+    assert_eq!(cooked.head.src_mac.map(|m| m.0[5]), Some(9));
 }
 
 #[test]
@@ -268,7 +276,7 @@ proptest! {
         match at {
             ..54 => prop_assert!(matches!(decoded, Decoded::Undecoded)),
             54..70 => prop_assert!(matches!(decoded, Decoded::CutTcp)),
-            _ => prop_assert_eq!(segment(decoded).payload_len, 12),
+            _ => prop_assert_eq!(segment(decoded).head.payload_len, 12),
         }
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::super::{Decoded, Decoder, PlainFrame, PlainHead, PlainSegment, Segment};
+use super::super::{Decoded, Decoder, PlainFrame, PlainHead, Segment};
 use super::{ETHERNET, RAW, RST, cut_frame, ethernet, frame, ipv4, ipv6, tcp};
 use crate::capture::Frame;
 
@@ -90,11 +90,7 @@ fn reads_the_same(frame: &Frame<'_>) -> Result<(), TestCaseError> {
     let mut head = PlainHead::default();
     if plain.write_head(&mut head).is_some() {
         let payload = plain.payload();
-        let kept = PlainSegment {
-            head: &head,
-            payload,
-        }
-        .segment();
+        let kept = head.segment(payload);
         let general = Segment {
             header: &[],
             ..general

@@ -85,7 +85,7 @@ proptest! {
         let read = segment(decoder.decode(&frame(ETHERNET, &bytes)));
         prop_assert_eq!(read.addresses, plan.addresses);
         prop_assert_eq!((read.src_port, read.dst_port), plan.ports);
-        prop_assert_eq!((read.seq.0, read.window, read.ttl.0), (plan.seq, plan.window, plan.ttl));
+        prop_assert_eq!((read.head.seq.0, read.head.window, read.head.ttl.0), (plan.seq, plan.window, plan.ttl));
         prop_assert_eq!(read.payload, &plan.payload[..]);
         prop_assert!(read.flags.is_some_and(|flags| flags.rst()));
         prop_assert_eq!(read.checksum_ok, Some(true), "etherparse computes it");
@@ -109,7 +109,7 @@ proptest! {
             return Err(TestCaseError::fail(format!("no TCP in {bytes:02x?}")));
         };
         prop_assert_eq!(ours.src_port, tcp.source_port());
-        prop_assert_eq!(ours.seq.0, tcp.sequence_number());
+        prop_assert_eq!(ours.head.seq.0, tcp.sequence_number());
         prop_assert_eq!(ours.payload, tcp.payload());
     }
 
@@ -122,7 +122,7 @@ proptest! {
         let theirs = LaxSlicedPacket::from_ethernet(captured).ok();
         if let Some(TransportSlice::Tcp(tcp)) = theirs.and_then(|packet| packet.transport) {
             let ours = segment(ours);
-            prop_assert_eq!(ours.ack.0, tcp.acknowledgment_number());
+            prop_assert_eq!(ours.head.ack.0, tcp.acknowledgment_number());
             prop_assert_eq!(ours.payload, tcp.payload());
         }
     }

@@ -276,7 +276,7 @@ fn every_wrapping_ends_where_its_lengths_say() {
         bytes.extend([0xee; 7]);
         let mut decoder = Decoder::new();
         let decoded = segment(decoder.decode(&frame(link, &bytes)));
-        assert_eq!(decoded.payload_len, 3, "{name}");
+        assert_eq!(decoded.head.payload_len, 3, "{name}");
     }
 }
 
@@ -300,7 +300,7 @@ proptest! {
         let captured = &bytes[..cut.min(bytes.len())];
         let mut decoder = Decoder::new();
         if let Decoded::Tcp(segment) = decoder.decode(&cut_frame(link, captured, bytes.len())) {
-            prop_assert!(segment.payload.len() as u64 <= u64::from(segment.payload_len));
+            prop_assert!(segment.payload.len() as u64 <= u64::from(segment.head.payload_len));
         }
     }
 }
