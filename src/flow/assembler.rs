@@ -39,7 +39,7 @@ pub(super) struct Assembler {
     early: Option<Box<Reassembly>>,
     /// The receiver acknowledged up to this offset while bytes before it were missing.
     acked_hole: Option<Hole>,
-    /// How far the other direction was seen, and since when something waits for more of it.
+    /// How far the other direction was seen, while something is held back, and since when that waits for more of it.
     other: u64,
     held_since: Option<Timestamp>,
     /// Its FIN, while payload before it is to come.
@@ -125,11 +125,12 @@ impl Assembler {
         })
     }
 
-    /// Takes a segment's payload.
+    /// Takes a segment's payload; the other direction was seen up to `other`.
     pub fn take<R: StreamReader>(
         &mut self,
         from: Peer,
         segment: &Segment<'_>,
+        other: u64,
         reader: &mut R,
     ) -> Novelty {
         let seq = if segment.flags.is_some_and(|flags| flags.syn()) {
@@ -148,7 +149,7 @@ impl Assembler {
         }
         let (at, cut) = place(&segment.head, segment.payload, start);
         if start > next {
-            return self.take_early(from, at, (segment.payload, cut), 0, reader);
+            return self.take_early(from, at, (segment.payload, cut), (0, other), reader);
         }
         let old = next - start;
         let captured_old = usize::try_from(old)
@@ -162,18 +163,21 @@ impl Assembler {
             cut: cut.saturating_sub(cut_old),
         });
         self.advance(end);
+        if self.early.is_some() {
+            self.other = other;
+        }
         if self.early.is_some() || self.fin.is_some() {
             self.drain(from, reader);
         }
         Novelty::New(activity)
     }
 
-    /// Takes payload that acknowledges the other direction up to `offset`, where that was not seen yet.
+    /// Takes payload that acknowledges the other direction up to `offset`, where that was seen only up to `other` yet.
     pub fn hold<R: StreamReader>(
         &mut self,
         from: Peer,
         segment: &Segment<'_>,
-        offset: u64,
+        (offset, other): (u64, u64),
         reader: &mut R,
     ) -> Novelty {
         let (_, next) = *self.next.get_or_insert((segment.head.seq, 0));
@@ -190,7 +194,7 @@ impl Assembler {
         self.held_since.get_or_insert(segment.head.time);
         // One number less may be all of its payload, the last being a FIN's.
         let awaits = offset.saturating_sub(1);
-        self.take_early(from, at, (segment.payload, cut), awaits, reader)
+        self.take_early(from, at, (segment.payload, cut), (awaits, other), reader)
     }
 
     /// Everything up to this offset was seen or given up.
@@ -209,15 +213,10 @@ impl Assembler {
 
     /// The other direction was seen up to `other`: what waited for that is handed on.
     pub fn release<R: StreamReader>(&mut self, from: Peer, other: u64, reader: &mut R) {
-        self.sees(other);
         if self.early.is_some() {
+            self.other = other;
             self.drain(from, reader);
         }
-    }
-
-    /// The other direction was seen up to `other`.
-    pub fn sees(&mut self, other: u64) {
-        self.other = other;
     }
 
     /// Payload waits for what precedes it.
@@ -254,7 +253,7 @@ impl Assembler {
     fn let_go<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
         let other = std::mem::replace(&mut self.other, u64::MAX);
         self.drain(from, reader);
-        self.other = other;
+        self.other = if self.holds_back() { other } else { 0 };
         self.held_since = None;
     }
 
@@ -272,9 +271,10 @@ impl Assembler {
         from: Peer,
         at: Mark,
         (bytes, cut): (&[u8], u32),
-        awaits: u64,
+        (awaits, other): (u64, u64),
         reader: &mut R,
     ) -> Novelty {
+        self.other = other;
         let early = self.early.get_or_insert_default();
         if early.holds(at.offset, bytes.len() as u64 + u64::from(cut)) {
             return Novelty::Old;
@@ -390,6 +390,7 @@ impl Assembler {
         }
         if self.early.as_ref().is_some_and(|early| early.is_empty()) {
             self.early = None;
+            self.other = 0;
             self.held_since = None;
         }
         if let Some(at) = self.fin.take() {
@@ -414,14 +415,13 @@ impl Assembler {
             next,
             early: _,
             acked_hole: _,
-            other,
+            other: _,
             held_since: _,
             fin: _,
             missed,
         } = self;
         sheet.some_seq(next.map(|(seq, _)| seq));
         sheet.count(next.map_or(0, |(_, offset)| offset));
-        sheet.count(*other);
         sheet.rare(*missed);
     }
 
@@ -430,7 +430,6 @@ impl Assembler {
         let (next, offset) = (sheet.take_some_seq(), sheet.take_count());
         Self {
             next: next.map(|seq| (seq, offset)),
-            other: sheet.take_count(),
             missed: sheet.take_rare(),
             ..Self::default()
         }

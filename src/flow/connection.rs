@@ -21,7 +21,7 @@ use crate::flow::{
     Episode, History, LastActivity, Orientation, Packet, PacketKind, Peer, Sittings, StreamReader,
 };
 use crate::time::{Interval, Timestamp};
-use crate::wire::{IcmpReason, Segment, SeqNumber, TcpFlags};
+use crate::wire::{Head, IcmpReason, Segment, SeqNumber, TcpFlags};
 
 /// A silence after which the application went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,8 @@ impl<R: StreamReader> Connection<R> {
     pub const SHORTEST_SURVIVAL: Interval = Interval::from_millis(100);
     /// Packets remembered of one that both sides have closed.
     const CLOSED_HISTORY: usize = 8;
-    /// How far back second sightings of a packet are looked for.
+    /// Among so many packets, and how far back, second sightings of a packet are looked for.
+    const NEWEST: usize = 8;
     const DUPLICATE_WINDOW: Interval = Interval::from_millis(20);
 
     /// A connection whose first packet comes from `first_sender` (address, port), going to `other`.
@@ -176,17 +177,39 @@ impl<R: StreamReader> Connection<R> {
         self.history.give_back();
     }
 
-    /// The same in the memory of one that is needed no more.
-    pub(super) fn in_place_of(self, mut old: Box<Self>) -> Box<Self> {
-        let mut streams = std::mem::take(&mut old.streams);
-        streams.clear();
-        let history = std::mem::take(&mut old.history).emptied();
-        let talk = Talk::in_place_of(std::mem::take(&mut old.talk));
-        *old = self;
-        old.streams = streams;
-        old.history = history;
-        old.talk = talk;
-        old
+    /// A [new](Self::new) one in the memory of this one, which is needed no more.
+    pub(super) fn begin_anew(
+        &mut self,
+        client: (IpAddr, u16),
+        server: (IpAddr, u16),
+        orientation: Orientation,
+        opened: Timestamp,
+    ) {
+        self.client = client;
+        self.server = server;
+        self.orientation = orientation;
+        self.streams.clear();
+        self.opened = opened;
+        self.last = opened;
+        self.directions = Both::default();
+        self.history.forget_all();
+        self.episodes.clear();
+        self.last_activity = None;
+        self.probes_since_activity = 0;
+        self.survived.clear();
+        self.first_to_speak = None;
+        self.icmp.clear();
+        self.duplicates = 0;
+        self.cut_payload = false;
+        self.response_time = Both::default();
+        self.sittings = None;
+        self.established = None;
+        self.closed = None;
+        self.talk.begin_anew();
+        self.pending_survival = None;
+        self.pending_acks = Both::default();
+        self.wireshark_base = Both::default();
+        self.under_way = None;
     }
 
     /// Stream offset of a sequence number of one side; `None` where nothing of that side was seen, or before its start.
@@ -248,7 +271,7 @@ impl<R: StreamReader> Connection<R> {
 
     fn take_any(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> Taken {
         self.observe_wireshark_base(from, flags, segment);
-        if self.is_second_sighting(from, flags, segment) {
+        if self.is_second_sighting(from, &segment.head) {
             self.duplicates += 1;
             if flags.rst()
                 && let Some(episode) = self.episodes.last_mut()
@@ -316,27 +339,33 @@ impl<R: StreamReader> Connection<R> {
 
     /// The same packet again: a bridge, `-i any`, or a mirror port. The IPv4 identification or another interface (or MAC)
     /// tells it from a retransmission; a stack gives a retransmission a new identification.
-    fn is_second_sighting(&self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> bool {
-        if self.history.is_new(from, &segment.head) {
-            return false;
-        }
-        (0..History::NEWEST)
-            .map_while(|age| self.history.newest_but(age))
-            .take_while(|earlier| {
-                (segment.head.time - earlier.head.time).abs() <= Self::DUPLICATE_WINDOW
-            })
-            .any(|earlier| {
-                earlier.from == from
-                    && earlier.head.seq == segment.head.seq
-                    && earlier.head.flags == flags
-                    && earlier.head.payload_len == segment.head.payload_len
-                    && (earlier.head.ack == segment.head.ack || !flags.ack())
-                    && earlier.head.window == segment.head.window
-                    && earlier.head.timestamps == segment.head.timestamps
-                    && earlier.head.ip_id == segment.head.ip_id
-                    && (earlier.head.interface != segment.head.interface
-                        || earlier.head.src_mac != segment.head.src_mac
-                        || segment.head.ip_id.is_some_and(|id| id != 0))
+    fn is_second_sighting(&self, from: Peer, head: &Head) -> bool {
+        let is_alike = |earlier: &Packet| {
+            earlier.head.seq == head.seq
+                && earlier.from == from
+                && earlier.head.flags == head.flags
+                && earlier.head.payload_len == head.payload_len
+        };
+        self.history.has_lately(Self::NEWEST, is_alike) && self.was_seen(from, head)
+    }
+
+    #[cold]
+    fn was_seen(&self, from: Peer, head: &Head) -> bool {
+        let newest = self.history.newest_first().take(Self::NEWEST);
+        newest
+            .take_while(|earlier| (head.time - earlier.head.time).abs() <= Self::DUPLICATE_WINDOW)
+            .filter(|earlier| earlier.from == from)
+            .any(|Packet { head: earlier, .. }| {
+                earlier.seq == head.seq
+                    && earlier.flags == head.flags
+                    && earlier.payload_len == head.payload_len
+                    && (earlier.ack == head.ack || !head.flags.ack())
+                    && earlier.window == head.window
+                    && earlier.timestamps == head.timestamps
+                    && earlier.ip_id == head.ip_id
+                    && (earlier.interface != head.interface
+                        || earlier.src_mac != head.src_mac
+                        || head.ip_id.is_some_and(|id| id != 0))
             })
     }
 

@@ -2,6 +2,8 @@
 
 mod packed;
 
+use std::fmt;
+
 use self::packed::Before;
 use crate::capture::FrameId;
 use crate::flow::packing::{Packed, Packer, Unpacker};
@@ -89,11 +91,6 @@ impl Packet {
         self.head.seq + self.head.payload_len.wrapping_add(control)
     }
 
-    #[inline]
-    fn mark(&self) -> u32 {
-        mark(self.from, &self.head)
-    }
-
     /// It carries payload that its sender had not sent before.
     pub fn is_new_data(&self) -> bool {
         self.kind == PacketKind::Data
@@ -101,31 +98,26 @@ impl Packet {
 }
 
 /// The first packets of a connection and the newest ones: bounded memory for what verdicts and ladders look at.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct History {
-    packets: Vec<Packet>,
-    /// Where the next packet goes once the ring part is full.
+    /// Room, written over and over: what stands behind those that are [in use](Self::used) means nothing.
+    room: Vec<Packet>,
+    /// So many are remembered.
+    used: usize,
+    /// Where the next packet goes: behind the newest one.
     next: usize,
-    skipped: u64,
-    marks: Marks,
+    /// Packets forgotten or remembered.
+    total: u64,
 }
 
-/// Marks of the newest packets: to most packets, none of them is alike, and that is told without a look at them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Marks {
-    of: [u32; History::NEWEST],
-    next: usize,
-}
-
-/// The same for packets that are the same.
-#[inline]
-fn mark(from: Peer, head: &Head) -> u32 {
-    let Head {
-        seq, ack, flags, ..
-    } = head;
-    // An acknowledgement number without ACK says nothing.
-    let ack = if flags.ack() { ack.0 } else { 0 };
-    seq.0.rotate_left(10) ^ ack.rotate_left(21) ^ u32::from(flags.0) << 1 ^ from as u32
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("History")
+            .field("packets", &self.packets())
+            .field("next", &self.next)
+            .field("total", &self.total)
+            .finish()
+    }
 }
 
 /// What the directions tell.
@@ -139,16 +131,10 @@ fn macs(directions: &Both<Direction>) -> Both<Option<MacAddress>> {
 impl History {
     /// Packs that of a connection with these directions.
     pub(super) fn pack(&self, directions: &Both<Direction>, into: &mut Packer) {
-        let Self {
-            packets,
-            next,
-            skipped,
-            marks,
-        } = self;
-        into.array([packets.len(), *next, marks.next].map(|place| place as u8));
-        skipped.pack(into);
+        into.array([self.used, self.next].map(|place| place as u8));
+        self.skipped().pack(into);
         let mut before = Before::none(into.opened(), macs(directions));
-        for packet in packets {
+        for packet in self.packets() {
             packet.pack_after(&before, into);
             before.follow(packet);
         }
@@ -156,29 +142,21 @@ impl History {
 
     /// What was packed, with these directions.
     pub(super) fn unpack(directions: &Both<Direction>, from: &mut Unpacker<'_>) -> Self {
-        let [count, next, newest] = from.array().map(usize::from);
-        let skipped = Packed::unpack(from);
+        let [used, next] = from.array().map(usize::from);
+        let skipped: u64 = Packed::unpack(from);
         let mut before = Before::none(from.opened(), macs(directions));
-        let mut packets: Vec<Packet> = Vec::with_capacity(count);
-        for _ in 0..count {
+        let mut room: Vec<Packet> = Vec::with_capacity(used);
+        for _ in 0..used {
             let packet = Packet::unpack_after(&before, from);
             before.follow(&packet);
-            packets.push(packet);
+            room.push(packet);
         }
-        let mut history = Self {
-            packets,
+        Self {
+            room,
+            used,
             next,
-            skipped,
-            marks: Marks::default(),
-        };
-        for age in (0..Self::NEWEST).rev() {
-            let older = history.newest_but(age);
-            let mark = older.map_or(0, Packet::mark);
-            let place = (newest + Self::NEWEST - age) % Self::NEWEST;
-            history.marks.of[place] = mark;
+            total: skipped + used as u64,
         }
-        history.marks.next = newest;
-        history
     }
 }
 
@@ -187,103 +165,91 @@ impl History {
     pub const HEAD: usize = 5;
     /// How many packets are kept in all.
     pub const KEPT: usize = 40;
-    /// How many of the newest are compared with one that may be the same.
-    pub const NEWEST: usize = 8;
-
-    /// None of the [newest](Self::NEWEST) packets had the same sender, flags, sequence number and, with ACK, acknowledgement number.
-    #[inline]
-    pub fn is_new(&self, from: Peer, head: &Head) -> bool {
-        let mark = mark(from, head);
-        // Without a way out, all are compared at once.
-        self.marks
-            .of
-            .iter()
-            .fold(true, |new, other| new & (*other != mark))
-    }
 
     /// Remembers a packet; forgets the oldest one that is not among the first.
+    #[inline]
     pub fn push(&mut self, packet: Packet) {
-        let marks = &mut self.marks;
-        marks.next = (marks.next + 1) % Self::NEWEST;
-        marks.of[marks.next] = packet.mark();
-        if self.packets.len() < Self::KEPT {
-            if self.packets.len() == self.packets.capacity() {
-                self.grow();
-            }
-            self.packets.push(packet);
-            return;
+        if self.next == self.room.len() {
+            self.make_room();
         }
-        if self.next < Self::HEAD || self.next >= Self::KEPT {
-            self.next = Self::HEAD;
-        }
-        if let Some(slot) = self.packets.get_mut(self.next) {
+        if let Some(slot) = self.room.get_mut(self.next) {
             *slot = packet;
+            self.next += 1;
+            self.used = self.used.max(self.next);
+            self.total += 1;
         }
-        self.next += 1;
-        self.skipped += 1;
     }
 
-    /// Attempts that are refused need no more than the first step, and nobody more than the last.
+    /// Behind the last place come more, or again those behind the first packets. Attempts that are refused need no more than the first
+    /// step, and nobody more than the last.
     #[cold]
-    fn grow(&mut self) {
+    fn make_room(&mut self) {
         const ROOM: [usize; 3] = [4, 16, History::KEPT];
-        let used = self.packets.len();
-        let room = ROOM.into_iter().find(|room| *room > used);
-        let more = room.unwrap_or(Self::KEPT).saturating_sub(used);
-        self.packets.reserve_exact(more.max(1));
+        match ROOM.into_iter().find(|room| *room > self.room.len()) {
+            None => self.next = Self::HEAD,
+            Some(room) => {
+                self.room.reserve_exact(room - self.room.len());
+                let empty = Packet {
+                    head: Head::default(),
+                    from: Peer::Client,
+                    kind: PacketKind::Ack,
+                    housekeeping: false,
+                    previous_packet: None,
+                    last_activity: None,
+                    probes_since_activity: 0,
+                };
+                self.room.resize(room, empty);
+            }
+        }
+    }
+
+    /// Those that are remembered, in the order of their places.
+    fn packets(&self) -> &[Packet] {
+        self.room.get(..self.used).unwrap_or_default()
     }
 
     /// Nothing was remembered yet.
-    pub fn is_empty(&self) -> bool {
-        self.packets.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.used == 0
     }
 
-    /// The newest packet for changing.
-    pub fn newest_mut(&mut self) -> Option<&mut Packet> {
-        let index = self.newest_index()?;
-        self.packets.get_mut(index)
-    }
-
-    /// The newest packet but `age`; `None` beyond the newest [`KEPT`](Self::KEPT) - [`HEAD`](Self::HEAD) ones.
+    /// The newest packet.
     #[inline]
-    pub fn newest_but(&self, age: usize) -> Option<&Packet> {
-        const RING: usize = History::KEPT - History::HEAD;
-        if self.packets.len() < Self::KEPT || self.next == 0 {
-            return self.packets.get(self.packets.len().checked_sub(age + 1)?);
-        }
-        if age >= RING {
-            return None;
-        }
-        let newest = self.next - 1 - Self::HEAD;
-        self.packets.get(Self::HEAD + (newest + RING - age) % RING)
+    pub fn newest(&self) -> Option<&Packet> {
+        self.packets().get(self.next.checked_sub(1)?)
     }
 
-    fn newest_index(&self) -> Option<usize> {
-        if self.packets.len() < Self::KEPT || self.next == 0 {
-            self.packets.len().checked_sub(1)
-        } else {
-            Some(self.next - 1)
-        }
+    /// The same for changing.
+    pub fn newest_mut(&mut self) -> Option<&mut Packet> {
+        self.room.get_mut(self.next.checked_sub(1)?)
     }
 
     /// The newest packets first, the whole memory.
     pub fn newest_first(&self) -> impl Iterator<Item = &Packet> {
-        let split = if self.packets.len() < Self::KEPT || self.next == 0 {
-            self.packets.len()
-        } else {
-            self.next
-        };
-        let (older_ring, newer) = (
-            self.packets.get(split..).unwrap_or_default(),
-            self.packets.get(..split).unwrap_or_default(),
-        );
-        let head = Self::HEAD.min(newer.len());
-        let (head, newer) = newer.split_at(if older_ring.is_empty() { 0 } else { head });
-        newer
-            .iter()
-            .rev()
-            .chain(older_ring.iter().rev())
-            .chain(head.iter().rev())
+        let [first, older, newer] = self.runs().map(|run| run.iter().rev());
+        newer.chain(older).chain(first)
+    }
+
+    /// Three runs, each from its oldest packet to its newest: the first packets, where later ones were forgotten, what came longer ago,
+    /// and the newest ones.
+    #[inline]
+    fn runs(&self) -> [&[Packet]; 3] {
+        let both = self.packets().split_at_checked(self.next);
+        let (newer, older) = both.unwrap_or_default();
+        match (older, newer.split_at_checked(Self::HEAD)) {
+            ([_, ..], Some((first, newer))) => [first, older, newer],
+            _ => [&[], older, newer],
+        }
+    }
+
+    /// One of the newest `count` packets is such a one.
+    #[inline]
+    pub fn has_lately(&self, count: usize, is_such: impl Fn(&Packet) -> bool) -> bool {
+        let [_, older, newer] = self.runs();
+        let (_, newer) = newer.split_at(newer.len().saturating_sub(count));
+        let more = count - newer.len();
+        let (_, older) = older.split_at(older.len().saturating_sub(more));
+        newer.iter().any(&is_such) || older.iter().any(&is_such)
     }
 
     /// Every remembered packet, oldest first.
@@ -294,35 +260,34 @@ impl History {
     }
 
     /// Packets forgotten between the first ones and the newest.
-    pub fn skipped(&self) -> u64 {
-        self.skipped
+    pub const fn skipped(&self) -> u64 {
+        self.total - self.used as u64
     }
 
     /// Keeps the newest `keep` packets only, in the memory of all.
     pub fn keep_newest(&mut self, keep: usize) {
-        if self.next > Self::HEAD
-            && let Some(ring) = self.packets.get_mut(Self::HEAD..)
+        if self.next < self.used
+            && let Some(ring) = self.room.get_mut(Self::HEAD..self.used)
         {
-            ring.rotate_left((self.next - Self::HEAD).min(ring.len()));
+            ring.rotate_left(self.next.saturating_sub(Self::HEAD));
         }
-        let drop = self.packets.len().saturating_sub(keep);
-        self.packets.drain(..drop);
-        self.skipped += drop as u64;
-        self.next = 0;
+        let kept = keep.min(self.used);
+        self.room.copy_within(self.used - kept..self.used, 0);
+        self.used = kept;
+        self.next = kept;
     }
 
     /// Gives memory back that nothing is in.
     pub fn give_back(&mut self) {
-        self.packets.shrink_to_fit();
+        self.room.truncate(self.used);
+        self.room.shrink_to_fit();
     }
 
-    /// An empty one in the same memory.
-    pub fn emptied(mut self) -> Self {
-        self.packets.clear();
-        Self {
-            packets: self.packets,
-            ..Self::default()
-        }
+    /// Forgets all, in the same memory.
+    pub const fn forget_all(&mut self) {
+        self.used = 0;
+        self.next = 0;
+        self.total = 0;
     }
 }
 
@@ -375,25 +340,20 @@ mod tests {
         let expected: Vec<u32> = (1..=5).chain(66..=100).collect();
         assert_eq!(numbers(&history.to_vec()), expected);
         assert_eq!(history.skipped(), 60);
-        assert_eq!(history.packets.capacity(), History::KEPT);
+        assert_eq!(history.room.capacity(), History::KEPT);
     }
 
     #[test]
-    fn the_newest_are_found_by_age_before_and_after_the_ring_turns() {
+    fn the_newest_come_first_before_and_after_the_ring_turns() {
         let mut history = History::default();
-        assert!(history.newest_but(0).is_none());
+        assert!(history.newest().is_none());
         for number in 1..=200 {
             history.push(packet(number));
-            let reach = number.min(35);
-            let by_age: Vec<_> = (0..reach as usize)
-                .filter_map(|age| history.newest_but(age))
-                .collect();
-            assert_eq!(
-                numbers(by_age),
-                (number - reach + 1..=number).rev().collect::<Vec<_>>()
-            );
+            assert_eq!(numbers(history.newest()), [number]);
+            let newest = numbers(history.newest_first().take(35));
+            let oldest = number.saturating_sub(34).max(1);
+            assert_eq!(newest, (oldest..=number).rev().collect::<Vec<_>>());
         }
-        assert!(history.newest_but(35).is_none());
     }
 
     #[test]
@@ -422,12 +382,13 @@ mod tests {
         history.keep_newest(3);
         assert_eq!(numbers(&history.to_vec()), [68, 69, 70]);
         assert_eq!(history.skipped(), 67);
-        assert!(history.packets.capacity() >= History::KEPT);
+        assert!(history.room.capacity() >= History::KEPT);
         history.give_back();
         history.push(packet(71));
-        assert_eq!(numbers(history.newest_but(0)), [71]);
-        let emptied = history.emptied();
-        assert!(emptied.is_empty() && emptied.skipped() == 0);
-        assert!(emptied.packets.capacity() >= 4);
+        assert_eq!(numbers(&history.to_vec()), [68, 69, 70, 71]);
+        history.forget_all();
+        assert!(history.is_empty() && history.to_vec().is_empty() && history.skipped() == 0);
+        history.push(packet(1));
+        assert_eq!(numbers(&history.to_vec()), [1]);
     }
 }

@@ -15,6 +15,14 @@ pub(super) enum Place {
 const REMNANT_BIT: u32 = 1 << 31;
 
 impl Place {
+    /// Where a connection is, and no remnant of one.
+    pub(super) const fn kept(self) -> Option<u32> {
+        match self {
+            Self::Kept(index) => Some(index),
+            Self::Remnant(_) => None,
+        }
+    }
+
     const fn pack(self) -> u32 {
         match self {
             Self::Kept(index) => index,

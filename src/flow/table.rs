@@ -25,7 +25,7 @@ use crate::flow::places::{Place, Places};
 use crate::flow::refused::Refusals;
 use crate::flow::remnants::{Remnant, Remnants};
 use crate::flow::{
-    Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
+    Both, Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
     StreamReader,
 };
 use crate::wire::{Addresses, IcmpQuote, PlainHead, Segment, TcpFlags};
@@ -104,9 +104,8 @@ impl<R: StreamReader> Table<R> {
     }
 
     /// Takes a segment; returns where the connection is kept that it belongs to.
-    #[inline(never)]
     pub(super) fn receive(&mut self, segment: &Segment<'_>) -> Option<u32> {
-        let (key, way) = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
+        let (key, _) = Key::new(&segment.addresses, segment.src_port, segment.dst_port);
         let place = self.places.find(&key);
         if let Some(Place::Kept(index)) = place
             && let Some((head, payload)) = segment.as_plain()
@@ -117,17 +116,14 @@ impl<R: StreamReader> Table<R> {
                 return Some(index);
             }
         }
-        self.receive_any(key, way, place, segment)
+        self.receive_any(place, segment)
     }
 
-    /// Where the connection is kept that a segment belongs to, if it is.
+    /// Where the 4-tuple of a segment is found.
     #[inline]
-    pub(super) fn kept_for(&mut self, head: &PlainHead) -> Option<u32> {
-        let (key, _) = Key::new(&head.addresses, head.ports.0, head.ports.1);
-        match self.places.find(&key)? {
-            Place::Kept(index) => Some(index),
-            Place::Remnant(_) => None,
-        }
+    pub(super) fn find(&mut self, plain: &PlainHead) -> Option<Place> {
+        let (key, _) = Key::new(&plain.addresses, plain.ports.0, plain.ports.1);
+        self.places.find(&key)
     }
 
     /// Takes a packet of this connection if it is the next one, whatever of other connections was taken since the one before it: neither
@@ -148,38 +144,38 @@ impl<R: StreamReader> Table<R> {
         }
     }
 
-    /// Takes a segment, whatever it is. Apart, so that the next packets pay nothing for it.
+    /// Takes a segment, whatever it is, whose 4-tuple was [found](Self::find) there; returns where the connection is kept that it
+    /// belongs to. Apart, so that the next packets pay nothing for it.
     #[inline(never)]
-    fn receive_any(
+    pub(super) fn receive_any(
         &mut self,
-        key: Key,
-        way: Way,
         place: Option<Place>,
         segment: &Segment<'_>,
     ) -> Option<u32> {
+        let key = || Key::new(&segment.addresses, segment.src_port, segment.dst_port);
         let Some(flags) = segment.flags else {
-            self.take_broken(key, segment);
+            self.take_broken(key().0, place, segment);
             return None;
         };
         let opens = opens_anew(flags);
         let index = match place {
-            None => self.open(key, segment, flags),
+            None => self.open(key().0, segment, flags),
             Some(Place::Kept(index)) => {
                 if opens && self.is_reused(index, segment) {
-                    self.reopen(key, index, segment, flags)
+                    self.reopen(key().0, index, segment, flags)
                 } else {
                     index
                 }
             }
-            Some(Place::Remnant(index)) => self.take_remnant(key, way, index, segment, flags)?,
+            Some(Place::Remnant(index)) => self.take_remnant(key(), index, segment, flags)?,
         };
         self.deliver(index, flags, segment);
         Some(index)
     }
 
     /// A header too broken to be a packet of a connection. Wireshark numbers a stream for it and learns its base sequence numbers.
-    fn take_broken(&mut self, key: Key, segment: &Segment<'_>) {
-        let index = match self.places.find(&key) {
+    fn take_broken(&mut self, key: Key, place: Option<Place>, segment: &Segment<'_>) {
+        let index = match place {
             None => self.open(key, segment, TcpFlags::default()),
             Some(Place::Kept(index)) => {
                 match opens_anew(segment.head.flags) && self.is_reused(index, segment) {
@@ -343,10 +339,17 @@ impl<R: StreamReader> Table<R> {
     }
 
     fn new_connection(&mut self, segment: &Segment<'_>, flags: TcpFlags) -> Box<Connection<R>> {
-        let connection = new_connection(segment, flags);
+        let (ends, orientation) = ends(segment, flags);
+        let Both { client, server } = ends;
         let mut connection = match self.spare.pop() {
-            Some(spare) => connection.in_place_of(spare),
-            None => Box::new(connection),
+            Some(mut spare) => {
+                spare.begin_anew(client, server, orientation, segment.head.time);
+                spare
+            }
+            None => {
+                let new = Connection::new(client, server, orientation, segment.head.time);
+                Box::new(new)
+            }
         };
         if self.limits.sittings == SittingsKept::Yes {
             connection.sittings = Some(Box::<Sittings>::default());
@@ -378,8 +381,7 @@ impl<R: StreamReader> Table<R> {
 
     fn take_remnant(
         &mut self,
-        key: Key,
-        way: Way,
+        (key, way): (Key, Way),
         index: u32,
         segment: &Segment<'_>,
         flags: TcpFlags,
@@ -483,7 +485,7 @@ fn key_of<R: StreamReader>(connection: &Connection<R>) -> (Key, Way) {
 }
 
 /// The first packet decides who is the client: a SYN or SYN-ACK, else the ports, else who spoke first.
-fn new_connection<R: StreamReader>(segment: &Segment<'_>, flags: TcpFlags) -> Connection<R> {
+fn ends(segment: &Segment<'_>, flags: TcpFlags) -> (Both<(IpAddr, u16)>, Orientation) {
     const EPHEMERAL: u16 = 32_768;
     let src = (segment.addresses.src(), segment.src_port);
     let dst = (segment.addresses.dst(), segment.dst_port);
@@ -502,5 +504,5 @@ fn new_connection<R: StreamReader>(segment: &Segment<'_>, flags: TcpFlags) -> Co
         }
     };
     let (client, server) = if from_client { (src, dst) } else { (dst, src) };
-    Connection::new(client, server, orientation, segment.head.time)
+    (Both { client, server }, orientation)
 }

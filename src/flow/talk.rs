@@ -48,11 +48,11 @@ fn listening<'a, R: StreamReader>(
 }
 
 impl<R: StreamReader> Talk<R> {
-    /// A new one in the memory of one that is needed no more.
-    pub fn in_place_of(old: Self) -> Self {
-        Self {
-            spare: old.reader.or(old.spare),
-            ..Self::default()
+    /// A new one in the memory of this one, which is needed no more.
+    pub fn begin_anew(&mut self) {
+        self.directions = Both::default();
+        if let Some(reader) = self.reader.take() {
+            self.spare = Some(reader);
         }
     }
 
@@ -95,19 +95,18 @@ impl<R: StreamReader> Talk<R> {
         let other = self.of(from.other()).seen();
         let reader = listening(&mut self.reader, &mut self.spare, server_port);
         let own = self.directions.of_mut(from);
-        own.sees(other);
         let novelty = match waits_for {
-            Some(offset) => own.hold(from, segment, offset, reader),
-            None => own.take(from, segment, reader),
+            Some(offset) => own.hold(from, segment, (offset, other), reader),
+            None => own.take(from, segment, other, reader),
         };
         self.release();
         novelty
     }
 
-    /// Both directions have begun, somebody reads, and nothing is held back or waited for.
+    /// Both directions have begun, and nothing is held back or waited for.
     pub fn flows(&self) -> bool {
         let flows = |peer: &Peer| self.of(*peer).has_begun() && self.of(*peer).is_at_rest();
-        self.reader.is_some() && PEERS.iter().all(flows)
+        PEERS.iter().all(flows)
     }
 
     /// While all [flows](Self::flows): the segment follows on what was seen, and acknowledges no more than that.
@@ -119,13 +118,10 @@ impl<R: StreamReader> Talk<R> {
 
     /// Takes payload that [goes on](Self::goes_on).
     #[inline]
-    pub fn go_on(&mut self, from: Peer, head: &Head, payload: &[u8]) -> Activity {
-        let (own, other) = self.directions.own_and_other_mut(from);
-        own.sees(other.seen());
-        match self.reader.as_mut() {
-            Some(reader) => own.go_on(from, head, payload, reader.as_mut()),
-            None => Activity::Application,
-        }
+    pub fn go_on(&mut self, from: Peer, head: &Head, payload: &[u8], server_port: u16) -> Activity {
+        let reader = listening(&mut self.reader, &mut self.spare, server_port);
+        let own = self.directions.of_mut(from);
+        own.go_on(from, head, payload, reader)
     }
 
     /// A direction ended with FIN.
@@ -224,6 +220,9 @@ impl<R: StreamReader> Talk<R> {
     }
 
     fn stop_waiting(&mut self) {
+        if PEERS.iter().all(|peer| self.of(*peer).is_at_rest()) {
+            return;
+        }
         for peer in [Peer::Client, Peer::Server, Peer::Client] {
             if let Some(reader) = self.reader.as_mut() {
                 self.directions

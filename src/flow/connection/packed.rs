@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use crate::wire::SeqNumber;
 
 /// What a connection has besides its directions.
-pub(in crate::flow) type RestSheet = Sheet<0, 0, 4, 2, 9>;
+pub(in crate::flow) type RestSheet = Sheet<0, 0, 2, 2, 9>;
 
 impl<R: StreamReader> Connection<R> {
     /// It has closed quietly, every question was answered, and nothing that packing has no place for is remembered.

@@ -3,9 +3,10 @@
 //! Nothing here is new: such a packet leaves whatever [`Connection::take_any`] looks after as it is, but for what is done below.
 
 use super::Connection;
-use super::remembered::{Before, remembered};
+use super::remembered::remembered;
 use crate::flow::direction::Both;
-use crate::flow::{Activity, LastActivity, Packet, PacketKind, Peer, StreamReader};
+use crate::flow::{Activity, LastActivity, PacketKind, Peer, StreamReader};
+use crate::time::Timestamp;
 use crate::wire::{Head, TcpFlags};
 
 /// ACK, and no flag that begins or ends anything.
@@ -37,7 +38,8 @@ impl<R: StreamReader> Connection<R> {
     }
 
     /// Takes a segment if it is the next one: the conversation [is under way](Self::is_under_way), in this capture, and the segment has
-    /// nothing but an acknowledgement of what was seen, and payload that follows on what was seen. It [is plain](crate::wire::Segment::as_plain).
+    /// nothing but an acknowledgement of what was seen, and payload that follows on what was seen: such payload was not seen before, nor
+    /// was an acknowledgement of more than its sender had acknowledged; any other packet may have been. It [is plain](crate::wire::Segment::as_plain).
     #[inline]
     pub(in crate::flow) fn take_if_next(
         &mut self,
@@ -51,7 +53,9 @@ impl<R: StreamReader> Connection<R> {
             && own.snd_nxt == Some(head.seq)
             && other.snd_nxt.is_some_and(|next| !head.ack.is_after(next))
             && self.talk.goes_on(from, head)
-            && self.history.is_new(from, head);
+            && (head.payload_len > 0
+                || own.ack.is_none_or(|ack| head.ack.is_after(ack))
+                || !self.is_second_sighting(from, head));
         is_next.then(|| self.take_next(from, head, payload))
     }
 
@@ -61,9 +65,10 @@ impl<R: StreamReader> Connection<R> {
             _ => PacketKind::Data,
         };
         let before = self.before();
-        let mut housekeeping = false;
+        let previous = before.packet;
+        self.history.push(remembered(from, kind, head, before));
         if kind == PacketKind::Data {
-            housekeeping = self.take_next_payload(from, head, payload, &before);
+            self.take_next_payload(from, head, payload, previous);
         }
         let (own, other) = self.directions.own_and_other_mut(from);
         if own.ack.is_none_or(|ack| head.ack.is_after(ack)) {
@@ -77,34 +82,32 @@ impl<R: StreamReader> Connection<R> {
         if kind == PacketKind::Data {
             self.advance_to(head.seq + head.payload_len, from, head.seq, head.time);
         }
-        let packet = Packet {
-            housekeeping,
-            ..remembered(from, kind, head, before)
-        };
-        if let Some(sittings) = &mut self.sittings {
-            sittings.observe(&packet, &self.directions);
+        if let (Some(sittings), Some(packet)) = (&mut self.sittings, self.history.newest()) {
+            sittings.observe(packet, &self.directions);
         }
-        self.history.push(packet);
         self.last = head.time;
     }
 
-    /// Hands payload on. Returns whether all of it was housekeeping.
+    /// Hands payload of the newest packet on.
     fn take_next_payload(
         &mut self,
         from: Peer,
         head: &Head,
         payload: &[u8],
-        before: &Before,
-    ) -> bool {
+        previous: Option<Timestamp>,
+    ) {
         self.cut_payload |= (payload.len() as u64) < u64::from(head.payload_len);
         self.first_to_speak.get_or_insert(from);
-        match self.talk.go_on(from, head, payload) {
+        match self.talk.go_on(from, head, payload, self.server.1) {
             Activity::Application => {
                 let (time, frame) = (head.time, head.frame);
-                self.note_activity(LastActivity { time, frame, from }, before.packet);
-                false
+                self.note_activity(LastActivity { time, frame, from }, previous);
             }
-            Activity::Housekeeping => true,
+            Activity::Housekeeping => {
+                if let Some(packet) = self.history.newest_mut() {
+                    packet.housekeeping = true;
+                }
+            }
         }
     }
 }
@@ -192,10 +195,9 @@ mod tests {
                 connection.take(from, flags, segment);
             }
         });
-        // The first words find nobody who reads yet.
         assert_eq!(
             taken,
-            [false, false, false, false, true, true, true, false, false]
+            [false, false, false, true, true, true, true, false, false]
         );
     }
 }
