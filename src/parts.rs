@@ -1,10 +1,11 @@
 //! Work on many connections, done in parts on every core.
 
+use std::num::NonZero;
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread::Builder;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::{Builder, available_parallelism};
 
 /// Connections in a part that are looked at: a second thread pays from the second part on. Parts do not depend on the number of
 /// cores, so neither does what is made of them.
@@ -14,6 +15,12 @@ pub const JUDGED: usize = 32;
 /// Findings that are compared with a connection.
 pub const COMPARED: usize = 256;
 
+/// Threads that can run at once. The system is asked only once: it looks into several files for that.
+pub fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| available_parallelism().map_or(1, NonZero::get))
+}
+
 /// Does `work` on every part of `0..count`, each so large; the results are in the order of the parts.
 pub fn in_parts<T: Send>(
     count: usize,
@@ -21,8 +28,7 @@ pub fn in_parts<T: Send>(
     work: impl Fn(Range<usize>) -> T + Sync,
 ) -> Vec<T> {
     let parts = count.div_ceil(size);
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let helpers = cores.min(parts).saturating_sub(1);
+    let helpers = cores().min(parts).saturating_sub(1);
     let next = AtomicUsize::new(0);
     let work_through = || {
         let mut done = Vec::new();

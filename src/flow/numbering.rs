@@ -7,8 +7,8 @@ use crate::capture::{CaptureId, FrameId};
 pub(super) enum Numbering {
     /// The next number of each capture: for a table that sees all of it.
     AsTheyCome(Vec<u32>),
-    /// By the number of the frame that opened it, until all tables are seen together. By capture.
-    ByOpeningFrame(Vec<Vec<u32>>),
+    /// For one of several tables: each counts its own, until all are seen together. The frames that opened them, by capture.
+    InPart(Vec<Vec<u32>>),
 }
 
 impl Numbering {
@@ -16,8 +16,8 @@ impl Numbering {
         Self::AsTheyCome(Vec::new())
     }
 
-    pub const fn by_opening_frame() -> Self {
-        Self::ByOpeningFrame(Vec::new())
+    pub const fn in_part() -> Self {
+        Self::InPart(Vec::new())
     }
 
     /// A number for a stream that this frame opens.
@@ -29,18 +29,20 @@ impl Numbering {
                 *next = stream.wrapping_add(1);
                 stream
             }
-            Self::ByOpeningFrame(opened) => {
-                of_capture(opened, opening.capture).push(opening.number.0);
-                opening.number.0
+            Self::InPart(opened) => {
+                let opened = of_capture(opened, opening.capture);
+                let stream = opened.len() as u32;
+                opened.push(opening.number.0);
+                stream
             }
         }
     }
 
-    /// The frames that opened streams, in order and by capture, where those are their numbers; to be asked for once.
+    /// The frames that opened streams, in order and by capture, where tables count their own; to be asked for once.
     pub fn take_opened(&mut self) -> Vec<Vec<u32>> {
         match self {
             Self::AsTheyCome(_) => Vec::new(),
-            Self::ByOpeningFrame(opened) => std::mem::take(opened),
+            Self::InPart(opened) => std::mem::take(opened),
         }
     }
 }
@@ -53,81 +55,66 @@ fn of_capture<T: Default + Clone>(list: &mut Vec<T>, capture: CaptureId) -> &mut
     &mut list[slot]
 }
 
-/// The numbers of a table's streams, once those of all tables were opened.
+/// The numbers of a table's streams among those of all tables: by capture, in the order in which that table opened them.
 #[derive(Debug, Default)]
 pub(super) struct StreamNumbers {
-    by_capture: Vec<OfCapture>,
-}
-
-/// The same of one capture.
-#[derive(Clone, Debug, Default)]
-struct OfCapture {
-    /// Frames that opened a stream, in order.
-    opened: Vec<u32>,
-    /// The number of each of them.
-    numbers: Vec<u32>,
-    /// Where the newest one that was asked for stands.
-    newest: usize,
+    by_capture: Vec<Vec<u32>>,
 }
 
 impl StreamNumbers {
     /// Of each table, by what all of them [opened](Numbering::take_opened).
-    pub fn of(tables: Vec<Vec<Vec<u32>>>) -> Vec<Self> {
-        let of_table = |opened: Vec<Vec<u32>>| {
-            let by_capture = opened.into_iter().map(|opened| OfCapture {
-                numbers: Vec::with_capacity(opened.len()),
-                opened,
-                newest: 0,
-            });
-            Self {
-                by_capture: by_capture.collect(),
+    pub fn of(tables: &[Vec<Vec<u32>>]) -> Vec<Self> {
+        let mut numbers: Vec<Self> = tables.iter().map(|_| Self::default()).collect();
+        let captures = tables.iter().map(Vec::len).max().unwrap_or_default();
+        for capture in 0..captures {
+            let opened = tables.iter().map(|table| table.get(capture));
+            let opened: Vec<&[u32]> = opened
+                .map(|opened| opened.map_or(&[][..], Vec::as_slice))
+                .collect();
+            for (table, numbers) in numbers.iter_mut().zip(numbered(&opened)) {
+                table.by_capture.push(numbers);
             }
-        };
-        let mut tables: Vec<Self> = tables.into_iter().map(of_table).collect();
-        let captures = tables.iter().map(|table| table.by_capture.len()).max();
-        for capture in 0..captures.unwrap_or_default() {
-            let of_capture = tables
-                .iter_mut()
-                .filter_map(|table| table.by_capture.get_mut(capture));
-            count(&mut of_capture.collect::<Vec<_>>());
         }
-        tables
+        numbers
     }
 
-    /// The number of the stream that a frame opened.
-    pub fn number(&mut self, capture: CaptureId, frame: u32) -> u32 {
-        let Some(streams) = self.by_capture.get_mut(usize::from(capture.0)) else {
-            return 0;
-        };
-        streams.newest = place(frame, &streams.opened, streams.newest);
-        let number = streams.numbers.get(streams.newest);
+    /// The number of the stream that the table counted so.
+    pub fn number(&self, capture: CaptureId, stream: u32) -> u32 {
+        let streams = self.by_capture.get(usize::from(capture.0));
+        let number = streams.and_then(|streams| streams.get(stream as usize));
         number.copied().unwrap_or_default()
     }
 }
 
-/// Numbers the streams of one capture in the order of their frames.
-fn count(tables: &mut [&mut OfCapture]) {
-    let next = |table: &OfCapture| table.opened.get(table.numbers.len()).copied();
+/// The numbers of one capture's streams, which several tables opened with these frames.
+fn numbered(opened: &[&[u32]]) -> Vec<Vec<u32>> {
+    let room = opened.iter().map(|opened| Vec::with_capacity(opened.len()));
+    let mut numbers: Vec<Vec<u32>> = room.collect();
+    let mut heads: Vec<(u32, usize, &[u32])> = Vec::with_capacity(opened.len());
+    for (table, opened) in opened.iter().enumerate() {
+        heads.extend(
+            opened
+                .split_first()
+                .map(|(frame, rest)| (*frame, table, rest)),
+        );
+    }
     for number in 0.. {
-        let first = tables
-            .iter_mut()
-            .filter_map(|table| Some((next(table)?, table)))
-            .min_by_key(|(frame, _)| *frame);
-        match first {
-            Some((_, table)) => table.numbers.push(number),
-            None => return,
+        let first = heads.iter_mut().min_by_key(|(frame, ..)| *frame);
+        let Some((frame, table, rest)) = first else {
+            break;
+        };
+        if let Some(numbers) = numbers.get_mut(*table) {
+            numbers.push(number);
+        }
+        match rest.split_first() {
+            Some((next, after)) => (*frame, *rest) = (*next, after),
+            None => {
+                let over = *table;
+                heads.retain(|(_, table, _)| *table != over);
+            }
         }
     }
-}
-
-/// Where a frame stands among these; it mostly is the next one after `near`.
-fn place(frame: u32, opened: &[u32], near: usize) -> usize {
-    const AHEAD: usize = 16;
-    let ahead = opened.get(near..).unwrap_or_default().iter().take(AHEAD);
-    match ahead.clone().position(|opened| *opened == frame) {
-        Some(steps) => near + steps,
-        None => opened.partition_point(|opened| *opened < frame),
-    }
+    numbers
 }
 
 #[cfg(test)]
@@ -147,29 +134,18 @@ mod tests {
         let openings = [(0, 1), (0, 4), (1, 2), (0, 9), (1, 3), (0, 12)];
         let mut whole = Numbering::as_they_come();
         let expected: Vec<u32> = openings.map(|(c, n)| whole.next(frame(c, n))).to_vec();
-        let mut parts = [(); 2].map(|()| Numbering::by_opening_frame());
+        let mut parts = [(); 2].map(|()| Numbering::in_part());
         let provisional: Vec<u32> = openings
             .iter()
             .enumerate()
             .map(|(index, &(c, n))| parts[index % 2].next(frame(c, n)))
             .collect();
-        let opened = parts.iter_mut().map(Numbering::take_opened).collect();
-        let mut numbers = StreamNumbers::of(opened);
-        let streams = || openings.iter().zip(&provisional).zip(&expected).enumerate();
-        for (index, ((&(c, _), stream), number)) in streams().chain(streams().rev()) {
-            let found = numbers[index % 2].number(CaptureId(c), *stream);
-            assert_eq!(found, *number);
+        let opened: Vec<_> = parts.iter_mut().map(Numbering::take_opened).collect();
+        let numbers = StreamNumbers::of(&opened);
+        let streams = openings.iter().zip(&provisional).zip(&expected);
+        for (index, ((&(c, _), stream), number)) in streams.enumerate() {
+            assert_eq!(numbers[index % 2].number(CaptureId(c), *stream), *number);
         }
         assert_eq!(expected, [0, 1, 0, 2, 1, 3]);
-    }
-
-    #[test]
-    fn a_place_does_not_depend_on_where_it_is_looked_for_first() {
-        let opened: Vec<u32> = (0..200).map(|n| n * n / 3 + n).collect();
-        for (index, frame) in opened.iter().enumerate() {
-            for near in [0, 1, 7, 40, 199, 200, 300] {
-                assert_eq!(place(*frame, &opened, near), index);
-            }
-        }
     }
 }

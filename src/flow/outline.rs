@@ -179,6 +179,7 @@ impl Packed for Gist {
         }
     }
 
+    #[inline(always)]
     fn unpack(from: &mut Unpacker<'_>) -> Self {
         let Both { client, server } = Self::unpack_ends(from);
         let mut sheet = GistSheet::unpack(from);

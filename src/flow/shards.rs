@@ -10,10 +10,10 @@ use std::net::IpAddr;
 use crate::capture::{CaptureId, Frame};
 use crate::flow::key::Key;
 use crate::flow::numbering::StreamNumbers;
-use crate::flow::table::{Opened, order_of_opening};
+use crate::flow::table::in_order;
 use crate::flow::workers::Workers;
 use crate::flow::{Connection, Held, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
-use crate::parts::{LOOKED_AT, in_parts, on_each};
+use crate::parts::{LOOKED_AT, cores, in_parts, on_each};
 use crate::wire::{Addresses, IcmpQuote, PlainFrame, Segment};
 
 /// More would spread better on large machines; each costs a little where one thread does all.
@@ -143,8 +143,7 @@ impl<R: StreamReader + 'static> Shards<R> {
 
     #[cold]
     fn start_workers(&mut self) {
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        self.workers = Some(Workers::start(std::mem::take(&mut self.tables), threads));
+        self.workers = Some(Workers::start(std::mem::take(&mut self.tables), cores()));
     }
 
     /// All was taken: streams get their numbers, and refusals that are too many in all tables together are folded.
@@ -158,8 +157,8 @@ impl<R: StreamReader + 'static> Shards<R> {
         }
         self.fold_refusals();
         let size = self.tables_in_a_part();
-        let opened = self.tables.iter_mut().map(Table::take_opened).collect();
-        let numbers = StreamNumbers::of(opened);
+        let opened: Vec<_> = self.tables.iter_mut().map(Table::take_opened).collect();
+        let numbers = StreamNumbers::of(&opened);
         let mut tables: Vec<_> = self.tables.iter_mut().zip(numbers).collect();
         on_each(&mut tables, size, |(table, numbers)| {
             table.renumber(numbers)
@@ -197,8 +196,7 @@ impl<R: StreamReader + 'static> Shards<R> {
 
     /// Every connection still held, in the order in which they were opened.
     pub fn connections(&self) -> Vec<Held<'_, R>> {
-        let lists = self.of_each_table(Table::in_order);
-        merged_in_order(self.tables.iter().zip(lists).collect())
+        in_order(&self.tables)
     }
 
     fn of_each_table<'s, T: Send>(&'s self, what: impl Fn(&'s Table<R>) -> T + Sync) -> Vec<T> {
@@ -272,31 +270,6 @@ impl<R: StreamReader + 'static> Shards<R> {
     pub fn duplicates(&self, capture: CaptureId) -> u64 {
         self.sum(|table| table.duplicates(capture))
     }
-}
-
-/// What all tables hold, where each table's list is in the order in which they were opened.
-fn merged_in_order<'a, R: StreamReader>(
-    lists: Vec<(&'a Table<R>, Vec<Opened<'a, R>>)>,
-) -> Vec<Held<'a, R>> {
-    let mut all = Vec::with_capacity(lists.iter().map(|(_, list)| list.len()).sum());
-    let lists = lists
-        .into_iter()
-        .map(|(table, list)| (table, list.into_iter()));
-    let mut heads: Vec<_> = lists
-        .filter_map(|(table, mut rest)| Some((rest.next()?, table, rest)))
-        .collect();
-    let first = |heads: &[(Opened<'a, R>, _, _)]| {
-        (0..heads.len()).min_by(|&one, &other| order_of_opening(&heads[one].0, &heads[other].0))
-    };
-    while let Some(first) = first(&heads) {
-        let (head, table, rest) = &mut heads[first];
-        all.push(table.held_as(head.1));
-        match rest.next() {
-            Some(next) => *head = next,
-            None => drop(heads.remove(first)),
-        }
-    }
-    all
 }
 
 /// Groups of several tables with one name are one, in the order of their first refusals.

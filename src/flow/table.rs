@@ -2,25 +2,26 @@
 
 mod keeping;
 mod memory;
+mod order;
 #[cfg(test)]
 mod packing_tests;
 mod refusals;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use ahash::RandomState;
 
 use self::keeping::Packing;
+pub(super) use self::order::in_order;
 use self::refusals::is_plain_refusal;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::archive::Archive;
 use crate::flow::connection::Taken;
 use crate::flow::key::{Key, Way};
-use crate::flow::numbering::{Numbering, StreamNumbers};
+use crate::flow::numbering::Numbering;
 use crate::flow::places::{Place, Places};
 use crate::flow::refused::Refusals;
 use crate::flow::remnants::{Remnant, Remnants};
@@ -69,7 +70,7 @@ impl<R: StreamReader> Table<R> {
     pub(super) fn part(limits: Limits) -> Self {
         Self {
             packing: Packing::Closed,
-            ..Self::empty(limits, Numbering::by_opening_frame())
+            ..Self::empty(limits, Numbering::in_part())
         }
     }
 
@@ -226,40 +227,9 @@ impl<R: StreamReader> Table<R> {
         }
     }
 
-    /// Every connection still held, in the order in which they were opened.
-    pub fn connections(&self) -> Vec<Held<'_, R>> {
-        let all = self.in_order().into_iter();
-        all.map(|(_, kept)| self.held_as(kept)).collect()
-    }
-
-    /// The same with their first streams, by which they are mostly in order already.
-    pub(super) fn in_order(&self) -> Vec<Opened<'_, R>> {
-        let mut all = Vec::with_capacity(self.held());
-        all.extend(self.each().map(|kept| (kept.first(), kept)));
-        all.sort_by(order_of_opening);
-        all
-    }
-
     /// Connections held.
     pub fn held(&self) -> usize {
         self.kept.len() - self.free.len() + self.replaced.len()
-    }
-
-    /// The frames that opened streams, by capture, where streams are not numbered as they come; to be asked for once.
-    pub(super) fn take_opened(&mut self) -> Vec<Vec<u32>> {
-        self.numbering.take_opened()
-    }
-
-    /// Streams get the numbers that they have among those of all tables. Nothing can be taken any more after this.
-    pub(super) fn renumber(&mut self, numbers: &mut StreamNumbers) {
-        let held = self.kept.iter_mut().flatten().chain(&mut self.replaced);
-        for connection in held {
-            connection.renumber(|(capture, stream)| *stream = numbers.number(*capture, *stream));
-        }
-        for group in self.refusals.groups_mut() {
-            let (capture, stream) = group.first.stream;
-            group.first.stream = (capture, numbers.number(capture, stream));
-        }
     }
 
     /// Every connection still held, in no order.
@@ -441,15 +411,6 @@ impl<R: StreamReader> Table<R> {
         self.kept.push(connection);
         (self.kept.len() - 1) as u32
     }
-}
-
-/// A connection, and its first stream: the capture that showed it first, and the number there.
-pub(super) type Opened<'a, R> = ((CaptureId, u32), &'a Kept<R>);
-
-/// Which of two was opened first.
-pub(super) fn order_of_opening<R: StreamReader>(one: &Opened<R>, other: &Opened<R>) -> Ordering {
-    let by_time = || one.1.opened().cmp(&other.1.opened());
-    one.0.cmp(&other.0).then_with(by_time)
 }
 
 /// Who sends a segment of this connection. Ports tell both ends apart, but for a connection from a port to the same one.

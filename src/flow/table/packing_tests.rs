@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dialogue::DialogueReader;
+use crate::flow::numbering::StreamNumbers;
 use crate::testing::{Ladder, Trace, TraceFrame};
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: a\r\nUser-Agent: b\r\n\r\n";
@@ -43,7 +44,7 @@ fn filled(mut table: Table<DialogueReader>, trace: &Trace) -> Table<DialogueRead
     });
     let opened = table.take_opened();
     if !opened.is_empty() {
-        table.renumber(&mut StreamNumbers::of(vec![opened])[0]);
+        table.renumber(&StreamNumbers::of(&[opened])[0]);
     }
     table
 }

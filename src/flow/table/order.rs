@@ -1,0 +1,106 @@
+//! The order in which connections were opened, and the numbers that they have by it.
+
+use super::Table;
+use crate::flow::numbering::StreamNumbers;
+use crate::flow::{Held, StreamReader};
+
+impl<R: StreamReader> Table<R> {
+    /// Every connection still held, in the order in which they were opened.
+    pub fn connections(&self) -> Vec<Held<'_, R>> {
+        in_order(std::slice::from_ref(self))
+    }
+
+    fn each_held(&self) -> impl Iterator<Item = Held<'_, R>> {
+        self.each().map(|kept| self.held_as(kept))
+    }
+
+    /// The frames that opened streams, by capture, where streams are not numbered as they come; to be asked for once.
+    pub(in crate::flow) fn take_opened(&mut self) -> Vec<Vec<u32>> {
+        self.numbering.take_opened()
+    }
+
+    /// Streams get the numbers that they have among those of all tables. Nothing can be taken any more after this.
+    pub(in crate::flow) fn renumber(&mut self, numbers: &StreamNumbers) {
+        let held = self.kept.iter_mut().flatten().chain(&mut self.replaced);
+        for connection in held {
+            connection.renumber(|(capture, stream)| *stream = numbers.number(*capture, *stream));
+        }
+        for group in self.refusals.groups_mut() {
+            let (capture, stream) = group.first.stream;
+            group.first.stream = (capture, numbers.number(capture, stream));
+        }
+    }
+}
+
+/// All that these tables hold, in the order in which it was opened: by the stream that it was seen as first, then by time.
+pub(in crate::flow) fn in_order<R: StreamReader>(tables: &[Table<R>]) -> Vec<Held<'_, R>> {
+    let each = || tables.iter().flat_map(Table::each_held);
+    let mut keys = Vec::with_capacity(tables.iter().map(Table::held).sum());
+    keys.extend(each().map(|held| {
+        let (capture, stream) = held.first();
+        u64::from(capture.0) << 32 | u64::from(stream)
+    }));
+    sorted(each, &keys, |held| (held.first(), held.opened()))
+}
+
+/// These in the order of their `keys`, and those of one key in their own order.
+///
+/// Streams are numbered in the order in which they were opened, and most of them are held: put into about as many buckets as there are
+/// connections, each mostly has one of its own.
+fn sorted<T: Copy, I: Iterator<Item = T>, O: Ord>(
+    each: impl Fn() -> I,
+    keys: &[u64],
+    order: impl Fn(&T) -> O,
+) -> Vec<T> {
+    let (Some(any), Some(least), Some(most)) =
+        (each().next(), keys.iter().min(), keys.iter().max())
+    else {
+        return Vec::new();
+    };
+    let room = 2 * keys.len() as u64;
+    let shift = (0..u64::BITS).find(|shift| (most - least) >> shift <= room);
+    let bucket = |key: &u64| ((key - least) >> shift.unwrap_or_default()) as usize;
+    let mut ends = vec![0_usize; bucket(most) + 1];
+    for key in keys {
+        ends[bucket(key)] += 1;
+    }
+    let mut start = 0;
+    for end in &mut ends {
+        start += std::mem::replace(end, start);
+    }
+    let mut all = vec![any; keys.len()];
+    for (thing, key) in each().zip(keys) {
+        let end = &mut ends[bucket(key)];
+        all[*end] = thing;
+        *end += 1;
+    }
+    let mut start = 0;
+    for end in ends {
+        if end - start > 1 {
+            all[start..end].sort_by_key(&order);
+        }
+        start = end;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::sorted;
+
+    proptest! {
+        #[test]
+        fn buckets_change_no_order(
+            things: Vec<(u16, u8)>,
+            (capture, spread) in (0_u64..3, 0_u32..40),
+        ) {
+            let key = |thing: &(u16, u8)| (u64::from(thing.0) << spread) + (capture << 32);
+            let keys: Vec<u64> = things.iter().map(key).collect();
+            let mut expected = things.clone();
+            expected.sort();
+            prop_assert_eq!(sorted(|| things.iter().copied(), &keys, |thing| *thing), expected);
+        }
+    }
+}
