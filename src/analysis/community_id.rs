@@ -8,28 +8,41 @@ use sha1::{Digest, Sha1};
 
 const SEED: u16 = 0;
 const TCP: u8 = 6;
+/// Of a SHA-1 hash in base64.
+const LETTERS: usize = 28;
 
 /// The identifier of a TCP flow: the same for both directions.
 pub fn community_id(one: (IpAddr, u16), other: (IpAddr, u16)) -> String {
-    let (low, high) = if (octets(one.0), one.1) <= (octets(other.0), other.1) {
-        (one, other)
-    } else {
-        (other, one)
-    };
+    let mut rooms = [[0; 16]; 2];
+    let [room, other_room] = &mut rooms;
+    let ends = [
+        (octets(one.0, room), one.1),
+        (octets(other.0, other_room), other.1),
+    ];
+    let (low, high) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
     let mut hash = Sha1::new();
     hash.update(SEED.to_be_bytes());
-    hash.update(octets(low.0));
-    hash.update(octets(high.0));
+    hash.update(low.0);
+    hash.update(high.0);
     hash.update([TCP, 0]);
     hash.update(low.1.to_be_bytes());
     hash.update(high.1.to_be_bytes());
-    format!("1:{}", STANDARD.encode(hash.finalize()))
+    let mut id = String::with_capacity(2 + LETTERS);
+    id.push_str("1:");
+    STANDARD.encode_string(hash.finalize(), &mut id);
+    id
 }
 
-fn octets(address: IpAddr) -> Vec<u8> {
+fn octets(address: IpAddr, room: &mut [u8; 16]) -> &[u8] {
     match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
+        IpAddr::V4(address) => {
+            room[..4].copy_from_slice(&address.octets());
+            &room[..4]
+        }
+        IpAddr::V6(address) => {
+            *room = address.octets();
+            room
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Freezes a connection's facts into [`Ending`]s.
 
+use std::borrow::Cow;
+
 use crate::analysis::judges::Tracked;
 use crate::analysis::neighbours::Neighbours;
 use crate::dialogue::Dialogue;
@@ -17,13 +19,13 @@ pub enum CaptureQuality {
 }
 
 /// One reset event.
-pub fn of_episode(
+pub fn of_episode<'e>(
     connection: &Tracked,
-    episode: &Episode<Dialogue>,
+    episode: &'e Episode<Dialogue>,
     index: usize,
     neighbours: &Neighbours,
     capture_end: Timestamp,
-) -> Option<Ending> {
+) -> Option<Ending<'e>> {
     let first = episode.first()?;
     let idle = first
         .last_activity
@@ -46,14 +48,14 @@ pub fn of_episode(
         opened: connection.opened,
         last: connection.last,
         established: connection.established.filter(|at| *at <= newest),
-        before: episode.before.clone(),
+        before: Cow::Borrowed(&episode.before),
         before_skipped: episode.before_skipped,
-        resets: episode.resets.clone(),
+        resets: Cow::Borrowed(&episode.resets),
         reset_packets: episode.packets,
-        after: episode.after.clone(),
+        after: Cow::Borrowed(&episode.after),
         resumed: episode.resumed,
-        state: episode.state.clone(),
-        dialogue: episode.dialogue.clone(),
+        state: Cow::Borrowed(&episode.state),
+        dialogue: Cow::Borrowed(&episode.dialogue),
         acked_offset: Both {
             client: acked(Peer::Client),
             server: acked(Peer::Server),
@@ -76,7 +78,7 @@ pub fn of_episode(
             server: connection.missed_bytes(Peer::Server),
         },
         cut_payload: connection.cut_payload,
-        reset_text: episode.text.clone(),
+        reset_text: Cow::Borrowed(&episode.text),
         checksum_ok: episode.checksum_ok,
         mptcp_reason: episode.mptcp_reason,
         capture_end,
@@ -90,7 +92,7 @@ pub fn without_reset(
     index: usize,
     neighbours: &Neighbours,
     capture_end: Timestamp,
-) -> Ending {
+) -> Ending<'static> {
     let fin = [
         connection.directions.client.fin,
         connection.directions.server.fin,
@@ -115,14 +117,14 @@ pub fn without_reset(
         opened: connection.opened,
         last: connection.last,
         established: connection.established,
-        before: connection.history.to_vec(),
+        before: Cow::Owned(connection.history.to_vec()),
         before_skipped: connection.history.skipped(),
-        resets: Vec::new(),
+        resets: Cow::default(),
         reset_packets: 0,
-        after: Vec::new(),
+        after: Cow::default(),
         resumed: false,
-        state: connection.frozen_directions(),
-        dialogue: connection.dialogue(),
+        state: Cow::Owned(connection.frozen_directions()),
+        dialogue: Cow::Owned(connection.dialogue()),
         acked_offset: Both {
             client: acked(Peer::Client),
             server: acked(Peer::Server),
@@ -135,7 +137,7 @@ pub fn without_reset(
             server: connection.missed_bytes(Peer::Server),
         },
         cut_payload: connection.cut_payload,
-        reset_text: Vec::new(),
+        reset_text: Cow::default(),
         checksum_ok: None,
         mptcp_reason: None,
         capture_end,

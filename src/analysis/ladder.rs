@@ -1,5 +1,6 @@
 //! Chooses the packets that tell the story of an ending.
 
+use crate::capture::FrameId;
 use crate::dialogue::Dialogue;
 use crate::flow::{Packet, PacketKind};
 use crate::report::{LadderMark, LadderStep, Text};
@@ -11,17 +12,16 @@ const MOST: usize = 16;
 
 /// The packets that matter, oldest first, with what was left out between them.
 pub fn ladder(ending: &Ending, verdict: &Verdict) -> Vec<LadderStep> {
-    let all: Vec<&Packet> = ending
-        .before
-        .iter()
-        .chain(&ending.resets)
-        .chain(&ending.after)
+    let all = ending.before.iter();
+    let mut all: Vec<&Packet> = all
+        .chain(ending.resets.iter())
+        .chain(ending.after.iter())
         .collect();
-    let mut all = all;
     all.sort_by_key(|packet| (packet.head.time, packet.head.frame));
+    let marks = Marks::of(ending, verdict);
     let marked: Vec<(&Packet, Option<LadderMark>)> = all
-        .iter()
-        .map(|packet| (*packet, mark(packet, ending, verdict)))
+        .into_iter()
+        .map(|packet| (packet, marks.of_packet(packet)))
         .collect();
     let chosen = choose(&marked);
     let mut steps = Vec::with_capacity(chosen.len());
@@ -42,59 +42,68 @@ pub fn ladder(ending: &Ending, verdict: &Verdict) -> Vec<LadderStep> {
     steps
 }
 
-fn mark(packet: &Packet, ending: &Ending, verdict: &Verdict) -> Option<LadderMark> {
-    let trigger = verdict.reset.as_ref().and_then(|reset| reset.trigger.1);
-    let since = verdict.ruling.silence.and_then(|silence| silence.since);
-    let fin =
-        |fin: Option<&crate::flow::FinSeen>| fin.is_some_and(|fin| fin.frame == packet.head.frame);
-    if packet.kind == PacketKind::Rst {
-        Some(LadderMark::Rst)
-    } else if trigger.is_some_and(|trigger| trigger.head.frame == packet.head.frame) {
-        Some(LadderMark::Trigger)
-    } else if fin(ending.state.client.fin.as_ref()) || fin(ending.state.server.fin.as_ref()) {
-        Some(LadderMark::Fin)
-    } else if since.is_some_and(|since| since.frame == packet.head.frame) {
-        Some(LadderMark::LastActivity)
-    } else {
-        None
+/// Frames that are marked.
+struct Marks {
+    trigger: Option<FrameId>,
+    fins: [Option<FrameId>; 2],
+    since: Option<FrameId>,
+}
+
+impl Marks {
+    fn of(ending: &Ending, verdict: &Verdict) -> Self {
+        let reset = verdict.reset.as_ref();
+        let trigger = reset.and_then(|reset| reset.trigger.1.as_ref());
+        let silence = verdict.ruling.silence.as_ref();
+        let fins = [&ending.state.client.fin, &ending.state.server.fin];
+        Self {
+            trigger: trigger.map(|packet| packet.head.frame),
+            fins: fins.map(|fin| fin.as_ref().map(|fin| fin.frame)),
+            since: silence.and_then(|silence| Some(silence.since?.frame)),
+        }
+    }
+
+    fn of_packet(&self, packet: &Packet) -> Option<LadderMark> {
+        let frame = Some(packet.head.frame);
+        if packet.kind == PacketKind::Rst {
+            Some(LadderMark::Rst)
+        } else if self.trigger == frame {
+            Some(LadderMark::Trigger)
+        } else if self.fins.contains(&frame) {
+            Some(LadderMark::Fin)
+        } else if self.since == frame {
+            Some(LadderMark::LastActivity)
+        } else {
+            None
+        }
     }
 }
 
 /// Marked packets first, then the handshake, then neighbours of marked packets, while there is room.
 fn choose(packets: &[(&Packet, Option<LadderMark>)]) -> Vec<usize> {
+    let is_marked = |place: usize| packets.get(place).is_some_and(|(_, mark)| mark.is_some());
     let mut resets = 0;
-    let classes: Vec<u8> = packets
-        .iter()
-        .enumerate()
-        .map(|(index, (packet, mark))| {
-            let is_marked =
-                |place: usize| packets.get(place).is_some_and(|(_, mark)| mark.is_some());
-            let near = |distance: usize| {
-                is_marked(index + distance) || index.checked_sub(distance).is_some_and(is_marked)
-            };
-            match mark {
-                Some(LadderMark::Rst) => {
-                    resets += 1;
-                    if resets <= 3 { 0 } else { 5 }
-                }
-                Some(_) => 0,
-                None if matches!(packet.kind, PacketKind::Syn | PacketKind::SynAck) => 1,
-                None if packet.head.payload_len > 0 && (near(1) || near(2)) => 2,
-                None if near(1) => 3,
-                None if packet.kind == PacketKind::KeepaliveProbe => 4,
-                None => LEFT_OUT,
+    let classes = packets.iter().enumerate().map(|(index, (packet, mark))| {
+        let near = |distance: usize| {
+            is_marked(index + distance) || index.checked_sub(distance).is_some_and(is_marked)
+        };
+        let class = match mark {
+            Some(LadderMark::Rst) => {
+                resets += 1;
+                if resets <= 3 { 0 } else { 5 }
             }
-        })
-        .collect();
-    let mut chosen = Vec::with_capacity(MOST);
-    for class in 0..LEFT_OUT {
-        let of_class = classes
-            .iter()
-            .enumerate()
-            .filter(|(_, other)| **other == class);
-        let room = MOST - chosen.len();
-        chosen.extend(of_class.map(|(index, _)| index).take(room));
-    }
+            Some(_) => 0,
+            None if matches!(packet.kind, PacketKind::Syn | PacketKind::SynAck) => 1,
+            None if packet.head.payload_len > 0 && (near(1) || near(2)) => 2,
+            None if near(1) => 3,
+            None if packet.kind == PacketKind::KeepaliveProbe => 4,
+            None => LEFT_OUT,
+        };
+        (class, index)
+    });
+    let mut chosen: Vec<(u8, usize)> = classes.filter(|(class, _)| *class < LEFT_OUT).collect();
+    chosen.sort_unstable();
+    chosen.truncate(MOST);
+    let mut chosen: Vec<usize> = chosen.into_iter().map(|(_, index)| index).collect();
     chosen.sort_unstable();
     chosen
 }

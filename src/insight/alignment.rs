@@ -17,7 +17,7 @@ pub(super) struct Pair {
     client_closed: Vec<f64>,
     server_closed: u64,
     lost: u64,
-    round_trip: f64,
+    round_trip: Interval,
     announced: Option<f64>,
     requests: u64,
 }
@@ -46,12 +46,8 @@ pub fn align(silences: &Silences, timeouts: &[IdleTimeout]) -> Vec<Alignment> {
 impl Pair {
     pub(super) fn add(&mut self, observation: &IdleObservation) {
         self.requests += observation.requests;
-        self.round_trip = self.round_trip.max(
-            observation
-                .round_trip
-                .unwrap_or(Interval::ZERO)
-                .as_secs_f64(),
-        );
+        let round_trip = observation.round_trip.unwrap_or(Interval::ZERO);
+        self.round_trip = self.round_trip.max(round_trip);
         let said = observation.hints.keep_alive_timeout_s.map(f64::from);
         self.announced = least(self.announced, said);
         for survival in observation.survivals().filter(|survival| {
@@ -172,7 +168,7 @@ type Judgement = (&'static str, String);
 impl<'a> Case<'a> {
     fn of(pair: &'a Pair, server: Option<&IdleTimeout>, client: Option<&IdleTimeout>) -> Self {
         let spread = server.and_then(|timer| timer.spread_s).unwrap_or(0.0);
-        let apart = pair.round_trip + spread + 0.010;
+        let apart = pair.round_trip.as_secs_f64() + spread + 0.010;
         let client_left = client.is_some_and(|timer| timer.no_timer.as_deref() == Some("restart"));
         let inferred = |timer: &IdleTimeout| {
             Some(Timer {
@@ -352,7 +348,7 @@ mod tests {
     fn timers_too_near_to_each_other_are_a_risk() {
         let pair = Pair {
             client_closed: vec![5.95; 4],
-            round_trip: 0.080,
+            round_trip: Interval::from_millis(80),
             requests: 9,
             ..Pair::default()
         };

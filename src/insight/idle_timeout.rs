@@ -59,7 +59,7 @@ pub(super) struct Group {
     /// Closes that came at one moment after different silences, beside others: an exit or a drain, not the timer.
     departures: u64,
     survived: Vec<(f64, f64)>,
-    round_trip: f64,
+    round_trip: Interval,
 }
 
 /// The same of all who may have one on a connection.
@@ -136,7 +136,6 @@ impl Groups {
             }
         }
         let round_trip = observation.round_trip.unwrap_or(Interval::ZERO);
-        let round_trip = round_trip.as_secs_f64();
         for group in [&mut self.server, &mut self.client, &mut self.path] {
             group.round_trip = group.round_trip.max(round_trip);
         }
@@ -276,7 +275,8 @@ fn timeout(owner: Owner, group: &Group, words: &Words, known: Knowledge<'_>) -> 
         timed(&mut timeout, group, &clock.values, clock.longest());
     }
     if let Some(estimate) = timeout.estimate_s {
-        let measured = Measured::new(owner, &timeout, estimate, group.round_trip, words);
+        let round_trip = group.round_trip.as_secs_f64();
+        let measured = Measured::new(owner, &timeout, estimate, round_trip, words);
         timeout.matches = matches(&measured, known.table());
     }
     timeout

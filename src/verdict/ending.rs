@@ -1,5 +1,6 @@
 //! The frozen facts of one ending: all that a verdict may read. It can be built from a capture or by hand.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::capture::FrameId;
@@ -49,7 +50,7 @@ pub struct Surroundings {
 
 /// The facts of one ending.
 #[derive(Clone, Debug)]
-pub struct Ending {
+pub struct Ending<'a> {
     /// RST or not.
     pub kind: EndingKind,
     /// The client's address and port.
@@ -65,21 +66,21 @@ pub struct Ending {
     /// When the handshake was complete.
     pub established: Option<Timestamp>,
     /// Packets before the RST (all packets for an ending without one), oldest first.
-    pub before: Vec<Packet>,
+    pub before: Cow<'a, [Packet]>,
     /// Packets that `before` lacks.
     pub before_skipped: u64,
     /// RST packets of the event.
-    pub resets: Vec<Packet>,
+    pub resets: Cow<'a, [Packet]>,
     /// Number of RST packets, second sightings included.
     pub reset_packets: u64,
     /// Packets after the first RST that are no RSTs.
-    pub after: Vec<Packet>,
+    pub after: Cow<'a, [Packet]>,
     /// Traffic went on after the RST and was acknowledged.
     pub resumed: bool,
     /// Both directions when the RST came (at the end, for an ending without one).
-    pub state: Both<Direction>,
+    pub state: Cow<'a, Both<Direction>>,
     /// The dialogue at the same moment.
-    pub dialogue: Dialogue,
+    pub dialogue: Cow<'a, Dialogue>,
     /// Stream offset that each side's peer had acknowledged of it, at the same moment.
     pub acked_offset: Both<Option<u64>>,
     /// Stream offset that the RST's own acknowledgement covers of its receiver's stream.
@@ -93,7 +94,7 @@ pub struct Ending {
     /// Payload was cut by the snap length.
     pub cut_payload: bool,
     /// Text in the RST.
-    pub reset_text: Vec<u8>,
+    pub reset_text: Cow<'a, [u8]>,
     /// TCP checksum of the first RST.
     pub checksum_ok: Option<bool>,
     /// MP_TCPRST reason.
@@ -107,7 +108,7 @@ pub struct Ending {
 /// Silences shorter than this are no idle, whatever the round trip.
 const SHORTEST_IDLE: Interval = Interval::from_millis(150);
 
-impl Ending {
+impl Ending<'_> {
     /// The round trip between both ends as the two halves at the point of capture give it, or as other connections between these hosts do.
     pub fn round_trip(&self) -> Option<Interval> {
         let half = |peer: Peer| {

@@ -100,7 +100,7 @@ fn judge_reset(ending: &Ending) -> Option<Verdict> {
 
 /// The RST that counts: the first one that its receiver obeyed. Where its sender had answered packets in flight before (a train:
 /// each late packet of the other side draws a RST with that packet's number), the first of the train tells why.
-fn effective_reset(ending: &Ending) -> Option<&Packet> {
+fn effective_reset<'a>(ending: &'a Ending) -> Option<&'a Packet> {
     let obeyed = ending
         .resets
         .iter()

@@ -400,9 +400,13 @@ fn sequence_ladder(ending: &Ending, claimed: Peer, findings: &mut Findings) {
         return;
     }
     let acknowledged = |seq| {
-        ending.before.iter().chain(&ending.after).any(|packet| {
-            packet.from != claimed && packet.head.flags.ack() && packet.head.ack == seq
-        })
+        ending
+            .before
+            .iter()
+            .chain(ending.after.iter())
+            .any(|packet| {
+                packet.from != claimed && packet.head.flags.ack() && packet.head.ack == seq
+            })
     };
     if let Some(ahead) = burst.iter().skip(1).find(|reset| {
         reset.head.seq.offset_from(first.head.seq) > 2

@@ -20,7 +20,7 @@ pub(super) enum Firing {
 }
 
 pub(super) fn explain(group: &Group, values: &[f64], longest_survival: f64) -> Explanation {
-    let slack = TIGHT.max(2.0 * group.round_trip);
+    let slack = TIGHT.max(2.0 * group.round_trip.as_secs_f64());
     let tight = densest(values, |low| TIGHT.max(low * TIGHT_FRACTION));
     let most = |cluster: &Cluster| cluster.values.len() * 2 > values.len();
     let contradicted = |cluster: &Cluster| longest_survival > cluster.high() + slack;

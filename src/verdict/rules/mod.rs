@@ -24,7 +24,7 @@ pub use no_reset::rule_no_reset;
 /// Everything that the rules read about one RST.
 pub struct Case<'a> {
     /// The facts.
-    pub ending: &'a Ending,
+    pub ending: &'a Ending<'a>,
     /// The RST that counts.
     pub reset: &'a Packet,
     /// Its shape and trigger.

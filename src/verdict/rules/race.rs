@@ -35,7 +35,7 @@ pub(super) fn says_goodbye(case: &Case<'_>, trigger: &Packet) -> bool {
         })
         .min()
         .is_some_and(|shortest| u64::from(trigger.head.payload_len) < shortest);
-    !ending.is_framed() && shorter && ending.before.iter().chain(&ending.after).any(closes)
+    !ending.is_framed() && shorter && ending.before.iter().chain(ending.after.iter()).any(closes)
 }
 
 pub(super) fn goodbye(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
