@@ -81,7 +81,7 @@ pub struct Analyzer {
     decoder: Decoder,
     table: Shards<DialogueReader>,
     counted: Vec<Counted>,
-    first: Option<Timestamp>,
+    /// The latest time of all frames.
     last: Option<Timestamp>,
     quality: endings::CaptureQuality,
     watch: Option<watch::Watch>,
@@ -99,7 +99,6 @@ impl Analyzer {
             options,
             decoder: Decoder::new(),
             counted: Vec::new(),
-            first: None,
             last: None,
             quality: endings::CaptureQuality::Whole,
             watch: None,
@@ -109,7 +108,7 @@ impl Analyzer {
 
     /// From the first frame on, [`tick`](Self::tick) tells of findings as they come, and their ids stay. To be called before it.
     pub fn watch(&mut self) {
-        if self.watch.is_none() && self.first.is_none() {
+        if self.watch.is_none() && self.last.is_none() {
             self.table = Shards::running(self.options.limits);
             self.watch = Some(watch::Watch::new(&self.options.limits));
         }
@@ -149,15 +148,11 @@ impl Analyzer {
     #[inline]
     pub fn place(&mut self, frame: &Frame<'_>) -> Option<u32> {
         if self.last.is_none_or(|last| frame.time > last) {
-            self.first.get_or_insert(frame.time);
             self.last = Some(frame.time);
         }
-        let slot = usize::from(frame.id.capture.0);
-        if self.counted.len() <= slot {
-            self.counted.resize(slot + 1, Counted::default());
-        }
-        let counted = &mut self.counted[slot];
-        if self.table.take_frame(frame).is_some() {
+        if let Some(counted) = self.counted.get_mut(usize::from(frame.id.capture.0))
+            && self.table.take_frame(frame).is_some()
+        {
             counted.tcp_segments += 1;
             return None;
         }
@@ -167,7 +162,11 @@ impl Analyzer {
     /// Decodes a frame, whatever it is, and takes it.
     #[inline(never)]
     fn place_any(&mut self, frame: &Frame<'_>) -> Option<u32> {
-        let counted = &mut self.counted[usize::from(frame.id.capture.0)];
+        let slot = usize::from(frame.id.capture.0);
+        if self.counted.len() <= slot {
+            self.counted.resize(slot + 1, Counted::default());
+        }
+        let counted = &mut self.counted[slot];
         let connection = take(&mut self.table, counted, self.decoder.decode(frame))?;
         if let Some(watch) = &mut self.watch {
             watch.seen(connection, frame.time);

@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 
 /// Length of a TCP or IPv4 header without options.
 const HEADER: usize = 20;
+/// Length of an IPv6 header.
+const IPV6_HEADER: usize = 40;
 /// Protocol number (IANA "Assigned Internet Protocol Numbers").
 const TCP: u8 = 6;
 /// EtherTypes (IANA "IEEE 802 Numbers").
@@ -28,10 +30,8 @@ pub struct PlainFrame<'a> {
     ip: Ip<'a>,
     /// What every TCP header has, without checksum and urgent pointer.
     fixed: &'a [u8; tcp::PLACEABLE],
-    /// The segment, as far as it was captured.
-    segment: &'a [u8],
-    /// Its header.
-    header: &'a [u8],
+    /// The IP packet and what follows it, as far as it was captured.
+    packet: &'a [u8],
     options: &'a [u8],
     payload: &'a [u8],
     /// `tcp.len`
@@ -59,13 +59,13 @@ impl<'a> PlainFrame<'a> {
     pub fn of(frame: &Frame<'a>) -> Option<Self> {
         let view = View::of_frame(frame.data, frame.original_len);
         let (src_mac, ethertype, packet) = link(frame.link.0, view)?;
-        let (ip, tcp) = match ethertype {
+        let (ip, fixed, rest) = match ethertype {
             IPV4 => v4(packet)?,
             IPV6 => v6(packet)?,
             _ => return None,
         };
-        let fixed = tcp.bytes.first_chunk()?;
-        let (header, payload) = tcp.bytes.split_at_checked(Fixed::read(fixed).header_len)?;
+        let options_len = Fixed::read(fixed).header_len.checked_sub(HEADER)?;
+        let (options, payload) = rest.bytes.split_at_checked(options_len)?;
         Some(Self {
             frame: frame.id,
             time: frame.time,
@@ -73,11 +73,10 @@ impl<'a> PlainFrame<'a> {
             src_mac,
             ip,
             fixed,
-            segment: tcp.bytes,
-            header,
-            options: header.get(HEADER..)?,
+            packet: packet.bytes,
+            options,
             payload,
-            payload_len: tcp.wire.wrapping_sub(header.len() as u32),
+            payload_len: rest.wire.wrapping_sub(options_len as u32),
         })
     }
 
@@ -144,6 +143,7 @@ impl<'a> PlainFrame<'a> {
         let addresses = self.ip.addresses();
         let options = tcp::read_options(self.options);
         let ip = self.ip.rest();
+        let bytes = self.segment_bytes();
         let is_whole = self.payload.len() == self.payload_len as usize;
         let checked = fixed.flags.rst() && is_whole;
         Segment {
@@ -170,10 +170,21 @@ impl<'a> PlainFrame<'a> {
             flags: Some(fixed.flags),
             header_past_end: false,
             options: options.others,
-            header: self.header,
+            header: bytes.get(..HEADER + self.options.len()).unwrap_or(bytes),
             payload: self.payload,
-            checksum_ok: checked.then(|| tcp::checksum_is_right(&addresses, self.segment)),
+            checksum_ok: checked.then(|| tcp::checksum_is_right(&addresses, bytes)),
         }
+    }
+
+    /// What was captured of the segment.
+    fn segment_bytes(&self) -> &'a [u8] {
+        let start = match self.ip {
+            Ip::V4 { .. } => HEADER,
+            Ip::V6 { .. } => IPV6_HEADER,
+        };
+        let len = HEADER + self.options.len() + self.payload.len();
+        let found = self.packet.get(start..start + len);
+        found.unwrap_or_default()
     }
 
     #[inline(always)]
@@ -283,38 +294,41 @@ fn cooked_as<'a>(
     }
 }
 
+/// What the network layer says, and TCP first: its header's beginning, and what follows the header that every segment has.
+type Headed<'a> = (Ip<'a>, &'a [u8; tcp::PLACEABLE], View<'a>);
+
 /// IPv4 without options, whole in one packet, and TCP. No length means that a card was to cut it up: not plain.
+///
+/// Both headers are looked for at once: then everything in them has its place.
 #[inline(always)]
-fn v4(v: View<'_>) -> Option<(Ip<'_>, View<'_>)> {
+fn v4(v: View<'_>) -> Option<Headed<'_>> {
     /// More fragments, or an offset.
     const FRAGMENT: u16 = 0x3fff;
-    let (header, rest) = v.split::<HEADER>()?;
-    let &[0x45, _, l0, l1, _, _, f0, f1, _, TCP, ..] = header else {
+    const HEADERS: usize = HEADER + HEADER;
+    let (headers, rest) = v.split::<HEADERS>()?;
+    let &[0x45, _, l0, l1, _, _, f0, f1, _, TCP, ..] = headers else {
         return None;
     };
-    let (fixed, addresses) = header.split_first_chunk()?;
-    let (src, dst) = addresses.split_first_chunk()?;
-    let ip = Ip::V4 {
-        fixed,
-        src,
-        dst: dst.first_chunk()?,
-    };
-    let len = u32::from(u16::from_be_bytes([l0, l1])).checked_sub(HEADER as u32)?;
+    let (fixed, ends) = headers.split_first_chunk()?;
+    let (src, ends) = ends.split_first_chunk()?;
+    let (dst, tcp) = ends.split_first_chunk()?;
+    let len = u32::from(u16::from_be_bytes([l0, l1])).checked_sub(HEADERS as u32)?;
     let is_whole = u16::from_be_bytes([f0, f1]) & FRAGMENT == 0;
-    is_whole.then(|| (ip, rest.clip(len)))
+    let ip = Ip::V4 { fixed, src, dst };
+    is_whole.then_some((ip, tcp.first_chunk()?, rest.clip(len)))
 }
 
 /// IPv6 without extension headers, and TCP.
 #[inline(always)]
-fn v6(v: View<'_>) -> Option<(Ip<'_>, View<'_>)> {
-    let (fixed, rest) = v.split::<8>()?;
-    let (src, rest) = rest.split()?;
-    let (dst, rest) = rest.split()?;
+fn v6(v: View<'_>) -> Option<Headed<'_>> {
+    let (headers, rest) = v.split::<{ IPV6_HEADER + HEADER }>()?;
+    let (fixed, ends) = headers.split_first_chunk()?;
+    let (src, ends) = ends.split_first_chunk()?;
+    let (dst, tcp) = ends.split_first_chunk()?;
     let &[0x60..=0x6f, _, _, _, l0, l1, TCP, _] = fixed else {
         return None;
     };
-    match u16::from_be_bytes([l0, l1]) {
-        0 => None,
-        len => Some((Ip::V6 { fixed, src, dst }, rest.clip(u32::from(len)))),
-    }
+    let len = u32::from(u16::from_be_bytes([l0, l1])).checked_sub(HEADER as u32)?;
+    let ip = Ip::V6 { fixed, src, dst };
+    Some((ip, tcp.first_chunk()?, rest.clip(len)))
 }
