@@ -3,12 +3,13 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::wire::Addresses;
+use crate::wire::{Addresses, Ends};
 
 /// Which way a packet goes, relative to the order in which its key names the ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Way {
     /// From the key's first end.
+    #[default]
     Forward,
     /// From the key's second end.
     Backward,
@@ -38,7 +39,7 @@ pub struct KeyV4 {
 /// IPv6 4-tuple, the lower end first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct KeyV6 {
-    addresses: [u128; 2],
+    addresses: [[u8; 16]; 2],
     ports: u32,
 }
 
@@ -49,6 +50,12 @@ pub enum Key {
     V4(KeyV4),
     /// IPv6.
     V6(KeyV6),
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self::V4(KeyV4::default())
+    }
 }
 
 impl Hash for KeyV4 {
@@ -78,7 +85,7 @@ impl FamilyKey for KeyV4 {
 impl FamilyKey for KeyV6 {
     #[inline]
     fn spread(&self) -> u64 {
-        let [low, high] = self.addresses;
+        let [low, high] = self.addresses.map(u128::from_be_bytes);
         let both = low ^ high.rotate_left(32);
         (both as u64 ^ (both >> 64) as u64 ^ u64::from(self.ports)).wrapping_mul(MULTIPLIER)
     }
@@ -101,8 +108,8 @@ impl Key {
                 (Self::V4(key), Way::between(&from, &to))
             }
             Addresses::V6 { src, dst } => {
-                let from = (src.to_bits(), src_port);
-                let to = (dst.to_bits(), dst_port);
+                let from = (src.octets(), src_port);
+                let to = (dst.octets(), dst_port);
                 let (low, high) = (from.min(to), from.max(to));
                 let key = KeyV6 {
                     addresses: [low.0, high.0],
@@ -115,6 +122,28 @@ impl Key {
 }
 
 impl Key {
+    /// The ends of a packet that goes this way.
+    pub fn ends(&self, way: Way) -> Ends {
+        let of = |addresses, ports: u32| Ends {
+            addresses,
+            ports: ((ports >> 16) as u16, ports as u16),
+        };
+        let forward = match *self {
+            Self::V4(KeyV4 { addresses, ports }) => {
+                let [src, dst] = addresses.map(Into::into);
+                of(Addresses::V4 { src, dst }, ports)
+            }
+            Self::V6(KeyV6 { addresses, ports }) => {
+                let [src, dst] = addresses.map(Into::into);
+                of(Addresses::V6 { src, dst }, ports)
+            }
+        };
+        match way {
+            Way::Forward => forward,
+            Way::Backward => forward.reversed(),
+        }
+    }
+
     /// A number that differs for most keys; whoever wants to can find keys that share theirs.
     #[inline]
     pub fn spread(&self) -> u64 {
@@ -133,8 +162,9 @@ impl Key {
                     ^ (u64::from(*ports)).wrapping_mul(MULTIPLIER)
             }
             Self::V6(KeyV6 { addresses, ports }) => addresses
-                .iter()
-                .flat_map(|address| [*address as u64, (*address >> 64) as u64])
+                .map(u128::from_be_bytes)
+                .into_iter()
+                .flat_map(|address| [address as u64, (address >> 64) as u64])
                 .fold(u64::from(*ports), |word, part| {
                     (word ^ part).wrapping_mul(MULTIPLIER).rotate_left(29)
                 }),
@@ -159,5 +189,11 @@ mod tests {
         let back = Key::new(&Addresses::V4 { src: b, dst: a }, 80, 40000);
         assert_eq!(there.0, back.0);
         assert_ne!(there.1, back.1);
+        let ends = Ends {
+            addresses: Addresses::V4 { src: a, dst: b },
+            ports: (40000, 80),
+        };
+        assert_eq!(there.0.ends(there.1), ends);
+        assert_eq!(back.0.ends(back.1), ends.reversed());
     }
 }

@@ -3,10 +3,10 @@
 //! They are taken in their order, but for the next packets of a conversation that goes on: these concern nothing but their own connection
 //! ([`Table::follow`]), and are taken with the packet before them, while all of it is in a cache.
 
-use crate::flow::key::Key;
+use crate::flow::key::{Key, Way};
 use crate::flow::places::Place;
 use crate::flow::{StreamReader, Table};
-use crate::wire::{IcmpQuote, PlainFrame, PlainHead, Segment};
+use crate::wire::{Head, IcmpQuote, PlainFrame, Segment};
 
 /// Packets in a parcel: few enough to stay in a core's cache.
 const PACKETS: usize = 1024;
@@ -17,17 +17,22 @@ const TRAILS: usize = 512;
 /// No packet's place.
 const NOWHERE: u16 = u16::MAX;
 
-/// A packet.
+/// A packet's header: to take it costs one line of the cache.
 #[derive(Clone, Copy, Debug, Default)]
-struct Item {
-    /// What nearly all are.
-    head: PlainHead,
+#[repr(align(64))]
+struct Line(Head);
+
+/// A packet's place among the others.
+#[derive(Clone, Copy, Debug, Default)]
+struct Link {
     /// Where its payload begins.
     start: u32,
     /// What was captured of it.
     len: u32,
     /// Where the connection's next packet stands, if that is the next one of its trail; or [`NOWHERE`].
     next: u16,
+    /// Relative to its connection's key.
+    way: Way,
     stage: Stage,
 }
 
@@ -36,7 +41,7 @@ enum Stage {
     /// It waits to be taken.
     #[default]
     Plain,
-    /// The next of the rare ones, without a head of its own.
+    /// The next of the rare ones, without a header here.
     Rare,
     /// It was taken with one before it.
     Taken,
@@ -54,8 +59,12 @@ enum Rare {
 /// What is handed over at once. Once delivered, it is empty, to be filled again.
 #[derive(Debug)]
 pub(super) struct Parcel {
-    /// Room for all.
-    items: Vec<Item>,
+    /// Room for all, as have the next two.
+    links: Vec<Link>,
+    /// Headers of plain ones.
+    heads: Vec<Line>,
+    /// Their connections.
+    keys: Vec<Key>,
     /// So many are in use.
     count: usize,
     rare: Vec<Rare>,
@@ -68,7 +77,9 @@ pub(super) struct Parcel {
 impl Default for Parcel {
     fn default() -> Self {
         Self {
-            items: vec![Item::default(); PACKETS],
+            links: vec![Link::default(); PACKETS],
+            heads: vec![Line::default(); PACKETS],
+            keys: vec![Key::default(); PACKETS],
             count: 0,
             rare: Vec::new(),
             bytes: Vec::new(),
@@ -84,17 +95,23 @@ impl Parcel {
         self.count >= PACKETS || self.bytes.len() >= BYTES
     }
 
-    /// Puts the segment of a plain frame in, where there is [room](Self::is_full), if it can be put
-    /// [in little memory](PlainFrame::write_head); `key` is its own.
+    /// Puts the segment of a plain frame in, where there is [room](Self::is_full), if its header
+    /// [can be written down](PlainFrame::write_head); key and way are its own.
     #[inline]
-    pub fn put_plain(&mut self, key: &Key, plain: &PlainFrame<'_>) -> Option<()> {
+    pub fn put_plain(&mut self, (key, way): (Key, Way), plain: &PlainFrame<'_>) -> Option<()> {
         let place = self.count;
-        let item = self.items.get_mut(place)?;
-        plain.write_head(&mut item.head)?;
-        let newest = self.newest.get_mut(trail(key))?;
-        let before = std::mem::replace(newest, place as u16);
-        self.put(Stage::Plain, plain.payload());
-        self.link(before, place);
+        let Line(head) = self.heads.get_mut(place)?;
+        plain.write_head(head)?;
+        *self.keys.get_mut(place)? = key;
+        let newest = self.newest.get_mut(trail(&key))?;
+        let before = usize::from(std::mem::replace(newest, place as u16));
+        // One follows the other: if they are of one connection, it may be taken with it.
+        if let Some(link) = self.links.get_mut(before)
+            && self.keys.get(before) == Some(&key)
+        {
+            link.next = place as u16;
+        }
+        self.put(Stage::Plain, way, plain.payload());
         Some(())
     }
 
@@ -104,36 +121,28 @@ impl Parcel {
             *newest = NOWHERE;
         }
         self.rare.push(Rare::Segment(segment.without_bytes()));
-        self.put(Stage::Rare, segment.payload);
+        self.put(Stage::Rare, Way::default(), segment.payload);
     }
 
     /// Puts a quote in, likewise. What a conversation that goes on says is the same before and after it.
     pub fn put_quote(&mut self, quote: &IcmpQuote) {
         self.rare.push(Rare::Quote(*quote));
-        self.put(Stage::Rare, &[]);
+        self.put(Stage::Rare, Way::default(), &[]);
     }
 
     #[inline]
-    fn put(&mut self, stage: Stage, payload: &[u8]) {
-        if let Some(item) = self.items.get_mut(self.count) {
-            item.start = self.bytes.len() as u32;
-            item.len = payload.len() as u32;
-            item.next = NOWHERE;
-            item.stage = stage;
+    fn put(&mut self, stage: Stage, way: Way, payload: &[u8]) {
+        if let Some(link) = self.links.get_mut(self.count) {
+            *link = Link {
+                start: self.bytes.len() as u32,
+                len: payload.len() as u32,
+                next: NOWHERE,
+                way,
+                stage,
+            };
         }
         self.count += 1;
         self.bytes.extend_from_slice(payload);
-    }
-
-    /// One follows the other on its trail: if they are of one connection, it may be taken with it.
-    #[inline]
-    fn link(&mut self, before: u16, place: usize) {
-        let (earlier, later) = self.items.split_at_mut(place);
-        if let (Some(before), Some(item)) = (earlier.get_mut(usize::from(before)), later.first())
-            && before.head.is_of_one_connection_with(&item.head)
-        {
-            before.next = place as u16;
-        }
     }
 
     /// Hands everything to the table.
@@ -141,15 +150,17 @@ impl Parcel {
         let mut rare = std::mem::take(&mut self.rare);
         let mut rarities = rare.drain(..);
         for place in 0..self.count {
-            let Some(item) = self.items.get(place) else {
+            let Some(link) = self.links.get(place) else {
                 break;
             };
-            match item.stage {
+            match link.stage {
                 Stage::Taken => {}
-                Stage::Plain => self.deliver_from(place, table),
+                Stage::Plain => {
+                    self.deliver_from(place, table);
+                }
                 Stage::Rare => match rarities.next() {
                     Some(Rare::Segment(segment)) => {
-                        let payload = payload(&self.bytes, item);
+                        let payload = payload(&self.bytes, link);
                         table.take(&Segment { payload, ..segment });
                     }
                     Some(Rare::Quote(quote)) => table.take_quote(&quote),
@@ -166,36 +177,44 @@ impl Parcel {
 
     /// Hands a plain packet to the table, and the connection's next ones on its trail, up to one that is anything else.
     #[inline]
-    fn deliver_from<R: StreamReader>(&mut self, first: usize, table: &mut Table<R>) {
-        let mut place = first;
-        let (mut found, mut connection) = (None, None);
-        while let Some(item) = self.items.get_mut(place) {
-            if item.stage == Stage::Plain {
-                let (head, payload) = (&item.head, payload(&self.bytes, item));
-                if place == first {
-                    found = table.find(head);
-                    connection = found.and_then(Place::kept);
-                }
-                match connection.and_then(|connection| table.follow(connection, head, payload)) {
-                    Some(()) => item.stage = Stage::Taken,
-                    None if place == first => {
-                        connection = table.receive_any(found, &head.segment(payload));
-                    }
-                    None => return,
-                }
-                if connection.is_none() {
-                    return;
-                }
-            }
-            place = usize::from(item.next);
+    fn deliver_from<R: StreamReader>(&mut self, first: usize, table: &mut Table<R>) -> Option<()> {
+        let (Line(head), key) = (self.heads.get(first)?, self.keys.get(first)?);
+        let &Link { way, mut next, .. } = self.links.get(first)?;
+        let said = payload(&self.bytes, self.links.get(first)?);
+        let speaker = |table: &Table<R>, connection| {
+            let from = table.sender(connection, key, way)?;
+            Some((connection, from))
+        };
+        let found = table.find(key);
+        let kept = found.and_then(Place::kept);
+        let mut at = kept.and_then(|connection| speaker(table, connection));
+        let taken = at.and_then(|(connection, from)| table.follow(connection, from, head, said));
+        if taken.is_none() {
+            let connection = table.receive_any(found, &head.segment(&key.ends(way), said))?;
+            at = speaker(table, connection);
         }
+        let (connection, from_first) = at?;
+        while let Some(link) = self.links.get_mut(usize::from(next)) {
+            if link.stage == Stage::Plain {
+                let from = if link.way == way {
+                    from_first
+                } else {
+                    from_first.other()
+                };
+                let Line(head) = self.heads.get(usize::from(next))?;
+                table.follow(connection, from, head, payload(&self.bytes, link))?;
+                link.stage = Stage::Taken;
+            }
+            next = link.next;
+        }
+        Some(())
     }
 }
 
 #[inline]
-fn payload<'a>(bytes: &'a [u8], item: &Item) -> &'a [u8] {
-    let start = item.start as usize;
-    let found = bytes.get(start..start + item.len as usize);
+fn payload<'a>(bytes: &'a [u8], link: &Link) -> &'a [u8] {
+    let start = link.start as usize;
+    let found = bytes.get(start..start + link.len as usize);
     found.unwrap_or_default()
 }
 
@@ -218,8 +237,8 @@ mod tests {
     use crate::testing::{Ladder, Trace};
     use crate::wire::{Decoded, Decoder, IcmpReason};
 
-    fn key(segment: &Segment<'_>) -> Key {
-        Key::new(&segment.addresses, segment.src_port, segment.dst_port).0
+    fn key(segment: &Segment<'_>) -> (Key, Way) {
+        Key::new(&segment.addresses, segment.src_port, segment.dst_port)
     }
 
     /// Several conversations at once, one of them quoted by an ICMP error, one with itself, and two that use one 4-tuple.
@@ -263,9 +282,9 @@ mod tests {
                     Decoded::Tcp(segment) => {
                         one_by_one.take(&segment);
                         let key = key(&segment);
-                        let put = plain.and_then(|plain| parcel.put_plain(&key, &plain));
+                        let put = plain.and_then(|plain| parcel.put_plain(key, &plain));
                         if put.is_none() {
-                            parcel.put_segment(&key, &segment);
+                            parcel.put_segment(&key.0, &segment);
                         }
                     }
                     Decoded::Icmp(quote) => {
@@ -299,14 +318,14 @@ mod tests {
         trace.each(|frame| {
             let plain = PlainFrame::of(frame).expect("plain");
             let key = key(&plain.segment());
-            if parcel.put_plain(&key, &plain).is_none() {
-                parcel.put_segment(&key, &plain.segment());
+            if parcel.put_plain(key, &plain).is_none() {
+                parcel.put_segment(&key.0, &plain.segment());
             }
         });
         let mut table = Table::<DialogueReader>::part(Limits::default());
         let taken = |parcel: &Parcel| {
-            let is_taken = |item: &&Item| item.stage == Stage::Taken;
-            parcel.items.iter().filter(is_taken).count()
+            let is_taken = |link: &&Link| link.stage == Stage::Taken;
+            parcel.links.iter().filter(is_taken).count()
         };
         parcel.deliver(&mut table);
         assert_eq!(taken(&parcel), 32, "all but the handshakes");
@@ -320,7 +339,7 @@ mod tests {
         let mut table = Table::<DialogueReader>::part(Limits::default());
         for _ in 0..3 {
             while !parcel.is_full() {
-                trace.segments(|segment| parcel.put_segment(&key(segment), segment));
+                trace.segments(|segment| parcel.put_segment(&key(segment).0, segment));
             }
             parcel.deliver(&mut table);
             assert!(parcel.rare.is_empty() && parcel.bytes.is_empty() && parcel.count == 0);

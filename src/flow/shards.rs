@@ -96,9 +96,9 @@ impl<R: StreamReader + 'static> Shards<R> {
     pub fn take_frame(&mut self, frame: &Frame<'_>) -> Option<()> {
         let workers = self.workers.as_mut()?;
         let plain = PlainFrame::of(frame)?;
-        let (src_port, dst_port) = plain.ports();
-        let (key, _) = Key::new(&plain.addresses(), src_port, dst_port);
-        workers.take_plain(key.shard(SHARDS), &key, &plain)
+        let ends = plain.ends();
+        let named = Key::new(&ends.addresses, ends.ports.0, ends.ports.1);
+        workers.take_plain(named.0.shard(SHARDS), named, &plain)
     }
 
     /// Remembers an ICMP error for the connection that it quotes.

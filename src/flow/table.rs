@@ -29,7 +29,7 @@ use crate::flow::{
     Both, Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
     StreamReader,
 };
-use crate::wire::{Addresses, IcmpQuote, PlainHead, Segment, TcpFlags};
+use crate::wire::{Addresses, Head, IcmpQuote, Segment, TcpFlags};
 
 /// All connections. `R` reads their dialogues.
 #[derive(Debug)]
@@ -120,11 +120,18 @@ impl<R: StreamReader> Table<R> {
         self.receive_any(place, segment)
     }
 
-    /// Where the 4-tuple of a segment is found.
+    /// Where a connection is found.
     #[inline]
-    pub(super) fn find(&mut self, plain: &PlainHead) -> Option<Place> {
-        let (key, _) = Key::new(&plain.addresses, plain.ports.0, plain.ports.1);
-        self.places.find(&key)
+    pub(super) fn find(&mut self, key: &Key) -> Option<Place> {
+        self.places.find(key)
+    }
+
+    /// Who sends a packet of this connection.
+    #[inline]
+    pub(super) fn sender(&self, connection: u32, key: &Key, way: Way) -> Option<Peer> {
+        let connection = self.whole_ref(connection)?;
+        let ends = key.ends(way);
+        Some(sender(connection, &ends.addresses, ends.ports.0))
     }
 
     /// Takes a packet of this connection if it is the next one, whatever of other connections was taken since the one before it: neither
@@ -133,14 +140,12 @@ impl<R: StreamReader> Table<R> {
     pub(super) fn follow(
         &mut self,
         connection: u32,
-        plain: &PlainHead,
+        from: Peer,
+        head: &Head,
         payload: &[u8],
     ) -> Option<()> {
         match self.kept.get_mut(connection as usize)?.as_mut()? {
-            Kept::Whole(connection) => {
-                let from = sender(connection, &plain.addresses, plain.ports.0);
-                connection.take_if_next(from, &plain.head, payload)
-            }
+            Kept::Whole(connection) => connection.take_if_next(from, head, payload),
             Kept::Settled(_) => None,
         }
     }

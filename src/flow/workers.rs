@@ -9,7 +9,7 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-use crate::flow::key::Key;
+use crate::flow::key::{Key, Way};
 use crate::flow::parcels::Parcel;
 use crate::flow::{StreamReader, Table};
 use crate::wire::{IcmpQuote, PlainFrame, Segment};
@@ -182,10 +182,15 @@ impl<R: StreamReader + 'static> Workers<R> {
         }
     }
 
-    /// Hands a plain frame to a table, if it can be put [in little memory](PlainFrame::write_head); `key` is its own.
+    /// Hands a plain frame to a table, if its header [can be written down](PlainFrame::write_head); key and way are its own.
     #[inline]
-    pub fn take_plain(&mut self, table: usize, key: &Key, plain: &PlainFrame<'_>) -> Option<()> {
-        self.filling[table].put_plain(key, plain)?;
+    pub fn take_plain(
+        &mut self,
+        table: usize,
+        named: (Key, Way),
+        plain: &PlainFrame<'_>,
+    ) -> Option<()> {
+        self.filling[table].put_plain(named, plain)?;
         self.hand_over_if_full(table);
         Some(())
     }

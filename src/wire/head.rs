@@ -40,37 +40,40 @@ pub struct Head {
     pub has_options: bool,
 }
 
-/// A segment without bytes that has no other options than timestamps, in little memory.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PlainHead {
-    /// Its headers' fields.
-    pub head: Head,
+impl Head {
+    /// The segment with this header between these ends, with this payload and no other options than timestamps; but for its header's
+    /// bytes.
+    #[inline]
+    pub fn segment<'a>(&self, ends: &Ends, payload: &'a [u8]) -> Segment<'a> {
+        Segment {
+            head: *self,
+            addresses: ends.addresses,
+            src_port: ends.ports.0,
+            dst_port: ends.ports.1,
+            flags: Some(self.flags),
+            payload,
+            ..Segment::default()
+        }
+    }
+}
+
+/// Where a segment comes from, and where it goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
     /// Innermost addresses.
     pub addresses: Addresses,
     /// Source and destination.
     pub ports: (u16, u16),
 }
 
-impl PlainHead {
-    /// Both have the same 4-tuple, whoever of its ends sends them.
+impl Ends {
+    /// Those of a segment in the other direction.
     #[inline]
-    pub fn is_of_one_connection_with(&self, other: &Self) -> bool {
-        let is_same = self.ports == other.ports && self.addresses == other.addresses;
-        let (src, dst) = other.ports;
-        is_same || self.ports == (dst, src) && self.addresses == other.addresses.reversed()
-    }
-
-    /// The segment with this payload, but for its header's bytes.
-    #[inline]
-    pub fn segment<'a>(&self, payload: &'a [u8]) -> Segment<'a> {
-        Segment {
-            head: self.head,
-            addresses: self.addresses,
-            src_port: self.ports.0,
-            dst_port: self.ports.1,
-            flags: Some(self.head.flags),
-            payload,
-            ..Segment::default()
+    pub const fn reversed(self) -> Self {
+        let (src, dst) = self.ports;
+        Self {
+            addresses: self.addresses.reversed(),
+            ports: (dst, src),
         }
     }
 }

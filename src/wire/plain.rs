@@ -5,7 +5,7 @@
 
 use super::tcp::{self, Fixed};
 use super::view::View;
-use super::{Addresses, Head, MacAddress, PlainHead, Segment, Ttl};
+use super::{Addresses, Ends, Head, MacAddress, Segment, Ttl};
 use crate::capture::{Frame, FrameId};
 use crate::time::Timestamp;
 
@@ -82,15 +82,12 @@ impl<'a> PlainFrame<'a> {
 
     /// Where it comes from and where it goes.
     #[inline(always)]
-    pub fn addresses(&self) -> Addresses {
-        self.ip.addresses()
-    }
-
-    /// `tcp.srcport` and `tcp.dstport`
-    #[inline(always)]
-    pub fn ports(&self) -> (u16, u16) {
+    pub fn ends(&self) -> Ends {
         let fixed = Fixed::read(self.fixed);
-        (fixed.src_port, fixed.dst_port)
+        Ends {
+            addresses: self.ip.addresses(),
+            ports: (fixed.src_port, fixed.dst_port),
+        }
     }
 
     /// The payload bytes that were captured.
@@ -99,17 +96,12 @@ impl<'a> PlainFrame<'a> {
         self.payload
     }
 
-    /// Writes its segment down in little memory; `None` if that has other options than timestamps, or is a RST, whose checksum counts.
+    /// Writes its header down; `None` if that has other options than timestamps, or is a RST, whose checksum counts.
     ///
     /// Field by field, to where it stays: such a thing is not moved.
     #[inline(always)]
-    pub fn write_head(&self, into: &mut PlainHead) -> Option<()> {
+    pub fn write_head(&self, head: &mut Head) -> Option<()> {
         let fixed = Fixed::read(self.fixed);
-        let PlainHead {
-            head,
-            addresses,
-            ports,
-        } = into;
         head.timestamps = match self.options {
             [] => None,
             options => Some(tcp::timestamps_alone(options)?),
@@ -132,8 +124,6 @@ impl<'a> PlainFrame<'a> {
         head.traffic_class = ip.traffic_class;
         head.src_mac = self.src_mac();
         head.has_options = head.timestamps.is_some();
-        *addresses = self.ip.addresses();
-        *ports = (fixed.src_port, fixed.dst_port);
         Some(())
     }
 
