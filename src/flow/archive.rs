@@ -21,8 +21,7 @@ impl Archive {
     pub(super) fn pack<R: StreamReader>(&mut self, connection: &Connection<R>) -> Settled {
         let opened = connection.opened;
         let items = self.packer.pack(opened, |packer| {
-            pack_bases(connection.bases(), packer);
-            Gist::of(connection).pack(packer);
+            Gist::of(connection).pack(&connection.bases(), packer);
             let reader = connection.reader_at_rest();
             reader.is_some().pack(packer);
             if let Some(reader) = reader {
@@ -55,15 +54,13 @@ impl Archive {
     /// The client's and the server's address and port.
     pub(super) fn ends(&self, settled: &Settled) -> Both<(IpAddr, u16)> {
         let mut from = self.unpacker(settled);
-        unpack_bases(&mut from);
         Gist::unpack_ends(&mut from)
     }
 
     /// The plain facts of a connection.
     pub(super) fn gist(&self, settled: &Settled) -> Gist {
         let mut from = self.unpacker(settled);
-        unpack_bases(&mut from);
-        Gist::unpack(&mut from)
+        Gist::unpack(&mut from).0
     }
 
     /// A SYN from here with this number opens the 4-tuple anew; see [`Connection::is_reused_by`].
@@ -74,8 +71,8 @@ impl Archive {
         syn: SeqNumber,
     ) -> bool {
         let mut packed = self.unpacker(settled);
-        let bases = unpack_bases(&mut packed);
-        let peer = match Gist::unpack_ends(&mut packed).client == from {
+        let (gist, bases) = Gist::unpack(&mut packed);
+        let peer = match gist.client == from {
             true => Peer::Client,
             false => Peer::Server,
         };
@@ -85,11 +82,10 @@ impl Archive {
     /// A connection in outline.
     pub(super) fn outline<R: StreamReader>(&self, settled: &Settled) -> Outline<'_, R> {
         let mut from = self.unpacker(settled);
-        unpack_bases(&mut from);
         Outline {
             stream: settled.first_stream,
             opened: settled.opened,
-            gist: Gist::unpack(&mut from),
+            gist: Gist::unpack(&mut from).0,
             episodes: &[],
             icmp: &[],
             reader: bool::unpack(&mut from).then(|| R::unpack_outline(&mut from)),
@@ -99,8 +95,7 @@ impl Archive {
     /// A copy of a connection.
     pub(super) fn whole<R: StreamReader>(&self, settled: &Settled) -> Box<Connection<R>> {
         let mut from = self.unpacker(settled);
-        let bases = unpack_bases(&mut from);
-        let gist = Gist::unpack(&mut from);
+        let (gist, bases) = Gist::unpack(&mut from);
         let reader =
             bool::unpack(&mut from).then(|| Box::new(R::unpack(&mut from, self.items(settled))));
         let place = (settled.streams().collect(), settled.opened);
@@ -125,22 +120,5 @@ impl Archive {
 
     fn unpacker(&self, settled: &Settled) -> Unpacker<'_> {
         Unpacker::new(self.bytes.get(settled.bytes), settled.opened)
-    }
-}
-
-/// Base sequence numbers come first: a SYN is held against them.
-fn pack_bases(bases: Both<Option<SeqNumber>>, into: &mut Packer) {
-    let Both { client, server } = bases;
-    into.array([u8::from(client.is_some()) | u8::from(server.is_some()) << 1]);
-    client.unwrap_or_default().pack(into);
-    server.unwrap_or_default().pack(into);
-}
-
-fn unpack_bases(from: &mut Unpacker<'_>) -> Both<Option<SeqNumber>> {
-    let [known] = from.array();
-    let (client, server) = Packed::unpack(from);
-    Both {
-        client: (known & 1 != 0).then_some(client),
-        server: (known & 2 != 0).then_some(server),
     }
 }

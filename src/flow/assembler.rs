@@ -4,7 +4,7 @@ use crate::capture::FrameId;
 use crate::flow::connection::RestSheet;
 use crate::flow::reassembly::{Piece, Reassembly};
 use crate::flow::talk::HELD;
-use crate::flow::{Activity, Mark, Peer, StreamBytes, StreamReader};
+use crate::flow::{Activity, Direction, Mark, Peer, StreamBytes, StreamReader};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{Head, Segment, SeqNumber};
 
@@ -409,8 +409,9 @@ impl Assembler {
 
 /// Of one that [is at rest](Assembler::is_at_rest).
 impl Assembler {
+    /// Of this direction.
     #[inline(always)]
-    pub fn list(&self, sheet: &mut RestSheet) {
+    pub fn list(&self, own: &Direction, sheet: &mut RestSheet) {
         let Self {
             next,
             early: _,
@@ -420,20 +421,31 @@ impl Assembler {
             fin: _,
             missed,
         } = self;
-        sheet.some_seq(next.map(|(seq, _)| seq));
-        sheet.count(next.map_or(0, |(_, offset)| offset));
+        let (expected_seq, expected) = end(own);
+        sheet.same_seq(next.map(|(seq, _)| seq), expected_seq);
+        let offset = next.map_or(expected, |(_, offset)| offset);
+        sheet.rare(offset.wrapping_sub(expected));
         sheet.rare(*missed);
     }
 
     #[inline(always)]
-    pub fn listed(sheet: &mut RestSheet) -> Self {
-        let (next, offset) = (sheet.take_some_seq(), sheet.take_count());
+    pub fn listed(own: &Direction, sheet: &mut RestSheet) -> Self {
+        let (expected_seq, expected) = end(own);
+        let next = sheet.take_same_seq(expected_seq);
+        let offset = expected.wrapping_add(sheet.take_rare());
         Self {
             next: next.map(|seq| (seq, offset)),
             missed: sheet.take_rare(),
             ..Self::default()
         }
     }
+}
+
+/// Where a direction's payload mostly ends.
+fn end(direction: &Direction) -> (SeqNumber, u64) {
+    let fin = direction.fin.as_ref();
+    let next = direction.snd_nxt.unwrap_or_default();
+    (fin.map_or(next, |fin| fin.seq), direction.new_bytes)
 }
 
 /// Where a segment's payload begins, and how much of it was not captured.

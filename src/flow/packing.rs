@@ -18,6 +18,18 @@ use std::borrow::Cow;
 
 use crate::time::Timestamp;
 
+/// Small where the number is near zero, on either side.
+#[inline]
+const fn folded(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)) as u64
+}
+
+/// The number that was [folded].
+#[inline]
+const fn unfolded(number: u64) -> i64 {
+    (number >> 1) as i64 ^ -((number & 1) as i64)
+}
+
 /// What the next value is told as a difference from.
 #[derive(Clone, Copy, Debug, Default)]
 struct Newest {
@@ -163,10 +175,10 @@ impl Packer {
         self.first_of(length as usize, word.to_le_bytes());
     }
 
-    /// Small where it is near zero, on either side.
+    /// [Folded](folded).
     #[inline]
     fn signed(&mut self, number: i64) {
-        self.number(((number << 1) ^ (number >> 63)) as u64);
+        self.number(folded(number));
     }
 }
 
@@ -253,8 +265,7 @@ impl<'a> Unpacker<'a> {
 
     #[inline]
     fn signed(&mut self) -> i64 {
-        let number = self.number();
-        (number >> 1) as i64 ^ -((number & 1) as i64)
+        unfolded(self.number())
     }
 }
 

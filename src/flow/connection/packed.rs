@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use crate::wire::SeqNumber;
 
 /// What a connection has besides its directions.
-pub(in crate::flow) type RestSheet = Sheet<0, 0, 2, 2, 9>;
+pub(in crate::flow) type RestSheet = Sheet<0, 0, 0, 0, 13>;
 
 impl<R: StreamReader> Connection<R> {
     /// It has closed quietly, every question was answered, and nothing that packing has no place for is remembered.
@@ -32,7 +32,7 @@ impl<R: StreamReader> Connection<R> {
             orientation,
             streams: _,
             opened: _,
-            last: _,
+            last,
             directions,
             history: _,
             episodes: _,
@@ -53,8 +53,7 @@ impl<R: StreamReader> Connection<R> {
             wireshark_base: _,
             under_way: _,
         } = self;
-        directions.client.pack(into);
-        directions.server.pack(into);
+        directions.pack(*last, into);
         let mut sheet = RestSheet::begin(into);
         sheet.rare(*orientation as u8);
         sheet.rare(*probes_since_activity);
@@ -66,7 +65,7 @@ impl<R: StreamReader> Connection<R> {
             sheet.some_rare(pending.map(|(end, _)| end.0));
             let since = pending.map_or(sheet.opened(), |(_, since)| since);
             sheet.same_time(since, sheet.opened());
-            talk.of(peer).list(&mut sheet);
+            talk.of(peer).list(directions.of(peer), &mut sheet);
         }
         sheet.flag(pending_survival.is_some());
         sheet.pack(into);
@@ -87,10 +86,7 @@ impl<R: StreamReader> Connection<R> {
             client: client.response_time,
             server: server.response_time,
         };
-        let directions = Both {
-            client: Direction::unpack(from, client),
-            server: Direction::unpack(from, server),
-        };
+        let directions = Both::<Direction>::unpack(from, Both { client, server }, gist.last);
         let mut sheet = RestSheet::unpack(from);
         let orientation = Orientation::at(sheet.take_rare() as u8);
         let probes_since_activity = sheet.take_rare() as u16;
@@ -103,7 +99,7 @@ impl<R: StreamReader> Connection<R> {
             let end = sheet.take_some_rare();
             let since = sheet.take_same_time(opened);
             *pending_acks.of_mut(peer) = end.map(|end| (SeqNumber(end as u32), since));
-            *assemblers.of_mut(peer) = Assembler::listed(&mut sheet);
+            *assemblers.of_mut(peer) = Assembler::listed(directions.of(peer), &mut sheet);
         }
         let pending_survival = sheet.take_flag().then(|| Packed::unpack(from));
         Self {

@@ -1,27 +1,108 @@
-//! What an outline leaves out of a direction, in few bytes.
+//! What an outline leaves out of both directions, in few bytes.
 
-use super::{Direction, FinSeen, TimestampLine};
+use super::{Both, Direction, FinSeen, TimestampLine};
 use crate::flow::outline::Side;
 use crate::flow::packing::{Packer, Sheet, Unpacker};
 use crate::time::{Interval, Timestamp};
-use crate::wire::{MacAddress, SeqNumber, Ttl};
+use crate::wire::{SeqNumber, Ttl};
 
-type DirectionSheet = Sheet<2, 0, 2, 5, 19>;
+/// Of both directions.
+type DirectionsSheet = Sheet<2, 2, 4, 6, 44>;
 
-/// One past a FIN: where numbers mostly end.
-fn behind(side: (Option<SeqNumber>, Option<FinSeen>)) -> SeqNumber {
-    let (iss, fin) = side;
-    fin.map_or(iss.unwrap_or_default(), |fin| fin.seq + 1)
+/// Initial sequence number and FIN.
+type Ends<'a> = (Option<SeqNumber>, Option<&'a FinSeen>);
+
+/// What nearly always follows from both directions' ends.
+struct Course {
+    /// The first number that its sender used.
+    start: SeqNumber,
+    /// One past its FIN: where numbers end.
+    behind: SeqNumber,
+    /// One past the other one's FIN.
+    acked: SeqNumber,
+    /// Payload: what is neither SYN nor FIN.
+    bytes: u64,
+    /// Its newest packet: who closes first acknowledges the other one's FIN, with the connection's newest packet.
+    last: Timestamp,
+}
+
+impl Course {
+    #[inline(always)]
+    fn of(own: Ends<'_>, other: Ends<'_>, last: Timestamp) -> Self {
+        let behind = |(start, fin): Ends<'_>| match fin {
+            Some(fin) => fin.seq + 1,
+            None => start.unwrap_or_default(),
+        };
+        let start = own.0.unwrap_or_default();
+        let payload = behind(own).0.wrapping_sub(start.0).wrapping_sub(2);
+        Self {
+            start,
+            behind: behind(own),
+            acked: behind(other),
+            bytes: u64::from(payload),
+            last: match (own.1, other.1) {
+                (Some(fin), Some(other)) if fin.frame.as_number() > other.frame.as_number() => {
+                    fin.time
+                }
+                _ => last,
+            },
+        }
+    }
+}
+
+impl Both<Direction> {
+    /// Packs what the [sides](Side) have not, of a connection with this newest packet.
+    pub(in crate::flow) fn pack(&self, last: Timestamp, into: &mut Packer) {
+        let Self { client, server } = self;
+        let mut sheet = DirectionsSheet::begin(into);
+        let of_client = (client.iss, client.fin.as_ref());
+        let of_server = (server.iss, server.fin.as_ref());
+        client.list(&Course::of(of_client, of_server, last), &mut sheet);
+        server.list(&Course::of(of_server, of_client, last), &mut sheet);
+        sheet.pack(into);
+        for direction in [client, server] {
+            if let Some((start, end, since)) = direction.missing {
+                let since = since.as_nanos() as u64;
+                into.words(16, [u64::from(start.0) | u64::from(end.0) << 32, since]);
+            }
+        }
+    }
+
+    /// What was packed, of those with these sides.
+    pub(in crate::flow) fn unpack(
+        from: &mut Unpacker<'_>,
+        sides: Both<Side>,
+        last: Timestamp,
+    ) -> Self {
+        let Both { client, server } = sides;
+        let mut sheet = DirectionsSheet::unpack(from);
+        let of_client = (client.iss, client.fin.as_ref());
+        let of_server = (server.iss, server.fin.as_ref());
+        let course = Course::of(of_client, of_server, last);
+        let other_course = Course::of(of_server, of_client, last);
+        let mut both = Self {
+            client: Direction::listed(client, &course, &mut sheet),
+            server: Direction::listed(server, &other_course, &mut sheet),
+        };
+        for direction in [&mut both.client, &mut both.server] {
+            if let Some(missing) = &mut direction.missing {
+                let [numbers, since] = from.words();
+                let (start, end) = (SeqNumber(numbers as u32), SeqNumber((numbers >> 32) as u32));
+                *missing = (start, end, Timestamp::from_nanos(since as i64));
+            }
+        }
+        both
+    }
 }
 
 impl Direction {
-    /// Packs what its [`Side`] has not.
-    pub(in crate::flow) fn pack(&self, into: &mut Packer) {
+    #[inline(always)]
+    fn list(&self, course: &Course, sheet: &mut DirectionsSheet) {
         let Self {
             packets,
             bytes,
             new_bytes,
-            iss,
+            iss: _,
             base,
             snd_nxt,
             ack,
@@ -29,7 +110,7 @@ impl Direction {
             window_scale,
             mss,
             sack_permitted,
-            fin,
+            fin: _,
             ttl: _,
             last_ip,
             zero_ip_ids,
@@ -55,24 +136,12 @@ impl Direction {
             first_packet,
             last_packet,
         } = self;
-        let mut sheet = DirectionSheet::begin(into);
-        sheet.some_time(*first_packet);
-        sheet.some_time(*last_packet);
-        let first_time = first_packet.unwrap_or(sheet.opened());
-        let last_time = last_packet.unwrap_or(sheet.opened());
-        sheet.count(*new_bytes);
-        sheet.count(*zero_ip_ids);
-        sheet.some_seq(*ack);
-        sheet.word(u32::from(*window) | u32::from(mss.unwrap_or_default()) << 16);
         let (ttl, ip_id) = last_ip.unwrap_or_default();
-        let scale = u32::from(window_scale.unwrap_or_default()) << 24;
-        sheet.word(u32::from(ip_id.unwrap_or_default()) | u32::from(ttl.0) << 16 | scale);
         for known in [
             window_scale.is_some(),
             mss.is_some(),
             last_ip.is_some(),
             ip_id.is_some(),
-            mac.is_some(),
             missing.is_some(),
             *sack_permitted,
             *several_macs,
@@ -80,24 +149,36 @@ impl Direction {
         ] {
             sheet.flag(known);
         }
+        sheet.word(u32::from(*window) | u32::from(mss.unwrap_or_default()) << 16);
+        let scale = u32::from(window_scale.unwrap_or_default()) << 24;
+        sheet.word(u32::from(ip_id.unwrap_or_default()) | u32::from(ttl.0) << 16 | scale);
+        sheet.some_time(*first_packet);
+        let first = first_packet.unwrap_or(sheet.opened());
+        let last = last_packet.unwrap_or(course.last);
+        sheet.flag(last_packet.is_some());
+        sheet.same_time(last, course.last);
+        sheet.some_mac(*mac);
+        sheet.count(*zero_ip_ids);
         sheet.flag(timestamp_line.is_some());
         let line = timestamp_line.unwrap_or(TimestampLine {
-            first: (0, first_time),
-            last: (0, last_time),
+            first: (0, first),
+            last: (0, last),
             samples: *packets as u32,
         });
         sheet.word(line.first.0);
-        sheet.word(line.last.0);
-        sheet.same_time(line.first.1, first_time);
-        sheet.same_time(line.last.1, last_time);
+        sheet.count(line.last.0.wrapping_sub(line.first.0));
+        sheet.same_time(line.first.1, first);
+        sheet.same_time(line.last.1, last);
         sheet.rare(line.samples ^ *packets as u32);
         sheet.flag(syn_times.is_some());
-        let (first_syn, last_syn) = syn_times.unwrap_or((first_time, first_time));
-        sheet.same_time(first_syn, first_time);
+        let (first_syn, last_syn) = syn_times.unwrap_or((first, first));
+        sheet.same_time(first_syn, first);
         sheet.same_time(last_syn, first_syn);
-        sheet.same_seq(*base, iss.unwrap_or_default());
-        sheet.same_seq(*snd_nxt, behind((*iss, *fin)));
+        sheet.same_seq(*base, course.start);
+        sheet.same_seq(*snd_nxt, course.behind);
+        sheet.same_seq(*ack, course.acked);
         sheet.some_rare(sack_edge.map(|edge| edge.0));
+        sheet.rare(new_bytes.wrapping_sub(course.bytes));
         sheet.rare(bytes.wrapping_sub(*new_bytes));
         sheet.rare(*syns ^ 1);
         for count in [
@@ -113,49 +194,44 @@ impl Direction {
         sheet.rare(*missed_bytes);
         sheet.rare(lateness.as_nanos() as u64);
         sheet.rare(*resets);
-        sheet.pack(into);
-        if let Some(mac) = mac {
-            into.array(mac.0);
-        }
-        if let Some((start, end, since)) = missing {
-            let since = since.as_nanos() as u64;
-            into.words(16, [u64::from(start.0) | u64::from(end.0) << 32, since]);
-        }
     }
 
-    /// What was packed, of the one with this side.
-    pub(in crate::flow) fn unpack(from: &mut Unpacker<'_>, side: Side) -> Self {
-        let mut sheet = DirectionSheet::unpack(from);
-        let (first_packet, last_packet) = (sheet.take_some_time(), sheet.take_some_time());
-        let first_time = first_packet.unwrap_or(sheet.opened());
-        let last_time = last_packet.unwrap_or(sheet.opened());
-        let (new_bytes, zero_ip_ids) = (sheet.take_count(), sheet.take_count() as u32);
-        let ack = sheet.take_some_seq();
-        let (windows, ip) = (sheet.take_word(), sheet.take_word());
+    #[inline(always)]
+    fn listed(side: Side, course: &Course, sheet: &mut DirectionsSheet) -> Self {
         let [
             has_scale,
             has_mss,
             has_last_ip,
             has_ip_id,
-            has_mac,
             has_missing,
             sack_permitted,
             several_macs,
             answered_handshake,
         ] = std::array::from_fn(|_| sheet.take_flag());
+        let (windows, ip) = (sheet.take_word(), sheet.take_word());
+        let ip_id = has_ip_id.then_some(ip as u16);
+        let first_packet = sheet.take_some_time();
+        let first = first_packet.unwrap_or(sheet.opened());
+        let has_last = sheet.take_flag();
+        let last = sheet.take_same_time(course.last);
+        let mac = sheet.take_some_mac();
+        let zero_ip_ids = sheet.take_count() as u32;
         let has_line = sheet.take_flag();
-        let (first_clock, last_clock) = (sheet.take_word(), sheet.take_word());
+        let first_clock = sheet.take_word();
+        let last_clock = first_clock.wrapping_add(sheet.take_count() as u32);
         let line = TimestampLine {
-            first: (first_clock, sheet.take_same_time(first_time)),
-            last: (last_clock, sheet.take_same_time(last_time)),
+            first: (first_clock, sheet.take_same_time(first)),
+            last: (last_clock, sheet.take_same_time(last)),
             samples: side.packets as u32 ^ sheet.take_rare() as u32,
         };
         let has_syn_times = sheet.take_flag();
-        let first_syn = sheet.take_same_time(first_time);
+        let first_syn = sheet.take_same_time(first);
         let last_syn = sheet.take_same_time(first_syn);
-        let base = sheet.take_same_seq(side.iss.unwrap_or_default());
-        let snd_nxt = sheet.take_same_seq(behind((side.iss, side.fin)));
+        let base = sheet.take_same_seq(course.start);
+        let snd_nxt = sheet.take_same_seq(course.behind);
+        let ack = sheet.take_same_seq(course.acked);
         let sack_edge = sheet.take_some_rare().map(|edge| SeqNumber(edge as u32));
+        let new_bytes = course.bytes.wrapping_add(sheet.take_rare());
         let bytes = new_bytes.wrapping_add(sheet.take_rare());
         let syns = sheet.take_rare() as u32 ^ 1;
         let [
@@ -166,16 +242,6 @@ impl Direction {
             zero_window_probes,
             zero_windows,
         ] = std::array::from_fn(|_| sheet.take_rare() as u32);
-        let missed_bytes = sheet.take_rare();
-        let lateness = Interval::from_nanos(sheet.take_rare() as i64);
-        let resets = sheet.take_rare();
-        let ip_id = has_ip_id.then_some(ip as u16);
-        let mac = has_mac.then(|| MacAddress(from.array()));
-        let missing = has_missing.then(|| {
-            let [numbers, since] = from.words();
-            let (start, end) = (SeqNumber(numbers as u32), SeqNumber((numbers >> 32) as u32));
-            (start, end, Timestamp::from_nanos(since as i64))
-        });
         Self {
             packets: side.packets,
             bytes,
@@ -205,14 +271,15 @@ impl Direction {
             unanswered_probes,
             zero_window_probes,
             zero_windows,
-            missed_bytes,
-            missing,
-            lateness,
+            missed_bytes: sheet.take_rare(),
+            // What is missing comes behind the sheet.
+            missing: has_missing.then_some(Default::default()),
+            lateness: Interval::from_nanos(sheet.take_rare() as i64),
             answered_handshake,
             sack_edge,
-            resets,
+            resets: sheet.take_rare(),
             first_packet,
-            last_packet,
+            last_packet: has_last.then_some(last),
         }
     }
 }

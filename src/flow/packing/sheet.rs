@@ -1,26 +1,27 @@
 //! A struct's values sorted by kind, so that those of about one size are packed together.
 
-use super::{Packer, Unpacker};
-use crate::capture::FrameId;
+use super::{Packer, Unpacker, folded, unfolded};
+use crate::capture::{CaptureId, FrameId, FrameNumber};
 use crate::flow::{LastActivity, Peer};
 use crate::time::{Interval, Timestamp};
-use crate::wire::SeqNumber;
+use crate::wire::{MacAddress, SeqNumber};
 
-/// So many times, frames, counts, numbers of 32 bits and [rare](Sheet::rare) ones, and at most 32 flags. Each has its place, also where
-/// there is no value: what is packed how is settled when this is compiled. What was added is taken out in the same order.
+/// So many times, numbers that mostly are of another size than those ([gaps](Sheet::gap), frames, addresses), counts, numbers of 32 bits
+/// and [rare](Sheet::rare) ones, and at most 64 flags. Each has its place, also where there is no value: what is packed how is settled
+/// when this is compiled. What was added is taken out in the same order.
 #[derive(Debug)]
 pub(crate) struct Sheet<
     const TIMES: usize,
-    const FRAMES: usize,
+    const OTHERS: usize,
     const COUNTS: usize,
     const WORDS: usize,
     const RARE: usize,
 > {
     opened: i64,
-    flags: u32,
+    flags: u64,
     flag: u32,
     times: Row<u64, TIMES>,
-    frames: Row<u64, FRAMES>,
+    others: Row<u64, OTHERS>,
     counts: Row<u64, COUNTS>,
     words: Row<u32, WORDS>,
     rare: Row<u64, RARE>,
@@ -68,14 +69,26 @@ impl<T: Copy + Default, const N: usize> Row<T, N> {
     }
 }
 
+/// Nanoseconds from one time to another, small where they are near.
+#[inline(always)]
+const fn since(time: Timestamp, other: Timestamp) -> u64 {
+    folded(time.as_nanos().wrapping_sub(other.as_nanos()))
+}
+
+/// What is so many nanoseconds [since](since) another time.
+#[inline(always)]
+const fn later(other: Timestamp, since: u64) -> Timestamp {
+    Timestamp::from_nanos(other.as_nanos().wrapping_add(unfolded(since)))
+}
+
 /// Values are added and packed, or unpacked and taken out in the same order.
 impl<
     const TIMES: usize,
-    const FRAMES: usize,
+    const OTHERS: usize,
     const COUNTS: usize,
     const WORDS: usize,
     const RARE: usize,
-> Sheet<TIMES, FRAMES, COUNTS, WORDS, RARE>
+> Sheet<TIMES, OTHERS, COUNTS, WORDS, RARE>
 {
     /// An empty one.
     #[inline(always)]
@@ -85,7 +98,7 @@ impl<
             flags: 0,
             flag: 0,
             times: Row::default(),
-            frames: Row::default(),
+            others: Row::default(),
             counts: Row::default(),
             words: Row::default(),
             rare: Row::default(),
@@ -110,8 +123,8 @@ impl<
 
     #[inline(always)]
     pub(crate) fn flag(&mut self, yes: bool) {
-        debug_assert!(self.flag < u32::BITS);
-        self.flags |= u32::from(yes).wrapping_shl(self.flag);
+        debug_assert!(self.flag < u64::BITS);
+        self.flags |= u64::from(yes).wrapping_shl(self.flag);
         self.flag += 1;
     }
 
@@ -129,16 +142,41 @@ impl<
             .add(time.map_or(0, |time| time.as_nanos().wrapping_sub(self.opened) as u64));
     }
 
+    /// Nanoseconds since another time, or before it.
     #[inline(always)]
-    pub(crate) fn some_interval(&mut self, interval: Option<Interval>) {
+    pub(crate) fn time_since(&mut self, time: Timestamp, other: Timestamp) {
+        self.times.add(since(time, other));
+    }
+
+    /// The same where it is mostly next to nothing.
+    #[inline(always)]
+    pub(crate) fn gap(&mut self, time: Timestamp, other: Timestamp) {
+        self.others.add(since(time, other));
+    }
+
+    #[inline(always)]
+    pub(crate) fn some_gap(&mut self, interval: Option<Interval>) {
         self.flag(interval.is_some());
         let nanos = interval.map_or(0, Interval::as_nanos);
-        self.times.add(nanos as u64);
+        self.others.add(nanos as u64);
     }
 
     #[inline(always)]
     pub(crate) fn frame(&mut self, frame: FrameId) {
-        self.frames.add(frame.as_number());
+        self.others.add(frame.as_number());
+    }
+
+    /// A frame that is not far from another one.
+    #[inline(always)]
+    pub(crate) fn near_frame(&mut self, frame: FrameId, other: FrameId) {
+        let later = frame.as_number().wrapping_sub(other.as_number());
+        self.counts.add(folded(later as i64));
+    }
+
+    #[inline(always)]
+    pub(crate) fn some_mac(&mut self, mac: Option<MacAddress>) {
+        self.flag(mac.is_some());
+        self.others.add(mac.map_or(0, MacAddress::as_number));
     }
 
     #[inline(always)]
@@ -174,7 +212,8 @@ impl<
         self.flag(activity.is_some());
         let LastActivity { time, frame, from } = activity.unwrap_or(self.no_activity());
         self.time(time);
-        self.frame(frame);
+        self.word(frame.number.0);
+        self.rare(frame.capture.0);
         self.peer(from);
     }
 
@@ -203,8 +242,7 @@ impl<
     /// A time that nearly always equals another one.
     #[inline(always)]
     pub(crate) fn same_time(&mut self, time: Timestamp, other: Timestamp) {
-        let later = time.as_nanos().wrapping_sub(other.as_nanos());
-        self.rare(((later << 1) ^ (later >> 63)) as u64);
+        self.rare(since(time, other));
     }
 
     /// A frame that nearly always equals another one.
@@ -223,12 +261,12 @@ impl<
     /// Packs what was added.
     #[inline(always)]
     pub(crate) fn pack(&self, into: &mut Packer) {
-        into.array(self.flags.to_le_bytes());
+        into.numbers(&[self.flags]);
         into.words32(self.words.all());
         into.numbers(self.times.all());
-        into.numbers(self.frames.all());
+        into.numbers(self.others.all());
         into.numbers(self.counts.all());
-        into.numbers(self.rare.all());
+        into.rare(self.rare.all());
     }
 
     /// What was packed.
@@ -236,13 +274,16 @@ impl<
     pub(crate) fn unpack(from: &mut Unpacker<'_>) -> Self {
         Self {
             opened: from.newest.opened,
-            flags: u32::from_le_bytes(from.array()),
+            flags: {
+                let [flags] = from.numbers();
+                flags
+            },
             flag: 0,
             words: Row::of(from.words32()),
             times: Row::of(from.numbers()),
-            frames: Row::of(from.numbers()),
+            others: Row::of(from.numbers()),
             counts: Row::of(from.numbers()),
-            rare: Row::of(from.numbers()),
+            rare: Row::of(from.rare()),
         }
     }
 
@@ -266,14 +307,36 @@ impl<
     }
 
     #[inline(always)]
-    pub(crate) fn take_some_interval(&mut self) -> Option<Interval> {
-        let (known, nanos) = (self.take_flag(), self.times.take());
+    pub(crate) fn take_time_since(&mut self, other: Timestamp) -> Timestamp {
+        later(other, self.times.take())
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_gap(&mut self, other: Timestamp) -> Timestamp {
+        later(other, self.others.take())
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_some_gap(&mut self) -> Option<Interval> {
+        let (known, nanos) = (self.take_flag(), self.others.take());
         known.then_some(Interval::from_nanos(nanos as i64))
     }
 
     #[inline(always)]
     pub(crate) fn take_frame(&mut self) -> FrameId {
-        FrameId::from_number(self.frames.take())
+        FrameId::from_number(self.others.take())
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_near_frame(&mut self, other: FrameId) -> FrameId {
+        let later = unfolded(self.counts.take()) as u64;
+        FrameId::from_number(other.as_number().wrapping_add(later))
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_some_mac(&mut self) -> Option<MacAddress> {
+        let (known, mac) = (self.take_flag(), self.others.take());
+        known.then_some(MacAddress::from_number(mac))
     }
 
     #[inline(always)]
@@ -311,7 +374,10 @@ impl<
         let known = self.take_flag();
         let activity = LastActivity {
             time: self.take_time(),
-            frame: self.take_frame(),
+            frame: FrameId {
+                number: FrameNumber(self.take_word()),
+                capture: CaptureId(self.take_rare() as u16),
+            },
             from: self.take_peer(),
         };
         known.then_some(activity)
@@ -330,9 +396,7 @@ impl<
 
     #[inline(always)]
     pub(crate) fn take_same_time(&mut self, other: Timestamp) -> Timestamp {
-        let number = self.take_rare();
-        let later = (number >> 1) as i64 ^ -((number & 1) as i64);
-        Timestamp::from_nanos(other.as_nanos().wrapping_add(later))
+        later(other, self.take_rare())
     }
 
     #[inline(always)]

@@ -115,6 +115,22 @@ proptest! {
     }
 
     #[test]
+    fn rare_numbers_come_back(all: Vec<[Option<u64>; 5]>) {
+        let all: Vec<[u64; 5]> = all.iter().map(|few| few.map(Option::unwrap_or_default)).collect();
+        let mut packer = Packer::default();
+        all.iter().for_each(|numbers| packer.rare(numbers));
+        packer.rare(&[0; 64]);
+        packer.rare(&[u64::MAX; 64]);
+        let mut unpacker = Unpacker::new(packer.packed(), Timestamp::default());
+        for numbers in all {
+            prop_assert_eq!(unpacker.rare(), numbers);
+        }
+        prop_assert_eq!(unpacker.rare(), [0; 64]);
+        prop_assert_eq!(unpacker.rare(), [u64::MAX; 64]);
+        prop_assert!(unpacker.bytes.is_empty());
+    }
+
+    #[test]
     fn what_was_put_on_a_sheet_comes_back(
         opened: i64,
         times: [Option<i64>; 5],
@@ -124,6 +140,8 @@ proptest! {
         words: [Option<u32>; 4],
         servers: [Option<bool>; 3],
         is_same: bool,
+        now: i64,
+        mac: Option<[u8; 6]>,
     ) {
         let mut packer = Packer::default();
         packer.begin(Timestamp::from_nanos(opened));
@@ -133,6 +151,7 @@ proptest! {
             number: FrameNumber(number),
         };
         let [one, two, three, four, five] = times.map(|time| time.map(Timestamp::from_nanos));
+        let now = Timestamp::from_nanos(now);
         let gap = three.map(|time| Interval::from_nanos(time.as_nanos()));
         let activity = |time: Option<Timestamp>, place: usize| time.map(|time| LastActivity {
             time,
@@ -145,11 +164,16 @@ proptest! {
         let numbers = words.map(|word| word.map(SeqNumber));
         let expected = numbers[3].unwrap_or_default();
         let last = if is_same { expected } else { SeqNumber(7) };
-        let mut sheet = Sheet::<4, 2, 2, 3, 6>::begin(&packer);
+        let mut sheet = Sheet::<4, 5, 3, 4, 7>::begin(&packer);
         let reference = idle.unwrap_or(sheet.no_activity());
         sheet.some_time(one);
         sheet.some_time(two);
-        sheet.some_interval(gap);
+        sheet.some_gap(gap);
+        sheet.gap(now, sheet.opened());
+        sheet.time_since(now, two.unwrap_or_default());
+        sheet.some_mac(mac.map(MacAddress));
+        sheet.near_frame(frame(frames[2]), frame(frames[1]));
+        sheet.frame(frame(frames[1]));
         sheet.frame(frame(frames[0]));
         sheet.some_activity(idle);
         counts.iter().for_each(|count| sheet.count(*count));
@@ -161,9 +185,14 @@ proptest! {
         sheet.same_seq(Some(last), expected);
         sheet.pack(&mut packer);
         let mut unpacker = Unpacker::new(packer.packed(), Timestamp::from_nanos(opened));
-        let mut back = Sheet::<4, 2, 2, 3, 6>::unpack(&mut unpacker);
+        let mut back = Sheet::<4, 5, 3, 4, 7>::unpack(&mut unpacker);
         prop_assert_eq!((back.take_some_time(), back.take_some_time()), (one, two));
-        prop_assert_eq!(back.take_some_interval(), gap);
+        prop_assert_eq!(back.take_some_gap(), gap);
+        prop_assert_eq!(back.take_gap(back.opened()), now);
+        prop_assert_eq!(back.take_time_since(two.unwrap_or_default()), now);
+        prop_assert_eq!(back.take_some_mac(), mac.map(MacAddress));
+        prop_assert_eq!(back.take_near_frame(frame(frames[1])), frame(frames[2]));
+        prop_assert_eq!(back.take_frame(), frame(frames[1]));
         prop_assert_eq!(back.take_frame(), frame(frames[0]));
         prop_assert_eq!(back.take_some_activity(), idle);
         prop_assert_eq!(counts.map(|_| back.take_count()), counts);
@@ -192,6 +221,7 @@ proptest! {
         sheet.same_seq(Some(SeqNumber(seq)), SeqNumber(seq));
         sheet.rare(0_u8);
         sheet.pack(&mut packer);
-        prop_assert_eq!(packer.packed().len(), size_of::<u32>() + 1);
+        // So do the flags.
+        prop_assert_eq!(packer.packed().len(), 2 + 1);
     }
 }

@@ -3,6 +3,7 @@
 use super::{Packer, Unpacker};
 use crate::capture::{CaptureId, FrameId, FrameNumber};
 use crate::time::Timestamp;
+use crate::wire::MacAddress;
 
 /// From which numbers on more than so many bytes are needed: 1, 2, 4, and 6 for nanoseconds of more than four seconds and less than three
 /// days.
@@ -64,6 +65,26 @@ impl Packer {
         }
     }
 
+    /// Numbers that are nearly always 0: which of them are not, and those.
+    #[inline(always)]
+    pub(super) fn rare<const N: usize>(&mut self, numbers: &[u64; N]) {
+        match numbers.iter().fold(0, |bits, number| bits | number) {
+            0 => self.number(0),
+            _ => self.the_few(numbers),
+        }
+    }
+
+    #[cold]
+    fn the_few(&mut self, numbers: &[u64]) {
+        debug_assert!(numbers.len() <= u64::BITS as usize);
+        let places = (0..u64::BITS).zip(numbers);
+        let bit = |(place, number): (u32, &u64)| u64::from(*number != 0) << place;
+        self.number(places.map(bit).fold(0, |bits, bit| bits | bit));
+        for number in numbers.iter().filter(|number| **number != 0) {
+            self.number(*number);
+        }
+    }
+
     /// The lowest `W` bytes of each, behind a byte that says how many those are.
     #[inline(always)]
     fn lowest<const W: usize, const N: usize>(&mut self, numbers: &[u64; N]) {
@@ -121,6 +142,26 @@ impl<'a> Unpacker<'a> {
         }
     }
 
+    /// As many as were packed together, nearly all of them 0.
+    #[inline(always)]
+    pub(super) fn rare<const N: usize>(&mut self) -> [u64; N] {
+        let mut numbers = [0; N];
+        let places = self.number();
+        if places != 0 {
+            self.the_few(places, &mut numbers);
+        }
+        numbers
+    }
+
+    #[cold]
+    fn the_few(&mut self, places: u64, numbers: &mut [u64]) {
+        for (place, number) in (0..u64::BITS).zip(numbers) {
+            if places >> place & 1 != 0 {
+                *number = self.number();
+            }
+        }
+    }
+
     #[inline(always)]
     fn lowest<const W: usize, const N: usize>(&mut self) -> [u64; N] {
         let mut numbers = [0; N];
@@ -173,6 +214,22 @@ impl Unpacker<'_> {
     pub(crate) const fn frames_after_last(&mut self, frames: u32) -> FrameNumber {
         self.newest.frame = self.newest.frame.wrapping_add(frames);
         FrameNumber(self.newest.frame)
+    }
+}
+
+impl MacAddress {
+    /// Its 48 bits.
+    #[inline]
+    pub(crate) const fn as_number(self) -> u64 {
+        let [a, b, c, d, e, f] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+    }
+
+    /// The address of these bits.
+    #[inline]
+    pub(crate) const fn from_number(number: u64) -> Self {
+        let [a, b, c, d, e, f, ..] = number.to_le_bytes();
+        Self([a, b, c, d, e, f])
     }
 }
 
