@@ -4,12 +4,10 @@ mod packed;
 
 use std::fmt;
 
-use self::packed::Before;
 use crate::capture::FrameId;
-use crate::flow::packing::{Packed, Packer, Unpacker};
-use crate::flow::{Both, Direction, Peer};
+use crate::flow::Peer;
 use crate::time::Timestamp;
-use crate::wire::{Head, MacAddress, SeqNumber};
+use crate::wire::{Head, SeqNumber};
 
 /// What a packet was to the connection, as an observer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,46 +115,6 @@ impl fmt::Debug for History {
             .field("next", &self.next)
             .field("total", &self.total)
             .finish()
-    }
-}
-
-/// What the directions tell.
-fn macs(directions: &Both<Direction>) -> Both<Option<MacAddress>> {
-    Both {
-        client: directions.client.mac,
-        server: directions.server.mac,
-    }
-}
-
-impl History {
-    /// Packs that of a connection with these directions.
-    pub(super) fn pack(&self, directions: &Both<Direction>, into: &mut Packer) {
-        into.array([self.used, self.next].map(|place| place as u8));
-        self.skipped().pack(into);
-        let mut before = Before::none(into.opened(), macs(directions));
-        for packet in self.packets() {
-            packet.pack_after(&before, into);
-            before.follow(packet);
-        }
-    }
-
-    /// What was packed, with these directions.
-    pub(super) fn unpack(directions: &Both<Direction>, from: &mut Unpacker<'_>) -> Self {
-        let [used, next] = from.array().map(usize::from);
-        let skipped: u64 = Packed::unpack(from);
-        let mut before = Before::none(from.opened(), macs(directions));
-        let mut room: Vec<Packet> = Vec::with_capacity(used);
-        for _ in 0..used {
-            let packet = Packet::unpack_after(&before, from);
-            before.follow(&packet);
-            room.push(packet);
-        }
-        Self {
-            room,
-            used,
-            next,
-            total: skipped + used as u64,
-        }
     }
 }
 

@@ -67,7 +67,7 @@ impl Packer {
 
     /// Numbers that are nearly always 0: which of them are not, and those.
     #[inline(always)]
-    pub(super) fn rare<const N: usize>(&mut self, numbers: &[u64; N]) {
+    pub(crate) fn rare<const N: usize>(&mut self, numbers: &[u64; N]) {
         match numbers.iter().fold(0, |bits, number| bits | number) {
             0 => self.number(0),
             _ => self.the_few(numbers),
@@ -144,7 +144,7 @@ impl<'a> Unpacker<'a> {
 
     /// As many as were packed together, nearly all of them 0.
     #[inline(always)]
-    pub(super) fn rare<const N: usize>(&mut self) -> [u64; N] {
+    pub(crate) fn rare<const N: usize>(&mut self) -> [u64; N] {
         let mut numbers = [0; N];
         let places = self.number();
         if places != 0 {
