@@ -27,33 +27,50 @@ pub fn in_parts<T: Send>(
     size: usize,
     work: impl Fn(Range<usize>) -> T + Sync,
 ) -> Vec<T> {
+    gather(count, size, || (), |(), range| work(range)).1
+}
+
+/// The same; each thread gathers something besides. Which parts it gathered it from depends on chance, so what is made of all that was
+/// gathered must not.
+pub fn gather<S: Send, T: Send>(
+    count: usize,
+    size: usize,
+    begin: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, Range<usize>) -> T + Sync,
+) -> (Vec<S>, Vec<T>) {
     let parts = count.div_ceil(size);
     let helpers = cores().min(parts).saturating_sub(1);
     let next = AtomicUsize::new(0);
     let work_through = || {
-        let mut done = Vec::new();
+        let (mut gathered, mut done) = (begin(), Vec::new());
         loop {
             let part = next.fetch_add(1, Ordering::Relaxed);
             if part >= parts {
-                return done;
+                return (gathered, done);
             }
             let start = part * size;
-            done.push((part, work(start..count.min(start + size))));
+            let range = start..count.min(start + size);
+            done.push((part, work(&mut gathered, range)));
         }
     };
-    let mut done = std::thread::scope(|scope| {
+    let all: Vec<_> = std::thread::scope(|scope| {
         // Where the system gives no more threads, this one does all.
         let threads: Vec<_> = (0..helpers)
             .map_while(|_| Builder::new().spawn_scoped(scope, work_through).ok())
             .collect();
-        let mut done = work_through();
-        for thread in threads {
-            done.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        }
-        done
+        let own = work_through();
+        let others = threads.into_iter();
+        let others =
+            others.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        std::iter::once(own).chain(others).collect()
     });
+    let (gathered, done): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    let mut done: Vec<_> = done.into_iter().flatten().collect();
     done.sort_by_key(|(part, _)| *part);
-    done.into_iter().map(|(_, result)| result).collect()
+    (
+        gathered,
+        done.into_iter().map(|(_, result)| result).collect(),
+    )
 }
 
 /// Does `work` on each of a few things, in parts of so many.
@@ -93,6 +110,20 @@ mod tests {
             let parts = in_parts(count, 64, |range| range.collect::<Vec<_>>());
             let all: Vec<usize> = parts.into_iter().flatten().collect();
             assert_eq!(all, (0..count).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn all_that_is_gathered_is_there_once() {
+        for count in [0, 1, 7 * 64 + 3] {
+            let (gathered, sizes) = gather(count, 64, Vec::new, |all: &mut Vec<usize>, range| {
+                all.extend(range.clone());
+                range.len()
+            });
+            let mut all = gathered.concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..count).collect::<Vec<_>>());
+            assert_eq!(sizes.iter().sum::<usize>(), count);
         }
     }
 

@@ -81,7 +81,7 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
             cause,
         });
     }
-    let (client, server) = (connection.sides.client.fin, connection.sides.server.fin);
+    let (client, server) = (&connection.sides.client.fin, &connection.sides.server.fin);
     let first = match (client, server) {
         (Some(client), Some(server)) if client.time <= server.time => Some((Peer::Client, client)),
         (_, Some(server)) => Some((Peer::Server, server)),
@@ -98,7 +98,7 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
     match (first, reset) {
         (Some((peer, fin)), reset) if reset.is_none_or(|reset| fin.time <= reset.head.time) => {
             let (peer, fin) = whose_close(connection, peer, fin);
-            Some(fin_end(connection, peer, &fin, cause, turns))
+            Some(fin_end(connection, peer, fin, cause, turns))
         }
         (_, Some(reset)) => {
             let sender = verdict
@@ -165,9 +165,9 @@ fn endpoint(sender: ResetSender) -> Option<Peer> {
 
 /// The FIN that ended a connection, of which `fin` was the first: one that answers a goodbye came before the FIN of the one who had
 /// said it.
-fn whose_close(connection: &Outline, peer: Peer, fin: FinSeen) -> (Peer, FinSeen) {
+fn whose_close<'a>(connection: &'a Outline, peer: Peer, fin: &'a FinSeen) -> (Peer, &'a FinSeen) {
     let other = peer.other();
-    let own = connection.sides.of(other).fin;
+    let own = connection.sides.of(other).fin.as_ref();
     match own.filter(|own| own.time - fin.time <= ANSWERED_WITHIN) {
         Some(own) if bidden(connection, peer, fin.time) => (other, own),
         _ => (peer, fin),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::ops::Range;
 
 use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
 use crate::analysis::finding::finding;
@@ -12,7 +13,7 @@ use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::{DialogueReader, Protocol, Turn};
 use crate::flow::{self, AT_ONCE, Known, Peer};
 use crate::insight::Silences;
-use crate::parts::{JUDGED, LOOKED_AT, in_parts};
+use crate::parts::{JUDGED, LOOKED_AT, gather};
 use crate::report::Finding;
 use crate::time::Timestamp;
 use crate::verdict::{Cause, Progress, Verdict, judge, turn_progress};
@@ -109,9 +110,8 @@ impl<'a> Judges<'a> {
         quality: CaptureQuality,
     ) -> Judged<'c> {
         let capture_end = analyzer.last.unwrap_or_default();
-        let surveys = in_parts(connections.len(), LOOKED_AT, |range| {
+        let look = |silences: &mut Silences, range: Range<usize>| {
             let mut neighbours = Neighbours::new(quality);
-            let mut silences = Silences::default();
             let mut ended_well = |index: usize, held: Held| {
                 let connection = held.outline();
                 neighbours.add(index, &connection, held.first_reset());
@@ -130,10 +130,10 @@ impl<'a> Judges<'a> {
                 let part = part.filter(|&(held, index)| !ended_well(index, *held));
                 rest.extend(part.map(|(_, index)| index));
             }
-            (neighbours, (silences, rest))
-        });
-        let (neighbours, looked_at): (Vec<_>, Vec<_>) = surveys.into_iter().unzip();
-        let (silences, rest): (Vec<_>, Vec<_>) = looked_at.into_iter().unzip();
+            (neighbours, rest)
+        };
+        let (silences, parts) = gather(connections.len(), LOOKED_AT, Silences::default, look);
+        let (neighbours, rest): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         let rest: Vec<usize> = rest.into_iter().flatten().collect();
         let judges = Judges::knowing(analyzer, neighbours, quality);
         let (findings, more) = judges.judge_each(&connections, &rest);
@@ -146,13 +146,11 @@ impl<'a> Judges<'a> {
 
     /// Judges those of all connections that did not simply end well.
     fn judge_each(&self, connections: &[Held], rest: &[usize]) -> (Vec<Finding>, Vec<Silences>) {
-        let judged = in_parts(rest.len(), JUDGED, |range| {
-            let mut silences = Silences::default();
-            let one = |&index: &usize| self.judge_one(index, connections[index], &mut silences);
-            let findings: Vec<Finding> = rest[range].iter().flat_map(one).collect();
-            (findings, silences)
-        });
-        let (parts, silences): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
+        let judge = |silences: &mut Silences, range: Range<usize>| {
+            let one = |&index: &usize| self.judge_one(index, connections[index], silences);
+            rest[range].iter().flat_map(one).collect::<Vec<_>>()
+        };
+        let (silences, parts) = gather(rest.len(), JUDGED, Silences::default, judge);
         let mut findings = Vec::with_capacity(parts.iter().map(Vec::len).sum());
         findings.extend(parts.into_iter().flatten());
         (findings, silences)

@@ -53,11 +53,11 @@ impl EndpointFacts {
         if server.iss.is_some() {
             self.established = self.established.max(connection.established);
         }
-        match (reset, server.fin) {
+        match (reset, &server.fin) {
             (Some(reset), _) if server.packets == 0 && connection.sides.client.iss.is_some() => {
                 self.refusals.push(reset.head.time);
             }
-            (Some(reset), fin) if fin.is_none_or(|fin| fin.time > reset.head.time) => {
+            (Some(reset), fin) if fin.as_ref().is_none_or(|fin| fin.time > reset.head.time) => {
                 let idle = reset
                     .last_activity
                     .map(|activity| reset.head.time - activity.time);
@@ -76,6 +76,7 @@ impl EndpointFacts {
                     .sides
                     .client
                     .fin
+                    .as_ref()
                     .is_none_or(|client| client.time > fin.time);
                 if first {
                     self.ends.push(End {

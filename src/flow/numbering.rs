@@ -62,20 +62,19 @@ pub(super) struct StreamNumbers {
 }
 
 impl StreamNumbers {
-    /// Of each table, by what all of them [opened](Numbering::take_opened).
-    pub fn of(tables: &[Vec<Vec<u32>>]) -> Vec<Self> {
-        let mut numbers: Vec<Self> = tables.iter().map(|_| Self::default()).collect();
-        let captures = tables.iter().map(Vec::len).max().unwrap_or_default();
-        for capture in 0..captures {
-            let opened = tables.iter().map(|table| table.get(capture));
-            let opened: Vec<&[u32]> = opened
+    /// Of one table, by what all of them [opened](Numbering::take_opened).
+    pub fn of(table: usize, opened: &[Vec<Vec<u32>>]) -> Self {
+        let captures = opened.get(table).map_or(0, Vec::len);
+        let by_capture = (0..captures).map(|capture| {
+            let of_capture = opened.iter().map(|opened| opened.get(capture));
+            let of_capture: Vec<&[u32]> = of_capture
                 .map(|opened| opened.map_or(&[][..], Vec::as_slice))
                 .collect();
-            for (table, numbers) in numbers.iter_mut().zip(numbered(&opened)) {
-                table.by_capture.push(numbers);
-            }
+            numbered(table, &of_capture)
+        });
+        Self {
+            by_capture: by_capture.collect(),
         }
-        numbers
     }
 
     /// The number of the stream that the table counted so.
@@ -86,32 +85,24 @@ impl StreamNumbers {
     }
 }
 
-/// The numbers of one capture's streams, which several tables opened with these frames.
-fn numbered(opened: &[&[u32]]) -> Vec<Vec<u32>> {
-    let room = opened.iter().map(|opened| Vec::with_capacity(opened.len()));
-    let mut numbers: Vec<Vec<u32>> = room.collect();
-    let mut heads: Vec<(u32, usize, &[u32])> = Vec::with_capacity(opened.len());
-    for (table, opened) in opened.iter().enumerate() {
-        heads.extend(
-            opened
-                .split_first()
-                .map(|(frame, rest)| (*frame, table, rest)),
-        );
-    }
-    for number in 0.. {
-        let first = heads.iter_mut().min_by_key(|(frame, ..)| *frame);
-        let Some((frame, table, rest)) = first else {
-            break;
-        };
-        if let Some(numbers) = numbers.get_mut(*table) {
-            numbers.push(number);
-        }
-        match rest.split_first() {
-            Some((next, after)) => (*frame, *rest) = (*next, after),
-            None => {
-                let over = *table;
-                heads.retain(|(_, table, _)| *table != over);
-            }
+/// The numbers of one table's streams in a capture, where tables opened streams with these frames: each stream comes behind those that
+/// its own table opened before, and those that the others did.
+fn numbered(table: usize, opened: &[&[u32]]) -> Vec<u32> {
+    let own = opened.get(table).copied().unwrap_or_default();
+    let mut numbers: Vec<u32> = (0..own.len() as u32).collect();
+    for (other, opened) in opened
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != table)
+    {
+        let mut before = 0;
+        for (number, frame) in numbers.iter_mut().zip(own) {
+            let rest = opened.get(before..).unwrap_or_default();
+            let more = rest
+                .iter()
+                .take_while(|opened| (**opened, other) < (*frame, table));
+            before += more.count();
+            *number += before as u32;
         }
     }
     numbers
@@ -141,7 +132,7 @@ mod tests {
             .map(|(index, &(c, n))| parts[index % 2].next(frame(c, n)))
             .collect();
         let opened: Vec<_> = parts.iter_mut().map(Numbering::take_opened).collect();
-        let numbers = StreamNumbers::of(&opened);
+        let numbers = [0, 1].map(|table| StreamNumbers::of(table, &opened));
         let streams = openings.iter().zip(&provisional).zip(&expected);
         for (index, ((&(c, _), stream), number)) in streams.enumerate() {
             assert_eq!(numbers[index % 2].number(CaptureId(c), *stream), *number);

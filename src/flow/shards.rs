@@ -158,10 +158,9 @@ impl<R: StreamReader + 'static> Shards<R> {
         self.fold_refusals();
         let size = self.tables_in_a_part();
         let opened: Vec<_> = self.tables.iter_mut().map(Table::take_opened).collect();
-        let numbers = StreamNumbers::of(&opened);
-        let mut tables: Vec<_> = self.tables.iter_mut().zip(numbers).collect();
-        on_each(&mut tables, size, |(table, numbers)| {
-            table.renumber(numbers)
+        let mut tables: Vec<_> = self.tables.iter_mut().enumerate().collect();
+        on_each(&mut tables, size, |(index, table)| {
+            table.renumber(&StreamNumbers::of(*index, &opened));
         });
         self.groups = merged(self.tables.iter().flat_map(Table::refused_groups));
     }

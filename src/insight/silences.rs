@@ -37,7 +37,8 @@ impl Silences {
 
     /// All that was gathered in parts.
     pub fn of(parts: impl IntoIterator<Item = Self>) -> Self {
-        let mut all = Self::default();
+        let mut parts = parts.into_iter();
+        let mut all = parts.next().unwrap_or_default();
         for part in parts {
             for (ends, other) in part.between {
                 let between = all.between.entry(ends).or_default();

@@ -60,7 +60,7 @@ fn sorted<T: Copy, I: Iterator<Item = T>, O: Ord>(
     let room = 2 * keys.len() as u64;
     let shift = (0..u64::BITS).find(|shift| (most - least) >> shift <= room);
     let bucket = |key: &u64| ((key - least) >> shift.unwrap_or_default()) as usize;
-    let mut ends = vec![0_usize; bucket(most) + 1];
+    let mut ends = vec![0_u32; bucket(most) + 1];
     for key in keys {
         ends[bucket(key)] += 1;
     }
@@ -71,11 +71,11 @@ fn sorted<T: Copy, I: Iterator<Item = T>, O: Ord>(
     let mut all = vec![any; keys.len()];
     for (thing, key) in each().zip(keys) {
         let end = &mut ends[bucket(key)];
-        all[*end] = thing;
+        all[*end as usize] = thing;
         *end += 1;
     }
     let mut start = 0;
-    for end in ends {
+    for end in ends.into_iter().map(|end| end as usize) {
         if end - start > 1 {
             all[start..end].sort_by_key(&order);
         }

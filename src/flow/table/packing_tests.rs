@@ -44,7 +44,7 @@ fn filled(mut table: Table<DialogueReader>, trace: &Trace) -> Table<DialogueRead
     });
     let opened = table.take_opened();
     if !opened.is_empty() {
-        table.renumber(&StreamNumbers::of(&[opened])[0]);
+        table.renumber(&StreamNumbers::of(0, &[opened]));
     }
     table
 }
