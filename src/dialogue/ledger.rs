@@ -1,14 +1,18 @@
 //! What a dialogue has shown so far, whichever protocol's reader wrote it down.
 
+mod at_once;
 mod entries;
 mod packed;
 
 use std::borrow::Cow;
+use std::num::NonZeroU16;
 
-use self::entries::{Entries, Entry};
+use self::at_once::AtOnce;
+use self::entries::{Entries, Entry, What, Written};
 use super::exchange::{
     Answer, Completeness, Dialogue, Exchange, Farewell, Hints, Message, Protocol, Request, TlsFacts,
 };
+use super::summary::ShortWords;
 use super::turn::Turn;
 use crate::flow::{Mark, Peer};
 
@@ -25,9 +29,11 @@ impl ExchangeId {
 pub(super) struct Ledger {
     over: Over,
     entries: Entries,
-    requests: u64,
     answered: u64,
+    /// The next one to begin.
     next: u64,
+    /// So many were none after all, and are not counted.
+    uncounted: u64,
     /// All exchanges before this one were answered at once, and nobody has written to them since.
     settled_before: ExchangeId,
     farewells: Vec<Farewell>,
@@ -56,9 +62,9 @@ impl Default for Ledger {
         Self {
             over: Over::No,
             entries: Entries::default(),
-            requests: 0,
             answered: 0,
             next: 0,
+            uncounted: 0,
             settled_before: ExchangeId::FIRST,
             farewells: Vec::new(),
             hints: None,
@@ -75,9 +81,9 @@ impl Ledger {
         let Self {
             over,
             entries,
-            requests,
             answered,
             next,
+            uncounted,
             settled_before,
             farewells,
             hints,
@@ -87,7 +93,7 @@ impl Ledger {
         } = self;
         *over = Over::No;
         entries.clear();
-        (*requests, *answered, *next) = (0, 0, 0);
+        (*answered, *next, *uncounted) = (0, 0, 0);
         *settled_before = ExchangeId::FIRST;
         farewells.clear();
         (*hints, *tls) = (None, None);
@@ -119,18 +125,36 @@ impl Ledger {
     /// A request begins, of which so much was seen at once.
     #[inline(always)]
     pub(super) fn open(&mut self, request: Message, what: Request) -> ExchangeId {
-        self.requests = self.requests.saturating_add(1);
+        let id = self.next_id();
+        let exchange = Exchange {
+            request,
+            what,
+            ..Exchange::default()
+        };
+        let settled = false;
+        let what = What::Full(Written { settled, exchange });
+        self.entries.push(Entry { id, what });
+        id
+    }
+
+    /// All of a request of so many bytes was seen at once, that says [no more](AtOnce) than these words.
+    #[inline(always)]
+    pub(super) fn open_at_once(
+        &mut self,
+        words: ShortWords,
+        (at, length): (&Mark, u32),
+    ) -> ExchangeId {
+        let id = self.next_id();
+        if let Some(asked) = self.entries.push_at_once(id) {
+            asked.ask(words, at, length);
+        }
+        id
+    }
+
+    #[inline(always)]
+    const fn next_id(&mut self) -> ExchangeId {
         let id = ExchangeId(self.next);
         self.next = self.next.wrapping_add(1);
-        self.entries.push(Entry {
-            id,
-            settled: false,
-            exchange: Exchange {
-                request,
-                what,
-                ..Exchange::default()
-            },
-        });
         id
     }
 
@@ -152,28 +176,35 @@ impl Ledger {
     /// An exchange, if it is still kept.
     pub(super) fn exchange(&mut self, id: ExchangeId) -> Option<&mut Exchange> {
         self.settled_before = self.settled_before.min(id);
-        self.entry(id).map(|e| &mut e.exchange)
+        let written = self.entry(id)?.write()?;
+        Some(&mut written.exchange)
     }
 
     /// The newest exchange of an HTTP/2 stream that waits for something.
-    pub(super) fn open_stream(&self, stream: u32) -> Option<ExchangeId> {
-        self.entries
-            .iter()
-            .rev()
-            .find(|e| !e.settled && e.exchange.what.stream_id == Some(stream))
-            .map(|e| e.id)
+    pub(super) fn open_stream(&mut self, stream: u32) -> Option<ExchangeId> {
+        let mut newest = self.entries.iter_mut().rev();
+        let entry = newest.find_map(|entry| {
+            let id = entry.id;
+            let written = entry.full_mut().filter(|written| !written.settled)?;
+            (written.exchange.what.stream_id == Some(stream)).then_some(id)
+        });
+        entry
+    }
+
+    /// What is written down in full and waits for something; all else needs no change.
+    fn unsettled(&mut self) -> impl Iterator<Item = &mut Exchange> {
+        let written = self.entries.iter_mut().filter_map(Entry::full_mut);
+        written
+            .filter(|written| !written.settled)
+            .map(|written| &mut written.exchange)
     }
 
     /// Streams above `last` that wait for their responses will get none (HTTP/2 GOAWAY).
     pub(super) fn refuse_streams_above(&mut self, last: u32) {
-        for entry in self.entries.iter_mut().filter(|entry| !entry.settled) {
-            let above = entry
-                .exchange
-                .what
-                .stream_id
-                .is_some_and(|stream| stream > last);
-            if above && entry.exchange.response.is_none() {
-                entry.exchange.answer = Answer::Refused;
+        for exchange in self.unsettled() {
+            let above = exchange.what.stream_id.is_some_and(|stream| stream > last);
+            if above && exchange.response.is_none() {
+                exchange.answer = Answer::Refused;
             }
         }
     }
@@ -181,12 +212,7 @@ impl Ledger {
     /// The framing was lost: whether what is open was whole can't be told any more.
     pub(super) fn unframe(&mut self) {
         self.incomplete = true;
-        for exchange in self
-            .entries
-            .iter_mut()
-            .filter(|entry| !entry.settled)
-            .map(|entry| &mut entry.exchange)
-        {
+        for exchange in self.unsettled() {
             for message in [Some(&mut exchange.request), exchange.response.as_mut()]
                 .into_iter()
                 .flatten()
@@ -217,15 +243,15 @@ impl Ledger {
 
     #[inline(always)]
     fn settle_as(&mut self, id: ExchangeId, end: impl FnOnce(&mut Exchange)) {
-        let newly = match self.entry(id) {
-            Some(entry) => {
-                end(&mut entry.exchange);
-                !std::mem::replace(&mut entry.settled, true)
+        let newly = match self.entry(id).and_then(Entry::write) {
+            Some(written) => {
+                end(&mut written.exchange);
+                !std::mem::replace(&mut written.settled, true)
             }
             None => true,
         };
         if newly {
-            self.answered = self.answered.saturating_add(1);
+            self.answered = self.answered.wrapping_add(1);
         }
     }
 
@@ -241,9 +267,33 @@ impl Ledger {
                 expected_end: None,
             });
         });
+        self.settled_at_once(id);
+    }
+
+    #[inline(always)]
+    fn settled_at_once(&mut self, id: ExchangeId) {
         if self.settled_before == id {
             self.settled_before = ExchangeId(id.0.wrapping_add(1));
         }
+    }
+
+    /// All of the response to the newest request was seen at once, so many bytes of it from there on: that is written down if the
+    /// request [was seen so, too](Self::open_at_once).
+    #[inline(always)]
+    pub(super) fn answer_newest(
+        &mut self,
+        id: ExchangeId,
+        status: NonZeroU16,
+        (at, length): (&Mark, u32),
+    ) -> Option<()> {
+        let newest = self.entries.newest_mut().filter(|entry| entry.id == id)?;
+        match &mut newest.what {
+            What::AtOnce(asked) if !asked.is_answered() => asked.answer(status, at, length),
+            _ => return None,
+        }
+        self.answered = self.answered.wrapping_add(1);
+        self.settled_at_once(id);
+        Some(())
     }
 
     /// What looked like a response was none.
@@ -268,13 +318,13 @@ impl Ledger {
             .is_some_and(|exchange| exchange.response.is_none());
         if unanswered {
             self.withdraw(id);
-            self.requests = self.requests.saturating_sub(1);
+            self.uncounted = self.uncounted.wrapping_add(1);
         }
     }
 
     /// Exchanges begun.
     pub(super) const fn requests(&self) -> u64 {
-        self.requests
+        self.next.wrapping_sub(self.uncounted)
     }
 
     /// A peer said that it is going away.
@@ -307,12 +357,11 @@ impl Ledger {
     }
 
     fn is_each_settled(&self) -> bool {
-        use Completeness::{Complete, Unknown};
-        self.told().map(|entry| &entry.exchange).all(|exchange| {
-            exchange.answer == Answer::NotDue
-                || exchange
-                    .response
-                    .is_some_and(|response| matches!(response.complete, Complete | Unknown))
+        self.told().all(|entry| match &entry.what {
+            What::AtOnce(at_once) => at_once.is_answered(),
+            What::Full(Written { exchange, .. }) => {
+                exchange.answer == Answer::NotDue || exchange.answered().is_some()
+            }
         })
     }
 
@@ -363,11 +412,6 @@ impl Ledger {
         &self.farewells
     }
 
-    /// Exchanges begun in all.
-    pub(super) const fn begun(&self) -> u64 {
-        self.requests
-    }
-
     /// What TLS shows.
     pub(super) fn tls(&mut self) -> &mut TlsFacts {
         self.tls.get_or_insert_default()
@@ -375,12 +419,13 @@ impl Ledger {
 
     /// Everything, as verdicts read it.
     pub(super) fn into_dialogue(self, protocol: Protocol) -> Dialogue {
+        let requests = self.requests();
         let told = self.told().count();
         let recent = self.entries.into_newest(told);
         Dialogue {
             protocol,
             requester: self.requester,
-            requests: self.requests,
+            requests,
             answered: self.answered,
             recent,
             farewells: self.farewells,
@@ -392,10 +437,7 @@ impl Ledger {
 }
 
 fn in_brief(entries: &[Entry]) -> Box<[Turn]> {
-    entries
-        .iter()
-        .map(|entry| Turn::from(&entry.exchange))
-        .collect()
+    entries.iter().map(Turn::from).collect()
 }
 
 #[cfg(test)]

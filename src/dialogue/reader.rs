@@ -102,7 +102,7 @@ impl DialogueReader {
 
     /// Exchanges begun in all.
     pub fn requests(&self) -> u64 {
-        self.ledger.begun()
+        self.ledger.requests()
     }
 
     /// Headers that name products, where any were seen.

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use std::ops::Deref;
 
 use super::fingerprint::Fingerprint;
+use crate::flow::{Packed, Packer, Unpacker};
 
 /// Text that is mostly short: 31 bytes of it lie in place. Of most requests nobody ever reads it, so that its bytes are checked to be
 /// text where somebody does; but its hash is asked for of nearly every one.
@@ -23,12 +24,91 @@ enum Text {
 }
 
 /// Bytes that are copied as words.
-#[derive(Clone)]
+#[derive(Clone, Copy, Debug, Default)]
 #[repr(align(8))]
 struct Words([u8; 32]);
 
 /// How many bytes lie in place.
 pub(super) const SHORT: usize = 31;
+
+/// ASCII of at most [`SHORT`] bytes, and its hash: all that there is of such a summary.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ShortWords {
+    /// Zeros follow.
+    bytes: Words,
+    len: u8,
+    hash: NonZeroU64,
+}
+
+/// None.
+impl Default for ShortWords {
+    fn default() -> Self {
+        Self {
+            bytes: Words::default(),
+            len: 0,
+            hash: NonZeroU64::MIN,
+        }
+    }
+}
+
+impl ShortWords {
+    /// Of the first `len` bytes, behind which there are zeros. None where it has no hash of its own: that never happens.
+    #[inline(always)]
+    pub(super) fn new(text: [u8; 32], len: u8) -> Option<Self> {
+        debug_assert!(text.is_ascii() && usize::from(len) <= SHORT);
+        let hash = Fingerprint::of_padded(&text, usize::from(len)).value();
+        Some(Self {
+            bytes: Words(text),
+            len,
+            hash: NonZeroU64::new(hash)?,
+        })
+    }
+
+    /// How many bytes.
+    pub(super) const fn len(&self) -> u8 {
+        self.len
+    }
+
+    /// Hash of the bytes: that of the summary as well as that of a request that says no more.
+    #[inline(always)]
+    pub(super) const fn hash(&self) -> NonZeroU64 {
+        self.hash
+    }
+
+    /// Packs all but the hash.
+    pub(super) fn pack(&self, into: &mut Packer) {
+        let len = usize::from(self.len);
+        len.pack(into);
+        let (words, _) = self.bytes.0.as_chunks::<8>();
+        if let Some(words) = words.first_chunk::<4>() {
+            into.words(len, words.map(u64::from_le_bytes));
+        }
+    }
+
+    /// What was packed, which has this hash.
+    pub(super) fn unpack(hash: u64, from: &mut Unpacker<'_>) -> Self {
+        let text = from.text();
+        let mut bytes = [0; 32];
+        for (byte, kept) in bytes.iter_mut().zip(text.as_bytes().iter().take(SHORT)) {
+            *byte = *kept;
+        }
+        Self {
+            bytes: Words(bytes),
+            len: text.len().min(SHORT) as u8,
+            hash: NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN),
+        }
+    }
+}
+
+impl From<&ShortWords> for RequestSummary {
+    fn from(words: &ShortWords) -> Self {
+        let ShortWords { bytes, len, hash } = *words;
+        Self {
+            text: Text::Short { len, bytes },
+            hash,
+        }
+    }
+}
 
 impl RequestSummary {
     /// Of ASCII.
@@ -39,14 +119,6 @@ impl RequestSummary {
             Some(short) => Self::of(short, &Fingerprint::of(text)),
             None => Self::long(&String::from_utf8_lossy(text)),
         }
-    }
-
-    /// Of ASCII that was hashed: of `text`, the first `len` bytes, at most [`SHORT`] of them; none follow but zeros.
-    #[inline(always)]
-    pub(super) fn hashed(text: &[u8; 32], len: u8, hash: &Fingerprint) -> Self {
-        debug_assert!(text.is_ascii() && usize::from(len) <= SHORT);
-        let bytes = Words(*text);
-        Self::of(Text::Short { len, bytes }, hash)
     }
 
     #[inline(always)]

@@ -32,10 +32,16 @@ impl Packer {
     /// Packs a list: how many there are, their keys, and the rest of each.
     #[inline(always)]
     pub fn list<T: Listed>(&mut self, items: impl ExactSizeIterator<Item = T> + Clone) {
-        let count = items.len();
-        count.pack(self);
-        self.words_of(count, items.clone().map(|item| item.key()));
+        self.keys(items.clone().map(|item| item.key()));
         items.for_each(|item| item.pack(self));
+    }
+
+    /// Packs the beginning of a list: how many there are, and their keys. The rest of each has to follow.
+    #[inline(always)]
+    pub fn keys(&mut self, keys: impl ExactSizeIterator<Item = u64>) {
+        let count = keys.len();
+        count.pack(self);
+        self.words_of(count, keys);
     }
 }
 

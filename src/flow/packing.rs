@@ -37,6 +37,7 @@ struct Newest {
     opened: i64,
     time: i64,
     frame: u32,
+    kind: u64,
 }
 
 impl From<Timestamp> for Newest {

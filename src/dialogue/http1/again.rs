@@ -1,9 +1,9 @@
 //! What nearly every exchange is: a question as the one before, but for its path, and an answer as the one before, but for its length;
 //! each of them all that a call brings. [Whole heads](super::whole) would be read as the same, field by field.
 
-use super::fields::Framing;
 use super::line::Method;
-use super::{Http1, Role, end, plain, role};
+use super::pending::{Asked, Pending};
+use super::{Http1, Role, plain, role};
 use crate::dialogue::ledger::Ledger;
 use crate::flow::StreamBytes;
 
@@ -21,32 +21,42 @@ impl Http1 {
         }
     }
 
+    /// A request to which nothing is due but its own answer.
     #[inline(always)]
     fn asked_again(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Option<()> {
-        if !self.requests.is_at_rest() || data.cut > 0 {
+        let is_calm = self.requests.is_at_rest()
+            && self.responses.message.is_none()
+            && self.pending.first().is_none();
+        if !is_calm || data.cut > 0 {
             return None;
         }
-        let (line, wishes) = self.repeated.at_end(data.bytes)?;
-        let line = plain::short_line(data.bytes, line)?;
-        let place = (&data.at, data.bytes.len());
-        self.ask(place, &line, (Framing::Absent, wishes), None, ledger);
+        let line = self.repeated.at_end(data.bytes)?;
+        let words = plain::short_line(data.bytes, line)?;
+        self.requests.refused = false;
+        let place = (&data.at, data.bytes.len() as u32);
+        let id = ledger.open_at_once(words, place);
+        let asked = Asked::with(Method::Other, self.repeated.wishes());
+        self.pending.begin(Pending { id, asked });
         Some(())
     }
 
+    /// The answer to the only request.
     #[inline(always)]
     fn answered_again(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Option<()> {
-        let pending = self.pending.first()?;
+        let pending = self.pending.only()?;
         if !self.responses.is_at_rest() || pending.asked.method != Method::Other {
             return None;
         }
         let likewise = self.formula.again(data.bytes)?;
+        let length = u32::try_from(data.bytes.len())
+            .ok()?
+            .checked_add(data.cut)?;
         // Numbers of eighteen digits leave room for both.
-        let said = likewise.content.wrapping_add(likewise.len as u64);
-        if said != (data.bytes.len() as u64).wrapping_add(u64::from(data.cut)) {
+        if likewise.content.wrapping_add(likewise.len as u64) != u64::from(length) {
             return None;
         }
+        ledger.answer_newest(pending.id, likewise.status, (&data.at, length))?;
         self.responses.farewell = false;
-        ledger.answer_at_once(pending.id, likewise.status, &data.at, &end(data));
         self.answered(pending);
         ledger.incomplete |= data.cut > 0;
         Some(())

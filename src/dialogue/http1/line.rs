@@ -59,8 +59,6 @@ pub(super) enum RequestLine<'a> {
         verb: Verb,
         path: usize,
     },
-    /// Likewise, but it is GET and a path, `len` bytes in all, copied; zeros follow.
-    Short { text: [u8; 32], len: u8 },
     /// Any other one.
     Any {
         method: &'a str,
@@ -79,7 +77,6 @@ impl RequestLine<'_> {
     fn verb(&self) -> Verb {
         match self {
             Self::Plain { verb, .. } => *verb,
-            Self::Short { .. } => Verb::GET,
             Self::Any { method, .. } => Verb::of(method.as_bytes()),
         }
     }
@@ -99,11 +96,6 @@ impl RequestLine<'_> {
                 let shown = text.get(..method + 1 + path).unwrap_or(text);
                 what.summary = Some(RequestSummary::ascii(shown));
                 Fingerprint::of(text)
-            }
-            Self::Short { text, len } => {
-                let fingerprint = Fingerprint::of_padded(text, usize::from(*len));
-                what.summary = Some(RequestSummary::hashed(text, *len, &fingerprint));
-                fingerprint
             }
             Self::Any { method, target } => describe(method, target, what),
         }

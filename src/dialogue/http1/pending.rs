@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::fields::Upgrade;
+use super::fields::{Upgrade, Wishes};
 use super::line::Method;
 use crate::dialogue::ledger::ExchangeId;
 
@@ -23,6 +23,17 @@ pub(super) struct Asked {
     pub(super) upgrade: Upgrade,
     /// It waits for `100 Continue` before it sends its body, none of which has been seen.
     pub(super) expects_continue: bool,
+}
+
+impl Asked {
+    /// With that method, and what else is said of the response.
+    pub(super) const fn with(method: Method, wishes: Wishes) -> Self {
+        Self {
+            method,
+            upgrade: wishes.upgrade,
+            expects_continue: wishes.expects_continue,
+        }
+    }
 }
 
 /// Requests in the order in which they are answered. Nearly always there is one or none, which takes no memory but its own.
@@ -59,6 +70,19 @@ impl Queue {
     /// The oldest, which is answered next.
     pub(super) const fn first(&self) -> Option<Pending> {
         self.first
+    }
+
+    /// Adds one to none.
+    #[inline(always)]
+    pub(super) const fn begin(&mut self, only: Pending) {
+        debug_assert!(self.first.is_none());
+        self.first = Some(only);
+    }
+
+    /// The only one.
+    #[inline]
+    pub(super) fn only(&self) -> Option<Pending> {
+        self.first.filter(|_| !self.is_pipelined())
     }
 
     /// The newest.

@@ -1,11 +1,13 @@
 //! Heads as nearly everybody sends them, read in one pass: one space where one belongs, CRLF at every line's end, visible ASCII. What
 //! is read here is read as `httparse` reads it; everything else is left to that.
 
+use std::array;
+
 use super::fields::Section;
 use super::head::{HEADERS, RequestHead, ResponseHead};
 use super::line::{PATH_LEN, RequestLine, Verb};
 use crate::dialogue::guess::METHOD_LEN;
-use crate::dialogue::summary::SHORT;
+use crate::dialogue::summary::{SHORT, ShortWords};
 
 /// Reads the request head that `bytes` begin with into a new one, and gives its length. Where there is one,
 /// [`guess`](crate::dialogue::guess) takes it for HTTP, too: it asks for a path.
@@ -59,26 +61,24 @@ const KEPT: [u8; 64] = {
 /// Reads a request line of `len` bytes, its target included: GET and a short path, so that it can be looked at as a whole. More bytes
 /// follow.
 #[inline(always)]
-pub(super) fn short_line(bytes: &[u8], len: usize) -> Option<RequestLine<'static>> {
+pub(super) fn short_line(bytes: &[u8], len: usize) -> Option<ShortWords> {
     const VERB: &[u8; 4] = b"GET ";
-    if len > SHORT {
+    const SPACE: usize = 3;
+    if !(VERB.len() + 1..=SHORT).contains(&len) {
         return None;
     }
-    let mut text = *bytes.first_chunk::<32>()?;
+    let bytes = bytes.first_chunk::<32>()?;
     let kept = KEPT.get(32 - len..)?.first_chunk::<32>()?;
-    for (byte, kept) in text.iter_mut().zip(kept) {
-        *byte &= kept;
+    let text: [u8; 32] = array::from_fn(|n| bytes[n] & kept[n]);
+    let usual: [u8; 32] = array::from_fn(|n| is_usual(text[n]));
+    let expected: [u8; 32] = array::from_fn(|n| if n == SPACE { 0 } else { kept[n] });
+    let is_line = usual == expected
+        && text.starts_with(VERB)
+        && matches!(text.get(VERB.len()), Some(b'/' | b'*'));
+    match is_line {
+        true => ShortWords::new(text, len as u8),
+        false => None,
     }
-    let of_path = text.iter().fold(0, |n, byte| n + is_path_byte(*byte));
-    // All but one: the space.
-    let is_plain = len > VERB.len()
-        && bytes.starts_with(VERB)
-        && matches!(bytes.get(VERB.len()), Some(b'/' | b'*'))
-        && usize::from(of_path) == len - 1;
-    is_plain.then_some(RequestLine::Short {
-        text,
-        len: len as u8,
-    })
 }
 
 /// The method at the beginning, how many letters it has, and what follows the space behind it.
@@ -318,12 +318,14 @@ fn is_path(byte: u8) -> bool {
     is_target(byte) && !matches!(byte, b'?' | b'#' | b':')
 }
 
-/// 1 for such a byte, and 0 for another one, without a branch: many are looked at in a few steps.
+/// All bits of what nearly all paths consist of, and none of another byte, without a branch: many are looked at in a few steps. What
+/// is wanted of ASCII stands highest in it, each time, once something is added: so it is told from the other half as well.
 #[inline(always)]
-fn is_path_byte(byte: u8) -> u8 {
-    let is_visible = byte.wrapping_sub(b'!') <= b'~' - b'!';
-    let is_end = (byte == b'?') | (byte == b'#') | (byte == b':');
-    u8::from(is_visible & !is_end)
+fn is_usual(byte: u8) -> u8 {
+    let above = |byte: u8, limit: u8| u8::from(byte as i8 > limit as i8).wrapping_neg();
+    let sign_or_digit = above(byte.wrapping_add(0x7f - b'9'), 0x7f - b'9' + b'$' - 1);
+    let letter_or_sign = above(byte.wrapping_add(0x7f - b'~'), 0x7f - b'~' + b'@' - 1);
+    sign_or_digit | letter_or_sign
 }
 
 fn no_path(word: u64) -> u64 {
@@ -353,10 +355,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::head::{any_request, any_response};
+    use super::super::line::Method;
     use super::super::samples;
     use super::*;
-    use crate::dialogue::exchange::{Protocol, Request};
+    use crate::dialogue::exchange::{Idempotence, Protocol, Request};
     use crate::dialogue::guess::{self, Guess};
+    use crate::dialogue::summary::RequestSummary;
 
     fn request(bytes: &[u8]) -> Option<(RequestHead<'_>, usize)> {
         let mut head = RequestHead::new();
@@ -460,17 +464,18 @@ mod tests {
         ) {
             let line = format!("{start}{path}");
             let bytes = format!("{line}{rest}").into_bytes();
-            let said = |line: &RequestLine<'_>| {
-                let mut what = Request::default();
-                (line.describe(&mut what), line.method(), what)
-            };
-            if let Some(short) = short_line(&bytes, line.len()) {
+            if let Some(words) = short_line(&bytes, line.len()) {
                 let (any, behind) = request_line(&bytes).unwrap();
-                prop_assert_eq!(said(&short), said(&any));
+                let mut what = Request::default();
+                what.fingerprint = any.describe(&mut what).value();
+                prop_assert_eq!(any.method(), Method::Other);
+                prop_assert_eq!(what.idempotence, Some(Idempotence::Idempotent));
+                prop_assert_eq!(what.summary, Some(RequestSummary::from(&words)));
+                prop_assert_eq!(what.fingerprint, words.hash().get());
                 prop_assert_eq!(behind, rest.as_bytes());
             } else {
                 let is_short = start == "GET " && line.len() <= SHORT && bytes.len() >= 32;
-                let is_path = path.bytes().all(is_path) && path.starts_with(['/', '*']);
+                let is_path = path.bytes().all(|byte| is_usual(byte) != 0) && path.starts_with(['/', '*']);
                 prop_assert!(!(is_short && is_path));
             }
         }
@@ -487,7 +492,7 @@ mod tests {
                 prop_assert_eq!(run(&message, no_text, is_text), len(is_text));
                 prop_assert_eq!(run(&message, no_target, is_target), len(is_target));
                 prop_assert_eq!(run(&message, no_path, is_path), len(is_path));
-                prop_assert!(message.iter().all(|b| is_path_byte(*b) == u8::from(is_path(*b))));
+                prop_assert!(message.iter().all(|b| is_usual(*b) == 0 || is_path(*b)));
                 prop_assert_eq!(run(&message, no_letter, is_letter), len(is_letter));
                 prop_assert_eq!(run(&message, no_upper, is_upper), len(is_upper));
             }

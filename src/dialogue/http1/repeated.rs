@@ -1,6 +1,8 @@
 //! Both sides of a connection say the same again and again: of requests only the line differs, of responses the length of their
 //! content. Those of the next connection may say it, too.
 
+use std::num::NonZeroU16;
+
 use super::fields::{Telling, Wishes};
 use super::plain;
 
@@ -55,12 +57,17 @@ impl Repeated {
         same.then_some((self.wishes, text.len()))
     }
 
-    /// The length of what stands before it, and what it says, where `bytes` end with what was said before.
+    /// The length of what stands before it, where `bytes` end with what was said before.
     #[inline(always)]
-    pub(super) fn at_end(&self, bytes: &[u8]) -> Option<(usize, Wishes)> {
+    pub(super) fn at_end(&self, bytes: &[u8]) -> Option<usize> {
         let text = &self.said.text;
         let line = bytes.strip_suffix(text.as_slice())?;
-        (!text.is_empty()).then_some((line.len(), self.wishes))
+        (!text.is_empty()).then_some(line.len())
+    }
+
+    /// What was said before.
+    pub(super) const fn wishes(&self) -> Wishes {
+        self.wishes
     }
 
     /// A request was read that says this behind its target.
@@ -89,13 +96,13 @@ pub(super) struct Formula {
     said: Said,
     /// Where those stood.
     number_at: usize,
-    status: u16,
+    status: Option<NonZeroU16>,
 }
 
 /// A response as the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Likewise {
-    pub(super) status: u16,
+    pub(super) status: NonZeroU16,
     /// How many bytes the head takes.
     pub(super) len: usize,
     /// How many the content.
@@ -110,8 +117,9 @@ impl Formula {
         let rest = bytes.strip_prefix(before).filter(|_| !before.is_empty())?;
         let (content, digits) = plain::number(rest);
         let same = digits > 0 && rest.get(digits..)?.starts_with(behind);
-        same.then_some(Likewise {
-            status: self.status,
+        let status = self.status.filter(|_| same)?;
+        Some(Likewise {
+            status,
             len: self.said.text.len() + digits,
             content,
         })
@@ -132,7 +140,7 @@ impl Formula {
             && self.said.remember([before, behind], telling).is_some()
         {
             self.number_at = number_at;
-            self.status = status;
+            self.status = NonZeroU16::new(status);
         }
     }
 
@@ -163,12 +171,15 @@ mod tests {
         let behind = b" HTTP/1.1\r\nHost: a\r\n\r\n";
         repeated.remember(behind, wishes, Telling::Nothing);
         assert_eq!(repeated.again(behind), Some((wishes, behind.len())));
-        assert_eq!(repeated.at_end(behind), Some((0, wishes)));
+        assert_eq!(repeated.at_end(behind), Some(0));
         let two = [&behind[..], b"GET / HTTP/1.1\r\n\r\n"].concat();
         assert_eq!(repeated.again(&two), Some((wishes, behind.len())));
         assert_eq!(repeated.at_end(&two), None);
         let whole = [b"GET /a", &behind[..]].concat();
-        assert_eq!(repeated.at_end(&whole), Some((6, wishes)));
+        assert_eq!(
+            (repeated.at_end(&whole), repeated.wishes()),
+            (Some(6), wishes)
+        );
         assert_eq!(repeated.again(b" HTTP/1.1\r\nHost: b\r\n\r\n"), None);
         repeated.forget();
         assert_eq!(repeated.again(behind), None);
@@ -199,7 +210,7 @@ mod tests {
         formula.remember(head, 31, 203, Telling::Nothing);
         let content = |head: &[u8]| {
             let likewise = formula.again(head)?;
-            assert_eq!((likewise.status, likewise.len), (203, head.len() - 2));
+            assert_eq!((likewise.status.get(), likewise.len), (203, head.len() - 2));
             Some(likewise.content)
         };
         for (number, length) in [("7", Some(7)), ("123", Some(123)), ("", None), ("7 ", None)] {

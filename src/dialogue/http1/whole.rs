@@ -131,11 +131,7 @@ impl Http1 {
             expected_end,
         };
         let id = ledger.open(request, what);
-        let asked = Asked {
-            method: line.method(),
-            upgrade: wishes.upgrade,
-            expects_continue: wishes.expects_continue,
-        };
+        let asked = Asked::with(line.method(), wishes);
         let forgotten = self.pending.push(Pending { id, asked });
         ledger.incomplete |= forgotten.is_some();
         if !over {

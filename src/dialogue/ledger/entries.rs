@@ -1,17 +1,157 @@
 //! The newest exchanges, in memory that serves one connection after the other.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use super::ExchangeId;
+use super::at_once::AtOnce;
 use crate::dialogue::exchange::{Dialogue, Exchange};
+use crate::dialogue::turn::Turn;
+use crate::flow::{Listed, Packer};
+use crate::time::Timestamp;
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub(super) struct Entry {
     pub(super) id: ExchangeId,
+    pub(super) what: What,
+}
+
+/// An exchange as it was written down.
+#[derive(Clone)]
+pub(super) enum What {
+    /// In few words.
+    AtOnce(AtOnce),
+    /// In full.
+    Full(Written),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Written {
     /// Nothing more is expected of it: it may be forgotten first.
     pub(super) settled: bool,
     pub(super) exchange: Exchange,
+}
+
+impl Default for What {
+    fn default() -> Self {
+        Self::Full(Written::default())
+    }
+}
+
+impl What {
+    #[inline(never)]
+    fn make_short(&mut self) {
+        *self = Self::AtOnce(AtOnce::default());
+    }
+}
+
+impl From<&AtOnce> for Written {
+    fn from(at_once: &AtOnce) -> Self {
+        Self {
+            settled: at_once.is_answered(),
+            exchange: Exchange::from(at_once),
+        }
+    }
+}
+
+impl Entry {
+    /// Nothing more is expected of it.
+    pub(super) const fn is_settled(&self) -> bool {
+        match &self.what {
+            What::AtOnce(at_once) => at_once.is_answered(),
+            What::Full(written) => written.settled,
+        }
+    }
+
+    /// It is told in few words.
+    pub(super) const fn is_at_once(&self) -> bool {
+        matches!(self.what, What::AtOnce(_))
+    }
+
+    /// See [`Turn::answered`].
+    #[inline(always)]
+    pub(super) fn answered(&self) -> Option<Timestamp> {
+        match &self.what {
+            What::AtOnce(at_once) => at_once.answered(),
+            What::Full(written) => written.exchange.answered(),
+        }
+    }
+
+    /// In full, if it was written down so.
+    pub(super) const fn full_mut(&mut self) -> Option<&mut Written> {
+        match &mut self.what {
+            What::AtOnce(_) => None,
+            What::Full(written) => Some(written),
+        }
+    }
+
+    /// In full from here on.
+    #[inline]
+    pub(super) fn write(&mut self) -> Option<&mut Written> {
+        if let What::AtOnce(at_once) = &self.what {
+            self.what = What::Full(at_once.into());
+        }
+        self.full_mut()
+    }
+
+    /// In full, for reading.
+    pub(super) fn written(&self) -> Cow<'_, Written> {
+        match &self.what {
+            What::AtOnce(at_once) => Cow::Owned(at_once.into()),
+            What::Full(written) => Cow::Borrowed(written),
+        }
+    }
+}
+
+/// Its turn, packed: mostly not much is to be looked at.
+impl Entry {
+    #[inline(always)]
+    pub(super) fn key(&self) -> u64 {
+        match &self.what {
+            What::AtOnce(at_once) => Turn::from(at_once).key(),
+            What::Full(written) => Turn::from(&written.exchange).key(),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn pack_turn(&self, into: &mut Packer) {
+        match &self.what {
+            What::AtOnce(at_once) => Turn::from(at_once).pack(into),
+            What::Full(written) => pack_turn(&written.exchange, into),
+        }
+    }
+}
+
+#[inline(never)]
+fn pack_turn(exchange: &Exchange, into: &mut Packer) {
+    Turn::from(exchange).pack(into);
+}
+
+impl From<&Entry> for Turn {
+    fn from(entry: &Entry) -> Self {
+        match &entry.what {
+            What::AtOnce(at_once) => at_once.into(),
+            What::Full(written) => (&written.exchange).into(),
+        }
+    }
+}
+
+/// However it was written down.
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.written() == other.written()
+    }
+}
+
+/// However it was written down.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Entry")
+            .field(&self.id)
+            .field(&self.written())
+            .finish()
+    }
 }
 
 /// For how many there are slots, step by step: they are big, so that one is enough for connections that ask once, and doubling would
@@ -35,22 +175,52 @@ impl Entries {
         (self.first, self.end) = (0, 0);
     }
 
+    /// Adds the newest one, for writing a few words down: what was there before. Where there are too many, see [`push`](Self::push).
+    #[inline(always)]
+    pub(super) fn push_at_once(&mut self, id: ExchangeId) -> Option<&mut AtOnce> {
+        let slot = self.next_slot()?;
+        slot.id = id;
+        if let What::Full(_) = slot.what {
+            slot.what.make_short();
+        }
+        match &mut slot.what {
+            What::AtOnce(at_once) => Some(at_once),
+            What::Full(_) => None,
+        }
+    }
+
+    /// The newest one.
+    #[inline(always)]
+    pub(super) fn newest_mut(&mut self) -> Option<&mut Entry> {
+        match self.end > self.first {
+            true => self.slots.get_mut(self.end - 1),
+            false => None,
+        }
+    }
+
     /// Adds the newest one. Where there are too many, the oldest settled one is forgotten, or the oldest if none is.
     #[inline(always)]
     pub(super) fn push(&mut self, entry: Entry) {
+        if let Some(slot) = self.next_slot() {
+            *slot = entry;
+        }
+    }
+
+    /// The next one's; all slots are in use up to there.
+    #[inline(always)]
+    fn next_slot(&mut self) -> Option<&mut Entry> {
         if self.end == self.slots.len() || self.end - self.first >= Dialogue::KEPT {
             self.make_room();
         }
-        if let Some(slot) = self.slots.get_mut(self.end) {
-            *slot = entry;
-            self.end += 1;
-        }
+        let slot = self.slots.get_mut(self.end)?;
+        self.end += 1;
+        Some(slot)
     }
 
     #[inline(never)]
     fn make_room(&mut self) {
         if self.len() >= Dialogue::KEPT {
-            let victim = self.iter().position(|entry| entry.settled);
+            let victim = self.iter().position(Entry::is_settled);
             self.remove(victim.unwrap_or(0));
         }
         if self.end < self.slots.len() {
@@ -96,7 +266,9 @@ impl Entries {
         self.slots.truncate(self.end);
         let others = self.end.saturating_sub(count);
         let newest = self.slots.drain(others..);
-        newest.map(|entry| entry.exchange).collect()
+        newest
+            .map(|entry| entry.written().into_owned().exchange)
+            .collect()
     }
 }
 
@@ -171,13 +343,14 @@ mod tests {
                         list.remove(index);
                     }
                     (4..9, Some(index)) => {
-                        entries[index].settled = true;
-                        list[index].settled = true;
+                        for entries in [&mut *entries, &mut *list] {
+                            entries[index].write().unwrap().settled = true;
+                        }
                     }
                     _ => {
                         let entry = Entry { id: ExchangeId(id), ..Entry::default() };
                         if list.len() >= Dialogue::KEPT {
-                            list.remove(list.iter().position(|entry| entry.settled).unwrap_or(0));
+                            list.remove(list.iter().position(Entry::is_settled).unwrap_or(0));
                         }
                         entries.push(entry.clone());
                         list.push(entry);
@@ -186,7 +359,7 @@ mod tests {
                 prop_assert_eq!(&*entries, &*list);
             }
             let newest = list.split_off(list.len() / 2);
-            let newest: Vec<Exchange> = newest.into_iter().map(|entry| entry.exchange).collect();
+            let newest: Vec<Exchange> = newest.iter().map(|entry| entry.written().into_owned().exchange).collect();
             prop_assert_eq!(entries.into_newest(newest.len()), newest);
         }
     }

@@ -1,27 +1,11 @@
 //! A closed ledger in few bytes.
 
-use super::{Entry, ExchangeId, Ledger, Over};
+use super::{AtOnce, Entry, ExchangeId, Ledger, Over, What, Written};
 use crate::dialogue::exchange::{Farewell, Protocol};
 use crate::dialogue::outline::DialogueOutline;
 use crate::dialogue::turn::Turn;
-use crate::flow::{Packed, Packer, Sheet, Unpacker, packed};
+use crate::flow::{Packed, Packer, Sheet, Unpacker};
 use crate::time::Timestamp;
-
-impl Packed for ExchangeId {
-    fn pack(&self, into: &mut Packer) {
-        self.0.pack(into);
-    }
-
-    fn unpack(from: &mut Unpacker<'_>) -> Self {
-        Self(Packed::unpack(from))
-    }
-}
-
-packed!(Entry {
-    id,
-    settled,
-    exchange,
-});
 
 /// When the newest of these answers began, if none is lacking.
 fn newest(mut answers: impl Iterator<Item = Option<Timestamp>>) -> Option<Timestamp> {
@@ -29,7 +13,7 @@ fn newest(mut answers: impl Iterator<Item = Option<Timestamp>>) -> Option<Timest
     answers.try_fold(first, |newest, answer| Some(newest.max(answer?)))
 }
 
-type LedgerSheet = Sheet<1, 0, 1, 0, 3>;
+type LedgerSheet = Sheet<1, 0, 1, 0, 4>;
 
 impl Ledger {
     /// It was closed.
@@ -43,7 +27,7 @@ impl Ledger {
         DialogueOutline {
             protocol,
             requester: self.requester,
-            requests: self.requests,
+            requests: self.requests(),
             answered: self.all_answered(),
             goodbyes: goodbyes
                 .map(|farewell| (farewell.from, farewell.at.time))
@@ -56,7 +40,7 @@ impl Ledger {
     fn all_answered(&self) -> Option<Timestamp> {
         match &self.over {
             Over::No => None,
-            Over::Closed => newest(self.entries.iter().map(|entry| entry.exchange.answered())),
+            Over::Closed => newest(self.entries.iter().map(Entry::answered)),
             Over::InBrief(turns) => newest(turns.iter().map(Turn::answered)),
         }
     }
@@ -66,8 +50,8 @@ impl Ledger {
         match &self.over {
             Over::InBrief(turns) => into.list(turns.iter().copied()),
             Over::No | Over::Closed => {
-                let entries = self.entries.iter();
-                into.list(entries.map(|entry| Turn::from(&entry.exchange)));
+                into.keys(self.entries.iter().map(Entry::key));
+                self.entries.iter().for_each(|entry| entry.pack_turn(into));
             }
         }
     }
@@ -77,9 +61,9 @@ impl Ledger {
         let Self {
             over: _,
             entries,
-            requests,
             answered,
             next,
+            uncounted,
             settled_before: _,
             farewells,
             hints,
@@ -87,17 +71,21 @@ impl Ledger {
             incomplete,
             requester,
         } = self;
+        let requests = self.requests();
         let mut sheet = LedgerSheet::begin(into);
         sheet.peer(*requester);
         sheet.some_time(self.all_answered());
         sheet.flag(hints.is_some());
         sheet.flag(tls.is_some());
         sheet.flag(*incomplete);
-        sheet.count(*requests);
+        sheet.count(requests);
         sheet.rare(farewells.len() as u64);
-        sheet.rare(*answered ^ *requests);
-        sheet.rare(*next ^ *requests);
-        sheet.flag(!entries.is_empty());
+        sheet.rare(*answered ^ requests);
+        sheet.rare(*uncounted);
+        let newest = entries.last();
+        sheet.some_rare(newest.map(|entry| entry.id.0 ^ next.wrapping_sub(1)));
+        sheet.flag(newest.is_some_and(Entry::is_settled));
+        sheet.flag(newest.is_some_and(Entry::is_at_once));
         sheet.pack(into);
         farewells.iter().for_each(|farewell| farewell.pack(into));
         if let Some(hints) = hints {
@@ -106,8 +94,10 @@ impl Ledger {
         if let Some(tls) = tls {
             tls.pack(into);
         }
-        if let Some(newest) = entries.last() {
-            newest.pack(into);
+        match newest.map(|entry| &entry.what) {
+            Some(What::AtOnce(at_once)) => at_once.pack(into),
+            Some(What::Full(written)) => written.exchange.pack(into),
+            None => {}
         }
     }
 
@@ -140,27 +130,39 @@ impl Ledger {
         let mut sheet = LedgerSheet::unpack(from);
         let requester = sheet.take_peer();
         sheet.take_some_time();
-        let [has_hints, has_tls, incomplete, has_entry] =
-            std::array::from_fn(|_| sheet.take_flag());
+        let [has_hints, has_tls, incomplete] = std::array::from_fn(|_| sheet.take_flag());
         let requests = sheet.take_count();
         let farewells = sheet.take_rare();
         let answered = sheet.take_rare() ^ requests;
-        let next = sheet.take_rare() ^ requests;
+        let uncounted = sheet.take_rare();
+        let next = requests.wrapping_add(uncounted);
+        let newest = sheet.take_some_rare().map(|id| id ^ next.wrapping_sub(1));
+        let (settled, is_at_once) = (sheet.take_flag(), sheet.take_flag());
+        let farewells = (0..farewells).map(|_| Packed::unpack(from)).collect();
+        let hints = has_hints.then(|| Packed::unpack(from));
+        let tls = has_tls.then(|| Packed::unpack(from));
+        let newest = newest.map(|id| Entry {
+            id: ExchangeId(id),
+            what: match turns.last().filter(|_| is_at_once) {
+                Some(turn) => What::AtOnce(AtOnce::unpack(turn, from)),
+                None => What::Full(Written {
+                    settled,
+                    exchange: Packed::unpack(from),
+                }),
+            },
+        });
         Self {
             over: Over::InBrief(turns),
-            requests,
             answered,
             next,
+            uncounted,
             settled_before: ExchangeId::FIRST,
-            farewells: (0..farewells).map(|_| Packed::unpack(from)).collect(),
-            hints: has_hints.then(|| Packed::unpack(from)),
-            tls: has_tls.then(|| Packed::unpack(from)),
+            farewells,
+            hints,
+            tls,
             incomplete,
             requester,
-            entries: has_entry
-                .then(|| Packed::unpack(from))
-                .into_iter()
-                .collect(),
+            entries: newest.into_iter().collect(),
         }
     }
 }

@@ -11,14 +11,89 @@ use crate::time::Timestamp;
 /// What few turns have, all 0 in others: the highest parts of the three times between.
 type Rare = [u64; 3];
 
-/// Bits of a turn's head: its words have a hash of their own, or there are none; some of it needs another word, and some even more
-/// than that.
-const OWN_WORDS: u64 = 1 << 12;
-const NO_WORDS: u64 = 1 << 13;
-const WIDE: u64 = 1 << 14;
-const RARE: u64 = 1 << 15;
+/// The lowest bits of a turn's first word say how it is packed. Nearly all are like the one before, but for when they were said: a few
+/// times and frames, which [take](Times) eight bytes together, or four more.
+const SOON: u64 = 0b01;
+const LATER: u64 = 0b10;
+const FORM: u64 = 0b11;
 
-/// What is there in all of them goes at once. Requests are looked for by their fingerprints.
+/// Any other one has its kind above them, ...
+const KIND: u64 = ((1 << 34) - 1) ^ (FORM | MORE);
+const STATUS_AT: u32 = 18;
+
+/// ... and what else there is: its words have a hash of their own, or there are none; some of it needs another word, and some even
+/// more than that.
+const OWN_WORDS: u64 = 1 << 14;
+const NO_WORDS: u64 = 1 << 15;
+const WIDE: u64 = 1 << 16;
+const RARE: u64 = 1 << 17;
+const MORE: u64 = OWN_WORDS | NO_WORDS | WIDE | RARE;
+
+/// Frames since the last turn, and how long the reply takes: of both, the lowest bits.
+const FRAMES_AT: u32 = 34;
+const TAKES_AT: u32 = 49;
+const FEW: u32 = 15;
+
+/// The kind of most: a whole request that may be repeated, answered with 200 and all that belongs to it. It is told as 0.
+const USUAL: u64 = 0b01_001_00_000_11 << 2 | 200 << STATUS_AT;
+
+/// When a turn was.
+#[derive(Clone, Copy)]
+struct Times {
+    /// Since the last one.
+    since: u64,
+    frames: u64,
+    until_reply: u64,
+}
+
+impl Times {
+    /// A word for what lies near, or two for what lies farther away; if it is not even that.
+    #[inline(always)]
+    fn pack(self, into: &mut Packer) -> Option<()> {
+        let Self {
+            since,
+            frames,
+            until_reply,
+        } = self;
+        if since >> 30 | frames >> 13 | until_reply >> 20 == 0 {
+            into.words(8, [SOON | frames << 1 | until_reply << 14 | since << 34]);
+            return Some(());
+        }
+        self.pack_later(into)
+    }
+
+    #[inline(never)]
+    fn pack_later(self, into: &mut Packer) -> Option<()> {
+        let Self {
+            since,
+            frames,
+            until_reply,
+        } = self;
+        let fits = since >> 40 | frames >> 22 | until_reply >> 32 == 0;
+        fits.then(|| into.words(12, [LATER | frames << 2 | since << 24, until_reply]))
+    }
+
+    /// Those that begin with that word, if it is not another turn's.
+    #[inline(always)]
+    fn unpack(word: u64, from: &mut Unpacker<'_>) -> Option<Self> {
+        let part = |shift: u32, bits: u32| word >> shift & ((1 << bits) - 1);
+        match word & FORM {
+            0 => None,
+            LATER => Some(Self {
+                since: word >> 24,
+                frames: part(2, 22),
+                until_reply: u64::from(u32::from_le_bytes(from.array())),
+            }),
+            _ => Some(Self {
+                since: word >> 34,
+                frames: part(1, 13),
+                until_reply: part(14, 20),
+            }),
+        }
+    }
+}
+
+/// Requests are looked for by their fingerprints.
 impl Listed for Turn {
     #[inline(always)]
     fn key(&self) -> u64 {
@@ -29,38 +104,115 @@ impl Listed for Turn {
     fn pack(&self, into: &mut Packer) {
         let between =
             |from: Timestamp, to: Timestamp| to.as_nanos().wrapping_sub(from.as_nanos()) as u64;
-        let bits = u64::from(self.asked)
-            | (u64::from(self.fingerprint_whole) << 1)
-            | ((self.request as u64) << 2)
-            | ((self.answer as u64) << 5)
-            | (self.idempotence.map_or(0, |known| known as u64 + 1) << 10)
-            | u64::from(self.status.map_or(0, NonZeroU16::get)) << 16;
         let (complete, until_reply, reply_takes) = match self.reply {
             Some(reply) => (
-                (reply.complete as u64 + 1) << 7,
+                reply.complete as u64 + 1,
                 between(self.start, reply.start),
                 between(reply.start, reply.end),
             ),
             None => (0, 0, 0),
         };
-        let since = into.since_last(self.start);
-        let frames = u64::from(into.frames_since_last(self.frame.number));
-        let head = bits | complete | frames << 32 & 0xffff << 32 | reply_takes << 48;
-        let times = since & 0xffff_ffff | until_reply << 32;
-        let capture = u64::from(self.frame.capture.0);
-        let beyond = (since | until_reply) >> 32 | (frames | reply_takes) >> 16 | capture;
+        let kind = u64::from(self.asked) << 2
+            | u64::from(self.fingerprint_whole) << 3
+            | (self.request as u64) << 4
+            | (self.answer as u64) << 7
+            | complete << 9
+            | self.idempotence.map_or(0, |known| known as u64 + 1) << 12
+            | u64::from(self.status.map_or(0, NonZeroU16::get)) << STATUS_AT;
+        let times = Times {
+            since: into.since_last(self.start),
+            frames: u64::from(into.frames_since_last(self.frame.number)),
+            until_reply,
+        };
         let words = self.words.map_or(0, NonZeroU64::get);
-        if beyond != 0 || words != self.fingerprint {
-            let wide = frames >> 16 | capture << 16 | reply_takes >> 16 << 32;
-            let rare = [since >> 32, until_reply >> 32, reply_takes >> 48];
-            return pack_more([head, times], (words, self.fingerprint), wide, rare, into);
+        let is_like_last = into.is_like_last(kind ^ USUAL);
+        let differs = reply_takes | u64::from(self.frame.capture.0) | (words ^ self.fingerprint);
+        if is_like_last && differs == 0 && times.pack(into).is_some() {
+            return;
         }
-        into.words(16, [head, times]);
+        self.pack_in_full(kind, times, reply_takes, into);
     }
 
     #[inline(always)]
     fn unpack(fingerprint: u64, from: &mut Unpacker<'_>) -> Self {
-        let [head, times] = from.words();
+        let head = u64::from_le_bytes(from.array());
+        match Times::unpack(head, from) {
+            Some(times) => {
+                let kind = from.last_kind() ^ USUAL;
+                Self::of(kind, times, fingerprint, from)
+            }
+            None => Self::unpack_in_full(head, fingerprint, from),
+        }
+    }
+}
+
+impl Turn {
+    /// A turn of that kind.
+    #[inline(always)]
+    fn of(kind: u64, times: Times, fingerprint: u64, from: &mut Unpacker<'_>) -> Self {
+        let part = |shift: u32, bits: u32| (kind >> shift) as usize & ((1 << bits) - 1);
+        let start = from.after_last(times.since);
+        let reply = part(9, 3).checked_sub(1).map(|complete| {
+            let begins = after(start, times.until_reply);
+            Reply {
+                start: begins,
+                end: begins,
+                complete: at(&COMPLETENESS, complete),
+            }
+        });
+        let idempotence = part(12, 2).checked_sub(1);
+        Self {
+            start,
+            frame: FrameId {
+                capture: CaptureId(0),
+                number: from.frames_after_last(times.frames as u32),
+            },
+            asked: part(2, 1) != 0,
+            request: at(&COMPLETENESS, part(4, 3)),
+            answer: at(&ANSWERS, part(7, 2)),
+            reply,
+            status: NonZeroU16::new((kind >> STATUS_AT) as u16),
+            idempotence: idempotence.map(|known| at(&IDEMPOTENCE, known)),
+            words: NonZeroU64::new(fingerprint),
+            fingerprint,
+            fingerprint_whole: part(3, 1) != 0,
+        }
+    }
+
+    #[inline(never)]
+    fn pack_in_full(&self, kind: u64, times: Times, reply_takes: u64, into: &mut Packer) {
+        let Times {
+            since,
+            frames,
+            until_reply,
+        } = times;
+        let few = |number: u64| number & ((1 << FEW) - 1);
+        let capture = u64::from(self.frame.capture.0);
+        let wide = frames >> FEW | capture << 17 | reply_takes >> FEW << 33;
+        let rare: Rare = [since >> 32, until_reply >> 32, reply_takes >> (FEW + 31)];
+        let own_words = match self.words.map(NonZeroU64::get) {
+            None => NO_WORDS,
+            Some(words) if words == self.fingerprint => 0,
+            Some(_) => OWN_WORDS,
+        };
+        let bit = |set: bool, bit: u64| if set { bit } else { 0 };
+        let more = own_words | bit(wide != 0, WIDE) | bit(rare != Rare::default(), RARE);
+        let head = kind | more | few(frames) << FRAMES_AT | few(reply_takes) << TAKES_AT;
+        into.words(16, [head, since & 0xffff_ffff | until_reply << 32]);
+        if own_words == OWN_WORDS {
+            into.words(8, [self.words.map_or(0, NonZeroU64::get)]);
+        }
+        if wide != 0 {
+            into.words(8, [wide]);
+        }
+        if more & RARE != 0 {
+            into.numbers(&rare);
+        }
+    }
+
+    #[inline(never)]
+    fn unpack_in_full(head: u64, fingerprint: u64, from: &mut Unpacker<'_>) -> Self {
+        let times = u64::from_le_bytes(from.array());
         let words = match head & (OWN_WORDS | NO_WORDS) {
             0 => fingerprint,
             OWN_WORDS => u64::from_le_bytes(from.array()),
@@ -74,68 +226,28 @@ impl Listed for Turn {
             0 => Rare::default(),
             _ => from.numbers(),
         };
-        let start = from.after_last(since << 32 | times & 0xffff_ffff);
-        let after = |time: Timestamp, nanos: u64| {
-            Timestamp::from_nanos(time.as_nanos().wrapping_add(nanos as i64))
+        let few = |shift: u32| head >> shift & ((1 << FEW) - 1);
+        let kind = head & KIND;
+        from.next_kind(kind ^ USUAL);
+        let times = Times {
+            since: since << 32 | times & 0xffff_ffff,
+            frames: few(FRAMES_AT) | (wide & 0x1_ffff) << FEW,
+            until_reply: until_reply << 32 | times >> 32,
         };
-        let part = |shift: u32, bits: u32| (head >> shift) as usize & ((1 << bits) - 1);
-        let reply = part(7, 3).checked_sub(1).map(|complete| {
-            let begins = after(start, until_reply << 32 | times >> 32);
-            let takes = reply_takes << 48 | wide >> 32 << 16 | head >> 48;
-            Reply {
-                start: begins,
-                end: after(begins, takes),
-                complete: at(&COMPLETENESS, complete),
-            }
-        });
-        let idempotence = part(10, 2).checked_sub(1);
-        let frames = u32::from((head >> 32) as u16) | u32::from(wide as u16) << 16;
-        Self {
-            start,
-            frame: FrameId {
-                capture: CaptureId((wide >> 16) as u16),
-                number: from.frames_after_last(frames),
-            },
-            asked: head & 1 != 0,
-            request: at(&COMPLETENESS, part(2, 3)),
-            answer: at(&ANSWERS, part(5, 2)),
-            reply,
-            status: NonZeroU16::new((head >> 16) as u16),
-            idempotence: idempotence.map(|known| at(&IDEMPOTENCE, known)),
-            words: NonZeroU64::new(words),
-            fingerprint,
-            fingerprint_whole: head & 2 != 0,
+        let reply_takes = few(TAKES_AT) | wide >> 33 << FEW | reply_takes << (FEW + 31);
+        let mut turn = Self::of(kind, times, fingerprint, from);
+        turn.frame.capture = CaptureId((wide >> 17) as u16);
+        turn.words = NonZeroU64::new(words);
+        if let Some(reply) = &mut turn.reply {
+            reply.end = after(reply.start, reply_takes);
         }
+        turn
     }
 }
 
-/// A turn of which two words are not enough.
-#[inline(never)]
-fn pack_more(
-    [head, times]: [u64; 2],
-    (words, fingerprint): (u64, u64),
-    wide: u64,
-    rare: Rare,
-    into: &mut Packer,
-) {
-    let is_rare = rare != Rare::default();
-    let what_words = match words {
-        0 => NO_WORDS,
-        _ if words == fingerprint => 0,
-        _ => OWN_WORDS,
-    };
-    let bit = |set: bool, bit: u64| if set { bit } else { 0 };
-    let more = what_words | bit(wide != 0, WIDE) | bit(is_rare, RARE);
-    into.words(16, [head | more, times]);
-    if what_words == OWN_WORDS {
-        into.words(8, [words]);
-    }
-    if wide != 0 {
-        into.words(8, [wide]);
-    }
-    if is_rare {
-        into.numbers(&rare);
-    }
+/// So many nanoseconds later, modulo 2^64.
+const fn after(time: Timestamp, nanos: u64) -> Timestamp {
+    Timestamp::from_nanos(time.as_nanos().wrapping_add(nanos as i64))
 }
 
 const COMPLETENESS: [Completeness; 5] = [

@@ -192,6 +192,14 @@ impl Packer {
         since as u64
     }
 
+    /// The value before this one was of that kind, too; 0 before the first.
+    #[inline]
+    pub(crate) const fn is_like_last(&mut self, kind: u64) -> bool {
+        let last = self.newest.kind;
+        self.newest.kind = kind;
+        last == kind
+    }
+
     /// Frames since the one that was packed before this one, modulo 2^32.
     #[inline]
     pub(crate) const fn frames_since_last(&mut self, frame: FrameNumber) -> u32 {
@@ -207,6 +215,18 @@ impl Unpacker<'_> {
     pub(crate) const fn after_last(&mut self, nanos: u64) -> Timestamp {
         self.newest.time = self.newest.time.wrapping_add(nanos as i64);
         Timestamp::from_nanos(self.newest.time)
+    }
+
+    /// The kind of the value before this one.
+    #[inline]
+    pub(crate) const fn last_kind(&self) -> u64 {
+        self.newest.kind
+    }
+
+    /// This value is of that kind.
+    #[inline]
+    pub(crate) const fn next_kind(&mut self, kind: u64) {
+        self.newest.kind = kind;
     }
 
     /// The frame so many behind the one that was packed before it.
