@@ -48,26 +48,18 @@ impl Fingerprint {
         }
     }
 
-    /// Of the first `len` of these bytes, fewer than all; none follow but zeros.
+    /// Adds eight bytes to nothing but as many each.
     #[inline(always)]
-    pub(super) fn of_padded(text: &[u8; 32], len: usize) -> Self {
-        let (words, _) = text.as_chunks::<8>();
-        let mut state = SEED;
-        let mut tail = 0;
-        for (index, word) in words.iter().enumerate() {
-            let word = u64::from_le_bytes(*word);
-            if index == len / 8 {
-                tail = word;
-                break;
-            }
-            state = mix(state, word);
-        }
-        Self {
-            state,
-            tail,
-            tail_len: (len % 8) as u8,
-            bytes: len as u64,
-        }
+    pub(super) fn add(&mut self, word: u64) {
+        self.state = mix(self.state, word);
+    }
+
+    /// Adds fewer to those, as the last ones of so many bytes in all; zeros follow.
+    #[inline(always)]
+    pub(super) const fn end(&mut self, few: u64, len: usize) {
+        self.tail = few;
+        self.tail_len = (len % 8) as u8;
+        self.bytes = len as u64;
     }
 
     /// Adds bytes.
@@ -92,13 +84,11 @@ impl Fingerprint {
         self.bytes = self.bytes.saturating_add(size);
     }
 
-    /// The hash of all bytes so far.
+    /// The hash of all bytes so far: never 0.
     #[inline(always)]
     pub(super) fn value(&self) -> u64 {
-        mix(
-            mix(self.state, self.tail),
-            self.bytes ^ (u64::from(self.tail_len) << 56),
-        )
+        // The tail's highest byte is mostly free: it has seven at most.
+        mix(self.state ^ self.bytes.rotate_right(8), self.tail).max(1)
     }
 
     /// How many bytes it covers.
@@ -156,7 +146,7 @@ mod tests {
 
     #[test]
     fn it_is_the_same_on_every_run_and_machine() {
-        assert_eq!(of(b"POST /orders"), 17_632_905_013_589_986_405);
+        assert_eq!(of(b"POST /orders"), 11_565_935_841_596_125_919);
         assert_ne!(of(b"POST /orders"), of(b"POST /order"));
         assert_ne!(of(b"\0"), of(b""));
     }
@@ -174,13 +164,6 @@ mod tests {
             fingerprint.update(rest);
             prop_assert_eq!(fingerprint, Fingerprint::of(&bytes));
             prop_assert_eq!(fingerprint.bytes(), bytes.len() as u64);
-        }
-
-        #[test]
-        fn zeros_behind_the_end_change_nothing(text in prop::array::uniform32(0u8..), len in 0usize..32) {
-            let mut padded = text;
-            padded[len..].fill(0);
-            prop_assert_eq!(Fingerprint::of_padded(&padded, len), Fingerprint::of(&text[..len]));
         }
     }
 }

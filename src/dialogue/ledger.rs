@@ -183,12 +183,11 @@ impl Ledger {
     /// The newest exchange of an HTTP/2 stream that waits for something.
     pub(super) fn open_stream(&mut self, stream: u32) -> Option<ExchangeId> {
         let mut newest = self.entries.iter_mut().rev();
-        let entry = newest.find_map(|entry| {
+        newest.find_map(|entry| {
             let id = entry.id;
             let written = entry.full_mut().filter(|written| !written.settled)?;
             (written.exchange.what.stream_id == Some(stream)).then_some(id)
-        });
-        entry
+        })
     }
 
     /// What is written down in full and waits for something; all else needs no change.

@@ -135,6 +135,12 @@ impl DialogueReader {
         let State::Guessing(pieces) = &mut self.state else {
             return Activity::Application;
         };
+        if pieces.is_empty() && self.says_again(data).is_some() {
+            return Activity::Application;
+        }
+        let State::Guessing(pieces) = &mut self.state else {
+            return Activity::Application;
+        };
         let waiting = pieces
             .iter()
             .filter(|p| p.from == data.from)
@@ -167,6 +173,22 @@ impl DialogueReader {
         }
         self.become_reader(protocol);
         StreamReader::data(self, *data)
+    }
+
+    /// The request that another connection made before, in the same memory: it need not be guessed what that is.
+    fn says_again(&mut self, data: &StreamBytes<'_>) -> Option<()> {
+        let mut reader = self.spare.take()?;
+        reader.begin_anew();
+        let requester = std::mem::replace(&mut self.ledger.requester, data.from);
+        let said = reader.said_again(data, &mut self.ledger);
+        match said {
+            Some(()) => self.state = State::Http1(reader),
+            None => {
+                self.ledger.requester = requester;
+                self.spare = Some(reader);
+            }
+        }
+        said
     }
 
     /// The protocol is `protocol` from here on; what waited for that is read first.

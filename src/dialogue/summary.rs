@@ -24,7 +24,7 @@ enum Text {
 }
 
 /// Bytes that are copied as words.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone)]
 #[repr(align(8))]
 struct Words([u8; 32]);
 
@@ -34,8 +34,8 @@ pub(super) const SHORT: usize = 31;
 /// ASCII of at most [`SHORT`] bytes, and its hash: all that there is of such a summary.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ShortWords {
-    /// Zeros follow.
-    bytes: Words,
+    /// Eight bytes each, the first one lowest; zeros follow.
+    words: [u64; 4],
     len: u8,
     hash: NonZeroU64,
 }
@@ -44,7 +44,7 @@ pub(super) struct ShortWords {
 impl Default for ShortWords {
     fn default() -> Self {
         Self {
-            bytes: Words::default(),
+            words: [0; 4],
             len: 0,
             hash: NonZeroU64::MIN,
         }
@@ -52,16 +52,37 @@ impl Default for ShortWords {
 }
 
 impl ShortWords {
-    /// Of the first `len` bytes, behind which there are zeros. None where it has no hash of its own: that never happens.
+    /// Of the first `len` of these bytes, at most [`SHORT`]; and what `others` find in them, each of which looks at eight of them, and
+    /// knows how many words stand before those.
     #[inline(always)]
-    pub(super) fn new(text: [u8; 32], len: u8) -> Option<Self> {
-        debug_assert!(text.is_ascii() && usize::from(len) <= SHORT);
-        let hash = Fingerprint::of_padded(&text, usize::from(len)).value();
-        Some(Self {
-            bytes: Words(text),
-            len,
-            hash: NonZeroU64::new(hash)?,
-        })
+    pub(super) fn of(
+        bytes: &[u8; 32],
+        len: usize,
+        others: impl Fn(usize, u64) -> u64,
+    ) -> (Self, u64) {
+        let mut words = [0; 4];
+        let mut found = 0;
+        let (eights, _) = bytes.as_chunks::<8>();
+        let mut hash = Fingerprint::default();
+        for (index, (kept, eight)) in words.iter_mut().zip(eights).enumerate() {
+            let word = u64::from_le_bytes(*eight);
+            if index == len / 8 {
+                let of_text = !(u64::MAX << (len % 8 * 8));
+                *kept = word & of_text;
+                found |= others(index, word) & of_text;
+                hash.end(*kept, len);
+                break;
+            }
+            *kept = word;
+            found |= others(index, word);
+            hash.add(word);
+        }
+        let words = Self {
+            words,
+            len: len as u8,
+            hash: hash_of(&hash),
+        };
+        (words, found)
     }
 
     /// How many bytes.
@@ -79,10 +100,7 @@ impl ShortWords {
     pub(super) fn pack(&self, into: &mut Packer) {
         let len = usize::from(self.len);
         len.pack(into);
-        let (words, _) = self.bytes.0.as_chunks::<8>();
-        if let Some(words) = words.first_chunk::<4>() {
-            into.words(len, words.map(u64::from_le_bytes));
-        }
+        into.words(len, self.words);
     }
 
     /// What was packed, which has this hash.
@@ -92,8 +110,12 @@ impl ShortWords {
         for (byte, kept) in bytes.iter_mut().zip(text.as_bytes().iter().take(SHORT)) {
             *byte = *kept;
         }
+        let (mut words, (eights, _)) = ([0; 4], bytes.as_chunks::<8>());
+        for (word, eight) in words.iter_mut().zip(eights) {
+            *word = u64::from_le_bytes(*eight);
+        }
         Self {
-            bytes: Words(bytes),
+            words,
             len: text.len().min(SHORT) as u8,
             hash: NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN),
         }
@@ -102,7 +124,12 @@ impl ShortWords {
 
 impl From<&ShortWords> for RequestSummary {
     fn from(words: &ShortWords) -> Self {
-        let ShortWords { bytes, len, hash } = *words;
+        let ShortWords { words, len, hash } = *words;
+        let mut bytes = Words([0; 32]);
+        let (eights, _) = bytes.0.as_chunks_mut::<8>();
+        for (eight, word) in eights.iter_mut().zip(words) {
+            *eight = word.to_le_bytes();
+        }
         Self {
             text: Text::Short { len, bytes },
             hash,
@@ -125,7 +152,7 @@ impl RequestSummary {
     fn of(text: Text, hash: &Fingerprint) -> Self {
         Self {
             text,
-            hash: NonZeroU64::new(hash.value()).unwrap_or(NonZeroU64::MIN),
+            hash: hash_of(hash),
         }
     }
 
@@ -156,6 +183,11 @@ impl RequestSummary {
             Text::Short { .. } => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
         }
     }
+}
+
+#[inline(always)]
+fn hash_of(text: &Fingerprint) -> NonZeroU64 {
+    NonZeroU64::new(text.value()).unwrap_or(NonZeroU64::MIN)
 }
 
 #[inline(always)]

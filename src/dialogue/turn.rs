@@ -2,6 +2,8 @@
 
 mod packed;
 
+pub(super) use self::packed::Rest;
+
 use std::num::{NonZeroU16, NonZeroU64};
 
 use super::exchange::{Answer, Completeness, Exchange, Idempotence};

@@ -43,21 +43,21 @@ impl Http1 {
     /// The answer to the only request.
     #[inline(always)]
     fn answered_again(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Option<()> {
-        let pending = self.pending.only()?;
-        if !self.responses.is_at_rest() || pending.asked.method != Method::Other {
+        let Pending { id, asked } = self.pending.only()?;
+        let is_plain = asked.method == Method::Other && !asked.expects_continue;
+        if !is_plain || !self.responses.is_at_rest() {
             return None;
         }
         let likewise = self.formula.again(data.bytes)?;
-        let length = u32::try_from(data.bytes.len())
-            .ok()?
-            .checked_add(data.cut)?;
         // Numbers of eighteen digits leave room for both.
-        if likewise.content.wrapping_add(likewise.len as u64) != u64::from(length) {
+        let length = u32::try_from(likewise.content.wrapping_add(likewise.len as u64)).ok()?;
+        if u64::from(length) != (data.bytes.len() as u64).wrapping_add(u64::from(data.cut)) {
             return None;
         }
-        ledger.answer_newest(pending.id, likewise.status, (&data.at, length))?;
+        ledger.answer_newest(id, likewise.status, (&data.at, length))?;
+        self.pending.end();
         self.responses.farewell = false;
-        self.answered(pending);
+        self.requests.refused = false;
         ledger.incomplete |= data.cut > 0;
         Some(())
     }

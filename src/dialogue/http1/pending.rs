@@ -85,6 +85,13 @@ impl Queue {
         self.first.filter(|_| !self.is_pipelined())
     }
 
+    /// The only one was answered.
+    #[inline(always)]
+    pub(super) fn end(&mut self) {
+        debug_assert!(!self.is_pipelined());
+        self.first = None;
+    }
+
     /// The newest.
     pub(super) fn last_mut(&mut self) -> Option<&mut Pending> {
         self.further.back_mut().or(self.first.as_mut())

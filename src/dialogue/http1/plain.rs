@@ -1,8 +1,6 @@
 //! Heads as nearly everybody sends them, read in one pass: one space where one belongs, CRLF at every line's end, visible ASCII. What
 //! is read here is read as `httparse` reads it; everything else is left to that.
 
-use std::array;
-
 use super::fields::Section;
 use super::head::{HEADERS, RequestHead, ResponseHead};
 use super::line::{PATH_LEN, RequestLine, Verb};
@@ -47,38 +45,26 @@ pub(super) fn request_line(bytes: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
     Some((line, target.get(len..)?))
 }
 
-/// From 32 - n on: n bytes that are kept of a text, and what becomes of the others.
-const KEPT: [u8; 64] = {
-    let mut kept = [0; 64];
-    let mut index = 0;
-    while index < 32 {
-        kept[index] = 0xff;
-        index += 1;
-    }
-    kept
-};
-
 /// Reads a request line of `len` bytes, its target included: GET and a short path, so that it can be looked at as a whole. More bytes
 /// follow.
 #[inline(always)]
 pub(super) fn short_line(bytes: &[u8], len: usize) -> Option<ShortWords> {
     const VERB: &[u8; 4] = b"GET ";
-    const SPACE: usize = 3;
+    /// Makes another byte of the space, which the path must not have.
+    const SPACE: u64 = 0x40 << 24;
     if !(VERB.len() + 1..=SHORT).contains(&len) {
         return None;
     }
     let bytes = bytes.first_chunk::<32>()?;
-    let kept = KEPT.get(32 - len..)?.first_chunk::<32>()?;
-    let text: [u8; 32] = array::from_fn(|n| bytes[n] & kept[n]);
-    let usual: [u8; 32] = array::from_fn(|n| is_usual(text[n]));
-    let expected: [u8; 32] = array::from_fn(|n| if n == SPACE { 0 } else { kept[n] });
-    let is_line = usual == expected
-        && text.starts_with(VERB)
-        && matches!(text.get(VERB.len()), Some(b'/' | b'*'));
-    match is_line {
-        true => ShortWords::new(text, len as u8),
-        false => None,
+    let is_line = bytes.starts_with(VERB) && matches!(bytes.get(VERB.len()), Some(b'/' | b'*'));
+    if !is_line {
+        return None;
     }
+    let (words, found) = ShortWords::of(bytes, len, |index, word| match index {
+        0 => unusual(word | SPACE),
+        _ => unusual(word),
+    });
+    (found & HIGH == 0).then_some(words)
 }
 
 /// The method at the beginning, how many letters it has, and what follows the space behind it.
@@ -318,18 +304,16 @@ fn is_path(byte: u8) -> bool {
     is_target(byte) && !matches!(byte, b'?' | b'#' | b':')
 }
 
-/// All bits of what nearly all paths consist of, and none of another byte, without a branch: many are looked at in a few steps. What
-/// is wanted of ASCII stands highest in it, each time, once something is added: so it is told from the other half as well.
-#[inline(always)]
-fn is_usual(byte: u8) -> u8 {
-    let above = |byte: u8, limit: u8| u8::from(byte as i8 > limit as i8).wrapping_neg();
-    let sign_or_digit = above(byte.wrapping_add(0x7f - b'9'), 0x7f - b'9' + b'$' - 1);
-    let letter_or_sign = above(byte.wrapping_add(0x7f - b'~'), 0x7f - b'~' + b'@' - 1);
-    sign_or_digit | letter_or_sign
-}
-
 fn no_path(word: u64) -> u64 {
     no_target(word) | is(word, b'?') | is(word, b'#') | is(word, b':')
+}
+
+/// Neither `$` to `9` nor `@` to `~`, of which nearly all paths consist: less is to be looked at than for [all](no_path) of them.
+const fn unusual(word: u64) -> u64 {
+    let from_dollar = word.wrapping_add(ONES * (0x80 - b'$' as u64));
+    let above_nine = word.wrapping_add(ONES * (0x7f - b'9' as u64));
+    let from_at = word.wrapping_add(ONES * (0x80 - b'@' as u64));
+    !from_dollar | (above_nine & !from_at) | word.wrapping_add(ONES) | word
 }
 
 /// What most field names consist of.
@@ -372,6 +356,10 @@ mod tests {
         let mut head = ResponseHead::new();
         let place = super::response(bytes, &mut head)?;
         Some((head, place.len))
+    }
+
+    fn is_usual(byte: u8) -> bool {
+        matches!(byte, b'$'..=b'9' | b'@'..=b'~')
     }
 
     /// All that a request's head says.
@@ -475,7 +463,7 @@ mod tests {
                 prop_assert_eq!(behind, rest.as_bytes());
             } else {
                 let is_short = start == "GET " && line.len() <= SHORT && bytes.len() >= 32;
-                let is_path = path.bytes().all(|byte| is_usual(byte) != 0) && path.starts_with(['/', '*']);
+                let is_path = path.bytes().all(is_usual) && path.starts_with(['/', '*']);
                 prop_assert!(!(is_short && is_path));
             }
         }
@@ -492,7 +480,8 @@ mod tests {
                 prop_assert_eq!(run(&message, no_text, is_text), len(is_text));
                 prop_assert_eq!(run(&message, no_target, is_target), len(is_target));
                 prop_assert_eq!(run(&message, no_path, is_path), len(is_path));
-                prop_assert!(message.iter().all(|b| is_usual(*b) == 0 || is_path(*b)));
+                prop_assert_eq!(run(&message, unusual, is_usual), len(is_usual));
+                prop_assert!(message.iter().all(|b| is_path(*b) || !is_usual(*b)));
                 prop_assert_eq!(run(&message, no_letter, is_letter), len(is_letter));
                 prop_assert_eq!(run(&message, no_upper, is_upper), len(is_upper));
             }

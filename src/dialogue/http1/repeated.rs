@@ -88,6 +88,35 @@ impl Repeated {
     }
 }
 
+/// The first eight bytes of a text that mostly has no more, where the number is the last that a head says: those are looked at at once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ending {
+    word: u64,
+    /// Which bytes of the word it has.
+    mask: u64,
+}
+
+impl Ending {
+    fn of(text: &[u8]) -> Self {
+        let mut first = [[0; 8]; 2];
+        let [word, mask] = &mut first;
+        for ((byte, kept), of_text) in word.iter_mut().zip(mask).zip(text) {
+            (*byte, *kept) = (*of_text, 0xff);
+        }
+        let [word, mask] = first.map(u64::from_le_bytes);
+        Self { word, mask }
+    }
+
+    /// `bytes` begin with `text`, whose ending this is.
+    #[inline(always)]
+    fn begins(self, bytes: &[u8], text: &[u8]) -> bool {
+        match (bytes.split_first_chunk::<8>(), text.get(8..)) {
+            (Some((first, _)), None) => (u64::from_le_bytes(*first) ^ self.word) & self.mask == 0,
+            _ => bytes.starts_with(text),
+        }
+    }
+}
+
 /// The head of the response before, but for the length of its content, if that is all that it says of framing. Whoever says it again
 /// says nothing else that is new.
 #[derive(Clone, Debug, Default)]
@@ -96,6 +125,8 @@ pub(super) struct Formula {
     said: Said,
     /// Where those stood.
     number_at: usize,
+    /// What stands behind them.
+    ending: Ending,
     status: Option<NonZeroU16>,
 }
 
@@ -116,7 +147,7 @@ impl Formula {
         let (before, behind) = self.said.text.split_at_checked(self.number_at)?;
         let rest = bytes.strip_prefix(before).filter(|_| !before.is_empty())?;
         let (content, digits) = plain::number(rest);
-        let same = digits > 0 && rest.get(digits..)?.starts_with(behind);
+        let same = digits > 0 && self.ending.begins(rest.get(digits..)?, behind);
         let status = self.status.filter(|_| same)?;
         Some(Likewise {
             status,
@@ -139,6 +170,7 @@ impl Formula {
             && let Some(behind) = rest.get(digits..)
             && self.said.remember([before, behind], telling).is_some()
         {
+            self.ending = Ending::of(behind);
             self.number_at = number_at;
             self.status = NonZeroU16::new(status);
         }

@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use super::ExchangeId;
 use super::at_once::AtOnce;
 use crate::dialogue::exchange::{Dialogue, Exchange};
-use crate::dialogue::turn::Turn;
+use crate::dialogue::turn::{Rest, Turn};
 use crate::flow::{Listed, Packer};
 use crate::time::Timestamp;
 
@@ -117,14 +117,23 @@ impl Entry {
     #[inline(always)]
     pub(super) fn pack_turn(&self, into: &mut Packer) {
         match &self.what {
-            What::AtOnce(at_once) => Turn::from(at_once).pack(into),
-            What::Full(written) => pack_turn(&written.exchange, into),
+            What::AtOnce(at_once) => {
+                if let Err(rest) = Turn::from(at_once).pack_as_last(into) {
+                    pack_unlike(at_once, &rest, into);
+                }
+            }
+            What::Full(written) => pack_any(&written.exchange, into),
         }
     }
 }
 
 #[inline(never)]
-fn pack_turn(exchange: &Exchange, into: &mut Packer) {
+fn pack_unlike(at_once: &AtOnce, rest: &Rest, into: &mut Packer) {
+    Turn::from(at_once).pack_in_full(rest, into);
+}
+
+#[inline(never)]
+fn pack_any(exchange: &Exchange, into: &mut Packer) {
     Turn::from(exchange).pack(into);
 }
 

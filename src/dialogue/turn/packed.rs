@@ -19,6 +19,12 @@ const FORM: u64 = 0b11;
 
 /// Any other one has its kind above them, ...
 const KIND: u64 = ((1 << 34) - 1) ^ (FORM | MORE);
+const ASKED: u64 = 1 << 2;
+const WHOLE: u64 = 1 << 3;
+const REQUEST_AT: u32 = 4;
+const ANSWER_AT: u32 = 7;
+const REPLY_AT: u32 = 9;
+const IDEMPOTENCE_AT: u32 = 12;
 const STATUS_AT: u32 = 18;
 
 /// ... and what else there is: its words have a hash of their own, or there are none; some of it needs another word, and some even
@@ -35,7 +41,7 @@ const TAKES_AT: u32 = 49;
 const FEW: u32 = 15;
 
 /// The kind of most: a whole request that may be repeated, answered with 200 and all that belongs to it. It is told as 0.
-const USUAL: u64 = 0b01_001_00_000_11 << 2 | 200 << STATUS_AT;
+const USUAL: u64 = ASKED | WHOLE | 1 << REPLY_AT | 1 << IDEMPOTENCE_AT | 200 << STATUS_AT;
 
 /// When a turn was.
 #[derive(Clone, Copy)]
@@ -47,7 +53,7 @@ struct Times {
 }
 
 impl Times {
-    /// A word for what lies near, or two for what lies farther away; if it is not even that.
+    /// A word for what lies near, or more for what lies farther away; if it is not even that.
     #[inline(always)]
     fn pack(self, into: &mut Packer) -> Option<()> {
         let Self {
@@ -59,18 +65,7 @@ impl Times {
             into.words(8, [SOON | frames << 1 | until_reply << 14 | since << 34]);
             return Some(());
         }
-        self.pack_later(into)
-    }
-
-    #[inline(never)]
-    fn pack_later(self, into: &mut Packer) -> Option<()> {
-        let Self {
-            since,
-            frames,
-            until_reply,
-        } = self;
-        let fits = since >> 40 | frames >> 22 | until_reply >> 32 == 0;
-        fits.then(|| into.words(12, [LATER | frames << 2 | since << 24, until_reply]))
+        pack_later(since, frames, until_reply, into)
     }
 
     /// Those that begin with that word, if it is not another turn's.
@@ -93,6 +88,19 @@ impl Times {
     }
 }
 
+#[inline(never)]
+fn pack_later(since: u64, frames: u64, until_reply: u64, into: &mut Packer) -> Option<()> {
+    let fits = since >> 40 | frames >> 22 | until_reply >> 32 == 0;
+    fits.then(|| into.words(12, [LATER | frames << 2 | since << 24, until_reply]))
+}
+
+/// What a turn has to be packed in full with.
+pub(in crate::dialogue) struct Rest {
+    kind: u64,
+    times: Times,
+    reply_takes: u64,
+}
+
 /// Requests are looked for by their fingerprints.
 impl Listed for Turn {
     #[inline(always)]
@@ -100,37 +108,10 @@ impl Listed for Turn {
         self.fingerprint
     }
 
-    #[inline(always)]
     fn pack(&self, into: &mut Packer) {
-        let between =
-            |from: Timestamp, to: Timestamp| to.as_nanos().wrapping_sub(from.as_nanos()) as u64;
-        let (complete, until_reply, reply_takes) = match self.reply {
-            Some(reply) => (
-                reply.complete as u64 + 1,
-                between(self.start, reply.start),
-                between(reply.start, reply.end),
-            ),
-            None => (0, 0, 0),
-        };
-        let kind = u64::from(self.asked) << 2
-            | u64::from(self.fingerprint_whole) << 3
-            | (self.request as u64) << 4
-            | (self.answer as u64) << 7
-            | complete << 9
-            | self.idempotence.map_or(0, |known| known as u64 + 1) << 12
-            | u64::from(self.status.map_or(0, NonZeroU16::get)) << STATUS_AT;
-        let times = Times {
-            since: into.since_last(self.start),
-            frames: u64::from(into.frames_since_last(self.frame.number)),
-            until_reply,
-        };
-        let words = self.words.map_or(0, NonZeroU64::get);
-        let is_like_last = into.is_like_last(kind ^ USUAL);
-        let differs = reply_takes | u64::from(self.frame.capture.0) | (words ^ self.fingerprint);
-        if is_like_last && differs == 0 && times.pack(into).is_some() {
-            return;
+        if let Err(rest) = self.pack_as_last(into) {
+            self.pack_in_full(&rest, into);
         }
-        self.pack_in_full(kind, times, reply_takes, into);
     }
 
     #[inline(always)]
@@ -152,7 +133,7 @@ impl Turn {
     fn of(kind: u64, times: Times, fingerprint: u64, from: &mut Unpacker<'_>) -> Self {
         let part = |shift: u32, bits: u32| (kind >> shift) as usize & ((1 << bits) - 1);
         let start = from.after_last(times.since);
-        let reply = part(9, 3).checked_sub(1).map(|complete| {
+        let reply = part(REPLY_AT, 3).checked_sub(1).map(|complete| {
             let begins = after(start, times.until_reply);
             Reply {
                 start: begins,
@@ -160,27 +141,71 @@ impl Turn {
                 complete: at(&COMPLETENESS, complete),
             }
         });
-        let idempotence = part(12, 2).checked_sub(1);
+        let idempotence = part(IDEMPOTENCE_AT, 2).checked_sub(1);
         Self {
             start,
             frame: FrameId {
                 capture: CaptureId(0),
                 number: from.frames_after_last(times.frames as u32),
             },
-            asked: part(2, 1) != 0,
-            request: at(&COMPLETENESS, part(4, 3)),
-            answer: at(&ANSWERS, part(7, 2)),
+            asked: kind & ASKED != 0,
+            request: at(&COMPLETENESS, part(REQUEST_AT, 3)),
+            answer: at(&ANSWERS, part(ANSWER_AT, 2)),
             reply,
             status: NonZeroU16::new((kind >> STATUS_AT) as u16),
             idempotence: idempotence.map(|known| at(&IDEMPOTENCE, known)),
             words: NonZeroU64::new(fingerprint),
             fingerprint,
-            fingerprint_whole: part(3, 1) != 0,
+            fingerprint_whole: kind & WHOLE != 0,
         }
     }
 
+    /// Packs it if it is like the one before.
+    #[inline(always)]
+    pub(in crate::dialogue) fn pack_as_last(&self, into: &mut Packer) -> Result<(), Rest> {
+        let between =
+            |from: Timestamp, to: Timestamp| to.as_nanos().wrapping_sub(from.as_nanos()) as u64;
+        let (complete, until_reply, reply_takes) = match self.reply {
+            Some(reply) => (
+                reply.complete as u64 + 1,
+                between(self.start, reply.start),
+                between(reply.start, reply.end),
+            ),
+            None => (0, 0, 0),
+        };
+        let kind = bit(self.asked, ASKED)
+            | bit(self.fingerprint_whole, WHOLE)
+            | (self.request as u64) << REQUEST_AT
+            | (self.answer as u64) << ANSWER_AT
+            | complete << REPLY_AT
+            | self.idempotence.map_or(0, |known| known as u64 + 1) << IDEMPOTENCE_AT
+            | u64::from(self.status.map_or(0, NonZeroU16::get)) << STATUS_AT;
+        let times = Times {
+            since: into.since_last(self.start),
+            frames: u64::from(into.frames_since_last(self.frame.number)),
+            until_reply,
+        };
+        let words = self.words.map_or(0, NonZeroU64::get);
+        let is_like_last = into.is_like_last(kind ^ USUAL);
+        let differs = reply_takes | u64::from(self.frame.capture.0) | (words ^ self.fingerprint);
+        if is_like_last && differs == 0 && times.pack(into).is_some() {
+            return Ok(());
+        }
+        Err(Rest {
+            kind,
+            times,
+            reply_takes,
+        })
+    }
+
+    /// Packs any one.
     #[inline(never)]
-    fn pack_in_full(&self, kind: u64, times: Times, reply_takes: u64, into: &mut Packer) {
+    pub(in crate::dialogue) fn pack_in_full(&self, rest: &Rest, into: &mut Packer) {
+        let Rest {
+            kind,
+            times,
+            reply_takes,
+        } = *rest;
         let Times {
             since,
             frames,
@@ -195,7 +220,6 @@ impl Turn {
             Some(words) if words == self.fingerprint => 0,
             Some(_) => OWN_WORDS,
         };
-        let bit = |set: bool, bit: u64| if set { bit } else { 0 };
         let more = own_words | bit(wide != 0, WIDE) | bit(rare != Rare::default(), RARE);
         let head = kind | more | few(frames) << FRAMES_AT | few(reply_takes) << TAKES_AT;
         into.words(16, [head, since & 0xffff_ffff | until_reply << 32]);
@@ -243,6 +267,10 @@ impl Turn {
         }
         turn
     }
+}
+
+const fn bit(set: bool, bit: u64) -> u64 {
+    if set { bit } else { 0 }
 }
 
 /// So many nanoseconds later, modulo 2^64.
