@@ -2,6 +2,7 @@
 //! and ports, nothing else).
 
 use std::hash::{Hash, Hasher};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::wire::{Addresses, Ends};
 
@@ -69,26 +70,119 @@ impl Hash for KeyV4 {
 
 /// The key of one family of addresses.
 pub trait FamilyKey: Copy + Default + Eq + Hash {
+    /// It, if it is of this family.
+    fn of(key: &Key) -> Option<&Self>;
+
+    /// The same without its family's name.
+    fn any(self) -> Key;
+
     /// A number that differs for most keys; whoever wants to can find keys that share theirs.
     fn spread(&self) -> u64;
+
+    /// Which of so many tables holds it: the same on every run and machine.
+    fn shard(&self, of: usize) -> usize;
+}
+
+impl KeyV4 {
+    /// The key of a packet, and which way the packet goes.
+    #[inline(always)]
+    pub fn new(src: (Ipv4Addr, u16), dst: (Ipv4Addr, u16)) -> (Self, Way) {
+        let end =
+            |(address, port): (Ipv4Addr, u16)| u64::from(address.to_bits()) << 16 | u64::from(port);
+        let (from, to) = (end(src), end(dst));
+        let (low, high) = (from.min(to), from.max(to));
+        let key = Self {
+            addresses: [(low >> 16) as u32, (high >> 16) as u32],
+            ports: ports(low as u16, high as u16),
+        };
+        (key, Way::between(&from, &to))
+    }
+
+    #[inline(always)]
+    fn both(&self) -> u64 {
+        let [low, high] = self.addresses;
+        u64::from(low) << 32 | u64::from(high)
+    }
+}
+
+impl KeyV6 {
+    /// The key of a packet, and which way the packet goes.
+    #[inline]
+    pub fn new(src: (Ipv6Addr, u16), dst: (Ipv6Addr, u16)) -> (Self, Way) {
+        let end = |(address, port): (Ipv6Addr, u16)| (address.octets(), port);
+        let (from, to) = (end(src), end(dst));
+        let (low, high) = (from.min(to), from.max(to));
+        let key = Self {
+            addresses: [low.0, high.0],
+            ports: ports(low.1, high.1),
+        };
+        (key, Way::between(&from, &to))
+    }
 }
 
 impl FamilyKey for KeyV4 {
-    #[inline]
+    #[inline(always)]
+    fn of(key: &Key) -> Option<&Self> {
+        match key {
+            Key::V4(key) => Some(key),
+            Key::V6(_) => None,
+        }
+    }
+
+    #[inline(always)]
+    fn any(self) -> Key {
+        Key::V4(self)
+    }
+
+    #[inline(always)]
     fn spread(&self) -> u64 {
-        let [low, high] = self.addresses;
-        let ends = (u64::from(low) << 32 | u64::from(high)) ^ u64::from(self.ports);
-        ends.wrapping_mul(MULTIPLIER)
+        (self.both() ^ u64::from(self.ports)).wrapping_mul(MULTIPLIER)
+    }
+
+    #[inline(always)]
+    fn shard(&self, of: usize) -> usize {
+        let word = self.both() ^ u64::from(self.ports).wrapping_mul(MULTIPLIER);
+        shard(word, of)
     }
 }
 
 impl FamilyKey for KeyV6 {
+    #[inline]
+    fn of(key: &Key) -> Option<&Self> {
+        match key {
+            Key::V4(_) => None,
+            Key::V6(key) => Some(key),
+        }
+    }
+
+    #[inline]
+    fn any(self) -> Key {
+        Key::V6(self)
+    }
+
     #[inline]
     fn spread(&self) -> u64 {
         let [low, high] = self.addresses.map(u128::from_be_bytes);
         let both = low ^ high.rotate_left(32);
         (both as u64 ^ (both >> 64) as u64 ^ u64::from(self.ports)).wrapping_mul(MULTIPLIER)
     }
+
+    #[inline]
+    fn shard(&self, of: usize) -> usize {
+        let words = self.addresses.map(u128::from_be_bytes);
+        let word = words
+            .into_iter()
+            .flat_map(|address| [address as u64, (address >> 64) as u64])
+            .fold(u64::from(self.ports), |word, part| {
+                (word ^ part).wrapping_mul(MULTIPLIER).rotate_left(29)
+            });
+        shard(word, of)
+    }
+}
+
+#[inline(always)]
+const fn shard(word: u64, of: usize) -> usize {
+    (word.wrapping_mul(MULTIPLIER) >> 40) as usize % of
 }
 
 impl Key {
@@ -97,25 +191,12 @@ impl Key {
     pub fn new(addresses: &Addresses, src_port: u16, dst_port: u16) -> (Self, Way) {
         match *addresses {
             Addresses::V4 { src, dst } => {
-                let end = |address: u32, port| u64::from(address) << 16 | u64::from(port);
-                let from = end(src.to_bits(), src_port);
-                let to = end(dst.to_bits(), dst_port);
-                let (low, high) = (from.min(to), from.max(to));
-                let key = KeyV4 {
-                    addresses: [(low >> 16) as u32, (high >> 16) as u32],
-                    ports: ports(low as u16, high as u16),
-                };
-                (Self::V4(key), Way::between(&from, &to))
+                let (key, way) = KeyV4::new((src, src_port), (dst, dst_port));
+                (Self::V4(key), way)
             }
             Addresses::V6 { src, dst } => {
-                let from = (src.octets(), src_port);
-                let to = (dst.octets(), dst_port);
-                let (low, high) = (from.min(to), from.max(to));
-                let key = KeyV6 {
-                    addresses: [low.0, high.0],
-                    ports: ports(low.1, high.1),
-                };
-                (Self::V6(key), Way::between(&from, &to))
+                let (key, way) = KeyV6::new((src, src_port), (dst, dst_port));
+                (Self::V6(key), way)
             }
         }
     }
@@ -144,7 +225,7 @@ impl Key {
         }
     }
 
-    /// A number that differs for most keys; whoever wants to can find keys that share theirs.
+    /// [`FamilyKey::spread`]
     #[inline]
     pub fn spread(&self) -> u64 {
         match self {
@@ -153,23 +234,13 @@ impl Key {
         }
     }
 
-    /// Which of so many tables holds it: the same on every run and machine.
+    /// [`FamilyKey::shard`]
     #[inline]
     pub fn shard(&self, of: usize) -> usize {
-        let word = match self {
-            Self::V4(KeyV4 { addresses, ports }) => {
-                (u64::from(addresses[0]) << 32 | u64::from(addresses[1]))
-                    ^ (u64::from(*ports)).wrapping_mul(MULTIPLIER)
-            }
-            Self::V6(KeyV6 { addresses, ports }) => addresses
-                .map(u128::from_be_bytes)
-                .into_iter()
-                .flat_map(|address| [address as u64, (address >> 64) as u64])
-                .fold(u64::from(*ports), |word, part| {
-                    (word ^ part).wrapping_mul(MULTIPLIER).rotate_left(29)
-                }),
-        };
-        (word.wrapping_mul(MULTIPLIER) >> 40) as usize % of
+        match self {
+            Self::V4(key) => key.shard(of),
+            Self::V6(key) => key.shard(of),
+        }
     }
 }
 

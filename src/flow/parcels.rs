@@ -3,7 +3,7 @@
 //! They are taken in their order, but for the next packets of a conversation that goes on: these concern nothing but their own connection
 //! ([`Table::follow`]), and are taken with the packet before them, while all of it is in a cache.
 
-use crate::flow::key::{Key, Way};
+use crate::flow::key::{FamilyKey, Key, Way};
 use crate::flow::places::Place;
 use crate::flow::{StreamReader, Table};
 use crate::wire::{Head, IcmpQuote, PlainFrame, Segment};
@@ -97,17 +97,22 @@ impl Parcel {
 
     /// Puts the segment of a plain frame in, where there is [room](Self::is_full), if its header
     /// [can be written down](PlainFrame::write_head); key and way are its own.
-    #[inline]
-    pub fn put_plain(&mut self, (key, way): (Key, Way), plain: &PlainFrame<'_>) -> Option<()> {
+    #[inline(always)]
+    pub fn put_plain<K: FamilyKey>(
+        &mut self,
+        key: K,
+        way: Way,
+        plain: &PlainFrame<'_>,
+    ) -> Option<()> {
         let place = self.count;
         let Line(head) = self.heads.get_mut(place)?;
         plain.write_head(head)?;
-        *self.keys.get_mut(place)? = key;
-        let newest = self.newest.get_mut(trail(&key))?;
+        *self.keys.get_mut(place)? = key.any();
+        let newest = self.newest.get_mut(trail(key.spread()))?;
         let before = usize::from(std::mem::replace(newest, place as u16));
         // One follows the other: if they are of one connection, it may be taken with it.
         if let Some(link) = self.links.get_mut(before)
-            && self.keys.get(before) == Some(&key)
+            && self.keys.get(before).and_then(K::of) == Some(&key)
         {
             link.next = place as u16;
         }
@@ -117,7 +122,7 @@ impl Parcel {
 
     /// Puts a segment in, likewise.
     pub fn put_segment(&mut self, key: &Key, segment: &Segment<'_>) {
-        if let Some(newest) = self.newest.get_mut(trail(key)) {
+        if let Some(newest) = self.newest.get_mut(trail(key.spread())) {
             *newest = NOWHERE;
         }
         self.rare.push(Rare::Segment(segment.without_bytes()));
@@ -218,10 +223,10 @@ fn payload<'a>(bytes: &'a [u8], link: &Link) -> &'a [u8] {
     found.unwrap_or_default()
 }
 
-/// Which trail a key's packets are on.
+/// Which trail packets are on whose key spreads so.
 #[inline]
-fn trail(key: &Key) -> usize {
-    (key.spread() >> (u64::BITS - TRAILS.ilog2())) as usize
+const fn trail(spread: u64) -> usize {
+    (spread >> (u64::BITS - TRAILS.ilog2())) as usize
 }
 
 #[cfg(test)]
@@ -239,6 +244,13 @@ mod tests {
 
     fn key(segment: &Segment<'_>) -> (Key, Way) {
         Key::new(&segment.addresses, segment.src_port, segment.dst_port)
+    }
+
+    fn put(parcel: &mut Parcel, (key, way): (Key, Way), plain: &PlainFrame<'_>) -> Option<()> {
+        match key {
+            Key::V4(key) => parcel.put_plain(key, way, plain),
+            Key::V6(key) => parcel.put_plain(key, way, plain),
+        }
     }
 
     /// Several conversations at once, one of them quoted by an ICMP error, one with itself, and two that use one 4-tuple.
@@ -282,7 +294,7 @@ mod tests {
                     Decoded::Tcp(segment) => {
                         one_by_one.take(&segment);
                         let key = key(&segment);
-                        let put = plain.and_then(|plain| parcel.put_plain(key, &plain));
+                        let put = plain.and_then(|plain| put(&mut parcel, key, &plain));
                         if put.is_none() {
                             parcel.put_segment(&key.0, &segment);
                         }
@@ -318,7 +330,7 @@ mod tests {
         trace.each(|frame| {
             let plain = PlainFrame::of(frame).expect("plain");
             let key = key(&plain.segment());
-            if parcel.put_plain(key, &plain).is_none() {
+            if put(&mut parcel, key, &plain).is_none() {
                 parcel.put_segment(&key.0, &plain.segment());
             }
         });

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::capture::{CaptureId, Frame};
-use crate::flow::key::Key;
+use crate::flow::key::{FamilyKey, Key, KeyV4, KeyV6};
 use crate::flow::numbering::StreamNumbers;
 use crate::flow::table::in_order;
 use crate::flow::workers::Workers;
 use crate::flow::{Connection, Held, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
 use crate::parts::{LOOKED_AT, cores, in_parts, on_each};
-use crate::wire::{Addresses, IcmpQuote, PlainFrame, Segment};
+use crate::wire::{Addresses, Ends, IcmpQuote, PlainFrame, Segment};
 
 /// More would spread better on large machines; each costs a little where one thread does all.
 const SHARDS: usize = 4;
@@ -96,9 +96,18 @@ impl<R: StreamReader + 'static> Shards<R> {
     pub fn take_frame(&mut self, frame: &Frame<'_>) -> Option<()> {
         let workers = self.workers.as_mut()?;
         let plain = PlainFrame::of(frame)?;
-        let ends = plain.ends();
-        let named = Key::new(&ends.addresses, ends.ports.0, ends.ports.1);
-        workers.take_plain(named.0.shard(SHARDS), named, &plain)
+        let Ends { addresses, ports } = plain.ends();
+        // Each family by itself: its key then stays in registers.
+        match addresses {
+            Addresses::V4 { src, dst } => {
+                let (key, way) = KeyV4::new((src, ports.0), (dst, ports.1));
+                workers.take_plain(key.shard(SHARDS), (key, way), &plain)
+            }
+            Addresses::V6 { src, dst } => {
+                let (key, way) = KeyV6::new((src, ports.0), (dst, ports.1));
+                workers.take_plain(key.shard(SHARDS), (key, way), &plain)
+            }
+        }
     }
 
     /// Remembers an ICMP error for the connection that it quotes.

@@ -9,7 +9,7 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-use crate::flow::key::{Key, Way};
+use crate::flow::key::{FamilyKey, Key, Way};
 use crate::flow::parcels::Parcel;
 use crate::flow::{StreamReader, Table};
 use crate::wire::{IcmpQuote, PlainFrame, Segment};
@@ -183,14 +183,14 @@ impl<R: StreamReader + 'static> Workers<R> {
     }
 
     /// Hands a plain frame to a table, if its header [can be written down](PlainFrame::write_head); key and way are its own.
-    #[inline]
-    pub fn take_plain(
+    #[inline(always)]
+    pub fn take_plain<K: FamilyKey>(
         &mut self,
         table: usize,
-        named: (Key, Way),
+        (key, way): (K, Way),
         plain: &PlainFrame<'_>,
     ) -> Option<()> {
-        self.filling[table].put_plain(named, plain)?;
+        self.filling[table].put_plain(key, way, plain)?;
         self.hand_over_if_full(table);
         Some(())
     }

@@ -1,6 +1,7 @@
 //! Payload, and the silences between it.
 
 use super::{Connection, SurvivedIdle};
+use crate::capture::FrameId;
 use crate::flow::assembler::Novelty;
 use crate::flow::{Activity, LastActivity, Packet, PacketKind, Peer, StreamReader};
 use crate::time::{Interval, Timestamp};
@@ -27,12 +28,8 @@ impl<R: StreamReader> Connection<R> {
         let server_port = self.server.1;
         match self.talk.take(packet.from, segment, server_port) {
             Novelty::New(Activity::Application) => {
-                let now = LastActivity {
-                    time: packet.head.time,
-                    frame: packet.head.frame,
-                    from: packet.from,
-                };
-                self.note_activity(now, packet.previous_packet);
+                let head = &packet.head;
+                self.note_activity(head.time, head.frame, packet.from, packet.previous_packet);
                 false
             }
             Novelty::New(Activity::Housekeeping) => true,
@@ -41,10 +38,18 @@ impl<R: StreamReader> Connection<R> {
     }
 
     /// The application did something; `previous` is when the packet before came.
+    ///
+    /// Each in a register: what is written to memory in parts and read as a whole has to wait for whatever was written before.
     #[inline]
-    pub(super) fn note_activity(&mut self, now: LastActivity, previous: Option<Timestamp>) {
+    pub(super) fn note_activity(
+        &mut self,
+        time: Timestamp,
+        frame: FrameId,
+        from: Peer,
+        previous: Option<Timestamp>,
+    ) {
         if let Some(pending) = self.pending_survival
-            && pending.resumed_by != now.from
+            && pending.resumed_by != from
         {
             self.pending_survival = None;
             self.keep_survival(pending);
@@ -52,11 +57,12 @@ impl<R: StreamReader> Connection<R> {
         let since = self
             .last_activity
             .map_or(self.opened, |activity| activity.time);
-        let application = now.time - since;
+        let application = time - since;
         if application >= Self::SHORTEST_SURVIVAL {
+            let now = LastActivity { time, frame, from };
             self.note_survival(application, now, previous);
         }
-        self.last_activity = Some(now);
+        self.last_activity = Some(LastActivity { time, frame, from });
         self.probes_since_activity = 0;
     }
 

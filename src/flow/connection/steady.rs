@@ -5,7 +5,7 @@
 use super::Connection;
 use super::remembered::remembered;
 use crate::flow::direction::Both;
-use crate::flow::{Activity, LastActivity, PacketKind, Peer, StreamReader};
+use crate::flow::{Activity, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
 use crate::wire::{Head, TcpFlags};
 
@@ -100,8 +100,7 @@ impl<R: StreamReader> Connection<R> {
         self.first_to_speak.get_or_insert(from);
         match self.talk.go_on(from, head, payload, self.server.1) {
             Activity::Application => {
-                let (time, frame) = (head.time, head.frame);
-                self.note_activity(LastActivity { time, frame, from }, previous);
+                self.note_activity(head.time, head.frame, from, previous);
             }
             Activity::Housekeeping => {
                 if let Some(packet) = self.history.newest_mut() {
