@@ -1,8 +1,8 @@
 //! Step 2: from a [`Frame`](crate::capture::Frame) to the innermost TCP [`Segment`], through link layers, tunnels and fragments.
 //!
-//! `etherparse` reads the headers that it knows: Ethernet, VLAN and MACsec tags, IPv4, IPv6 and their extensions, UDP, ICMP, TCP
-//! options. Ours beside it are the other link types and tunnels, fragments, TCP headers that the snap length cut, and the
-//! lengths: its slices end where the captured bytes do, a `View` also knows how much there was on the wire.
+//! `etherparse` reads the headers that it knows: Ethernet, VLAN and MACsec tags, IPv4, IPv6 and their extensions, UDP, ICMP. Ours
+//! beside it are the other link types and tunnels, fragments, TCP headers (which the snap length may have cut) and their options, and
+//! the lengths: its slices end where the captured bytes do, a `View` also knows how much there was on the wire.
 //!
 //! Nearly all frames are plain (see [`PlainFrame`]) and read straight, without going through all that.
 //!
@@ -15,6 +15,7 @@ mod head;
 mod icmp;
 mod ip;
 mod link;
+mod options;
 mod plain;
 mod segment;
 mod seq;

@@ -3,6 +3,7 @@
 //! It is read straight, without the steps that anything else needs. What is not plain goes the general way, and what is reads the same
 //! on both.
 
+use super::options;
 use super::tcp::{self, Fixed};
 use super::view::View;
 use super::{Addresses, Ends, Head, MacAddress, Segment, Ttl};
@@ -104,7 +105,7 @@ impl<'a> PlainFrame<'a> {
         let fixed = Fixed::read(self.fixed);
         head.timestamps = match self.options {
             [] => None,
-            options => Some(tcp::timestamps_alone(options)?),
+            options => Some(options::timestamps_alone(options)?),
         };
         if fixed.flags.rst() {
             return None;
@@ -131,7 +132,7 @@ impl<'a> PlainFrame<'a> {
     pub fn segment(&self) -> Segment<'a> {
         let fixed = Fixed::read(self.fixed);
         let addresses = self.ip.addresses();
-        let options = tcp::read_options(self.options);
+        let options = options::read_options(self.options);
         let ip = self.ip.rest();
         let bytes = self.segment_bytes();
         let is_whole = self.payload.len() == self.payload_len as usize;

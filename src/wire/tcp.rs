@@ -1,13 +1,12 @@
-//! The TCP header and its options.
+//! The TCP header.
 
+use etherparse::IpNumber;
 use etherparse::checksum::Sum16BitWords;
-use etherparse::{IpNumber, TcpOptionElement, TcpOptionsIterator};
 
 use super::decoder::Context;
+use super::options::read_options;
 use super::view::View;
-use super::{
-    Addresses, Decoded, Head, IcmpQuote, Segment, SeqNumber, TcpFlags, TcpOptions, Timestamps,
-};
+use super::{Addresses, Decoded, Head, IcmpQuote, Segment, SeqNumber, TcpFlags};
 
 /// Bytes of a header that must be there to place it in a connection: up to and with the window.
 /// Wireshark reads as much before it looks a conversation up.
@@ -161,107 +160,9 @@ pub(super) fn checksum_is_right(addresses: &Addresses, segment: &[u8]) -> bool {
     pseudo_header.add_slice(segment).ones_complement() == 0
 }
 
-/// What a header's options say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Options {
-    /// There is any besides padding.
-    pub any: bool,
-    pub timestamps: Option<Timestamps>,
-    pub others: TcpOptions,
-}
-
-/// Reads what can be read; a broken option ends the list (RFC 9293 section 3.1).
-#[inline]
-pub(super) fn read_options(bytes: &[u8]) -> Options {
-    match timestamps_alone(bytes) {
-        Some(timestamps) => Options {
-            any: true,
-            timestamps: Some(timestamps),
-            ..Options::default()
-        },
-        None if bytes.is_empty() => Options::default(),
-        None => parse_options(bytes),
-    }
-}
-
-/// What every segment of most connections carries: timestamps after two NOPs (RFC 7323 appendix A), and nothing else.
-#[inline(always)]
-pub(super) fn timestamps_alone(options: &[u8]) -> Option<Timestamps> {
-    /// The NOPs, kind and length.
-    const BEFORE: [u8; 4] = [1, 1, 8, 10];
-    let &[n0, n1, kind, len, a, b, c, d, e, f, g, h] = <&[u8; 12]>::try_from(options).ok()?;
-    ([n0, n1, kind, len] == BEFORE).then_some(Timestamps {
-        value: u32::from_be_bytes([a, b, c, d]),
-        echo: u32::from_be_bytes([e, f, g, h]),
-    })
-}
-
-fn parse_options(bytes: &[u8]) -> Options {
-    let mut options = Options::default();
-    let mut elements = TcpOptionsIterator::from_slice(bytes);
-    loop {
-        let at = elements.rest();
-        match elements.next() {
-            None => return options,
-            Some(Ok(TcpOptionElement::Noop)) => {}
-            Some(Ok(element)) => options.take(element),
-            // The iterator ends at a kind or a length that it doesn't know; the length leads on to the next option.
-            Some(Err(_)) => match options.take_unknown(at) {
-                Some(rest) => elements = TcpOptionsIterator::from_slice(rest),
-                None => return options,
-            },
-        }
-    }
-}
-
-impl Options {
-    fn take(&mut self, element: TcpOptionElement) {
-        self.any = true;
-        match element {
-            TcpOptionElement::Noop => {}
-            TcpOptionElement::MaximumSegmentSize(size) => self.others.mss = Some(size),
-            TcpOptionElement::WindowScale(shift) => self.others.window_scale = Some(shift),
-            TcpOptionElement::SelectiveAcknowledgementPermitted => {
-                self.others.sack_permitted = true;
-            }
-            TcpOptionElement::Timestamp(value, echo) => {
-                self.timestamps = Some(Timestamps { value, echo });
-            }
-            TcpOptionElement::SelectiveAcknowledgement(first, more) => {
-                let (left, _) = first;
-                let Self { others, .. } = self;
-                others.sack_first_left.get_or_insert(SeqNumber(left));
-                for (_, right) in std::iter::once(first).chain(more.into_iter().flatten()) {
-                    let right = SeqNumber(right);
-                    let known = others.sack_right_edge;
-                    others.sack_right_edge = Some(known.map_or(right, |known| known.later(right)));
-                }
-            }
-        }
-    }
-
-    /// Reads an option that `etherparse` has no element for; the options after it, `None` where it is broken.
-    fn take_unknown<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
-        /// IANA "TCP Option Kind Numbers".
-        const MPTCP: u8 = 30;
-        /// Subtype of MP_TCPRST (RFC 8684 section 3.6).
-        const MP_TCPRST: u8 = 8;
-        self.any = true;
-        let (&[kind, len], _) = bytes.split_first_chunk()?;
-        let body = bytes.get(2..usize::from(len))?;
-        if let (MPTCP, &[subtype, reason, ..]) = (kind, body)
-            && subtype >> 4 == MP_TCPRST
-        {
-            self.others.mptcp_reset_reason = Some(reason);
-        }
-        bytes.get(usize::from(len)..)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use std::net::Ipv4Addr;
 
     #[test]
@@ -277,66 +178,5 @@ mod tests {
         assert!(checksum_is_right(&localhost, &segment));
         segment[5] ^= 0x10;
         assert!(!checksum_is_right(&localhost, &segment));
-    }
-
-    #[test]
-    fn an_unknown_option_is_stepped_over() {
-        // Fast open (34), and a maximum segment size of the wrong length, before a window scale.
-        let options = parse_options(&[34, 4, 1, 2, 2, 5, 5, 0xb4, 0, 3, 3, 7]);
-        assert_eq!(
-            (options.others.mss, options.others.window_scale),
-            (None, Some(7))
-        );
-    }
-
-    #[test]
-    fn a_linux_syn() {
-        let options = parse_options(&[
-            2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 7, 0, 0, 0, 0, 1, 3, 3, 7,
-        ]);
-        assert_eq!(options.others.mss, Some(1460));
-        assert!(options.any && options.others.sack_permitted);
-        assert_eq!(options.others.window_scale, Some(7));
-        assert_eq!(options.timestamps, Some(Timestamps { value: 7, echo: 0 }));
-    }
-
-    #[test]
-    fn sack_blocks_give_the_first_left_and_the_highest_right_edge() {
-        let mut bytes = vec![1, 1, 5, 18];
-        for edge in [3000u32, 4000, 5000, 6000] {
-            bytes.extend(edge.to_be_bytes());
-        }
-        let options = parse_options(&bytes);
-        assert_eq!(options.others.sack_first_left, Some(SeqNumber(3000)));
-        assert_eq!(options.others.sack_right_edge, Some(SeqNumber(6000)));
-    }
-
-    #[test]
-    fn mp_tcprst_gives_its_reason() {
-        assert_eq!(
-            parse_options(&[30, 4, 0x80, 0x03])
-                .others
-                .mptcp_reset_reason,
-            Some(3)
-        );
-    }
-
-    #[test]
-    fn padding_alone_is_no_option_and_a_cut_one_is() {
-        assert!(!parse_options(&[1, 1, 1, 0]).any);
-        assert!(parse_options(&[8, 10, 0, 0]).any);
-        assert_eq!(parse_options(&[8, 10, 0, 0]).timestamps, None);
-        assert!(
-            parse_options(&[2, 0, 2, 0]).any,
-            "a length of 0 must not loop"
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_as_options(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let options = parse_options(&bytes);
-            prop_assert!(options.any || options == Options::default());
-        }
     }
 }
