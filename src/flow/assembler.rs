@@ -94,16 +94,6 @@ impl Assembler {
         self.next.is_some_and(|(next, _)| next == seq)
     }
 
-    /// The number lies beyond all that was seen.
-    pub fn is_before(&self, ack: SeqNumber) -> bool {
-        self.next.is_none_or(|(next, _)| ack.is_after(next))
-    }
-
-    /// Something of it was seen or acknowledged.
-    pub fn has_begun(&self) -> bool {
-        self.next.is_some()
-    }
-
     /// Takes payload that begins [here](Self::is_at), where nothing [is waited for](Self::is_at_rest).
     #[inline]
     pub fn go_on<R: StreamReader>(
@@ -113,10 +103,10 @@ impl Assembler {
         payload: &[u8],
         reader: &mut R,
     ) -> Activity {
-        let (next_seq, next) = self.next.unwrap_or((head.seq, 0));
-        let (at, cut) = place(head, payload, next);
-        let len = head.payload_len;
-        self.next = Some((next_seq + len, next.saturating_add(u64::from(len))));
+        let (seq, next) = self.next.get_or_insert((head.seq, 0));
+        let (at, cut) = place(head, payload, *next);
+        *seq = head.seq + head.payload_len;
+        *next = next.saturating_add(u64::from(head.payload_len));
         reader.data(StreamBytes {
             from,
             at,

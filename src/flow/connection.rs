@@ -13,7 +13,6 @@ pub(super) use packed::RestSheet;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use self::remembered::remembered;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::direction::{Both, Direction};
 use crate::flow::talk::Talk;
@@ -281,7 +280,8 @@ impl<R: StreamReader> Connection<R> {
             return Taken::Duplicate;
         }
         let kind = self.classify(from, flags, segment);
-        let mut packet = remembered(from, kind, &segment.head, self.before());
+        let mut packet = Packet::empty();
+        packet.write(from, kind, &segment.head, self.before());
         if flags.rst() {
             self.take_reset(packet, segment);
         } else {
@@ -441,23 +441,20 @@ impl<R: StreamReader> Connection<R> {
             Some(next) if !end.is_after(next) => {
                 direction.out_of_order += u32::from(packet.kind == PacketKind::Data);
             }
-            _ => self.advance_to(end, packet.from, packet.head.seq, packet.head.time),
+            _ => {
+                direction.snd_nxt = Some(end);
+                // Its acknowledgement was captured before it: a later one says nothing of the round trip.
+                let other = self.directions.of(packet.from.other());
+                let acknowledged = other.ack.is_some_and(|ack| !end.is_after(ack));
+                if end != packet.head.seq && !acknowledged {
+                    let pending = self.pending_acks.of_mut(packet.from);
+                    pending.get_or_insert((end, packet.head.time));
+                }
+            }
         }
         if packet.kind == PacketKind::Retransmission {
             // Karn: a retransmitted segment's acknowledgement says nothing of the round trip.
             *self.pending_acks.of_mut(packet.from) = None;
-        }
-    }
-
-    #[inline]
-    fn advance_to(&mut self, end: SeqNumber, from: Peer, seq: SeqNumber, now: Timestamp) {
-        let (own, other) = self.directions.own_and_other_mut(from);
-        own.snd_nxt = Some(end);
-        // Its acknowledgement was captured before it: a later one says nothing of the round trip.
-        let acknowledged = other.ack.is_some_and(|ack| !end.is_after(ack));
-        let pending = self.pending_acks.of_mut(from);
-        if end != seq && !acknowledged && pending.is_none() {
-            *pending = Some((end, now));
         }
     }
 

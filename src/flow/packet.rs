@@ -83,6 +83,19 @@ pub struct Packet {
 }
 
 impl Packet {
+    /// What stands where none was written yet.
+    pub(super) fn empty() -> Self {
+        Self {
+            head: Head::default(),
+            from: Peer::Client,
+            kind: PacketKind::Ack,
+            housekeeping: false,
+            previous_packet: None,
+            last_activity: None,
+            probes_since_activity: 0,
+        }
+    }
+
     /// One past the last sequence number that it occupies (SYN and FIN count one each).
     pub fn end(&self) -> SeqNumber {
         let control = u32::from(self.head.flags.syn()) + u32::from(self.head.flags.fin());
@@ -124,18 +137,25 @@ impl History {
     /// How many packets are kept in all.
     pub const KEPT: usize = 40;
 
-    /// Remembers a packet; forgets the oldest one that is not among the first.
-    #[inline]
+    /// Remembers a packet.
     pub fn push(&mut self, packet: Packet) {
+        if let Some(place) = self.next_place() {
+            *place = packet;
+        }
+    }
+
+    /// Where the packet that comes is remembered: whatever stands there is to be written over. Forgets the oldest one that is not
+    /// among the first.
+    #[inline]
+    pub(super) fn next_place(&mut self) -> Option<&mut Packet> {
         if self.next == self.room.len() {
             self.make_room();
         }
-        if let Some(slot) = self.room.get_mut(self.next) {
-            *slot = packet;
-            self.next += 1;
-            self.used = self.used.max(self.next);
-            self.total += 1;
-        }
+        let place = self.room.get_mut(self.next)?;
+        self.next += 1;
+        self.used = self.used.max(self.next);
+        self.total += 1;
+        Some(place)
     }
 
     /// Behind the last place come more, or again those behind the first packets. Attempts that are refused need no more than the first
@@ -147,16 +167,7 @@ impl History {
             None => self.next = Self::HEAD,
             Some(room) => {
                 self.room.reserve_exact(room - self.room.len());
-                let empty = Packet {
-                    head: Head::default(),
-                    from: Peer::Client,
-                    kind: PacketKind::Ack,
-                    housekeeping: false,
-                    previous_packet: None,
-                    last_activity: None,
-                    probes_since_activity: 0,
-                };
-                self.room.resize(room, empty);
+                self.room.resize(room, Packet::empty());
             }
         }
     }

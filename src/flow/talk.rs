@@ -33,18 +33,24 @@ impl<R> Default for Talk<R> {
 }
 
 /// The reader, from here on.
+#[inline]
 fn listening<'a, R: StreamReader>(
     reader: &'a mut Option<Box<R>>,
     spare: &mut Option<Box<R>>,
     server_port: u16,
 ) -> &'a mut R {
-    reader.get_or_insert_with(|| match spare.take() {
+    reader.get_or_insert_with(|| begin_to_listen(spare, server_port))
+}
+
+#[cold]
+fn begin_to_listen<R: StreamReader>(spare: &mut Option<Box<R>>, server_port: u16) -> Box<R> {
+    match spare.take() {
         Some(mut reader) => {
             reader.begin_anew(server_port);
             reader
         }
         None => Box::new(R::new(server_port)),
-    })
+    }
 }
 
 impl<R: StreamReader> Talk<R> {
@@ -103,20 +109,15 @@ impl<R: StreamReader> Talk<R> {
         novelty
     }
 
-    /// Both directions have begun, and nothing is held back or waited for.
-    pub fn flows(&self) -> bool {
-        let flows = |peer: &Peer| self.of(*peer).has_begun() && self.of(*peer).is_at_rest();
-        PEERS.iter().all(flows)
+    /// All that was said was seen, up to these numbers, and nothing is held back or waited for.
+    pub fn flows(&self, next: &Both<Option<SeqNumber>>) -> bool {
+        PEERS.iter().all(|peer| {
+            let direction = self.of(*peer);
+            next.of(*peer).is_some_and(|next| direction.is_at(next)) && direction.is_at_rest()
+        })
     }
 
-    /// While all [flows](Self::flows): the segment follows on what was seen, and acknowledges no more than that.
-    #[inline]
-    pub fn goes_on(&self, from: Peer, head: &Head) -> bool {
-        let (own, other) = self.directions.own_and_other(from);
-        own.is_at(head.seq) && !other.is_before(head.ack)
-    }
-
-    /// Takes payload that [goes on](Self::goes_on).
+    /// While all [flows](Self::flows), takes payload that follows on what was seen.
     #[inline]
     pub fn go_on(&mut self, from: Peer, head: &Head, payload: &[u8], server_port: u16) -> Activity {
         let reader = listening(&mut self.reader, &mut self.spare, server_port);

@@ -78,8 +78,9 @@ impl<R: StreamReader> Connection<R> {
             *pending = None;
             let sample = now - sent;
             let (own, other) = self.directions.own_and_other_mut(from);
-            let opening = other.iss.is_some_and(|iss| end == iss + 1);
-            own.answered_handshake |= opening && sample >= Interval::ZERO;
+            if other.iss.is_some_and(|iss| end == iss + 1) {
+                own.answered_handshake |= sample >= Interval::ZERO;
+            }
             let best = self.response_time.of_mut(from);
             if sample >= Interval::ZERO && best.is_none_or(|known| sample < known) {
                 *best = Some(sample);

@@ -48,41 +48,48 @@ impl<R: StreamReader> Connection<R> {
         from: Peer,
         previous: Option<Timestamp>,
     ) {
-        if let Some(pending) = self.pending_survival
+        if let Some(pending) = &self.pending_survival
             && pending.resumed_by != from
         {
-            self.pending_survival = None;
-            self.keep_survival(pending);
+            self.survive();
         }
         let since = self
             .last_activity
             .map_or(self.opened, |activity| activity.time);
         let application = time - since;
         if application >= Self::SHORTEST_SURVIVAL {
-            let now = LastActivity { time, frame, from };
-            self.note_survival(application, now, previous);
+            self.note_survival(application, (time, frame, from), previous);
         }
         self.last_activity = Some(LastActivity { time, frame, from });
         self.probes_since_activity = 0;
     }
 
+    /// What was resumed was answered.
+    #[cold]
+    fn survive(&mut self) {
+        if let Some(answered) = self.pending_survival.take() {
+            self.keep_survival(answered);
+        }
+    }
+
+    #[cold]
     fn note_survival(
         &mut self,
         application: Interval,
-        now: LastActivity,
+        (time, frame, from): (Timestamp, FrameId, Peer),
         previous: Option<Timestamp>,
     ) {
         let survival = SurvivedIdle {
             application,
-            wire: previous.map_or(application, |previous| now.time - previous),
+            wire: previous.map_or(application, |previous| time - previous),
             after: self.last_activity.map(|activity| activity.from),
-            resumed_by: now.from,
-            frame: now.frame,
+            resumed_by: from,
+            frame,
         };
         let answers_nothing = self
             .last_activity
-            .is_none_or(|activity| activity.from != now.from);
-        match now.from {
+            .is_none_or(|activity| activity.from != from);
+        match from {
             Peer::Server if answers_nothing => self.keep_survival(survival),
             _ => self.pending_survival = Some(survival),
         }

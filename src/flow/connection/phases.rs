@@ -4,12 +4,11 @@ use super::Connection;
 use crate::flow::direction::{Direction, FinSeen};
 use crate::flow::{Mark, Packet, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
-use crate::wire::Segment;
+use crate::wire::{Head, Segment};
 
 impl<R: StreamReader> Connection<R> {
     pub(super) fn take_handshake(&mut self, packet: &Packet, segment: &Segment<'_>) {
         let established = self.established.is_some();
-        let server_iss = self.directions.server.iss;
         let direction = self.directions.of_mut(packet.from);
         match packet.kind {
             PacketKind::Syn | PacketKind::SynAck => {
@@ -26,14 +25,18 @@ impl<R: StreamReader> Connection<R> {
                     direction.syn_acks_after_ack += 1;
                 }
             }
-            _ if packet.from == Peer::Client && !established => {
-                let completes = packet.head.flags.ack()
-                    && server_iss.is_none_or(|iss| packet.head.ack.is_after(iss));
-                if completes {
-                    self.established = Some(packet.head.time);
-                }
+            _ if !established && packet.head.flags.ack() => {
+                self.take_answer(packet.from, &packet.head);
             }
             _ => {}
+        }
+    }
+
+    /// An acknowledgement completes the handshake if it is the client's, and of the server's SYN where that was seen.
+    pub(super) fn take_answer(&mut self, from: Peer, head: &Head) {
+        let server_iss = self.directions.server.iss;
+        if from == Peer::Client && server_iss.is_none_or(|iss| head.ack.is_after(iss)) {
+            self.established = Some(head.time);
         }
     }
 

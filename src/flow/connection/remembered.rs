@@ -28,21 +28,22 @@ pub(super) struct Before {
     pub probes: u16,
 }
 
-/// A segment as it is remembered.
-#[inline]
-pub(super) const fn remembered(
-    from: Peer,
-    kind: PacketKind,
-    head: &Head,
-    before: Before,
-) -> Packet {
-    Packet {
-        head: *head,
-        from,
-        kind,
-        housekeeping: false,
-        previous_packet: before.packet,
-        last_activity: before.activity,
-        probes_since_activity: before.probes,
+impl Packet {
+    /// Writes down what stays of a segment, over whatever stood here.
+    #[inline]
+    pub(super) const fn write(
+        &mut self,
+        from: Peer,
+        kind: PacketKind,
+        head: &Head,
+        before: Before,
+    ) {
+        self.head = *head;
+        self.from = from;
+        self.kind = kind;
+        self.housekeeping = false;
+        self.previous_packet = before.packet;
+        self.last_activity = before.activity;
+        self.probes_since_activity = before.probes;
     }
 }

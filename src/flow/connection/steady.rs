@@ -3,11 +3,10 @@
 //! Nothing here is new: such a packet leaves whatever [`Connection::take_any`] looks after as it is, but for what is done below.
 
 use super::Connection;
-use super::remembered::remembered;
+use super::remembered::Before;
 use crate::flow::direction::Both;
 use crate::flow::{Activity, PacketKind, Peer, StreamReader};
-use crate::time::Timestamp;
-use crate::wire::{Head, TcpFlags};
+use crate::wire::{Head, SeqNumber, TcpFlags};
 
 /// ACK, and no flag that begins or ends anything.
 #[inline]
@@ -20,21 +19,29 @@ const fn is_ordinary(flags: TcpFlags) -> bool {
 }
 
 impl<R: StreamReader> Connection<R> {
-    /// The conversation is under way, nothing is missing or held back in it and nobody has ended it: until something else than
-    /// [the next packet](Self::take_if_next) comes, it stays so.
+    /// The conversation is under way, nothing is missing or held back in it, nothing was acknowledged that was not seen, and nobody has
+    /// ended it: until something else than [the next packet](Self::take_if_next) comes, it stays so.
     pub(super) fn is_under_way(&self) -> bool {
         let Both { client, server } = &self.directions;
         let bases = &self.wireshark_base;
-        self.established.is_some()
-            && self.episodes.is_empty()
+        let next = Both {
+            client: client.snd_nxt,
+            server: server.snd_nxt,
+        };
+        let is_seen = |ack: Option<SeqNumber>, next: Option<SeqNumber>| {
+            ack.zip(next).is_none_or(|(ack, next)| !ack.is_after(next))
+        };
+        self.episodes.is_empty()
             && client.fin.is_none()
             && server.fin.is_none()
             && client.missing.is_none()
             && server.missing.is_none()
             && bases.client.is_some()
             && bases.server.is_some()
+            && is_seen(client.ack, next.server)
+            && is_seen(server.ack, next.client)
             && !self.is_of_older_connection(Peer::Server)
-            && self.talk.flows()
+            && self.talk.flows(&next)
     }
 
     /// Takes a segment if it is the next one: the conversation [is under way](Self::is_under_way), in this capture, and the segment has
@@ -52,7 +59,6 @@ impl<R: StreamReader> Connection<R> {
             && is_ordinary(head.flags)
             && own.snd_nxt == Some(head.seq)
             && other.snd_nxt.is_some_and(|next| !head.ack.is_after(next))
-            && self.talk.goes_on(from, head)
             && (head.payload_len > 0
                 || own.ack.is_none_or(|ack| head.ack.is_after(ack))
                 || !self.is_second_sighting(from, head));
@@ -64,24 +70,36 @@ impl<R: StreamReader> Connection<R> {
             0 => PacketKind::Ack,
             _ => PacketKind::Data,
         };
-        let before = self.before();
-        let previous = before.packet;
-        self.history.push(remembered(from, kind, head, before));
+        if let Some(place) = self.history.next_place() {
+            let before = Before {
+                packet: Some(self.last),
+                activity: self.last_activity,
+                probes: self.probes_since_activity,
+            };
+            place.write(from, kind, head, before);
+        }
+        if self.established.is_none() {
+            self.take_answer(from, head);
+        }
         if kind == PacketKind::Data {
-            self.take_next_payload(from, head, payload, previous);
+            self.take_next_payload(from, head, payload);
         }
         let (own, other) = self.directions.own_and_other_mut(from);
+        if kind == PacketKind::Data {
+            own.new_bytes += u64::from(head.payload_len);
+            let end = head.seq + head.payload_len;
+            own.snd_nxt = Some(end);
+            // Nobody has acknowledged it yet.
+            let pending = self.pending_acks.of_mut(from);
+            pending.get_or_insert((end, head.time));
+        }
         if own.ack.is_none_or(|ack| head.ack.is_after(ack)) {
             own.ack = Some(head.ack);
             other.unanswered_retransmissions = 0;
         }
         other.unanswered_probes = 0;
         own.count(head);
-        own.new_bytes += u64::from(head.payload_len);
         self.measure_round_trip(from, head.ack, head.time);
-        if kind == PacketKind::Data {
-            self.advance_to(head.seq + head.payload_len, from, head.seq, head.time);
-        }
         if let (Some(sittings), Some(packet)) = (&mut self.sittings, self.history.newest()) {
             sittings.observe(packet, &self.directions);
         }
@@ -89,18 +107,13 @@ impl<R: StreamReader> Connection<R> {
     }
 
     /// Hands payload of the newest packet on.
-    fn take_next_payload(
-        &mut self,
-        from: Peer,
-        head: &Head,
-        payload: &[u8],
-        previous: Option<Timestamp>,
-    ) {
+    #[inline]
+    fn take_next_payload(&mut self, from: Peer, head: &Head, payload: &[u8]) {
         self.cut_payload |= (payload.len() as u64) < u64::from(head.payload_len);
         self.first_to_speak.get_or_insert(from);
         match self.talk.go_on(from, head, payload, self.server.1) {
             Activity::Application => {
-                self.note_activity(head.time, head.frame, from, previous);
+                self.note_activity(head.time, head.frame, from, Some(self.last));
             }
             Activity::Housekeeping => {
                 if let Some(packet) = self.history.newest_mut() {
@@ -161,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_and_answers_are_next_packets() {
+    fn all_between_syns_and_fins_are_next_packets() {
         let trace = Ladder::to(80)
             .handshake(0)
             .client(30, "P.")
@@ -196,7 +209,7 @@ mod tests {
         });
         assert_eq!(
             taken,
-            [false, false, false, true, true, true, true, false, false]
+            [false, false, true, true, true, true, true, false, false]
         );
     }
 }
