@@ -5,14 +5,12 @@ mod entries;
 mod packed;
 
 use std::borrow::Cow;
-use std::num::NonZeroU16;
 
 use self::at_once::AtOnce;
 use self::entries::{Entries, Entry, What, Written};
 use super::exchange::{
     Answer, Completeness, Dialogue, Exchange, Farewell, Hints, Message, Protocol, Request, TlsFacts,
 };
-use super::summary::ShortWords;
 use super::turn::Turn;
 use crate::flow::{Mark, Peer};
 
@@ -134,20 +132,6 @@ impl Ledger {
         let settled = false;
         let what = What::Full(Written { settled, exchange });
         self.entries.push(Entry { id, what });
-        id
-    }
-
-    /// All of a request of so many bytes was seen at once, that says [no more](AtOnce) than these words.
-    #[inline(always)]
-    pub(super) fn open_at_once(
-        &mut self,
-        words: ShortWords,
-        (at, length): (&Mark, u32),
-    ) -> ExchangeId {
-        let id = self.next_id();
-        if let Some(asked) = self.entries.push_at_once(id) {
-            asked.ask(words, at, length);
-        }
         id
     }
 
@@ -274,25 +258,6 @@ impl Ledger {
         if self.settled_before == id {
             self.settled_before = ExchangeId(id.0.wrapping_add(1));
         }
-    }
-
-    /// All of the response to the newest request was seen at once, so many bytes of it from there on: that is written down if the
-    /// request [was seen so, too](Self::open_at_once).
-    #[inline(always)]
-    pub(super) fn answer_newest(
-        &mut self,
-        id: ExchangeId,
-        status: NonZeroU16,
-        (at, length): (&Mark, u32),
-    ) -> Option<()> {
-        let newest = self.entries.newest_mut().filter(|entry| entry.id == id)?;
-        match &mut newest.what {
-            What::AtOnce(asked) if !asked.is_answered() => asked.answer(status, at, length),
-            _ => return None,
-        }
-        self.answered = self.answered.wrapping_add(1);
-        self.settled_at_once(id);
-        Some(())
     }
 
     /// What looked like a response was none.

@@ -34,8 +34,8 @@ pub(super) const SHORT: usize = 31;
 /// ASCII of at most [`SHORT`] bytes, and its hash: all that there is of such a summary.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ShortWords {
-    /// Eight bytes each, the first one lowest; zeros follow.
-    words: [u64; 4],
+    /// Zeros follow.
+    bytes: [u8; 32],
     len: u8,
     hash: NonZeroU64,
 }
@@ -44,7 +44,7 @@ pub(super) struct ShortWords {
 impl Default for ShortWords {
     fn default() -> Self {
         Self {
-            words: [0; 4],
+            bytes: [0; 32],
             len: 0,
             hash: NonZeroU64::MIN,
         }
@@ -52,37 +52,15 @@ impl Default for ShortWords {
 }
 
 impl ShortWords {
-    /// Of the first `len` of these bytes, at most [`SHORT`]; and what `others` find in them, each of which looks at eight of them, and
-    /// knows how many words stand before those.
+    /// The first `len` of these bytes: zeros follow.
     #[inline(always)]
-    pub(super) fn of(
-        bytes: &[u8; 32],
-        len: usize,
-        others: impl Fn(usize, u64) -> u64,
-    ) -> (Self, u64) {
-        let mut words = [0; 4];
-        let mut found = 0;
-        let (eights, _) = bytes.as_chunks::<8>();
-        let mut hash = Fingerprint::default();
-        for (index, (kept, eight)) in words.iter_mut().zip(eights).enumerate() {
-            let word = u64::from_le_bytes(*eight);
-            if index == len / 8 {
-                let of_text = !(u64::MAX << (len % 8 * 8));
-                *kept = word & of_text;
-                found |= others(index, word) & of_text;
-                hash.end(*kept, len);
-                break;
-            }
-            *kept = word;
-            found |= others(index, word);
-            hash.add(word);
+    pub(super) fn new(bytes: [u8; 32], len: u8) -> Self {
+        debug_assert!(bytes.is_ascii() && usize::from(len) <= SHORT);
+        Self {
+            bytes,
+            len,
+            hash: hash_of(&Fingerprint::of_padded(&bytes, usize::from(len))),
         }
-        let words = Self {
-            words,
-            len: len as u8,
-            hash: hash_of(&hash),
-        };
-        (words, found)
     }
 
     /// How many bytes.
@@ -100,7 +78,10 @@ impl ShortWords {
     pub(super) fn pack(&self, into: &mut Packer) {
         let len = usize::from(self.len);
         len.pack(into);
-        into.words(len, self.words);
+        let (words, _) = self.bytes.as_chunks::<8>();
+        if let Some(words) = words.first_chunk::<4>() {
+            into.words(len, words.map(u64::from_le_bytes));
+        }
     }
 
     /// What was packed, which has this hash.
@@ -110,12 +91,8 @@ impl ShortWords {
         for (byte, kept) in bytes.iter_mut().zip(text.as_bytes().iter().take(SHORT)) {
             *byte = *kept;
         }
-        let (mut words, (eights, _)) = ([0; 4], bytes.as_chunks::<8>());
-        for (word, eight) in words.iter_mut().zip(eights) {
-            *word = u64::from_le_bytes(*eight);
-        }
         Self {
-            words,
+            bytes,
             len: text.len().min(SHORT) as u8,
             hash: NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN),
         }
@@ -124,12 +101,8 @@ impl ShortWords {
 
 impl From<&ShortWords> for RequestSummary {
     fn from(words: &ShortWords) -> Self {
-        let ShortWords { words, len, hash } = *words;
-        let mut bytes = Words([0; 32]);
-        let (eights, _) = bytes.0.as_chunks_mut::<8>();
-        for (eight, word) in eights.iter_mut().zip(words) {
-            *eight = word.to_le_bytes();
-        }
+        let ShortWords { bytes, len, hash } = *words;
+        let bytes = Words(bytes);
         Self {
             text: Text::Short { len, bytes },
             hash,

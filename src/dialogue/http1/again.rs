@@ -3,7 +3,7 @@
 
 use super::line::Method;
 use super::pending::{Asked, Pending};
-use super::{Http1, Role, plain, role};
+use super::{Http1, Role, role, short};
 use crate::dialogue::ledger::Ledger;
 use crate::flow::StreamBytes;
 
@@ -31,7 +31,7 @@ impl Http1 {
             return None;
         }
         let line = self.repeated.at_end(data.bytes)?;
-        let words = plain::short_line(data.bytes, line)?;
+        let words = short::line(data.bytes, line)?;
         self.requests.refused = false;
         let place = (&data.at, data.bytes.len() as u32);
         let id = ledger.open_at_once(words, place);

@@ -15,6 +15,7 @@ mod request;
 mod response;
 #[cfg(test)]
 mod samples;
+mod short;
 mod side;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,6 @@ use super::fields::Section;
 use super::head::{HEADERS, RequestHead, ResponseHead};
 use super::line::{PATH_LEN, RequestLine, Verb};
 use crate::dialogue::guess::METHOD_LEN;
-use crate::dialogue::summary::{SHORT, ShortWords};
 
 /// Reads the request head that `bytes` begin with into a new one, and gives its length. Where there is one,
 /// [`guess`](crate::dialogue::guess) takes it for HTTP, too: it asks for a path.
@@ -43,28 +42,6 @@ pub(super) fn request_line(bytes: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
         },
     };
     Some((line, target.get(len..)?))
-}
-
-/// Reads a request line of `len` bytes, its target included: GET and a short path, so that it can be looked at as a whole. More bytes
-/// follow.
-#[inline(always)]
-pub(super) fn short_line(bytes: &[u8], len: usize) -> Option<ShortWords> {
-    const VERB: &[u8; 4] = b"GET ";
-    /// Makes another byte of the space, which the path must not have.
-    const SPACE: u64 = 0x40 << 24;
-    if !(VERB.len() + 1..=SHORT).contains(&len) {
-        return None;
-    }
-    let bytes = bytes.first_chunk::<32>()?;
-    let is_line = bytes.starts_with(VERB) && matches!(bytes.get(VERB.len()), Some(b'/' | b'*'));
-    if !is_line {
-        return None;
-    }
-    let (words, found) = ShortWords::of(bytes, len, |index, word| match index {
-        0 => unusual(word | SPACE),
-        _ => unusual(word),
-    });
-    (found & HIGH == 0).then_some(words)
 }
 
 /// The method at the beginning, how many letters it has, and what follows the space behind it.
@@ -281,7 +258,7 @@ fn no_text(word: u64) -> u64 {
 }
 
 /// Visible ASCII.
-fn is_target(byte: u8) -> bool {
+const fn is_target(byte: u8) -> bool {
     byte.is_ascii_graphic()
 }
 
@@ -300,20 +277,12 @@ fn no_upper(word: u64) -> u64 {
 }
 
 /// Visible ASCII that neither ends a path nor the scheme before an authority.
-fn is_path(byte: u8) -> bool {
+pub(super) const fn is_path(byte: u8) -> bool {
     is_target(byte) && !matches!(byte, b'?' | b'#' | b':')
 }
 
 fn no_path(word: u64) -> u64 {
     no_target(word) | is(word, b'?') | is(word, b'#') | is(word, b':')
-}
-
-/// Neither `$` to `9` nor `@` to `~`, of which nearly all paths consist: less is to be looked at than for [all](no_path) of them.
-const fn unusual(word: u64) -> u64 {
-    let from_dollar = word.wrapping_add(ONES * (0x80 - b'$' as u64));
-    let above_nine = word.wrapping_add(ONES * (0x7f - b'9' as u64));
-    let from_at = word.wrapping_add(ONES * (0x80 - b'@' as u64));
-    !from_dollar | (above_nine & !from_at) | word.wrapping_add(ONES) | word
 }
 
 /// What most field names consist of.
@@ -339,12 +308,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::head::{any_request, any_response};
-    use super::super::line::Method;
     use super::super::samples;
     use super::*;
-    use crate::dialogue::exchange::{Idempotence, Protocol, Request};
+    use crate::dialogue::exchange::{Protocol, Request};
     use crate::dialogue::guess::{self, Guess};
-    use crate::dialogue::summary::RequestSummary;
 
     fn request(bytes: &[u8]) -> Option<(RequestHead<'_>, usize)> {
         let mut head = RequestHead::new();
@@ -356,10 +323,6 @@ mod tests {
         let mut head = ResponseHead::new();
         let place = super::response(bytes, &mut head)?;
         Some((head, place.len))
-    }
-
-    fn is_usual(byte: u8) -> bool {
-        matches!(byte, b'$'..=b'9' | b'@'..=b'~')
     }
 
     /// All that a request's head says.
@@ -445,30 +408,6 @@ mod tests {
         }
 
         #[test]
-        fn a_short_line_is_a_line(
-            start in prop_oneof![9 => Just("GET "), 1 => Just("PUT "), 1 => Just("GET")],
-            path in prop_oneof!["[/*][!-~]{0,32}", "[/a][a-z]{0,32}"],
-            rest in prop_oneof![9 => Just(" HTTP/1.1\r\nHost: example\r\n\r\n"), 1 => Just(" ")],
-        ) {
-            let line = format!("{start}{path}");
-            let bytes = format!("{line}{rest}").into_bytes();
-            if let Some(words) = short_line(&bytes, line.len()) {
-                let (any, behind) = request_line(&bytes).unwrap();
-                let mut what = Request::default();
-                what.fingerprint = any.describe(&mut what).value();
-                prop_assert_eq!(any.method(), Method::Other);
-                prop_assert_eq!(what.idempotence, Some(Idempotence::Idempotent));
-                prop_assert_eq!(what.summary, Some(RequestSummary::from(&words)));
-                prop_assert_eq!(what.fingerprint, words.hash().get());
-                prop_assert_eq!(behind, rest.as_bytes());
-            } else {
-                let is_short = start == "GET " && line.len() <= SHORT && bytes.len() >= 32;
-                let is_path = path.bytes().all(is_usual) && path.starts_with(['/', '*']);
-                prop_assert!(!(is_short && is_path));
-            }
-        }
-
-        #[test]
         fn eight_bytes_at_once_are_the_same_bytes(
             letters in "[a-zA-Z-]{0,20}",
             visible in "[!-~]{0,20}",
@@ -480,8 +419,6 @@ mod tests {
                 prop_assert_eq!(run(&message, no_text, is_text), len(is_text));
                 prop_assert_eq!(run(&message, no_target, is_target), len(is_target));
                 prop_assert_eq!(run(&message, no_path, is_path), len(is_path));
-                prop_assert_eq!(run(&message, unusual, is_usual), len(is_usual));
-                prop_assert!(message.iter().all(|b| is_path(*b) || !is_usual(*b)));
                 prop_assert_eq!(run(&message, no_letter, is_letter), len(is_letter));
                 prop_assert_eq!(run(&message, no_upper, is_upper), len(is_upper));
             }

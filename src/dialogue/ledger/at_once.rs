@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU16;
 
+use super::entries::What;
+use super::{ExchangeId, Ledger};
 use crate::capture::FrameId;
 use crate::dialogue::exchange::{Answer, Completeness, Exchange, Idempotence, Message, Request};
 use crate::dialogue::protocol::mark_at;
@@ -52,6 +54,41 @@ impl AtOnce {
     #[inline(always)]
     pub(super) fn answered(&self) -> Option<Timestamp> {
         self.is_answered().then_some(self.reply_at.time)
+    }
+}
+
+impl Ledger {
+    /// All of a request of so many bytes was seen at once, that says [no more](AtOnce) than these words.
+    #[inline(always)]
+    pub(in crate::dialogue) fn open_at_once(
+        &mut self,
+        words: ShortWords,
+        (at, length): (&Mark, u32),
+    ) -> ExchangeId {
+        let id = self.next_id();
+        if let Some(asked) = self.entries.push_at_once(id) {
+            asked.ask(words, at, length);
+        }
+        id
+    }
+
+    /// All of the response to the newest request was seen at once, so many bytes of it from there on: that is written down if the
+    /// request [was seen so, too](Self::open_at_once).
+    #[inline(always)]
+    pub(in crate::dialogue) fn answer_newest(
+        &mut self,
+        id: ExchangeId,
+        status: NonZeroU16,
+        (at, length): (&Mark, u32),
+    ) -> Option<()> {
+        let newest = self.entries.newest_mut().filter(|entry| entry.id == id)?;
+        match &mut newest.what {
+            What::AtOnce(asked) if !asked.is_answered() => asked.answer(status, at, length),
+            _ => return None,
+        }
+        self.answered = self.answered.wrapping_add(1);
+        self.settled_at_once(id);
+        Some(())
     }
 }
 
