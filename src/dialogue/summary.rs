@@ -34,7 +34,7 @@ pub(super) const SHORT: usize = 31;
 /// ASCII of at most [`SHORT`] bytes, and its hash: all that there is of such a summary.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ShortWords {
-    /// Zeros follow.
+    /// Behind the text there may be anything.
     bytes: [u8; 32],
     len: u8,
     hash: NonZeroU64,
@@ -52,15 +52,34 @@ impl Default for ShortWords {
 }
 
 impl ShortWords {
-    /// The first `len` of these bytes: zeros follow.
+    /// The first `len` of these bytes, at most [`SHORT`]; and what `others` find in them, each of which looks at eight of them, the
+    /// first one lowest, and knows how many words stand before those.
     #[inline(always)]
-    pub(super) fn new(bytes: [u8; 32], len: u8) -> Self {
-        debug_assert!(bytes.is_ascii() && usize::from(len) <= SHORT);
-        Self {
-            bytes,
-            len,
-            hash: hash_of(&Fingerprint::of_padded(&bytes, usize::from(len))),
+    pub(super) fn of(
+        bytes: &[u8; 32],
+        len: usize,
+        others: impl Fn(usize, u64) -> u64,
+    ) -> (Self, u64) {
+        let mut found = 0;
+        let mut hash = Fingerprint::default();
+        let (words, _) = bytes.as_chunks::<8>();
+        for (index, word) in words.iter().enumerate() {
+            let word = u64::from_le_bytes(*word);
+            if index == len / 8 {
+                let of_text = !(u64::MAX << (len % 8 * 8));
+                found |= others(index, word) & of_text;
+                hash.end(word & of_text, len);
+                break;
+            }
+            found |= others(index, word);
+            hash.add(word);
         }
+        let words = Self {
+            bytes: *bytes,
+            len: len as u8,
+            hash: hash_of(&hash),
+        };
+        (words, found)
     }
 
     /// How many bytes.
@@ -102,7 +121,10 @@ impl ShortWords {
 impl From<&ShortWords> for RequestSummary {
     fn from(words: &ShortWords) -> Self {
         let ShortWords { bytes, len, hash } = *words;
-        let bytes = Words(bytes);
+        let mut bytes = Words(bytes);
+        if let Some(behind) = bytes.0.get_mut(usize::from(len)..) {
+            behind.fill(0);
+        }
         Self {
             text: Text::Short { len, bytes },
             hash,

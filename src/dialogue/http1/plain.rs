@@ -219,13 +219,13 @@ fn any_name(line: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGH: u64 = ONES * 0x80;
+pub(super) const ONES: u64 = u64::from_ne_bytes([1; 8]);
+pub(super) const HIGH: u64 = ONES * 0x80;
 
 /// How many bytes at the beginning are of a kind. `others` looks at eight of them at once, the first one lowest: of the high bits that
 /// it gives, the lowest one belongs to the first byte that is of another kind. What it gives above that means nothing: carries and
 /// borrows go upwards.
-fn run(bytes: &[u8], others: impl Fn(u64) -> u64, kind: impl Fn(u8) -> bool) -> usize {
+pub(super) fn run(bytes: &[u8], others: impl Fn(u64) -> u64, kind: impl Fn(u8) -> bool) -> usize {
     let mut rest = bytes;
     while let Some((word, after)) = rest.split_first_chunk::<8>() {
         let found = others(u64::from_le_bytes(*word)) & HIGH;

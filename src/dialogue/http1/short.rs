@@ -1,65 +1,42 @@
 //! Request lines as most are: so short that all of their bytes are looked at together.
 
+#[cfg(doc)]
+use super::plain;
+use super::plain::{HIGH, ONES};
 use crate::dialogue::summary::{SHORT, ShortWords};
 
-/// How a short line begins.
+/// How they begin.
 const VERB: &[u8; 4] = b"GET ";
 
-/// Which bytes of so many there are, for each number of bytes.
-const KEPT: [[u8; 32]; 32] = first_bytes(0);
-/// And which of them have to be of a path's [usual](is_usual) ones: all but the space.
-const USUAL: [[u8; 32]; 32] = first_bytes(1 << 3);
+/// Makes another byte of the space among the first eight, which a path has not.
+const SPACE: u64 = 0x40 << 24;
 
-/// All bits of the first bytes, but for `others`.
-const fn first_bytes(others: u32) -> [[u8; 32]; 32] {
-    let mut first = [[0; 32]; 32];
-    let mut len = 0;
-    while len < 32 {
-        let mut index = 0;
-        while index < len {
-            if others >> index & 1 == 0 {
-                first[len][index] = 0xff;
-            }
-            index += 1;
-        }
-        len += 1;
-    }
-    first
-}
-
-/// Reads a request line of `len` bytes, its target included: GET and a short path, so that it can be looked at as a whole. More bytes
-/// follow.
+/// Reads a request line of `len` bytes, its target included: GET and a short path. More bytes follow.
 #[inline(always)]
 pub(super) fn line(bytes: &[u8], len: usize) -> Option<ShortWords> {
     if !(VERB.len() + 1..=SHORT).contains(&len) {
         return None;
     }
     let bytes = bytes.first_chunk::<32>()?;
-    let mut text = *bytes;
-    for (byte, kept) in text.iter_mut().zip(KEPT.get(len)?) {
-        *byte &= kept;
+    let is_line = bytes.starts_with(VERB) && matches!(bytes.get(VERB.len()), Some(b'/' | b'*'));
+    if !is_line {
+        return None;
     }
-    let mut usual = text;
-    for byte in &mut usual {
-        *byte = is_usual(*byte);
-    }
-    let is_line = usual == *USUAL.get(len)?
-        && bytes.starts_with(VERB)
-        && matches!(bytes.get(VERB.len()), Some(b'/' | b'*'));
-    match is_line {
-        true => Some(ShortWords::new(text, len as u8)),
-        false => None,
-    }
+    let (words, found) = ShortWords::of(bytes, len, |index, word| match index {
+        0 => unusual(word | SPACE),
+        _ => unusual(word),
+    });
+    (found & HIGH == 0).then_some(words)
 }
 
-/// All bits of `$` to `9` and of `@` to `~`, of which nearly all paths consist, and none of another byte, without a branch: many are
-/// looked at in a few steps. Something is added so that they are the highest ones there are.
-#[inline(always)]
-fn is_usual(byte: u8) -> u8 {
-    let above = |byte: u8, limit: u8| u8::from(byte as i8 > limit as i8).wrapping_neg();
-    let sign_or_digit = above(byte.wrapping_add(0x7f - b'9'), 0x7f - b'9' + b'$' - 1);
-    let letter_or_sign = above(byte.wrapping_add(0x7f - b'~'), 0x7f - b'~' + b'@' - 1);
-    sign_or_digit | letter_or_sign
+/// Neither `$` to `9` nor `@` to `~`, of which nearly all paths consist: the high bits of [such](plain::run) bytes. Less is to be
+/// looked at than for all that a path may have.
+const fn unusual(word: u64) -> u64 {
+    let from_dollar = word.wrapping_add(ONES * (0x80 - b'$' as u64));
+    let above_nine = word.wrapping_add(ONES * (0x7f - b'9' as u64));
+    // Those are above nine, too.
+    let from_at = word.wrapping_add(ONES * (0x80 - b'@' as u64));
+    !from_dollar | (above_nine ^ from_at) | word.wrapping_add(ONES) | word
 }
 
 #[cfg(test)]
@@ -67,7 +44,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::line::Method;
-    use super::super::plain::{is_path, request_line};
+    use super::super::plain::{is_path, request_line, run};
     use super::*;
     use crate::dialogue::exchange::{Idempotence, Request};
     use crate::dialogue::summary::RequestSummary;
@@ -92,16 +69,24 @@ mod tests {
                 prop_assert_eq!(behind, rest.as_bytes());
             } else {
                 let is_short = start == "GET " && said.len() <= SHORT && bytes.len() >= 32;
-                let is_path = path.bytes().all(|byte| is_usual(byte) != 0) && path.starts_with(['/', '*']);
+                let is_path = path.bytes().all(is_usual) && path.starts_with(['/', '*']);
                 prop_assert!(!(is_short && is_path));
             }
         }
 
         #[test]
-        fn usual_bytes_are_some_of_a_path(byte: u8) {
-            let is_some = matches!(byte, b'$'..=b'9' | b'@'..=b'~');
-            prop_assert_eq!(is_usual(byte), if is_some { 0xff } else { 0 });
-            prop_assert!(is_path(byte) || !is_some);
+        fn eight_usual_bytes_are_those_of_paths(
+            text in prop_oneof!["[!-~]{0,20}", "[a-z/0-9]{0,20}"],
+            bytes: Vec<u8>,
+        ) {
+            let message = [text.as_bytes(), &bytes].concat();
+            let len = |kind: fn(u8) -> bool| message.iter().take_while(|b| kind(**b)).count();
+            prop_assert_eq!(run(&message, unusual, is_usual), len(is_usual));
+            prop_assert!(message.iter().all(|b| is_path(*b) || !is_usual(*b)));
         }
+    }
+
+    fn is_usual(byte: u8) -> bool {
+        matches!(byte, b'$'..=b'9' | b'@'..=b'~')
     }
 }
