@@ -56,7 +56,7 @@ impl From<Timestamp> for Newest {
 pub struct Packer {
     /// What was packed up to `end`, and room beyond it.
     bytes: Vec<u8>,
-    end: usize,
+    end: u32,
     /// Some of it was not written.
     lacks_room: bool,
     newest: Newest,
@@ -80,7 +80,7 @@ impl Packer {
     /// What was packed.
     pub(crate) fn packed(&self) -> &[u8] {
         debug_assert!(!self.lacks_room);
-        self.bytes.get(..self.end).unwrap_or_default()
+        self.bytes.get(..self.end as usize).unwrap_or_default()
     }
 
     /// Packs this, in place of what was packed before: what is told from `opened` on. It is packed again where there was too little
@@ -107,7 +107,7 @@ impl Packer {
     /// What follows is told from `opened` on, whatever was packed before: it can be unpacked alone. Returns where it begins.
     pub(super) fn begin_part(&mut self, opened: Timestamp) -> usize {
         self.newest = Newest::from(opened);
-        self.end
+        self.end as usize
     }
 
     /// What times are told from.
@@ -132,18 +132,24 @@ impl Packer {
         if let Some(room) = self.room(text.len()) {
             room.copy_from_slice(text.as_bytes());
         }
-        self.end += text.len();
+        self.keep(text.len());
     }
 
-    /// The next so many bytes, for writing: they are not packed until `end` is behind them.
+    /// The next so many bytes, for writing: they are not packed until they are [kept](Self::keep).
     #[inline(always)]
     fn room(&mut self, length: usize) -> Option<&mut [u8]> {
-        let rest = self.bytes.get_mut(self.end..);
-        let room = rest.and_then(|rest| rest.get_mut(..length));
+        let start = self.end as usize;
+        let room = self.bytes.get_mut(start..start + length);
         if room.is_none() {
             self.lacks_room = true;
         }
         room
+    }
+
+    /// The next so many bytes are packed.
+    #[inline(always)]
+    const fn keep(&mut self, length: usize) {
+        self.end += length as u32;
     }
 
     /// Writes all of the bytes and keeps the first ones.
@@ -152,7 +158,7 @@ impl Packer {
         if let Some(room) = self.room(N).and_then(|room| room.first_chunk_mut()) {
             *room = bytes;
         }
-        self.end += kept;
+        self.keep(kept);
     }
 
     /// Seven bits a byte; the zeros at the first byte's low end say how many bytes follow, so that all are written and read at once.

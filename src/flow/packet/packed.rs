@@ -1,5 +1,10 @@
 //! A history's packets in few bytes.
 
+mod opening;
+#[cfg(test)]
+mod tests;
+
+use self::opening::Opening;
 use super::{History, LastActivity, Packet, PacketKind};
 use crate::capture::{CaptureId, FrameId, FrameNumber};
 use crate::flow::packing::{Packed, Packer, Unpacker};
@@ -11,8 +16,8 @@ use crate::wire::{Head, MacAddress, SeqNumber, TcpFlags, Timestamps, Ttl};
 mod bits {
     /// The kind takes four bits, the flags twelve.
     pub(super) const FLAGS: u32 = 4;
-    pub(super) const FROM_SERVER: u32 = 1 << 16;
-    pub(super) const HOUSEKEEPING: u32 = 1 << 17;
+    pub(super) const FROM: u32 = 16;
+    pub(super) const HOUSEKEEPING: u32 = 17;
     /// It has other numbers than those that follow on the packet before.
     pub(super) const NUMBERS: u32 = 1 << 18;
     /// Window, IPv4 identification or clock do not follow on its sender's packet before.
@@ -36,7 +41,18 @@ struct Before<'a> {
     heads: Both<&'a Head>,
 }
 
-impl Before<'_> {
+impl<'a> Before<'a> {
+    #[inline(always)]
+    const fn new(previous: &'a Packet, heads: &'a Both<Head>) -> Self {
+        Self {
+            previous,
+            heads: Both {
+                client: &heads.client,
+                server: &heads.server,
+            },
+        }
+    }
+
     /// Whoever speaks next goes on where he ended, and acknowledges what the other one said.
     #[inline(always)]
     fn numbers(&self, from: Peer) -> Numbers {
@@ -67,15 +83,14 @@ impl Before<'_> {
 /// Nanoseconds and frames from one to the next.
 #[inline(always)]
 const fn since(head: &Head, earlier: &Head) -> (u64, u32) {
-    let nanos = head.time.as_nanos().wrapping_sub(earlier.time.as_nanos());
     let frames = head.frame.number.0.wrapping_sub(earlier.frame.number.0);
-    (nanos as u64, frames)
+    (nanos(earlier.time, head.time), frames)
 }
 
 /// Its sender counts on from packet to packet.
 #[inline(always)]
-fn next_ip_id(own: &Head) -> u16 {
-    own.ip_id.map_or(0, |id| id.wrapping_add(1))
+fn next_ip_id(own: &Head) -> Option<u16> {
+    own.ip_id.map(|id| id.wrapping_add(1))
 }
 
 /// Value and echo.
@@ -85,18 +100,25 @@ fn clocks(head: &Head) -> (u32, u32) {
     timestamps.map_or((0, 0), |clocks| (clocks.value, clocks.echo))
 }
 
-/// What a sender's packets have in common.
+/// IPv4 identification and window, and the clock.
 #[inline(always)]
-fn shape(head: &Head) -> u64 {
-    u64::from(head.ttl.0)
-        | u64::from(head.traffic_class) << 8
-        | u64::from(head.dont_fragment) << 16
-        | u64::from(head.has_options) << 17
-        | u64::from(head.ip_id.is_some()) << 18
-        | u64::from(head.timestamps.is_some()) << 19
+fn counted(head: &Head) -> [u32; 2] {
+    let ip_id = u32::from(head.ip_id.unwrap_or_default());
+    [ip_id | u32::from(head.window) << 16, clocks(head).0]
 }
 
-/// The same with the address.
+/// What a sender's packets have in common of what the IP and TCP headers bear.
+#[inline(always)]
+fn shape(head: &Head) -> u64 {
+    u64::from(head.dont_fragment)
+        | u64::from(head.has_options) << 8
+        | u64::from(head.ttl.0) << 16
+        | u64::from(head.traffic_class) << 24
+        | u64::from(head.ip_id.is_some()) << 32
+        | u64::from(head.timestamps.is_some()) << 33
+}
+
+/// Its MAC address.
 #[inline(always)]
 fn mac_number(head: &Head) -> u64 {
     head.src_mac.map_or(0, |mac| 1 << 48 | mac.as_number())
@@ -130,65 +152,82 @@ impl Packet {
         let head = &self.head;
         let (earlier, own) = (&before.previous.head, *before.heads.of(self.from));
         let (since, frames) = since(head, earlier);
-        let is_rare = !self.is_usual(before, (since, frames));
-        debug_assert_eq!(is_rare, self.rare(before) != Rare::default());
-        let ip_id = head.ip_id.unwrap_or_default();
-        let (clock, echo) = clocks(head);
-        let ticks = clock.wrapping_sub(clocks(own).0);
-        let is_other = ticks >> (u32::BITS - bits::TICKS) != 0
-            || head.window != own.window
-            || ip_id != next_ip_id(own);
-        let [next_seq, next_ack, next_echo] = before.numbers(self.from);
-        let has_numbers = head.seq.0 != next_seq || head.ack.0 != next_ack || echo != next_echo;
-        let bit = |set: bool, bit: u32| if set { bit } else { 0 };
-        let bits = self.kind as u32
-            | u32::from(head.flags.0 & 0xfff) << bits::FLAGS
-            | bit(self.from == Peer::Server, bits::FROM_SERVER)
-            | bit(self.housekeeping, bits::HOUSEKEEPING)
-            | bit(has_numbers, bits::NUMBERS)
-            | bit(is_other, bits::OTHER)
-            | bit(is_rare, bits::RARE)
-            | ticks << bits::TICKS;
-        let sizes = u32::from(head.payload_len as u16) | frames << 16;
-        into.words32(&[bits, since as u32, sizes]);
-        if is_other {
-            into.words32(&[u32::from(ip_id) | u32::from(head.window) << 16, clock]);
-        }
-        if has_numbers {
-            into.words32(&[head.seq.0, head.ack.0, echo]);
-        }
-        if is_rare {
-            self.pack_rare(before, into);
+        let ticks = clocks(head).0.wrapping_sub(clocks(own).0);
+        let row = [
+            self.kind as u32
+                | u32::from(head.flags.0 & 0xfff) << bits::FLAGS
+                | (self.from as u32) << bits::FROM
+                | u32::from(self.housekeeping) << bits::HOUSEKEEPING
+                | ticks << bits::TICKS,
+            since as u32,
+            u32::from(head.payload_len as u16) | frames << 16,
+        ];
+        let goes_on = self.goes_on(before) && self.counts_on(own, ticks);
+        match goes_on && self.is_usual(before, (since, frames)) {
+            true => into.words32(&row),
+            false => self.pack_apart(before, row, into),
         }
     }
 
-    /// Nothing is [rare](Self::rare), found out in less time.
+    /// Packs one that does not follow in all on those before it.
+    #[inline(never)]
+    fn pack_apart(&self, before: &Before<'_>, row: [u32; 3], into: &mut Packer) {
+        let head = &self.head;
+        let own = *before.heads.of(self.from);
+        let (clock, echo) = clocks(head);
+        let ticks = clock.wrapping_sub(clocks(own).0);
+        let rare = self.rare(before);
+        let bit = |set: bool, bit: u32| if set { bit } else { 0 };
+        let told = bit(!self.goes_on(before), bits::NUMBERS)
+            | bit(!self.counts_on(own, ticks), bits::OTHER)
+            | bit(rare != Rare::default(), bits::RARE);
+        let [bits, since, sizes] = row;
+        into.words32(&[bits | told, since, sizes]);
+        if told & bits::OTHER != 0 {
+            into.words32(&counted(head));
+        }
+        if told & bits::NUMBERS != 0 {
+            into.words32(&[head.seq.0, head.ack.0, echo]);
+        }
+        if told & bits::RARE != 0 {
+            into.rare(&rare);
+        }
+    }
+
+    /// Its numbers are those that follow on the packet before.
+    #[inline(always)]
+    fn goes_on(&self, before: &Before<'_>) -> bool {
+        let Head { seq, ack, .. } = self.head;
+        let [next_seq, next_ack, next_echo] = before.numbers(self.from);
+        seq.0 == next_seq && ack.0 == next_ack && clocks(&self.head).1 == next_echo
+    }
+
+    /// What its sender counts follows on its packet before, after which its clock went on so far.
+    #[inline(always)]
+    fn counts_on(&self, own: &Head, ticks: u32) -> bool {
+        ticks >> (u32::BITS - bits::TICKS) == 0
+            && self.head.window == own.window
+            && self.head.ip_id == next_ip_id(own)
+    }
+
+    /// Nothing is [rare](Self::rare).
     #[inline(always)]
     fn is_usual(&self, before: &Before<'_>, (since, frames): (u64, u32)) -> bool {
         let head = &self.head;
         let (earlier, own) = (&before.previous.head, *before.heads.of(self.from));
-        let has_usual_size = since >> 32 == 0
+        let is_usual = since >> 32 == 0
             && frames >> 16 == 0
             && head.payload_len >> 16 == 0
-            && head.flags.0 >> 12 == 0;
-        has_usual_size
+            && head.flags.0 >> 12 == 0
             && head.frame.capture == earlier.frame.capture
             && head.interface == own.interface
             && head.src_mac == own.src_mac
-            && head.ttl == own.ttl
-            && head.traffic_class == own.traffic_class
-            && head.dont_fragment == own.dont_fragment
-            && head.has_options == own.has_options
-            && head.ip_id.is_some() == own.ip_id.is_some()
-            && head.timestamps.is_some() == own.timestamps.is_some()
+            && shape(head) == shape(own)
             && self.probes_since_activity == 0
             && self.previous_packet == Some(earlier.time)
-            && self.last_activity == before.activity()
-    }
-
-    #[inline(never)]
-    fn pack_rare(&self, before: &Before<'_>, into: &mut Packer) {
-        into.rare(&self.rare(before));
+            && self.last_activity == before.activity();
+        debug_assert_eq!(is_usual, self.rare(before) == Rare::default());
+        is_usual
     }
 
     /// All 0 where everything is as it mostly is.
@@ -220,16 +259,17 @@ impl Packet {
     fn unpack_after(before: &Before<'_>, from: &mut Unpacker<'_>) -> Self {
         let [bits, since, sizes] = from.words32();
         let has = |bit: u32| bits & bit != 0;
-        let sender = match has(bits::FROM_SERVER) {
-            true => Peer::Server,
-            false => Peer::Client,
+        let sender = match bits >> bits::FROM & 1 {
+            0 => Peer::Client,
+            _ => Peer::Server,
         };
         let (earlier, own) = (&before.previous.head, *before.heads.of(sender));
         let [small, clock] = match has(bits::OTHER) {
             false => {
                 let clock = clocks(own).0.wrapping_add(bits >> bits::TICKS);
                 let window = u32::from(own.window) << 16;
-                [u32::from(next_ip_id(own)) | window, clock]
+                let ip_id = next_ip_id(own).unwrap_or_default();
+                [u32::from(ip_id) | window, clock]
             }
             true => from.words32(),
         };
@@ -272,19 +312,19 @@ impl Packet {
                 seq: SeqNumber(seq),
                 ack: SeqNumber(ack),
                 payload_len: sizes & 0xffff | (len as u32) << 16,
-                timestamps: is(19).then_some(Timestamps { value: clock, echo }),
+                timestamps: is(33).then_some(Timestamps { value: clock, echo }),
                 flags: TcpFlags((bits >> bits::FLAGS) as u16 & 0xfff | (flags as u16) << 12),
                 window: (small >> 16) as u16,
-                ip_id: is(18).then_some(small as u16),
+                ip_id: is(32).then_some(small as u16),
                 src_mac: (mac >> 48 != 0).then_some(MacAddress::from_number(mac)),
-                ttl: Ttl(shape as u8),
-                traffic_class: (shape >> 8) as u8,
-                dont_fragment: is(16),
-                has_options: is(17),
+                ttl: Ttl((shape >> 16) as u8),
+                traffic_class: (shape >> 24) as u8,
+                dont_fragment: is(0),
+                has_options: is(8),
             },
             from: sender,
             kind: PacketKind::at(bits as u8 & 0x0f),
-            housekeeping: has(bits::HOUSEKEEPING),
+            housekeeping: bits >> bits::HOUSEKEEPING & 1 != 0,
             previous_packet: (active_from & 4 == 0)
                 .then_some(after(earlier.time, previous.wrapping_neg())),
             last_activity: activity_of([
@@ -297,83 +337,24 @@ impl Packet {
     }
 }
 
+/// From one time to another, modulo 2^64.
+const fn nanos(from: Timestamp, to: Timestamp) -> u64 {
+    to.as_nanos().wrapping_sub(from.as_nanos()) as u64
+}
+
 const fn after(time: Timestamp, nanos: u64) -> Timestamp {
     Timestamp::from_nanos(time.as_nanos().wrapping_add(nanos as i64))
-}
-
-/// What is taken to have come before a history's first packet. Each sender's packets are mostly like its newest one.
-struct Beginning {
-    previous: Packet,
-    heads: Both<Head>,
-}
-
-impl Beginning {
-    /// After a packet at this time and this activity.
-    fn of(directions: &Both<Direction>, time: Timestamp, activity: Option<LastActivity>) -> Self {
-        let head = |direction: &Direction| {
-            let (ttl, ip_id) = direction.last_ip.unwrap_or_default();
-            let line = direction.timestamp_line;
-            Head {
-                ttl,
-                ip_id,
-                window: direction.window,
-                src_mac: direction.mac,
-                dont_fragment: true,
-                has_options: line.is_some(),
-                timestamps: line.map(|_| Timestamps { value: 0, echo: 0 }),
-                ..Head::default()
-            }
-        };
-        let frame = activity.map_or(FrameId::default(), |activity| activity.frame);
-        Self {
-            previous: Packet {
-                head: Head {
-                    time,
-                    frame,
-                    ..Head::default()
-                },
-                from: Peer::Client,
-                kind: PacketKind::Ack,
-                housekeeping: false,
-                previous_packet: None,
-                last_activity: activity,
-                probes_since_activity: 0,
-            },
-            heads: Both {
-                client: head(&directions.client),
-                server: head(&directions.server),
-            },
-        }
-    }
 }
 
 impl History {
     /// Packs that of a connection with these directions.
     pub(in crate::flow) fn pack(&self, directions: &Both<Direction>, into: &mut Packer) {
         let packets = self.packets();
-        let opened = into.opened();
-        let first = packets.first();
-        let time = first.and_then(|first| first.previous_packet);
-        let time = time.unwrap_or(opened);
-        let activity = first.and_then(|first| first.last_activity);
-        let [active, frame, from] = activity_numbers(activity);
-        let [used, next] = [self.used, self.next].map(|place| place as u8);
-        into.array([used, next, from as u8]);
+        let opening = Opening::of(packets, into.opened());
+        opening.pack(self.used as u8, self.next as u8, into);
         self.skipped().pack(into);
-        into.numbers(&[time.as_nanos().wrapping_sub(opened.as_nanos()) as u64]);
-        into.words32(&[frame as u32]);
-        into.rare(&[
-            time.as_nanos().wrapping_sub(active as i64) as u64,
-            frame >> 32,
-        ]);
-        let Beginning { previous, heads } = Beginning::of(directions, time, activity);
-        let mut before = Before {
-            previous: &previous,
-            heads: Both {
-                client: &heads.client,
-                server: &heads.server,
-            },
-        };
+        let (previous, heads) = opening.before(directions);
+        let mut before = Before::new(&previous, &heads);
         for packet in packets {
             packet.pack_after(&before, into);
             before.previous = packet;
@@ -383,234 +364,20 @@ impl History {
 
     /// What was packed, with these directions.
     pub(in crate::flow) fn unpack(directions: &Both<Direction>, from: &mut Unpacker<'_>) -> Self {
-        let [used, next, active_from] = from.array();
+        let (opening, [used, next]) = Opening::unpack(from);
         let skipped: u64 = Packed::unpack(from);
-        let [since] = from.numbers();
-        let time = after(from.opened(), since);
-        let [frame] = from.words32();
-        let [before_time, capture] = from.rare();
-        let active = after(time, before_time.wrapping_neg()).as_nanos() as u64;
-        let frame = u64::from(frame) | capture << 32;
-        let activity = activity_of([active, frame, u64::from(active_from)]);
-        let Beginning {
-            mut previous,
-            mut heads,
-        } = Beginning::of(directions, time, activity);
+        let (mut previous, mut heads) = opening.before(directions);
         let packets = (0..used).map(|_| {
-            let before = Before {
-                previous: &previous,
-                heads: Both {
-                    client: &heads.client,
-                    server: &heads.server,
-                },
-            };
-            let packet = Packet::unpack_after(&before, from);
-            *heads.of_mut(packet.from) = packet.head;
-            previous = packet;
-            packet
+            let before = Before::new(&previous, &heads);
+            previous = Packet::unpack_after(&before, from);
+            *heads.of_mut(previous.from) = previous.head;
+            previous
         });
         Self {
             room: packets.collect(),
             used: usize::from(used),
             next: usize::from(next),
             total: skipped + u64::from(used),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    type Fields = (
-        (i64, u16, u32, bool, u8, u16),
-        (u32, u32, u32, u16, u8, u8),
-        (Option<u16>, Option<(u32, u32)>, Option<[u8; 6]>, u32, u16),
-        ([bool; 3], Option<i64>, Option<(i64, u32, bool)>),
-        [u8; 8],
-    );
-
-    fn peer(is_server: bool) -> Peer {
-        if is_server {
-            Peer::Server
-        } else {
-            Peer::Client
-        }
-    }
-
-    /// A packet of these fields, each of them mostly as it is expected after those before it.
-    fn packet(fields: Fields, before: &Before<'_>) -> Packet {
-        let (
-            (time, capture, number, from_server, kind, flags),
-            (seq, ack, len, window, ttl, traffic_class),
-            (ip_id, timestamps, mac, interface, probes_since_activity),
-            ([dont_fragment, has_options, housekeeping], previous, activity),
-            chances,
-        ) = fields;
-        let [
-            soon,
-            same_capture,
-            same_numbers,
-            same_shape,
-            same_window,
-            counts_on,
-            follows,
-            idle,
-        ] = chances.map(|chance| chance % 8 != 0);
-        let from = peer(from_server);
-        let (earlier, own) = (&before.previous.head, *before.heads.of(from));
-        let [next_seq, next_ack, next_echo] = before.numbers(from);
-        let (seq, ack) = match same_numbers {
-            true => (next_seq, next_ack),
-            false => (seq, ack),
-        };
-        let (clock, echo) = timestamps.unwrap_or_default();
-        let clock = match counts_on {
-            true => clocks(own).0.wrapping_add(clock & 0x3ff),
-            false => clock,
-        };
-        let timestamps = Timestamps {
-            value: clock,
-            echo: if same_numbers { next_echo } else { echo },
-        };
-        let has_timestamps = match same_shape {
-            true => own.timestamps.is_some(),
-            false => clock & 1 != 0,
-        };
-        let head = Head {
-            time: match soon {
-                true => after(earlier.time, (time as u64) >> 33),
-                false => Timestamp::from_nanos(time),
-            },
-            frame: FrameId {
-                capture: match same_capture {
-                    true => earlier.frame.capture,
-                    false => CaptureId(capture),
-                },
-                number: FrameNumber(match soon {
-                    true => earlier.frame.number.0.wrapping_add(number >> 17),
-                    false => number,
-                }),
-            },
-            interface: if same_capture {
-                own.interface
-            } else {
-                interface
-            },
-            seq: SeqNumber(seq),
-            ack: SeqNumber(ack),
-            payload_len: if soon { len & 0xffff } else { len },
-            timestamps: has_timestamps.then_some(timestamps),
-            flags: TcpFlags(if soon { flags & 0xfff } else { flags }),
-            window: if same_window { own.window } else { window },
-            ip_id: match counts_on {
-                true => own.ip_id.map(|_| next_ip_id(own)),
-                false => ip_id,
-            },
-            src_mac: match same_shape {
-                true => own.src_mac,
-                false => mac.map(MacAddress),
-            },
-            ttl: if same_shape { own.ttl } else { Ttl(ttl) },
-            traffic_class: match same_shape {
-                true => own.traffic_class,
-                false => traffic_class,
-            },
-            dont_fragment: match same_shape {
-                true => own.dont_fragment,
-                false => dont_fragment,
-            },
-            has_options: match same_shape {
-                true => own.has_options,
-                false => has_options,
-            },
-        };
-        Packet {
-            head,
-            from,
-            kind: PacketKind::at(kind % 9),
-            housekeeping,
-            previous_packet: match follows {
-                true => Some(earlier.time),
-                false => previous.map(Timestamp::from_nanos),
-            },
-            last_activity: match idle {
-                true => before.activity(),
-                false => activity.map(|(time, number, server)| LastActivity {
-                    time: Timestamp::from_nanos(time),
-                    frame: FrameId {
-                        number: FrameNumber(number),
-                        capture: CaptureId(capture),
-                    },
-                    from: peer(server),
-                }),
-            },
-            probes_since_activity: if idle { 0 } else { probes_since_activity },
-        }
-    }
-
-    type LastIp = Option<(u8, Option<u16>)>;
-
-    fn directions(ips: [LastIp; 2], macs: [Option<[u8; 6]>; 2], window: u16) -> Both<Direction> {
-        let [client, server] = [0, 1].map(|place: usize| Direction {
-            last_ip: ips[place].map(|(ttl, ip_id)| (Ttl(ttl), ip_id)),
-            mac: macs[place].map(MacAddress),
-            window,
-            ..Direction::default()
-        });
-        Both { client, server }
-    }
-
-    /// A history of these packets, one after the other.
-    fn history(all: Vec<Fields>, directions: &Both<Direction>, opened: Timestamp) -> History {
-        let mut history = History::default();
-        let Beginning {
-            mut previous,
-            mut heads,
-        } = Beginning::of(directions, opened, None);
-        for fields in all {
-            let before = Before {
-                previous: &previous,
-                heads: Both {
-                    client: &heads.client,
-                    server: &heads.server,
-                },
-            };
-            previous = packet(fields, &before);
-            *heads.of_mut(previous.from) = previous.head;
-            history.push(previous);
-        }
-        history
-    }
-
-    fn packed(history: &History, directions: &Both<Direction>, opened: Timestamp) -> Vec<u8> {
-        let mut packer = Packer::default();
-        packer.pack(opened, |packer| history.pack(directions, packer));
-        packer.packed().to_vec()
-    }
-
-    proptest! {
-        #[test]
-        fn any_history_comes_back(
-            opened: i64,
-            ips: [LastIp; 2],
-            macs: [Option<[u8; 6]>; 2],
-            window: u16,
-            all: Vec<Fields>,
-            keep in 0..2 * History::KEPT,
-        ) {
-            let opened = Timestamp::from_nanos(opened);
-            let directions = directions(ips, macs, window);
-            let mut history = history(all, &directions, opened);
-            if keep < History::KEPT {
-                history.keep_newest(keep);
-            }
-            let packed = packed(&history, &directions, opened);
-            let mut unpacker = Unpacker::new(&packed, opened);
-            let back = History::unpack(&directions, &mut unpacker);
-            prop_assert_eq!(format!("{back:?}"), format!("{history:?}"));
         }
     }
 }

@@ -22,7 +22,7 @@ impl Packer {
                 *place = word.to_le_bytes();
             }
         }
-        self.end += kept;
+        self.keep(kept);
     }
 
     /// Words of which it is not known before how many there are.
@@ -34,7 +34,7 @@ impl Packer {
                 *place = word.to_le_bytes();
             }
         }
-        self.end += 8 * count;
+        self.keep(8 * count);
     }
 
     /// Numbers of 32 bits.
@@ -46,7 +46,7 @@ impl Packer {
                 *place = word.to_le_bytes();
             }
         }
-        self.end += 4 * N;
+        self.keep(4 * N);
     }
 
     /// Numbers of about the same size: each takes as many bytes as the largest needs.
@@ -99,7 +99,7 @@ impl Packer {
                 }
             }
         }
-        self.end += 1 + W * N;
+        self.keep(1 + W * N);
     }
 }
 
