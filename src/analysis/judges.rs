@@ -147,8 +147,11 @@ impl<'a> Judges<'a> {
     /// Judges those of all connections that did not simply end well.
     fn judge_each(&self, connections: &[Held], rest: &[usize]) -> (Vec<Finding>, Vec<Silences>) {
         let judge = |silences: &mut Silences, range: Range<usize>| {
-            let one = |&index: &usize| self.judge_one(index, connections[index], silences);
-            rest[range].iter().flat_map(one).collect::<Vec<_>>()
+            let mut findings = Vec::with_capacity(range.len());
+            for &index in &rest[range] {
+                findings.extend(self.judge_one(index, connections[index], silences));
+            }
+            findings
         };
         let (silences, parts) = gather(rest.len(), JUDGED, Silences::default, judge);
         let mut findings = Vec::with_capacity(parts.iter().map(Vec::len).sum());

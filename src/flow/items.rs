@@ -98,10 +98,10 @@ impl<'a, T: Listed> Items<'a, T> {
     pub fn any_key(&self, mut is_wanted: impl FnMut(u64) -> bool) -> bool {
         match self.iter() {
             ItemsIter::List(mut items) => items.any(|item| is_wanted(item.key())),
-            ItemsIter::Packed(keys, _) => {
-                let mut keys = keys.iter();
-                keys.any(|key| is_wanted(u64::from_le_bytes(*key)))
-            }
+            // They are few: without a way out, all are looked at at once.
+            ItemsIter::Packed(keys, _) => keys.iter().fold(false, |found, key| {
+                found | is_wanted(u64::from_le_bytes(*key))
+            }),
         }
     }
 

@@ -238,7 +238,7 @@ impl<R: StreamReader> Table<R> {
     }
 
     /// Every connection still held, in no order.
-    fn each(&self) -> impl Iterator<Item = &Kept<R>> {
+    fn each(&self) -> impl Iterator<Item = &Kept<R>> + Clone {
         self.kept.iter().flatten().chain(&self.replaced)
     }
 

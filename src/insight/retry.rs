@@ -132,13 +132,13 @@ impl Seen {
 }
 
 /// A bit for each fingerprint of some: nearly all others are told apart without a look into a table.
-struct Marks(Vec<u64>);
+struct Marks(Box<[u64; Marks::WORDS]>);
 
 impl Marks {
     const WORDS: usize = 1 << 12;
 
     fn of(fingerprints: impl Iterator<Item = u64>) -> Self {
-        let mut marks = Self(vec![0; Self::WORDS]);
+        let mut marks = Self(Box::new([0; Self::WORDS]));
         for fingerprint in fingerprints {
             let (word, bit) = Self::place(fingerprint);
             marks.0[word] |= bit;

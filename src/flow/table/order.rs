@@ -10,7 +10,7 @@ impl<R: StreamReader> Table<R> {
         in_order(std::slice::from_ref(self))
     }
 
-    fn each_held(&self) -> impl Iterator<Item = Held<'_, R>> {
+    fn each_held(&self) -> impl Iterator<Item = Held<'_, R>> + Clone {
         self.each().map(|kept| self.held_as(kept))
     }
 
@@ -36,44 +36,47 @@ impl<R: StreamReader> Table<R> {
 pub(in crate::flow) fn in_order<R: StreamReader>(tables: &[Table<R>]) -> Vec<Held<'_, R>> {
     let each = || tables.iter().flat_map(Table::each_held);
     let mut keys = Vec::with_capacity(tables.iter().map(Table::held).sum());
-    keys.extend(each().map(|held| {
+    each().for_each(|held| {
         let (capture, stream) = held.first();
-        u64::from(capture.0) << 32 | u64::from(stream)
-    }));
-    sorted(each, &keys, |held| (held.first(), held.opened()))
+        keys.push(u64::from(capture.0) << 32 | u64::from(stream));
+    });
+    sorted(each(), &keys, |held| (held.first(), held.opened()))
 }
 
 /// These in the order of their `keys`, and those of one key in their own order.
 ///
 /// Streams are numbered in the order in which they were opened, and most of them are held: put into about as many buckets as there are
 /// connections, each mostly has one of its own.
-fn sorted<T: Copy, I: Iterator<Item = T>, O: Ord>(
-    each: impl Fn() -> I,
+fn sorted<T: Copy, O: Ord>(
+    each: impl Iterator<Item = T> + Clone,
     keys: &[u64],
     order: impl Fn(&T) -> O,
 ) -> Vec<T> {
-    let (Some(any), Some(least), Some(most)) =
-        (each().next(), keys.iter().min(), keys.iter().max())
-    else {
+    let any = each.clone().next();
+    let (Some(any), Some(least), Some(most)) = (any, keys.iter().min(), keys.iter().max()) else {
         return Vec::new();
     };
     let room = 2 * keys.len() as u64;
     let shift = (0..u64::BITS).find(|shift| (most - least) >> shift <= room);
-    let bucket = |key: &u64| ((key - least) >> shift.unwrap_or_default()) as usize;
-    let mut ends = vec![0_u32; bucket(most) + 1];
+    let shift = shift.unwrap_or_default();
+    let bucket = |key: u64| (key.wrapping_sub(*least) >> shift) as usize;
+    let mut ends = vec![0_u32; bucket(*most) + 1];
     for key in keys {
-        ends[bucket(key)] += 1;
+        ends[bucket(*key)] += 1;
     }
     let mut start = 0;
     for end in &mut ends {
         start += std::mem::replace(end, start);
     }
     let mut all = vec![any; keys.len()];
-    for (thing, key) in each().zip(keys) {
-        let end = &mut ends[bucket(key)];
-        all[*end as usize] = thing;
-        *end += 1;
-    }
+    let mut keys = keys.iter();
+    each.for_each(|thing| {
+        if let Some(key) = keys.next() {
+            let end = &mut ends[bucket(*key)];
+            all[*end as usize] = thing;
+            *end += 1;
+        }
+    });
     let mut start = 0;
     for end in ends.into_iter().map(|end| end as usize) {
         if end - start > 1 {
@@ -100,7 +103,7 @@ mod tests {
             let keys: Vec<u64> = things.iter().map(key).collect();
             let mut expected = things.clone();
             expected.sort();
-            prop_assert_eq!(sorted(|| things.iter().copied(), &keys, |thing| *thing), expected);
+            prop_assert_eq!(sorted(things.iter().copied(), &keys, |thing| *thing), expected);
         }
     }
 }
