@@ -146,7 +146,7 @@ impl<'a, R: StreamReader> Held<'a, R> {
         }
     }
 
-    /// Asks for the beginning of these connections' [outlines](Self::outline): see [`AT_ONCE`].
+    /// Asks for these connections' [outlines](Self::outline): see [`AT_ONCE`].
     pub fn ask_for_outlines(connections: &[Self]) {
         Self::ask_for(connections, |_| 0);
     }
@@ -159,7 +159,7 @@ impl<'a, R: StreamReader> Held<'a, R> {
     fn ask_for(connections: &[Self], place: impl Fn(&Settled) -> usize) {
         let bytes = connections.iter().map(|held| match held.kept {
             Kept::Whole(_) => 0,
-            Kept::Settled(settled) => held.archive.byte(settled, place(settled)),
+            Kept::Settled(settled) => held.archive.ask_for(settled, place(settled)),
         });
         black_box(bytes.fold(0, u8::wrapping_add));
     }

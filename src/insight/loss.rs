@@ -34,7 +34,9 @@ impl<'a> Lost<'a> {
             return None;
         }
         let stream = (finding.capture, finding.connection.stream);
-        let until = connections.partition_point(|connection| connection.stream() <= stream);
+        // All of a capture are mostly there: one stands about at its number.
+        let guess = finding.connection.stream as usize;
+        let until = partition_near(guess, connections, |other| other.stream() <= stream);
         let connection = connections.get(until.checked_sub(1)?)?;
         if connection.stream() != stream {
             return None;
@@ -47,6 +49,31 @@ impl<'a> Lost<'a> {
             turn,
         })
     }
+}
+
+/// The same as [`partition_point`](slice::partition_point), found in few steps from a good guess.
+fn partition_near<T>(guess: usize, all: &[T], is_before: impl Fn(&T) -> bool) -> usize {
+    let is_before = |place: usize| all.get(place).is_some_and(&is_before);
+    let (mut low, mut high) = (guess.min(all.len()), guess.min(all.len()));
+    let mut reach = 1;
+    while low > 0 && !is_before(low - 1) {
+        high = low - 1;
+        low = low.saturating_sub(reach);
+        reach *= 2;
+    }
+    while high < all.len() && is_before(high) {
+        low = high + 1;
+        high = (high + reach).min(all.len());
+        reach *= 2;
+    }
+    while low < high {
+        let middle = low.midpoint(high);
+        match is_before(middle) {
+            true => low = middle + 1,
+            false => high = middle,
+        }
+    }
+    low
 }
 
 /// The exchange that the ending cost: the first one open when it came.
@@ -70,4 +97,20 @@ fn lost_turn(turns: &Items<Turn>, finding: &Finding) -> Option<Turn> {
     };
     let late = |turn: &Turn| turn.reply.is_none();
     turns.iter().find(open).or_else(|| turns.iter().find(late))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::partition_near;
+
+    proptest! {
+        #[test]
+        fn a_guess_changes_nothing(mut all: Vec<u8>, wanted: u8, guess in 0_usize..300) {
+            all.sort_unstable();
+            let expected = all.partition_point(|other| *other <= wanted);
+            prop_assert_eq!(partition_near(guess, &all, |other| *other <= wanted), expected);
+        }
+    }
 }
