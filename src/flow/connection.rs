@@ -6,6 +6,7 @@ mod packed;
 mod phases;
 mod remembered;
 mod reset;
+mod sighting;
 mod steady;
 
 pub(super) use packed::RestSheet;
@@ -20,7 +21,7 @@ use crate::flow::{
     Episode, History, LastActivity, Orientation, Packet, PacketKind, Peer, Sittings, StreamReader,
 };
 use crate::time::{Interval, Timestamp};
-use crate::wire::{Head, IcmpReason, Segment, SeqNumber, TcpFlags};
+use crate::wire::{IcmpReason, Segment, SeqNumber, TcpFlags};
 
 /// A silence after which the application went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,54 +56,57 @@ pub struct IcmpSeen {
 }
 
 /// A connection as seen. `R` reads its dialogue.
+///
+/// What every packet changes stands first and stays so: it fills few cache lines.
+#[repr(C)]
 #[derive(Debug)]
 pub struct Connection<R: StreamReader> {
+    /// Newest packet.
+    pub last: Timestamp,
+    /// The application's last activity.
+    pub last_activity: Option<LastActivity>,
+    /// The conversation [is under way](Self::is_under_way), and this capture showed the newest packet.
+    under_way: Option<CaptureId>,
+    /// Keepalive probes since the application's last activity.
+    pub probes_since_activity: u16,
+    /// Who sent the first payload.
+    pub first_to_speak: Option<Peer>,
+    /// Packets that were cut within their headers or whose sender could not be known in time order: what is known is partial.
+    pub cut_payload: bool,
+    /// When the handshake's last ACK (or the client's first payload) was seen.
+    pub established: Option<Timestamp>,
+    /// What Zeek would tell of it: in one row or in several. Kept only where [asked for](crate::flow::Limits::sittings).
+    pub sittings: Option<Box<Sittings>>,
+    /// The first and the newest packets.
+    pub history: History,
+    /// First packet.
+    pub opened: Timestamp,
+    pending_acks: Both<Option<(SeqNumber, Timestamp)>>,
+    /// Shortest time in which each side acknowledged something, as seen from the point of capture.
+    pub response_time: Both<Option<Interval>>,
+    pending_survival: Option<SurvivedIdle>,
     /// The client's address and port.
     pub client: (IpAddr, u16),
     /// The server's address and port.
     pub server: (IpAddr, u16),
+    talk: Talk<R>,
+    /// What each side did.
+    pub directions: Both<Direction>,
     /// How both were told apart.
     pub orientation: Orientation,
     /// `tcp.stream` in each capture that shows it, in order of appearance.
     pub streams: Vec<(CaptureId, u32)>,
-    /// First packet.
-    pub opened: Timestamp,
-    /// Newest packet.
-    pub last: Timestamp,
-    /// What each side did.
-    pub directions: Both<Direction>,
-    /// The first and the newest packets.
-    pub history: History,
     /// Reset events, oldest first; at most [`Connection::EPISODES_KEPT`], later RSTs join the last.
     pub episodes: Vec<Episode<R::Snapshot>>,
-    /// The application's last activity.
-    pub last_activity: Option<LastActivity>,
-    /// Keepalive probes since then.
-    pub probes_since_activity: u16,
     /// Silences survived, longest first; at most [`Connection::SURVIVALS_KEPT`].
     pub survived: Vec<SurvivedIdle>,
-    /// Who sent the first payload.
-    pub first_to_speak: Option<Peer>,
     /// ICMP errors about it; at most 4.
     pub icmp: Vec<IcmpSeen>,
     /// Second sightings of one packet.
     pub duplicates: u64,
-    /// Packets that were cut within their headers or whose sender could not be known in time order: what is known is partial.
-    pub cut_payload: bool,
-    /// Shortest time in which each side acknowledged something, as seen from the point of capture.
-    pub response_time: Both<Option<Interval>>,
-    /// The same as Zeek would tell it: in one row or in several. Kept only where [asked for](crate::flow::Limits::sittings).
-    pub sittings: Option<Box<Sittings>>,
-    /// When the handshake's last ACK (or the client's first payload) was seen.
-    pub established: Option<Timestamp>,
     /// Time of the closing ACK of the second FIN.
     pub closed: Option<Timestamp>,
-    talk: Talk<R>,
-    pending_survival: Option<SurvivedIdle>,
-    pending_acks: Both<Option<(SeqNumber, Timestamp)>>,
     wireshark_base: Both<Option<SeqNumber>>,
-    /// The conversation [is under way](Self::is_under_way), and this capture showed the newest packet.
-    under_way: Option<CaptureId>,
 }
 
 impl<R: StreamReader> Connection<R> {
@@ -114,9 +118,6 @@ impl<R: StreamReader> Connection<R> {
     pub const SHORTEST_SURVIVAL: Interval = Interval::from_millis(100);
     /// Packets remembered of one that both sides have closed.
     const CLOSED_HISTORY: usize = 8;
-    /// Among so many packets, and how far back, second sightings of a packet are looked for.
-    const NEWEST: usize = 8;
-    const DUPLICATE_WINDOW: Interval = Interval::from_millis(20);
 
     /// A connection whose first packet comes from `first_sender` (address, port), going to `other`.
     pub(super) fn new(
@@ -335,38 +336,6 @@ impl<R: StreamReader> Connection<R> {
                 .of_mut(from.other())
                 .get_or_insert(segment.head.ack - 1);
         }
-    }
-
-    /// The same packet again: a bridge, `-i any`, or a mirror port. The IPv4 identification or another interface (or MAC)
-    /// tells it from a retransmission; a stack gives a retransmission a new identification.
-    fn is_second_sighting(&self, from: Peer, head: &Head) -> bool {
-        let is_alike = |earlier: &Packet| {
-            earlier.head.seq == head.seq
-                && earlier.from == from
-                && earlier.head.flags == head.flags
-                && earlier.head.payload_len == head.payload_len
-        };
-        self.history.has_lately(Self::NEWEST, is_alike) && self.was_seen(from, head)
-    }
-
-    #[cold]
-    fn was_seen(&self, from: Peer, head: &Head) -> bool {
-        let newest = self.history.newest_first().take(Self::NEWEST);
-        newest
-            .take_while(|earlier| (head.time - earlier.head.time).abs() <= Self::DUPLICATE_WINDOW)
-            .filter(|earlier| earlier.from == from)
-            .any(|Packet { head: earlier, .. }| {
-                earlier.seq == head.seq
-                    && earlier.flags == head.flags
-                    && earlier.payload_len == head.payload_len
-                    && (earlier.ack == head.ack || !head.flags.ack())
-                    && earlier.window == head.window
-                    && earlier.timestamps == head.timestamps
-                    && earlier.ip_id == head.ip_id
-                    && (earlier.interface != head.interface
-                        || earlier.src_mac != head.src_mac
-                        || head.ip_id.is_some_and(|id| id != 0))
-            })
     }
 
     fn classify(&self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> PacketKind {

@@ -108,6 +108,9 @@ pub struct TimestampLine {
 }
 
 /// What one sender did.
+///
+/// What every packet changes stands first and stays so: it fills few cache lines.
+#[repr(C)]
 #[derive(Clone, Debug, Default)]
 pub struct Direction {
     /// Packets, duplicates excluded.
@@ -116,16 +119,38 @@ pub struct Direction {
     pub bytes: u64,
     /// New payload bytes.
     pub new_bytes: u64,
-    /// Initial sequence number, where the SYN was seen.
-    pub iss: Option<SeqNumber>,
-    /// Sequence number that reports count from: ISS, or the first one seen.
-    pub base: Option<SeqNumber>,
+    /// Its newest packet.
+    pub last_packet: Option<Timestamp>,
+    /// Its first packet.
+    pub first_packet: Option<Timestamp>,
     /// One past the highest sequence number seen: SND.NXT as an observer knows it.
     pub snd_nxt: Option<SeqNumber>,
     /// The highest acknowledgement that it sent: its RCV.NXT, or a little less.
     pub ack: Option<SeqNumber>,
+    /// Sequence number that reports count from: ISS, or the first one seen.
+    pub base: Option<SeqNumber>,
+    /// Initial sequence number, where the SYN was seen.
+    pub iss: Option<SeqNumber>,
+    /// Consecutive segments of payload that it sent again since the peer last acknowledged anything new.
+    pub unanswered_retransmissions: u32,
+    /// Keepalive probes since the peer's last packet, and the interval between the last two.
+    pub unanswered_probes: u32,
+    /// TTL and IPv4 identification of its newest packet but RSTs.
+    pub last_ip: Option<(Ttl, Option<u16>)>,
     /// Its last window, unscaled.
     pub window: u16,
+    /// Its MAC address, and whether all of its packets but RSTs bore that one.
+    pub mac: Option<MacAddress>,
+    /// More than one MAC was seen.
+    pub several_macs: bool,
+    /// Packets (RSTs excluded) whose IPv4 identification was 0.
+    pub zero_ip_ids: u32,
+    /// It announced a window of 0.
+    pub zero_windows: u32,
+    /// Its timestamp clock.
+    pub timestamp_line: Option<TimestampLine>,
+    /// TTLs of its packets but RSTs.
+    pub ttl: TtlProfile,
     /// Window scale that it announced.
     pub window_scale: Option<u8>,
     /// Maximum segment size that it announced.
@@ -134,18 +159,6 @@ pub struct Direction {
     pub sack_permitted: bool,
     /// Its FIN.
     pub fin: Option<FinSeen>,
-    /// TTLs of its packets but RSTs.
-    pub ttl: TtlProfile,
-    /// TTL and IPv4 identification of its newest packet but RSTs.
-    pub last_ip: Option<(Ttl, Option<u16>)>,
-    /// Packets (RSTs excluded) whose IPv4 identification was 0.
-    pub zero_ip_ids: u32,
-    /// Its MAC address, and whether all of its packets but RSTs bore that one.
-    pub mac: Option<MacAddress>,
-    /// More than one MAC was seen.
-    pub several_macs: bool,
-    /// Its timestamp clock.
-    pub timestamp_line: Option<TimestampLine>,
     /// When its SYN or SYN-ACK was first and last seen.
     pub syn_times: Option<(Timestamp, Timestamp)>,
     /// SYNs or SYN-ACKs that it sent.
@@ -154,18 +167,12 @@ pub struct Direction {
     pub syn_acks_after_ack: u32,
     /// Segments of payload that it sent again.
     pub retransmissions: u32,
-    /// Of those, consecutive ones since the peer last acknowledged anything new.
-    pub unanswered_retransmissions: u32,
     /// Segments that came after later ones.
     pub out_of_order: u32,
     /// Keepalive probes.
     pub keepalive_probes: u32,
-    /// Keepalive probes since the peer's last packet, and the interval between the last two.
-    pub unanswered_probes: u32,
     /// Zero-window probes.
     pub zero_window_probes: u32,
-    /// It announced a window of 0.
-    pub zero_windows: u32,
     /// Bytes that it sent and the capture missed.
     pub missed_bytes: u64,
     /// The newest of them: an acknowledgement is captured before its data now and then.
@@ -178,10 +185,6 @@ pub struct Direction {
     pub sack_edge: Option<SeqNumber>,
     /// RST packets.
     pub resets: u64,
-    /// Zeek's history letters are kept once each; see [`Connection::history_letters`](crate::flow::Connection).
-    pub first_packet: Option<Timestamp>,
-    /// Its newest packet.
-    pub last_packet: Option<Timestamp>,
 }
 
 impl Direction {
@@ -201,7 +204,7 @@ impl Direction {
         self.ttl.count(head.ttl);
         self.last_ip = Some((head.ttl, head.ip_id));
         self.zero_ip_ids += u32::from(head.ip_id == Some(0));
-        self.observe_mac(head.src_mac);
+        self.observe_mac(head.src_mac.as_ref());
         if let Some(timestamps) = head.timestamps {
             self.observe_timestamps(timestamps, head.time);
         }
@@ -273,10 +276,10 @@ impl Direction {
     }
 
     /// Remembers a MAC address.
-    pub(super) fn observe_mac(&mut self, mac: Option<MacAddress>) {
+    pub(super) fn observe_mac(&mut self, mac: Option<&MacAddress>) {
         if let Some(mac) = mac {
-            match self.mac {
-                None => self.mac = Some(mac),
+            match &self.mac {
+                None => self.mac = Some(*mac),
                 Some(known) if known != mac => self.several_macs = true,
                 Some(_) => {}
             }
