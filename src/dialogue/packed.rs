@@ -267,6 +267,16 @@ mod tests {
                 .server(late),
         );
         comes_back(Script::to(80).server(get).client(ok));
+        // From the second one on, they are written down in few words.
+        let plain = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+        let short = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let again = || {
+            let once = Script::to(80).client(plain).server(short);
+            once.client(plain).server(short).client(plain)
+        };
+        comes_back(again());
+        comes_back(again().server(short));
+        comes_back(again().server(late));
         comes_back(
             Script::to(9)
                 .client("hello")

@@ -183,3 +183,56 @@ impl AtOnce {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::flow::{Listed, Packed};
+
+    fn mark((time, frame, offset): (i64, u32, u32)) -> Mark {
+        Mark {
+            time: Timestamp::from_nanos(time),
+            frame: FrameId::from_number(u64::from(frame)),
+            offset: u64::from(offset),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn few_words_tell_what_many_do(
+            path in "/[a-z/]{0,26}",
+            asked: (i64, u32, u32),
+            length in 1..600_u32,
+            reply: Option<((i64, u32, u32), u32, u8)>,
+        ) {
+            let mut bytes = [b' '; 32];
+            let text = format!("GET {path}");
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            let (words, _) = ShortWords::of(&bytes, text.len(), |_, _| 0);
+            let mut ledger = Ledger::default();
+            let id = ledger.open_at_once(words, (&mark(asked), length));
+            if let Some((at, length, status)) = reply {
+                let status = NonZeroU16::new(200 + u16::from(status)).unwrap();
+                ledger.answer_newest(id, status, (&mark(at), length)).unwrap();
+            }
+            let What::AtOnce(at_once) = &ledger.entries[0].what else {
+                panic!("it is short");
+            };
+            let (exchange, turn) = (Exchange::from(at_once), Turn::from(at_once));
+            prop_assert_eq!(turn, Turn::from(&exchange));
+            prop_assert_eq!(turn.key(), exchange.what.fingerprint);
+            prop_assert_eq!(at_once.answered(), exchange.answered());
+            prop_assert_eq!(exchange.response.is_some(), reply.is_some());
+            prop_assert_eq!(exchange.what.summary.as_deref(), Some(text.as_str()));
+            // Both are packed and come back.
+            let mut packer = Packer::default();
+            at_once.pack(&mut packer);
+            exchange.pack(&mut packer);
+            let mut from = Unpacker::new(packer.packed(), Timestamp::default());
+            prop_assert_eq!(Exchange::from(&AtOnce::unpack(&turn, &mut from)), exchange.clone());
+            prop_assert_eq!(Exchange::unpack(&mut from), exchange);
+        }
+    }
+}
