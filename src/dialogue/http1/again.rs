@@ -40,12 +40,12 @@ impl Http1 {
         Some(())
     }
 
-    /// The answer to the only request.
+    /// The answer to the only request, which was written down [in few words](Ledger::open_at_once): so it has no content that somebody
+    /// may wait for, and what comes back is framed as it says.
     #[inline(always)]
     fn answered_again(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Option<()> {
-        let Pending { id, asked } = self.pending.only()?;
-        let is_plain = asked.method == Method::Other && !asked.expects_continue;
-        if !is_plain || !self.responses.is_at_rest() {
+        let Pending { id, .. } = self.pending.only()?;
+        if !self.responses.is_at_rest() {
             return None;
         }
         let likewise = self.formula.again(data.bytes)?;
@@ -175,6 +175,11 @@ mod tests {
                 4 => vec![data(begin, 0), Event::Gap(turn, rest.len() as u64)],
                 5 => vec![data(begin, 0)],
                 6 => vec![data(bytes.as_bytes(), 3)],
+                // The last bytes of most content are not captured.
+                7..12 => {
+                    let (seen, cut) = bytes.as_bytes().split_at(bytes.len().saturating_sub(2));
+                    vec![data(seen, cut.len() as u32)]
+                }
                 _ => vec![data(bytes.as_bytes(), 0)],
             }
         });

@@ -189,6 +189,8 @@ impl Formula {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -216,6 +218,17 @@ mod tests {
         repeated.forget();
         assert_eq!(repeated.again(behind), None);
         assert_eq!(repeated.at_end(behind), None);
+    }
+
+    proptest! {
+        #[test]
+        fn eight_bytes_at_once_are_the_same_text(text in "[ab]{0,10}", bytes in "[ab]{0,12}") {
+            let ending = Ending::of(text.as_bytes());
+            for bytes in [&bytes, &format!("{text}{bytes}")] {
+                let same = bytes.starts_with(&text);
+                prop_assert_eq!(ending.begins(bytes.as_bytes(), text.as_bytes()), same);
+            }
+        }
     }
 
     #[test]
