@@ -52,3 +52,52 @@ impl<R: StreamReader> Connection<R> {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::CaptureId;
+    use crate::dialogue::DialogueReader;
+    use crate::flow::{Both, Held, Limits, Table};
+    use crate::testing::{Ladder, Trace};
+
+    fn ladder() -> Ladder {
+        Ladder::to(80)
+            .handshake(0)
+            .client(30, "P.")
+            .payload("question")
+            .server(40, "P.")
+            .payload("answer")
+            .client(50, ".")
+            .server(60, "F.")
+            .client(70, "F.")
+            .server(80, ".")
+    }
+
+    /// Second sightings, and packets besides them.
+    fn seen(trace: &Trace) -> (u64, u64) {
+        let mut table = Table::<DialogueReader>::new(Limits::default());
+        trace.segments(|segment| {
+            table.take(segment);
+        });
+        let packets = |held: &Held<'_, _>| {
+            let Both { client, server } = &held.known().directions;
+            client.packets + server.packets
+        };
+        let packets: u64 = table.connections().iter().map(packets).sum();
+        (table.duplicates(CaptureId(0)), packets)
+    }
+
+    #[test]
+    fn what_is_captured_twice_counts_once() {
+        let once = ladder().trace();
+        assert_eq!(seen(&once), (0, 9));
+        assert_eq!(seen(&once.seen_twice(200)), (9, 9));
+    }
+
+    #[test]
+    fn what_is_sent_again_counts_again() {
+        let again = ladder().again(81).trace();
+        assert_eq!(seen(&again), (0, 10));
+    }
+}
