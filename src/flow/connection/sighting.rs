@@ -55,7 +55,6 @@ impl<R: StreamReader> Connection<R> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::capture::CaptureId;
     use crate::dialogue::DialogueReader;
     use crate::flow::{Both, Held, Limits, Table};
