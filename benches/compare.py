@@ -6,8 +6,8 @@
 
 Both are real traffic between sockets on the loopback interface of a network namespace of its own, captured by
 `tcpdump -s 128`, made once and kept in target/bench (or $WHYRST_BENCH_DIR). Each program runs once to warm the page
-cache and then --runs times, in turns; the median counts. tcptrace and tshark run once, and on the second capture only
-with --heavy: they need gigabytes there, so they get a limit of --memory-limit.
+cache and then --runs times, in turns; the median counts. tcptrace and tshark run --slow-runs times, in turns, too, and on
+the second capture once and only with --heavy: they need gigabytes there, so they get a limit of --memory-limit.
 """
 
 import argparse
@@ -139,12 +139,13 @@ def compare(capture, options):
             if run > 0:
                 results.setdefault(name, []).append(outcome)
     if options.slow:
-        for name, command, _ in slow:
-            if name in missing:
-                continue
-            if capture.name == "refused.pcap" and not options.heavy:
-                continue
-            results[name] = [measure(command, options.memory_limit * 1000 * MEGABYTE, options.slow_seconds)]
+        is_heavy = capture.name == "refused.pcap"
+        for _ in range(1 if is_heavy else options.slow_runs):
+            for name, command, _ in slow:
+                if name in missing or is_heavy and not options.heavy:
+                    continue
+                outcome = measure(command, options.memory_limit * 1000 * MEGABYTE, options.slow_seconds)
+                results.setdefault(name, []).append(outcome)
 
     base = statistics.median(took for took, _, _ in results["whyrst"])
     packets = packets_in(capture)
@@ -176,6 +177,7 @@ def compare(capture, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="timed runs of the fast programs (5)")
+    parser.add_argument("--slow-runs", type=int, default=3, help="timed runs of tcptrace and tshark on the first capture (3)")
     parser.add_argument("--no-slow", dest="slow", action="store_false", help="leave tcptrace and tshark out")
     parser.add_argument("--heavy", action="store_true", help="run tcptrace and tshark on refused.pcap, too")
     parser.add_argument("--memory-limit", type=int, default=28, help="GB of address space for the slow programs (28)")

@@ -14,8 +14,9 @@ use crate::flow::parcels::Parcel;
 use crate::flow::{StreamReader, Table};
 use crate::wire::{IcmpQuote, PlainFrame, Segment};
 
-/// Parcels that wait for each thread. The reading thread does some of the work when there are more.
-const WAITING: usize = 4;
+/// Parcels that wait for each thread. The reading thread does some of the work when there are more. By the time that one's turn comes,
+/// it has moved from the reading core's cache to one that all cores share, whence it is had sooner.
+const WAITING: usize = 12;
 
 /// What waits, and who works on what.
 #[derive(Debug, Default)]
