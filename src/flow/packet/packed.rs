@@ -279,7 +279,7 @@ impl Packet {
         };
         let rare: Rare = match has(bits::RARE) {
             true => from.rare(),
-            false => [0; _],
+            false => Rare::default(),
         };
         let [
             later,
