@@ -276,12 +276,7 @@ mod tests {
                 flags: TcpFlags::ACK,
                 ..Head::default()
             },
-            from: Peer::Client,
-            kind: PacketKind::Ack,
-            housekeeping: false,
-            previous_packet: None,
-            last_activity: None,
-            probes_since_activity: 0,
+            ..Packet::empty()
         }
     }
 

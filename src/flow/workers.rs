@@ -14,8 +14,8 @@ use crate::flow::parcels::Parcel;
 use crate::flow::{StreamReader, Table};
 use crate::wire::{IcmpQuote, PlainFrame, Segment};
 
-/// Parcels that wait for each thread. The reading thread does some of the work when there are more. By the time that one's turn comes,
-/// it has moved from the reading core's cache to one that all cores share, whence it is had sooner.
+/// Parcels that wait for each thread, some 200 KiB each. The reading thread does some of the work when there are more. Measured: a little
+/// better than 4, while 32 no longer fit into the cache that cores share.
 const WAITING: usize = 12;
 
 /// What waits, and who works on what.

@@ -46,7 +46,8 @@ impl<R: StreamReader> Connection<R> {
 
     /// Takes a segment if it is the next one: the conversation [is under way](Self::is_under_way), in this capture, and the segment has
     /// nothing but an acknowledgement of what was seen, and payload that follows on what was seen: such payload was not seen before, nor
-    /// was an acknowledgement of more than its sender had acknowledged; any other packet may have been. It [is plain](crate::wire::Segment::as_plain).
+    /// was an acknowledgement of more than its sender had acknowledged; any other packet may have been. It
+    /// [is plain](crate::wire::Segment::as_plain).
     #[inline]
     pub(in crate::flow) fn take_if_next(
         &mut self,
