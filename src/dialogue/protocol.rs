@@ -48,7 +48,7 @@ pub(super) trait ProtocolReader {
     /// `missing` bytes (0: unknown how many) were never captured; the next ones stand at `at`.
     fn gap(&mut self, from: Peer, at: Mark, missing: u64, ledger: &mut Ledger);
 
-    /// A direction ended.
+    /// A direction ends at `at`: beyond its last byte where some were never seen, nor acknowledged.
     fn fin(&mut self, from: Peer, at: Mark, ledger: &mut Ledger);
 
     /// Writes down what is still held back in buffers. Called on a copy of the ledger when a snapshot is taken.

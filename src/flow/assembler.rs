@@ -332,7 +332,7 @@ impl Assembler {
             }
             if held.is_some_and(|first| first < target) {
                 self.give_up_hole(from, reader);
-            } else if target - next == 1 {
+            } else if target - next == 1 && self.fin.is_none() {
                 // Most likely a FIN that was not captured.
                 return;
             } else {
@@ -365,7 +365,7 @@ impl Assembler {
     fn drain<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
         while let Some((_, next)) = self.next {
             let Some(early) = self.early.as_mut() else {
-                return;
+                break;
             };
             let Some(Piece::Bytes { at, bytes, cut }) = early.take_ready(next, self.other) else {
                 break;

@@ -98,6 +98,7 @@ pub trait StreamReader: Clone + Send + Sync + std::fmt::Debug {
     /// `missing` bytes of a direction were never captured (0: unknown how many); the next data starts at `at`.
     fn gap(&mut self, from: Peer, at: Mark, missing: u64);
 
-    /// A direction ended with FIN at `at`.
+    /// A direction ended with FIN at `at`. That lies beyond its last byte where some were neither seen nor acknowledged until all was
+    /// over.
     fn fin(&mut self, from: Peer, at: Mark);
 }

@@ -68,10 +68,10 @@ impl ProtocolReader for Http1 {
         self.skip(role(from, ledger), at, missing, ledger);
     }
 
-    fn fin(&mut self, from: Peer, _at: Mark, ledger: &mut Ledger) {
+    fn fin(&mut self, from: Peer, at: Mark, ledger: &mut Ledger) {
         // The end of a close-delimited body (RFC 9112 section 6.3, last rule).
         if role(from, ledger) == Role::Response && self.responses.phase == Phase::UntilClose {
-            self.end_response(None, ledger);
+            self.close_delimits(at, ledger);
         }
     }
 

@@ -219,6 +219,19 @@ impl Http1 {
         }
     }
 
+    /// The connection's end, there, ends the response. Bytes before it that were not seen are still to come, as those before the end
+    /// that a Content-Length tells.
+    pub(super) fn close_delimits(&mut self, end: Mark, ledger: &mut Ledger) {
+        let exchange = self.responses.message.and_then(|id| ledger.exchange(id));
+        match exchange.and_then(|exchange| exchange.response.as_mut()) {
+            Some(response) if response.end.offset < end.offset => {
+                response.complete = Completeness::Incomplete;
+                response.expected_end = Some(end.offset);
+            }
+            _ => self.end_response(None, ledger),
+        }
+    }
+
     /// The oldest request has its answer.
     #[inline]
     pub(super) fn answered(&mut self, Pending { id, asked }: Pending) {

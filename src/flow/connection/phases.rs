@@ -86,3 +86,107 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::dialogue::Completeness::{Complete, Incomplete};
+    use crate::dialogue::{Completeness, Dialogue, DialogueReader};
+    use crate::flow::Orientation;
+    use crate::testing::Ladder;
+
+    const BEGUN: &str = "HTTP/1.0 200 OK\r\n\r\nall of ";
+
+    /// The relative number behind that.
+    const NEXT: u32 = 1 + BEGUN.len() as u32;
+
+    /// A response that ends with the connection; all but its last bytes were seen.
+    fn ended_behind(unseen: &str) -> Ladder {
+        Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.")
+            .payload("GET / HTTP/1.0\r\n\r\n")
+            .server(45, "P.")
+            .payload(BEGUN)
+            .server(45.1, "P.")
+            .payload(unseen)
+            .unseen()
+            .server(45.2, "F.")
+    }
+
+    /// What was said, and whether the answer was known to be whole while more could come.
+    fn heard(ladder: &Ladder) -> (Dialogue, bool) {
+        let (client, server) = (
+            (Ipv4Addr::LOCALHOST.into(), 4000),
+            (Ipv4Addr::LOCALHOST.into(), 80),
+        );
+        let begin = Timestamp::default();
+        let mut connection =
+            Connection::<DialogueReader>::new(client, server, Orientation::Syn, begin);
+        ladder.trace().segments(|segment| {
+            let from = match segment.dst_port {
+                80 => Peer::Client,
+                _ => Peer::Server,
+            };
+            connection.take(from, segment.flags.unwrap_or_default(), segment);
+        });
+        (connection.dialogue(), connection.is_settled())
+    }
+
+    fn response(dialogue: &Dialogue) -> (Completeness, u64, Option<u64>) {
+        let response = dialogue.recent[0].response.unwrap();
+        (
+            response.complete,
+            response.end.offset,
+            response.expected_end,
+        )
+    }
+
+    #[test]
+    fn bytes_before_the_fin_that_nobody_has_seen_are_missing() {
+        let end = BEGUN.len() as u64;
+        for ladder in [
+            ended_behind("this"),
+            ended_behind("this").client(45.3, ".").ack(NEXT),
+            ended_behind("this").client(45.3, "R").seq(19),
+        ] {
+            let (dialogue, settled) = heard(&ladder);
+            assert_eq!(response(&dialogue), (Incomplete, end, Some(end + 4)));
+            assert_eq!((dialogue.requests, dialogue.answered), (1, 0));
+            assert!(!settled);
+        }
+    }
+
+    #[test]
+    fn the_fin_is_told_as_soon_as_all_before_it_is_there() {
+        let late = [("this", NEXT)];
+        let in_order = [("th", NEXT), ("is", NEXT + 2)];
+        let reversed = [("is", NEXT + 2), ("th", NEXT)];
+        for pieces in [&late[..], &in_order, &reversed] {
+            let ladder = ended_behind("this");
+            let ladder = pieces.iter().fold(ladder, |ladder, (bytes, seq)| {
+                ladder.server(46, "P.").seq(*seq).payload(bytes)
+            });
+            let (dialogue, settled) = heard(&ladder);
+            assert_eq!(response(&dialogue).0, Complete, "{pieces:?}");
+            assert_eq!((dialogue.answered, dialogue.incomplete), (1, false));
+            assert!(settled, "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_before_the_fin_that_were_acknowledged_have_come() {
+        for unseen in ["this", "t"] {
+            let acknowledged = ended_behind(unseen).client(45.3, ".");
+            let later = acknowledged.clone().client(145.3, "F.").server(165.3, ".");
+            for ladder in [acknowledged, later] {
+                let (dialogue, _) = heard(&ladder);
+                let end = BEGUN.len() + unseen.len();
+                assert_eq!(response(&dialogue), (Complete, end as u64, None));
+                assert_eq!((dialogue.answered, dialogue.incomplete), (1, true));
+            }
+        }
+    }
+}
