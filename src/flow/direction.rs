@@ -192,7 +192,7 @@ impl Direction {
     const LATEST: Interval = Interval::from_millis(50);
 
     /// Counts a packet of its sender, which is no RST.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(&mut self, head: &Head) {
         self.packets += 1;
         self.bytes += u64::from(head.payload_len);

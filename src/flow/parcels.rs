@@ -1,12 +1,13 @@
 //! Packets of one table that are handed over at once.
 //!
 //! They are taken in their order, but for the next packets of a conversation that goes on: these concern nothing but their own connection
-//! ([`Table::follow`]), and are taken with the packet before them, while all of it is in a cache.
+//! ([`Connection::take_if_next`]), and are taken with the packet before them, while all of it is in a cache.
 
 use crate::flow::key::{FamilyKey, Key, Way};
 use crate::flow::places::Place;
-use crate::flow::{StreamReader, Table};
-use crate::wire::{Head, IcmpQuote, PlainFrame, Segment};
+use crate::flow::table::sender;
+use crate::flow::{Connection, StreamReader, Table};
+use crate::wire::{Ends, Head, IcmpQuote, PlainFrame, Segment};
 
 /// Packets in a parcel: few enough to stay in a core's cache.
 const PACKETS: usize = 1024;
@@ -183,34 +184,46 @@ impl Parcel {
     /// Hands a plain packet to the table, and the connection's next ones on its trail, up to one that is anything else.
     #[inline]
     fn deliver_from<R: StreamReader>(&mut self, first: usize, table: &mut Table<R>) -> Option<()> {
-        let (Line(head), key) = (self.heads.get(first)?, self.keys.get(first)?);
-        let &Link { way, mut next, .. } = self.links.get(first)?;
-        let said = payload(&self.bytes, self.links.get(first)?);
-        let speaker = |table: &Table<R>, connection| {
-            let from = table.sender(connection, key, way)?;
-            Some((connection, from))
-        };
-        let found = table.find(key);
+        let key = *self.keys.get(first)?;
+        let found = table.find(&key);
         let kept = found.and_then(Place::kept);
-        let mut at = kept.and_then(|connection| speaker(table, connection));
-        let taken = at.and_then(|(connection, from)| table.follow(connection, from, head, said));
-        if taken.is_none() {
-            let connection = table.receive_any(found, &head.segment(&key.ends(way), said))?;
-            at = speaker(table, connection);
+        if let Some(connection) = kept.and_then(|index| table.unpacked_mut(index)) {
+            self.go_on(first, &key, connection);
         }
-        let (connection, from_first) = at?;
-        while let Some(link) = self.links.get_mut(usize::from(next)) {
+        let link = self.links.get(first)?;
+        if link.stage == Stage::Taken {
+            return Some(());
+        }
+        let Line(head) = self.heads.get(first)?;
+        let segment = head.segment(&key.ends(link.way), payload(&self.bytes, link));
+        let next = usize::from(link.next);
+        let index = table.receive_any(found, &segment)?;
+        self.go_on(next, &key, table.unpacked_mut(index)?)
+    }
+
+    /// Hands its next packets to a connection, from this place on its trail up to one that is anything else.
+    #[inline(always)]
+    fn go_on<R: StreamReader>(
+        &mut self,
+        first: usize,
+        key: &Key,
+        connection: &mut Connection<R>,
+    ) -> Option<()> {
+        let Ends { addresses, ports } = key.ends(Way::Forward);
+        let forward = sender(connection, &addresses, ports.0);
+        let mut place = first;
+        while let Some(link) = self.links.get_mut(place) {
             if link.stage == Stage::Plain {
-                let from = if link.way == way {
-                    from_first
-                } else {
-                    from_first.other()
+                let Line(head) = self.heads.get(place)?;
+                let said = payload(&self.bytes, link);
+                let from = match link.way {
+                    Way::Forward => forward,
+                    Way::Backward => forward.other(),
                 };
-                let Line(head) = self.heads.get(usize::from(next))?;
-                table.follow(connection, from, head, payload(&self.bytes, link))?;
+                connection.take_if_next(from, head, said)?;
                 link.stage = Stage::Taken;
             }
-            next = link.next;
+            place = usize::from(link.next);
         }
         Some(())
     }

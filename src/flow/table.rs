@@ -29,7 +29,7 @@ use crate::flow::{
     Both, Connection, Held, IcmpSeen, Kept, Limits, Orientation, Peer, Sittings, SittingsKept,
     StreamReader,
 };
-use crate::wire::{Addresses, Head, IcmpQuote, Segment, TcpFlags};
+use crate::wire::{Addresses, IcmpQuote, Segment, TcpFlags};
 
 /// All connections. `R` reads their dialogues.
 #[derive(Debug)]
@@ -124,30 +124,6 @@ impl<R: StreamReader> Table<R> {
     #[inline]
     pub(super) fn find(&mut self, key: &Key) -> Option<Place> {
         self.places.find(key)
-    }
-
-    /// Who sends a packet of this connection.
-    #[inline]
-    pub(super) fn sender(&self, connection: u32, key: &Key, way: Way) -> Option<Peer> {
-        let connection = self.whole_ref(connection)?;
-        let ends = key.ends(way);
-        Some(sender(connection, &ends.addresses, ends.ports.0))
-    }
-
-    /// Takes a packet of this connection if it is the next one, whatever of other connections was taken since the one before it: neither
-    /// does it concern them, nor they it.
-    #[inline(always)]
-    pub(super) fn follow(
-        &mut self,
-        connection: u32,
-        from: Peer,
-        head: &Head,
-        payload: &[u8],
-    ) -> Option<()> {
-        match self.kept.get_mut(connection as usize)?.as_mut()? {
-            Kept::Whole(connection) => connection.take_if_next(from, head, payload),
-            Kept::Settled(_) => None,
-        }
     }
 
     /// Takes a segment, whatever it is, whose 4-tuple was [found](Self::find) there; returns where the connection is kept that it
@@ -420,7 +396,7 @@ impl<R: StreamReader> Table<R> {
 
 /// Who sends a segment of this connection. Ports tell both ends apart, but for a connection from a port to the same one.
 #[inline]
-fn sender<R: StreamReader>(
+pub(super) fn sender<R: StreamReader>(
     connection: &Connection<R>,
     addresses: &Addresses,
     src_port: u16,

@@ -69,7 +69,7 @@ impl<R: StreamReader> Connection<R> {
         self.measure_round_trip(packet.from, packet.head.ack, packet.head.time);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn measure_round_trip(&mut self, from: Peer, ack: SeqNumber, now: Timestamp) {
         let pending = self.pending_acks.of_mut(from.other());
         if let Some((end, sent)) = *pending

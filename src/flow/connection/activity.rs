@@ -40,7 +40,7 @@ impl<R: StreamReader> Connection<R> {
     /// The application did something; `previous` is when the packet before came.
     ///
     /// Each in a register: what is written to memory in parts and read as a whole has to wait for whatever was written before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn note_activity(
         &mut self,
         time: Timestamp,

@@ -48,7 +48,7 @@ impl<R: StreamReader> Connection<R> {
     /// nothing but an acknowledgement of what was seen, and payload that follows on what was seen: such payload was not seen before, nor
     /// was an acknowledgement of more than its sender had acknowledged; any other packet may have been. It
     /// [is plain](crate::wire::Segment::as_plain).
-    #[inline]
+    #[inline(always)]
     pub(in crate::flow) fn take_if_next(
         &mut self,
         from: Peer,
@@ -63,9 +63,28 @@ impl<R: StreamReader> Connection<R> {
             && (head.payload_len > 0
                 || own.ack.is_none_or(|ack| head.ack.is_after(ack))
                 || !self.is_second_sighting(from, head));
-        is_next.then(|| self.take_next(from, head, payload))
+        if !is_next {
+            return None;
+        }
+        match from {
+            Peer::Client => self.take_clients_next(head, payload),
+            Peer::Server => self.take_servers_next(head, payload),
+        }
+        Some(())
     }
 
+    /// Each peer's by itself: where the fields of its direction are need not be asked for each of them.
+    #[inline(never)]
+    fn take_clients_next(&mut self, head: &Head, payload: &[u8]) {
+        self.take_next(Peer::Client, head, payload);
+    }
+
+    #[inline(never)]
+    fn take_servers_next(&mut self, head: &Head, payload: &[u8]) {
+        self.take_next(Peer::Server, head, payload);
+    }
+
+    #[inline(always)]
     fn take_next(&mut self, from: Peer, head: &Head, payload: &[u8]) {
         let kind = match head.payload_len {
             0 => PacketKind::Ack,
@@ -108,7 +127,7 @@ impl<R: StreamReader> Connection<R> {
     }
 
     /// Hands payload of the newest packet on.
-    #[inline]
+    #[inline(always)]
     fn take_next_payload(&mut self, from: Peer, head: &Head, payload: &[u8]) {
         self.cut_payload |= (payload.len() as u64) < u64::from(head.payload_len);
         self.first_to_speak.get_or_insert(from);

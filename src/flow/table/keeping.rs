@@ -27,15 +27,21 @@ impl<R: StreamReader> Table<R> {
         self.kept(index)?.as_whole()
     }
 
+    /// The same for changing.
+    #[inline]
+    pub(in crate::flow) fn unpacked_mut(&mut self, index: u32) -> Option<&mut Connection<R>> {
+        match self.kept.get_mut(index as usize)?.as_mut()? {
+            Kept::Whole(connection) => Some(connection),
+            Kept::Settled(_) => None,
+        }
+    }
+
     /// A connection for changing; whole again if it was packed.
     pub(super) fn whole_mut(&mut self, index: u32) -> Option<&mut Connection<R>> {
         if let Some(Kept::Settled(_)) = self.kept(index) {
             self.unpack(index);
         }
-        match self.kept.get_mut(index as usize)?.as_mut()? {
-            Kept::Whole(connection) => Some(connection),
-            Kept::Settled(_) => None,
-        }
+        self.unpacked_mut(index)
     }
 
     /// Makes a connection whole again, for a while.
