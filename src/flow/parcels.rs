@@ -44,7 +44,7 @@ enum Stage {
     Plain,
     /// The next of the rare ones, without a header here.
     Rare,
-    /// It was taken with one before it.
+    /// It was taken as the next one of its connection.
     Taken,
 }
 
@@ -353,7 +353,7 @@ mod tests {
             parcel.links.iter().filter(is_taken).count()
         };
         parcel.deliver(&mut table);
-        assert_eq!(taken(&parcel), 32, "all but the handshakes");
+        assert_eq!(taken(&parcel), 34, "all but SYNs");
         assert_eq!(table.connections().len(), 2);
     }
 
