@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::analysis::judges::Tracked;
 use crate::analysis::neighbours::Neighbours;
 use crate::dialogue::Dialogue;
-use crate::flow::{Both, Episode, Peer};
+use crate::flow::{Both, Episode, Moment, Peer};
 use crate::time::Timestamp;
 use crate::verdict::{Ending, EndingKind};
 
@@ -27,12 +27,17 @@ pub fn of_episode<'e>(
     capture_end: Timestamp,
 ) -> Option<Ending<'e>> {
     let first = episode.first()?;
+    let (state, dialogue) = match connection.moment_of(episode) {
+        Cow::Borrowed(Moment { state, dialogue }) => {
+            (Cow::Borrowed(state), Cow::Borrowed(dialogue))
+        }
+        Cow::Owned(Moment { state, dialogue }) => (Cow::Owned(state), Cow::Owned(dialogue)),
+    };
     let idle = first
         .last_activity
         .map(|activity| first.head.time - activity.time);
     let acked = |peer: Peer| {
-        episode
-            .state
+        state
             .of(peer.other())
             .ack
             .and_then(|ack| connection.offset_of(peer, ack))
@@ -54,8 +59,6 @@ pub fn of_episode<'e>(
         reset_packets: episode.packets,
         after: Cow::Borrowed(&episode.after),
         resumed: episode.resumed,
-        state: Cow::Borrowed(&episode.state),
-        dialogue: Cow::Borrowed(&episode.dialogue),
         acked_offset: Both {
             client: acked(Peer::Client),
             server: acked(Peer::Server),
@@ -66,6 +69,8 @@ pub fn of_episode<'e>(
             .ack()
             .then(|| connection.offset_of(first.from.other(), first.head.ack))
             .flatten(),
+        state,
+        dialogue,
         response_time: connection.response_time.clone(),
         icmp: connection
             .icmp
@@ -117,8 +122,8 @@ pub fn without_reset(
         opened: connection.opened,
         last: connection.last,
         established: connection.established,
-        before: Cow::Owned(connection.history.to_vec()),
-        before_skipped: connection.history.skipped(),
+        before: Cow::Owned(connection.packets()),
+        before_skipped: connection.packets_skipped(),
         resets: Cow::default(),
         reset_packets: 0,
         after: Cow::default(),

@@ -77,8 +77,9 @@ pub struct Connection<R: StreamReader> {
     pub established: Option<Timestamp>,
     /// What Zeek would tell of it: in one row or in several. Kept only where [asked for](crate::flow::Limits::sittings).
     pub sittings: Option<Box<Sittings>>,
-    /// The first and the newest packets.
-    pub history: History,
+    /// The first and the newest packets since the newest RST event; those before are remembered there: see
+    /// [`packets`](Self::packets).
+    pub(super) history: History,
     /// First packet.
     pub opened: Timestamp,
     pending_acks: Both<Option<(SeqNumber, Timestamp)>>,
@@ -286,6 +287,7 @@ impl<R: StreamReader> Connection<R> {
         if flags.rst() {
             self.take_reset(packet, segment);
         } else {
+            self.keep_moment();
             self.hear_acknowledgement(&packet);
             packet.housekeeping = self.take_payload(&packet, segment);
             self.take_handshake(&packet, segment);

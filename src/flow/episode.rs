@@ -9,11 +9,13 @@ use crate::wire::SeqNumber;
 /// Captures exchange neighbours that are less than this apart.
 const REORDERING: Interval = Interval::from_millis(1);
 
-/// A connection's facts once a packet has rejoined those before the RST.
-pub(super) struct Rejoined<S> {
-    pub directions: Both<Direction>,
+/// What was known of a connection at one moment.
+#[derive(Clone, Debug)]
+pub struct Moment<S> {
+    /// Both directions.
+    pub state: Both<Direction>,
+    /// The dialogue.
     pub dialogue: S,
-    pub last_activity: Option<LastActivity>,
 }
 
 /// One reset event of a connection: the first RST, its echoes, and the state of both ends when the first one came.
@@ -25,16 +27,16 @@ pub struct Episode<S> {
     pub frames: Vec<FrameId>,
     /// RST packets, second sightings included.
     pub packets: u64,
-    /// The connection's packets before the first RST, oldest first.
+    /// The connection's packets before the first RST, oldest first. While it is the newest event, they are remembered here only.
     pub before: Vec<Packet>,
+    /// So many of them, the last ones, were captured after it.
+    pub(super) rejoined: usize,
     /// Packets that `before` lacks between the first and the newest ones.
     pub before_skipped: u64,
-    /// Both directions when the first RST came.
-    pub state: Both<Direction>,
     /// Packets after the first RST that are no RSTs; at most [`Episode::AFTER_KEPT`].
     pub after: Vec<Packet>,
-    /// The dialogue when the first RST came.
-    pub dialogue: S,
+    /// When the first RST came; `None` while nothing else came, and all is [as it was](crate::flow::Connection::moment_of).
+    pub(super) moment: Option<Box<Moment<S>>>,
     /// Payload of a RST (RFC 9293 SHLD-2), at most 128 bytes.
     pub text: Vec<u8>,
     /// Whether the TCP checksum of the first RST was right, where it could be computed.
@@ -79,13 +81,13 @@ impl<S> Episode<S> {
         if self.after.len() < Self::AFTER_KEPT {
             self.after.push(*packet);
         }
-        let (sender, receiver) = (
-            self.state.of(packet.from),
-            self.state.of(packet.from.other()),
-        );
-        if !self.is_overtaken(packet)
+        let could_be_sent = self.moment.as_ref().is_some_and(|moment| {
+            let (sender, receiver) = moment.state.own_and_other(packet.from);
+            sender.could_send(packet.head.seq, receiver)
+        });
+        if could_be_sent
+            && !self.is_overtaken(packet)
             && (packet.is_new_data() || packet.kind == PacketKind::SynAck)
-            && sender.could_send(packet.head.seq, receiver)
         {
             *self.later_data.of_mut(packet.from) = Some(packet.end());
         }
@@ -109,28 +111,31 @@ impl<S> Episode<S> {
     /// The numbers say that a packet captured just after the RST was sent before it: captures on several queues or interfaces
     /// exchange neighbours.
     pub(super) fn follows(&self, packet: &Packet) -> bool {
-        self.first().is_some_and(|reset| {
+        let both = self.first().zip(self.moment.as_ref());
+        both.is_some_and(|(reset, moment)| {
             // A direction that was late before is late again.
-            let late = self.state.of(packet.from).lateness;
+            let late = moment.state.of(packet.from).lateness;
             let near = packet.head.time - reset.head.time <= REORDERING + late.times(2);
             near && !self.resumed && precedes(packet, reset)
         })
     }
 
-    /// Gives a packet that the RST follows its place before it.
-    pub(super) fn rejoin(&mut self, packet: &Packet, now: Rejoined<S>) {
-        let resets = (self.state.client.resets, self.state.server.resets);
-        self.state = now.directions;
-        (self.state.client.resets, self.state.server.resets) = resets;
-        if let Some(reset) = self.resets.first() {
-            self.state
-                .of_mut(reset.from.other())
-                .miss_before_reset(reset);
+    /// Gives a packet that the RST follows its place before it: the connection was like this then, and the last activity was that one.
+    pub(super) fn rejoin(
+        &mut self,
+        packet: &Packet,
+        mut now: Moment<S>,
+        activity: Option<LastActivity>,
+    ) {
+        if let Some(before) = &self.moment {
+            now.state.client.resets = before.state.client.resets;
+            now.state.server.resets = before.state.server.resets;
         }
-        self.dialogue = now.dialogue;
+        self.moment = Some(Box::new(now));
         self.before.push(*packet);
+        self.rejoined += 1;
         for reset in &mut self.resets {
-            reset.last_activity = now.last_activity;
+            reset.last_activity = activity;
             reset.previous_packet = Some(packet.head.time.min(reset.head.time));
         }
     }
@@ -144,9 +149,17 @@ impl<S> Episode<S> {
                     && reset.head.ack == fin.seq + 1
             })
         };
-        if let Some(fin) = fin.filter(acknowledged) {
-            self.state.of_mut(from).fin.get_or_insert(fin);
+        let fin = fin.filter(acknowledged);
+        if let Some((moment, fin)) = self.moment.as_mut().zip(fin) {
+            moment.state.of_mut(from).fin.get_or_insert(fin);
         }
+    }
+
+    /// What was captured before the first RST, oldest first.
+    pub(super) fn captured_before(&self) -> &[Packet] {
+        let captured = self.before.len().checked_sub(self.rejoined);
+        let packets = captured.and_then(|captured| self.before.get(..captured));
+        packets.unwrap_or_default()
     }
 
     /// The first RST.

@@ -31,7 +31,7 @@ mod workers;
 
 pub use connection::{Connection, IcmpSeen, SurvivedIdle};
 pub use direction::{Both, Direction, FinSeen, TimestampLine, TtlProfile};
-pub use episode::Episode;
+pub use episode::{Episode, Moment};
 pub use history::Letters;
 pub use items::{Items, ItemsIter, Listed};
 pub use limits::{Limits, SittingsKept};

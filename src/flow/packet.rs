@@ -221,11 +221,16 @@ impl History {
         newer.iter().any(&is_such) || older.iter().any(&is_such)
     }
 
-    /// Every remembered packet, oldest first.
-    pub fn to_vec(&self) -> Vec<Packet> {
-        let mut packets: Vec<Packet> = self.newest_first().copied().collect();
-        packets.reverse();
-        packets
+    /// How many are remembered.
+    pub const fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Every remembered packet, oldest first; forgets them.
+    pub(super) fn take(&mut self) -> Vec<Packet> {
+        self.straighten();
+        self.room.truncate(self.used);
+        std::mem::take(self).room
     }
 
     /// Packets forgotten between the first ones and the newest.
@@ -233,13 +238,19 @@ impl History {
         self.total - self.used as u64
     }
 
-    /// Keeps the newest `keep` packets only, in the memory of all.
-    pub fn keep_newest(&mut self, keep: usize) {
+    /// The oldest one first.
+    fn straighten(&mut self) {
         if self.next < self.used
             && let Some(ring) = self.room.get_mut(Self::HEAD..self.used)
         {
             ring.rotate_left(self.next.saturating_sub(Self::HEAD));
+            self.next = self.used;
         }
+    }
+
+    /// Keeps the newest `keep` packets only, in the memory of all.
+    pub fn keep_newest(&mut self, keep: usize) {
+        self.straighten();
         let kept = keep.min(self.used);
         self.room.copy_within(self.used - kept..self.used, 0);
         self.used = kept;
@@ -302,7 +313,7 @@ mod tests {
             history.push(packet(number));
         }
         let expected: Vec<u32> = (1..=5).chain(66..=100).collect();
-        assert_eq!(numbers(&history.to_vec()), expected);
+        assert_eq!(numbers(&history.clone().take()), expected);
         assert_eq!(history.skipped(), 60);
         assert_eq!(history.room.capacity(), History::KEPT);
     }
@@ -329,9 +340,9 @@ mod tests {
                 let newest = history.newest_first().take(keep);
                 let mut expected = numbers(newest);
                 expected.reverse();
-                let total = history.skipped() + history.to_vec().len() as u64;
+                let total = history.skipped() + history.clone().take().len() as u64;
                 history.keep_newest(keep);
-                assert_eq!(numbers(&history.to_vec()), expected);
+                assert_eq!(numbers(&history.clone().take()), expected);
                 assert_eq!(history.skipped() + expected.len() as u64, total);
             }
         }
@@ -344,15 +355,15 @@ mod tests {
             history.push(packet(number));
         }
         history.keep_newest(3);
-        assert_eq!(numbers(&history.to_vec()), [68, 69, 70]);
+        assert_eq!(numbers(&history.clone().take()), [68, 69, 70]);
         assert_eq!(history.skipped(), 67);
         assert!(history.room.capacity() >= History::KEPT);
         history.give_back();
         history.push(packet(71));
-        assert_eq!(numbers(&history.to_vec()), [68, 69, 70, 71]);
+        assert_eq!(numbers(&history.clone().take()), [68, 69, 70, 71]);
         history.forget_all();
-        assert!(history.is_empty() && history.to_vec().is_empty() && history.skipped() == 0);
+        assert!(history.is_empty() && history.clone().take().is_empty() && history.skipped() == 0);
         history.push(packet(1));
-        assert_eq!(numbers(&history.to_vec()), [1]);
+        assert_eq!(numbers(&history.clone().take()), [1]);
     }
 }

@@ -340,8 +340,7 @@ mod tests {
             .map(|kept| {
                 let connection = kept.known();
                 let frames: Vec<u32> = connection
-                    .history
-                    .newest_first()
+                    .packets_newest_first()
                     .map(|packet| packet.head.frame.number.0)
                     .collect();
                 format!(

@@ -181,7 +181,7 @@ mod tests {
         });
         let connections = table.connections();
         let connection = connections[0].known();
-        let packets = connection.history.to_vec();
+        let packets = connection.packets();
         let kinds: Vec<_> = packets.iter().map(|packet| packet.kind).collect();
         use PacketKind::{Ack, Data, KeepaliveProbe, Rst, Syn, SynAck};
         assert_eq!(kinds, [Syn, SynAck, Ack, Data, Ack, KeepaliveProbe, Rst]);

@@ -1,7 +1,7 @@
 //! What stays of a segment: its header's fields, and what had been going on when it came.
 
 use super::Connection;
-use crate::flow::{LastActivity, Packet, PacketKind, Peer, StreamReader};
+use crate::flow::{Episode, History, LastActivity, Packet, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
 use crate::wire::Head;
 
@@ -14,6 +14,62 @@ impl<R: StreamReader> Connection<R> {
             activity: self.last_activity,
             probes: self.probes_since_activity,
         }
+    }
+
+    /// What came before the newest RST event, and is remembered there.
+    #[inline]
+    fn before_reset(&self) -> &[Packet] {
+        let newest = self.episodes.last();
+        newest.map_or(&[], Episode::captured_before)
+    }
+
+    /// The first and the newest packets, the newest first.
+    pub fn packets_newest_first(&self) -> impl Iterator<Item = &Packet> {
+        let before = self.before_reset();
+        let first = (self.history.len() + before.len()).saturating_sub(History::HEAD);
+        let newest = 0..History::KEPT - History::HEAD;
+        let packets = self.history.newest_first().chain(before.iter().rev());
+        let kept = packets
+            .enumerate()
+            .filter(move |(place, _)| newest.contains(place) || *place >= first);
+        kept.map(|(_, packet)| packet)
+    }
+
+    /// The same, the oldest first.
+    pub fn packets(&self) -> Vec<Packet> {
+        let mut packets: Vec<Packet> = self.packets_newest_first().copied().collect();
+        packets.reverse();
+        packets
+    }
+
+    /// Packets forgotten between the first ones and the newest.
+    pub fn packets_skipped(&self) -> u64 {
+        let held = self.history.len() + self.before_reset().len();
+        let before = self
+            .episodes
+            .last()
+            .map_or(0, |newest| newest.before_skipped);
+        self.history.skipped() + before + held.saturating_sub(History::KEPT) as u64
+    }
+
+    /// [All of them](Self::packets), for an event that begins: it remembers them from here on.
+    pub(super) fn hand_over_packets(&mut self) -> Vec<Packet> {
+        if self.episodes.is_empty() {
+            return self.history.take();
+        }
+        let packets = self.packets();
+        self.history.forget_all();
+        packets
+    }
+
+    /// One of the newest `count` packets is such a one.
+    #[inline]
+    pub(super) fn has_lately(&self, count: usize, is_such: impl Fn(&Packet) -> bool) -> bool {
+        self.history.has_lately(count, &is_such)
+            || !self.episodes.is_empty() && {
+                let older = count.saturating_sub(self.history.len());
+                self.before_reset().iter().rev().take(older).any(is_such)
+            }
     }
 }
 

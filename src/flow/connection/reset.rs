@@ -1,13 +1,15 @@
 //! RSTs and what follows them.
 
+use std::borrow::Cow;
+
 use super::Connection;
 use crate::flow::direction::Both;
-use crate::flow::episode::Rejoined;
-use crate::flow::{Episode, Packet, StreamReader};
+use crate::flow::{Episode, Moment, Packet, StreamReader};
 use crate::wire::Segment;
 
 impl<R: StreamReader> Connection<R> {
     pub(super) fn take_reset(&mut self, packet: Packet, segment: &Segment<'_>) {
+        self.keep_moment();
         let direction = self.directions.of_mut(packet.from);
         direction.resets += 1;
         direction.first_packet.get_or_insert(packet.head.time);
@@ -16,17 +18,16 @@ impl<R: StreamReader> Connection<R> {
         match self.episodes.last_mut() {
             Some(episode) if full || !episode.resumed => episode.add(packet),
             _ => {
-                let mut state = self.frozen_directions();
-                state.of_mut(packet.from.other()).miss_before_reset(&packet);
+                let before_skipped = self.packets_skipped();
                 let mut episode = Episode {
                     resets: Vec::with_capacity(1),
                     frames: Vec::with_capacity(1),
                     packets: 0,
-                    before: self.history.to_vec(),
-                    before_skipped: self.history.skipped(),
-                    state,
+                    before: self.hand_over_packets(),
+                    rejoined: 0,
+                    before_skipped,
                     after: Vec::new(),
-                    dialogue: self.dialogue(),
+                    moment: None,
                     text: segment.payload.iter().copied().take(128).collect(),
                     checksum_ok: segment.checksum_ok,
                     mptcp_reason: segment.options.mptcp_reset_reason,
@@ -35,8 +36,42 @@ impl<R: StreamReader> Connection<R> {
                     last: packet.head.time,
                 };
                 episode.add(packet);
+                // Mostly there is but one, and it is big.
+                self.episodes.reserve_exact(1);
                 self.episodes.push(episode);
             }
+        }
+    }
+
+    /// Another packet comes: what was known when the newest event's first RST came is written down.
+    pub(super) fn keep_moment(&mut self) {
+        let newest = self.episodes.last();
+        if let Some(episode) = newest.filter(|episode| episode.moment.is_none()) {
+            let moment = Some(Box::new(self.moment_before(episode)));
+            if let Some(episode) = self.episodes.last_mut() {
+                episode.moment = moment;
+            }
+        }
+    }
+
+    /// What was known when the first RST of an event came.
+    pub fn moment_of<'a>(&self, episode: &'a Episode<R::Snapshot>) -> Cow<'a, Moment<R::Snapshot>> {
+        match &episode.moment {
+            Some(moment) => Cow::Borrowed(moment),
+            None => Cow::Owned(self.moment_before(episode)),
+        }
+    }
+
+    /// What is known now, before the first RST of an event.
+    fn moment_before(&self, episode: &Episode<R::Snapshot>) -> Moment<R::Snapshot> {
+        let mut state = self.frozen_directions();
+        if let Some(reset) = episode.first() {
+            let receiver = state.of_mut(reset.from.other());
+            receiver.miss_before_reset(reset);
+        }
+        Moment {
+            state,
+            dialogue: self.dialogue(),
         }
     }
 
@@ -45,20 +80,88 @@ impl<R: StreamReader> Connection<R> {
         let Some(episode) = self.episodes.last() else {
             return;
         };
-        let rejoined = episode.follows(packet).then(|| Rejoined {
-            directions: self.frozen_directions(),
-            dialogue: self.dialogue(),
-            last_activity: self.last_activity,
-        });
+        let follows = episode.follows(packet);
+        let rejoined = follows.then(|| self.moment_before(episode));
         let fin = self.directions.of(packet.from).fin;
         let Some(episode) = self.episodes.last_mut() else {
             return;
         };
         if let Some(now) = rejoined {
-            episode.rejoin(packet, now);
+            episode.rejoin(packet, now, self.last_activity);
         } else {
             episode.observe_later(packet);
             episode.observe_acknowledged_fin(packet.from, fin);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dialogue::DialogueReader;
+    use crate::flow::connection::Taken;
+    use crate::flow::{History, Orientation, Peer};
+    use crate::testing::Ladder;
+    use crate::testing::conversation::conversation;
+
+    /// What was copied of a connection when its newest RST event began, or a packet rejoined those before it.
+    struct Copied {
+        events: usize,
+        rejoined: usize,
+        told: String,
+    }
+
+    impl Copied {
+        fn of(connection: &Connection<DialogueReader>) -> Option<Self> {
+            let newest = connection.episodes.last()?;
+            Some(Self {
+                events: connection.episodes.len(),
+                rejoined: newest.rejoined,
+                told: format!("{:?} {:?}", connection.moment_of(newest), newest.before),
+            })
+        }
+    }
+
+    proptest! {
+        /// Episodes share memory with their connection: neither loses anything by it.
+        #[test]
+        fn what_came_before_a_reset_stays_as_it_was(trace in conversation(Ladder::to(80))) {
+            let mut connection = None::<Connection<DialogueReader>>;
+            let mut all = History::default();
+            let mut copied = None::<Copied>;
+            let mut told = Vec::new();
+            trace.segments(|segment| {
+                let ends = [(segment.addresses.src(), segment.src_port), (segment.addresses.dst(), segment.dst_port)];
+                let (from, [client, server]) = match ends {
+                    [client, server @ (_, 80)] => (Peer::Client, [client, server]),
+                    [server, client] => (Peer::Server, [client, server]),
+                };
+                let connection = connection.get_or_insert_with(|| {
+                    Connection::new(client, server, Orientation::Syn, segment.head.time)
+                });
+                let before = all.clone();
+                let flags = segment.flags.unwrap_or_default();
+                if connection.take(from, flags, segment) == Taken::Packet {
+                    connection.packets_newest_first().take(1).for_each(|packet| all.push(*packet));
+                }
+                let expected = format!("{:?} {}", all.clone().take(), all.skipped());
+                told.push(format!("{:?} {}", connection.packets(), connection.packets_skipped()) == expected);
+                let now = Copied::of(connection);
+                match (&copied, &now) {
+                    (Some(then), Some(now)) if (then.events, then.rejoined) == (now.events, now.rejoined) => {
+                        told.push(then.told == now.told);
+                    }
+                    (then, Some(now)) if then.as_ref().is_none_or(|then| then.events < now.events) => {
+                        let before = format!(" {:?}", before.clone().take());
+                        told.push(now.told.ends_with(&before));
+                    }
+                    _ => {}
+                }
+                copied = now;
+            });
+            prop_assert!(told.iter().all(|same| *same), "{told:?}");
         }
     }
 }

@@ -29,12 +29,12 @@ impl<R: StreamReader> Connection<R> {
                 && earlier.head.flags == head.flags
                 && earlier.head.payload_len == head.payload_len
         };
-        self.history.has_lately(Self::NEWEST, is_alike) && self.was_seen(from, head)
+        self.has_lately(Self::NEWEST, is_alike) && self.was_seen(from, head)
     }
 
     #[cold]
     fn was_seen(&self, from: Peer, head: &Head) -> bool {
-        let newest = self.history.newest_first().take(Self::NEWEST);
+        let newest = self.packets_newest_first().take(Self::NEWEST);
         newest
             .take_while(|earlier| (head.time - earlier.head.time).abs() <= Self::DUPLICATE_WINDOW)
             .filter(|earlier| earlier.from == from)

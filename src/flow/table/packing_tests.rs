@@ -101,7 +101,7 @@ fn what_is_read_of_a_packed_connection_is_what_was_said() {
         let (packed, whole) = (packed.known(), whole.known());
         assert_eq!(packed.dialogue(), whole.dialogue());
         let numbers = |connection: &Connection<DialogueReader>| {
-            let packets = connection.history.newest_first();
+            let packets = connection.packets_newest_first();
             packets
                 .map(|packet| packet.head.frame.number)
                 .collect::<Vec<_>>()

@@ -95,7 +95,7 @@ pub(super) fn is_plain_refusal<R: StreamReader>(connection: &Connection<R>) -> b
         && connection.directions.client.bytes == 0
         && connection.icmp.is_empty()
         && connection.duplicates == 0
-        && connection.history.newest_first().all(|packet| {
+        && connection.packets_newest_first().all(|packet| {
             packet.kind == PacketKind::Syn
                 || (packet.from == Peer::Server
                     && packet.head.flags.ack()
