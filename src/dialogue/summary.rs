@@ -52,34 +52,12 @@ impl Default for ShortWords {
 }
 
 impl ShortWords {
-    /// The first `len` of these bytes, at most [`SHORT`]; and what `others` find in them, each of which looks at eight of them, the
-    /// first one lowest, and knows how many words stand before those.
+    /// The first few of these bytes, at most [`SHORT`], in place of others.
     #[inline(always)]
-    pub(super) fn of(
-        bytes: &[u8; 32],
-        len: usize,
-        others: impl Fn(usize, u64) -> u64,
-    ) -> (Self, u64) {
-        let mut found = 0;
-        let mut hash = Fingerprint::default();
-        let (words, _) = bytes.as_chunks::<8>();
-        for (index, word) in words.iter().enumerate() {
-            let word = u64::from_le_bytes(*word);
-            if index == len / 8 {
-                let of_text = !(u64::MAX << (len % 8 * 8));
-                found |= others(index, word) & of_text;
-                hash.end(word & of_text, len);
-                break;
-            }
-            found |= others(index, word);
-            hash.add(word);
-        }
-        let words = Self {
-            bytes: *bytes,
-            len: len as u8,
-            hash: hash_of(&hash),
-        };
-        (words, found)
+    pub(super) fn become_text(&mut self, (bytes, len): (&[u8; 32], usize), hash: &Fingerprint) {
+        self.bytes = *bytes;
+        self.len = len as u8;
+        self.hash = hash_of(hash);
     }
 
     /// How many bytes.

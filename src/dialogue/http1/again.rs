@@ -3,7 +3,7 @@
 
 use super::line::Method;
 use super::pending::{Asked, Pending};
-use super::{Http1, Role, role, short};
+use super::{Http1, Next, Role, role};
 use crate::dialogue::ledger::Ledger;
 use crate::flow::StreamBytes;
 
@@ -15,28 +15,26 @@ impl Http1 {
         data: &StreamBytes<'_>,
         ledger: &mut Ledger,
     ) -> Option<()> {
-        match role(data.from, ledger) {
-            Role::Request => self.asked_again(data, ledger),
-            Role::Response => self.answered_again(data, ledger),
+        match (self.next, role(data.from, ledger)) {
+            (Next::Question, Role::Request) => self.asked_again(data, ledger),
+            (Next::Answer, Role::Response) => self.answered_again(data, ledger),
+            _ => None,
         }
     }
 
     /// A request to which nothing is due but its own answer.
     #[inline(always)]
     fn asked_again(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Option<()> {
-        let is_calm = self.requests.is_at_rest()
-            && self.responses.message.is_none()
-            && self.pending.first().is_none();
-        if !is_calm || data.cut > 0 {
+        if data.cut > 0 {
             return None;
         }
         let line = self.repeated.at_end(data.bytes)?;
-        let words = short::line(data.bytes, line)?;
-        self.requests.refused = false;
+        let (text, hash) = self.start.line(data.bytes, line)?;
         let place = (&data.at, data.bytes.len() as u32);
-        let id = ledger.open_at_once(words, place);
+        let id = ledger.open_at_once((text, line), &hash, place)?;
         let asked = Asked::with(Method::Other, self.repeated.wishes());
         self.pending.begin(Pending { id, asked });
+        self.next = Next::Answer;
         Some(())
     }
 
@@ -44,20 +42,16 @@ impl Http1 {
     /// may wait for, and what comes back is framed as it says.
     #[inline(always)]
     fn answered_again(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Option<()> {
-        let Pending { id, .. } = self.pending.only()?;
-        if !self.responses.is_at_rest() {
-            return None;
-        }
         let likewise = self.formula.again(data.bytes)?;
         // Numbers of eighteen digits leave room for both.
         let length = u32::try_from(likewise.content.wrapping_add(likewise.len as u64)).ok()?;
         if u64::from(length) != (data.bytes.len() as u64).wrapping_add(u64::from(data.cut)) {
             return None;
         }
-        ledger.answer_newest(id, likewise.status, (&data.at, length))?;
+        let answered = ledger.answer_newest(likewise.status, (&data.at, length))?;
+        debug_assert_eq!(self.pending.first().map(|open| open.id), Some(answered));
         self.pending.end();
-        self.responses.farewell = false;
-        self.requests.refused = false;
+        self.next = Next::Question;
         ledger.incomplete |= data.cut > 0;
         Some(())
     }

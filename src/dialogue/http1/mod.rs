@@ -25,6 +25,7 @@ pub(super) use self::fields::printable;
 
 use self::pending::Queue;
 use self::repeated::{Formula, Repeated};
+use self::short::Start;
 use self::side::{Phase, Side};
 use self::whole::Read;
 use super::fingerprint::Fingerprint;
@@ -45,8 +46,11 @@ pub(super) struct Http1 {
     pending: Queue,
     /// Header section of the request before this one.
     repeated: Repeated,
+    /// How the request line before this one began.
+    start: Start,
     /// Head of the response before this one.
     formula: Formula,
+    next: Next,
 }
 
 /// Which of the two messages of an exchange.
@@ -56,22 +60,38 @@ enum Role {
     Response,
 }
 
+/// What comes next, as far as what came is whole messages, one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Next {
+    /// A request: none is open, and nothing else is under way.
+    #[default]
+    Question,
+    /// The answer to the only one.
+    Answer,
+    /// Something is under way.
+    Any,
+}
+
 impl ProtocolReader for Http1 {
     fn data(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
-        match role(data.from, ledger) {
+        let step = match role(data.from, ledger) {
             Role::Request => self.requests_in(data, ledger).into(),
             Role::Response => self.responses_in(data, ledger),
-        }
+        };
+        self.look_ahead();
+        step
     }
 
     fn gap(&mut self, from: Peer, at: Mark, missing: u64, ledger: &mut Ledger) {
         self.skip(role(from, ledger), at, missing, ledger);
+        self.look_ahead();
     }
 
     fn fin(&mut self, from: Peer, at: Mark, ledger: &mut Ledger) {
         // The end of a close-delimited body (RFC 9112 section 6.3, last rule).
         if role(from, ledger) == Role::Response && self.responses.phase == Phase::UntilClose {
             self.close_delimits(at, ledger);
+            self.look_ahead();
         }
     }
 
@@ -205,7 +225,9 @@ impl Http1 {
             hashed_whole,
             pending,
             repeated,
+            start: _,
             formula,
+            next,
         } = self;
         requests.begin_anew();
         responses.begin_anew();
@@ -215,6 +237,20 @@ impl Http1 {
         *response_start = Mark::default();
         *fingerprint = Fingerprint::default();
         *hashed_whole = false;
+        *next = Next::Question;
+    }
+
+    /// Finds out what comes next.
+    fn look_ahead(&mut self) {
+        let is_under_way = |side: &Side| !side.is_at_rest() || side.refused || side.farewell;
+        self.next = match is_under_way(&self.requests) || is_under_way(&self.responses) {
+            true => Next::Any,
+            false => match self.pending.len() {
+                0 => Next::Question,
+                1 => Next::Answer,
+                _ => Next::Any,
+            },
+        };
     }
 
     fn side(&mut self, role: Role) -> &mut Side {

@@ -79,10 +79,9 @@ impl Queue {
         self.first = Some(only);
     }
 
-    /// The only one.
-    #[inline]
-    pub(super) fn only(&self) -> Option<Pending> {
-        self.first.filter(|_| !self.is_pipelined())
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.further.len()
     }
 
     /// The only one was answered.

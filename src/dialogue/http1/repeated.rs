@@ -31,11 +31,9 @@ impl Said {
         Some(())
     }
 
-    /// Another connection begins: what it would have to tell of itself is read there anew.
-    fn begin_anew(&mut self) {
-        if self.telling == Telling::Hints {
-            self.text.clear();
-        }
+    /// Another connection would have to tell of itself what it tells: it is read there anew.
+    fn is_of_one_connection(&self) -> bool {
+        self.telling == Telling::Hints
     }
 }
 
@@ -79,7 +77,9 @@ impl Repeated {
 
     /// Another connection begins.
     pub(super) fn begin_anew(&mut self) {
-        self.said.begin_anew();
+        if self.said.is_of_one_connection() {
+            self.forget();
+        }
     }
 
     /// The request before this one was another one.
@@ -127,6 +127,7 @@ pub(super) struct Formula {
     number_at: usize,
     /// What stands behind them.
     ending: Ending,
+    /// `None` where there is nothing to compare with.
     status: Option<NonZeroU16>,
 }
 
@@ -145,12 +146,13 @@ impl Formula {
     #[inline(always)]
     pub(super) fn again(&self, bytes: &[u8]) -> Option<Likewise> {
         let (before, behind) = self.said.text.split_at_checked(self.number_at)?;
-        let rest = bytes.strip_prefix(before).filter(|_| !before.is_empty())?;
+        let rest = bytes.strip_prefix(before)?;
         let (content, digits) = plain::number(rest);
-        let same = digits > 0 && self.ending.begins(rest.get(digits..)?, behind);
-        let status = self.status.filter(|_| same)?;
+        if digits == 0 || !self.ending.begins(rest.get(digits..)?, behind) {
+            return None;
+        }
         Some(Likewise {
-            status,
+            status: self.status?,
             len: self.said.text.len() + digits,
             content,
         })
@@ -178,12 +180,14 @@ impl Formula {
 
     /// Another connection begins.
     pub(super) fn begin_anew(&mut self) {
-        self.said.begin_anew();
+        if self.said.is_of_one_connection() {
+            self.forget();
+        }
     }
 
     /// The response before this one was another one.
     pub(super) fn forget(&mut self) {
-        self.said.text.clear();
+        self.status = None;
     }
 }
 

@@ -1,9 +1,12 @@
 //! Request lines as most are: so short that all of their bytes are looked at together.
 
+use std::fmt;
+
 #[cfg(doc)]
 use super::plain;
 use super::plain::{HIGH, ONES};
-use crate::dialogue::summary::{SHORT, ShortWords};
+use crate::dialogue::fingerprint::Fingerprint;
+use crate::dialogue::summary::SHORT;
 
 /// How they begin.
 const VERB: &[u8; 4] = b"GET ";
@@ -11,22 +14,95 @@ const VERB: &[u8; 4] = b"GET ";
 /// Makes another byte of the space among the first eight, which a path has not.
 const SPACE: u64 = 0x40 << 24;
 
-/// Reads a request line of `len` bytes, its target included: GET and a short path. More bytes follow.
+/// The first eight bytes of a line: the next one mostly begins so, too, and they need not be looked at again.
+#[derive(Clone, Copy)]
+pub(super) struct Start {
+    word: u64,
+    hash: Fingerprint,
+}
+
+/// As any.
+impl Default for Start {
+    fn default() -> Self {
+        let word = *b"GET /api";
+        Self {
+            word: u64::from_le_bytes(word),
+            hash: Fingerprint::of(&word),
+        }
+    }
+}
+
+/// Which one it is makes no difference.
+impl fmt::Debug for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Start")
+    }
+}
+
+impl Start {
+    /// The first bytes, if they begin with a request line of `len` bytes, its target included: GET and a short path. And that line's
+    /// hash.
+    #[inline(always)]
+    pub(super) fn line<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        len: usize,
+    ) -> Option<(&'a [u8; 32], Fingerprint)> {
+        if len > SHORT {
+            return None;
+        }
+        let bytes = bytes.first_chunk::<32>()?;
+        let (words, _) = bytes.as_chunks::<8>();
+        let (first, further) = words.split_first()?;
+        let first = u64::from_le_bytes(*first);
+        if len < 8 {
+            return tiny(first, len).map(|hash| (bytes, hash));
+        }
+        if first != self.word {
+            *self = Self::of(first)?;
+        }
+        let mut hash = self.hash;
+        let mut found = 0;
+        for (index, word) in (1..).zip(further) {
+            let word = u64::from_le_bytes(*word);
+            if index == len / 8 {
+                let of_text = of_text(len);
+                found |= unusual(word) & of_text;
+                hash.end(word & of_text, len);
+                break;
+            }
+            found |= unusual(word);
+            hash.add(word);
+        }
+        (found & HIGH == 0).then_some((bytes, hash))
+    }
+
+    #[inline(never)]
+    fn of(word: u64) -> Option<Self> {
+        let mut hash = Fingerprint::default();
+        hash.add(word);
+        is_start(word, u64::MAX).then_some(Self { word, hash })
+    }
+}
+
+/// Hash of the line if it has fewer than eight bytes.
+#[inline(never)]
+fn tiny(word: u64, len: usize) -> Option<Fingerprint> {
+    let mut hash = Fingerprint::default();
+    hash.end(word & of_text(len), len);
+    (len > VERB.len() && is_start(word, of_text(len))).then_some(hash)
+}
+
+/// Which bits of the last word are of a text of so many bytes.
 #[inline(always)]
-pub(super) fn line(bytes: &[u8], len: usize) -> Option<ShortWords> {
-    if !(VERB.len() + 1..=SHORT).contains(&len) {
-        return None;
-    }
-    let bytes = bytes.first_chunk::<32>()?;
-    let is_line = bytes.starts_with(VERB) && matches!(bytes.get(VERB.len()), Some(b'/' | b'*'));
-    if !is_line {
-        return None;
-    }
-    let (words, found) = ShortWords::of(bytes, len, |index, word| match index {
-        0 => unusual(word | SPACE),
-        _ => unusual(word),
-    });
-    (found & HIGH == 0).then_some(words)
+const fn of_text(len: usize) -> u64 {
+    !(u64::MAX << (len % 8 * 8))
+}
+
+/// A line may begin with these bytes.
+fn is_start(word: u64, of_text: u64) -> bool {
+    let [verb @ .., target, _, _, _] = word.to_le_bytes();
+    verb == *VERB && matches!(target, b'/' | b'*') && unusual(word | SPACE) & of_text & HIGH == 0
 }
 
 /// Neither `$` to `9` nor `@` to `~`, of which nearly all paths consist: the high bits of [such](plain::run) bytes. Less is to be
@@ -47,7 +123,7 @@ mod tests {
     use super::super::plain::{is_path, request_line, run};
     use super::*;
     use crate::dialogue::exchange::{Idempotence, Request};
-    use crate::dialogue::summary::RequestSummary;
+    use crate::dialogue::summary::{RequestSummary, ShortWords};
 
     proptest! {
         #[test]
@@ -58,7 +134,11 @@ mod tests {
         ) {
             let said = format!("{start}{path}");
             let bytes = format!("{said}{rest}").into_bytes();
-            if let Some(words) = line(&bytes, said.len()) {
+            let mut before = Start::default();
+            for _ in 0..2 {
+            if let Some((text, hash)) = before.line(&bytes, said.len()) {
+                let mut words = ShortWords::default();
+                words.become_text((text, said.len()), &hash);
                 let (any, behind) = request_line(&bytes).unwrap();
                 let mut what = Request::default();
                 what.fingerprint = any.describe(&mut what).value();
@@ -71,6 +151,7 @@ mod tests {
                 let is_short = start == "GET " && said.len() <= SHORT && bytes.len() >= 32;
                 let is_path = path.bytes().all(is_usual) && path.starts_with(['/', '*']);
                 prop_assert!(!(is_short && is_path));
+            }
             }
         }
 

@@ -6,6 +6,7 @@ use super::entries::What;
 use super::{ExchangeId, Ledger};
 use crate::capture::FrameId;
 use crate::dialogue::exchange::{Answer, Completeness, Exchange, Idempotence, Message, Request};
+use crate::dialogue::fingerprint::Fingerprint;
 use crate::dialogue::protocol::mark_at;
 use crate::dialogue::summary::{RequestSummary, ShortWords};
 use crate::dialogue::turn::{Reply, Turn};
@@ -30,8 +31,13 @@ pub(super) struct AtOnce {
 impl AtOnce {
     /// A request, in place of what was there before.
     #[inline(always)]
-    pub(super) fn ask(&mut self, words: ShortWords, at: &Mark, length: u32) {
-        self.words = words;
+    pub(super) fn ask(
+        &mut self,
+        text: (&[u8; 32], usize),
+        hash: &Fingerprint,
+        (at, length): (&Mark, u32),
+    ) {
+        self.words.become_text(text, hash);
         self.at = *at;
         self.length = length;
         self.status = None;
@@ -58,37 +64,39 @@ impl AtOnce {
 }
 
 impl Ledger {
-    /// All of a request of so many bytes was seen at once, that says [no more](AtOnce) than these words.
+    /// All of a request of so many bytes was seen at once, that says [no more](AtOnce) than the first few of these bytes, which have
+    /// this hash.
     #[inline(always)]
     pub(in crate::dialogue) fn open_at_once(
         &mut self,
-        words: ShortWords,
-        (at, length): (&Mark, u32),
-    ) -> ExchangeId {
-        let id = self.next_id();
-        if let Some(asked) = self.entries.push_at_once(id) {
-            asked.ask(words, at, length);
-        }
-        id
+        text: (&[u8; 32], usize),
+        hash: &Fingerprint,
+        place: (&Mark, u32),
+    ) -> Option<ExchangeId> {
+        let id = ExchangeId(self.next);
+        let asked = self.entries.push_at_once(id)?;
+        asked.ask(text, hash, place);
+        self.next = self.next.wrapping_add(1);
+        Some(id)
     }
 
-    /// All of the response to the newest request was seen at once, so many bytes of it from there on: that is written down if the
-    /// request [was seen so, too](Self::open_at_once).
+    /// All of the response to the only open request, the newest, was seen at once, so many bytes of it from there on: that is written
+    /// down if the request [was seen so, too](Self::open_at_once).
     #[inline(always)]
     pub(in crate::dialogue) fn answer_newest(
         &mut self,
-        id: ExchangeId,
         status: NonZeroU16,
         (at, length): (&Mark, u32),
-    ) -> Option<()> {
-        let newest = self.entries.newest_mut().filter(|entry| entry.id == id)?;
+    ) -> Option<ExchangeId> {
+        let newest = self.entries.newest_mut()?;
+        let id = newest.id;
         match &mut newest.what {
             What::AtOnce(asked) if !asked.is_answered() => asked.answer(status, at, length),
             _ => return None,
         }
         self.answered = self.answered.wrapping_add(1);
         self.settled_at_once(id);
-        Some(())
+        Some(id)
     }
 }
 
@@ -210,12 +218,12 @@ mod tests {
             let mut bytes = [b' '; 32];
             let text = format!("GET {path}");
             bytes[..text.len()].copy_from_slice(text.as_bytes());
-            let (words, _) = ShortWords::of(&bytes, text.len(), |_, _| 0);
             let mut ledger = Ledger::default();
-            let id = ledger.open_at_once(words, (&mark(asked), length));
+            let hash = Fingerprint::of(text.as_bytes());
+            ledger.open_at_once((&bytes, text.len()), &hash, (&mark(asked), length)).unwrap();
             if let Some((at, length, status)) = reply {
                 let status = NonZeroU16::new(200 + u16::from(status)).unwrap();
-                ledger.answer_newest(id, status, (&mark(at), length)).unwrap();
+                ledger.answer_newest(status, (&mark(at), length)).unwrap();
             }
             let What::AtOnce(at_once) = &ledger.entries[0].what else {
                 panic!("it is short");

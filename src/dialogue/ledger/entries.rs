@@ -176,12 +176,20 @@ pub(super) struct Entries {
     first: usize,
     /// Behind the newest one.
     end: usize,
+    /// As far as newer ones need no more slots and no room.
+    limit: usize,
 }
 
 impl Entries {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        (self.first, self.end) = (0, 0);
+        self.is_now(0, 0);
+    }
+
+    /// They are there now.
+    fn is_now(&mut self, first: usize, end: usize) {
+        (self.first, self.end) = (first, end);
+        self.limit = self.slots.len().min(first + Dialogue::KEPT);
     }
 
     /// Adds the newest one, for writing a few words down: what was there before. Where there are too many, see [`push`](Self::push).
@@ -218,7 +226,7 @@ impl Entries {
     /// The next one's; all slots are in use up to there.
     #[inline(always)]
     fn next_slot(&mut self) -> Option<&mut Entry> {
-        if self.end == self.slots.len() || self.end - self.first >= Dialogue::KEPT {
+        if self.end >= self.limit {
             self.make_room();
         }
         let slot = self.slots.get_mut(self.end)?;
@@ -239,10 +247,11 @@ impl Entries {
             Some(slots) => {
                 self.slots.reserve_exact(slots - self.end);
                 self.slots.resize_with(*slots, Entry::default);
+                self.is_now(self.first, self.end);
             }
             None => {
                 self.slots.rotate_left(self.first);
-                (self.first, self.end) = (0, self.end - self.first);
+                self.is_now(0, self.end - self.first);
             }
         }
     }
@@ -253,7 +262,7 @@ impl Entries {
             self.end -= 1;
         } else if let Some(older) = self.get_mut(..=index) {
             older.rotate_right(1);
-            self.first += 1;
+            self.is_now(self.first + 1, self.end);
         }
     }
 
@@ -267,7 +276,7 @@ impl Entries {
         self.slots.truncate(self.end);
         self.slots.drain(..self.first);
         self.slots.shrink_to_fit();
-        (self.first, self.end) = (0, self.slots.len());
+        self.is_now(0, self.slots.len());
     }
 
     /// The exchanges of the newest ones.
@@ -303,6 +312,7 @@ impl FromIterator<Entry> for Entries {
         Self {
             first: 0,
             end: slots.len(),
+            limit: slots.len(),
             slots,
         }
     }
