@@ -130,8 +130,7 @@ impl Ledger {
             ..Exchange::default()
         };
         let settled = false;
-        let what = What::Full(Written { settled, exchange });
-        self.entries.push(Entry { id, what });
+        self.entries.push(id, Written { settled, exchange });
         id
     }
 
@@ -323,7 +322,8 @@ impl Ledger {
     fn is_each_settled(&self) -> bool {
         self.told().all(|entry| match &entry.what {
             What::AtOnce(at_once) => at_once.is_answered(),
-            What::Full(Written { exchange, .. }) => {
+            What::Full(written) => {
+                let exchange = &written.exchange;
                 exchange.answer == Answer::NotDue || exchange.answered().is_some()
             }
         })

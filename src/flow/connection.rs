@@ -176,6 +176,7 @@ impl<R: StreamReader> Connection<R> {
     pub(super) fn give_back(&mut self) {
         self.talk.give_back();
         self.history.give_back();
+        self.episodes.iter_mut().for_each(Episode::give_back);
     }
 
     /// A [new](Self::new) one in the memory of this one, which is needed no more.

@@ -162,6 +162,11 @@ impl<S> Episode<S> {
         packets.unwrap_or_default()
     }
 
+    /// Gives memory back that only further packets could need.
+    pub(super) fn give_back(&mut self) {
+        self.before.shrink_to_fit();
+    }
+
     /// The first RST.
     pub fn first(&self) -> Option<&Packet> {
         self.resets.first()

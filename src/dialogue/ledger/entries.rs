@@ -22,8 +22,8 @@ pub(super) struct Entry {
 pub(super) enum What {
     /// In few words.
     AtOnce(AtOnce),
-    /// In full.
-    Full(Written),
+    /// In full: it takes more than twice that memory, and most exchanges need it never.
+    Full(Box<Written>),
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,14 +35,22 @@ pub(super) struct Written {
 
 impl Default for What {
     fn default() -> Self {
-        Self::Full(Written::default())
+        Self::AtOnce(AtOnce::default())
     }
 }
 
 impl What {
     #[inline(never)]
     fn make_short(&mut self) {
-        *self = Self::AtOnce(AtOnce::default());
+        *self = Self::default();
+    }
+
+    /// In full, whatever was there before.
+    fn write(&mut self, written: Written) {
+        match self {
+            Self::Full(before) => **before = written,
+            Self::AtOnce(_) => *self = Self::Full(Box::new(written)),
+        }
     }
 }
 
@@ -79,7 +87,7 @@ impl Entry {
     }
 
     /// In full, if it was written down so.
-    pub(super) const fn full_mut(&mut self) -> Option<&mut Written> {
+    pub(super) fn full_mut(&mut self) -> Option<&mut Written> {
         match &mut self.what {
             What::AtOnce(_) => None,
             What::Full(written) => Some(written),
@@ -90,7 +98,7 @@ impl Entry {
     #[inline]
     pub(super) fn write(&mut self) -> Option<&mut Written> {
         if let What::AtOnce(at_once) = &self.what {
-            self.what = What::Full(at_once.into());
+            self.what = What::Full(Box::new(at_once.into()));
         }
         self.full_mut()
     }
@@ -99,7 +107,7 @@ impl Entry {
     pub(super) fn written(&self) -> Cow<'_, Written> {
         match &self.what {
             What::AtOnce(at_once) => Cow::Owned(at_once.into()),
-            What::Full(written) => Cow::Borrowed(written),
+            What::Full(written) => Cow::Borrowed(written.as_ref()),
         }
     }
 }
@@ -217,9 +225,10 @@ impl Entries {
 
     /// Adds the newest one. Where there are too many, the oldest settled one is forgotten, or the oldest if none is.
     #[inline(always)]
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, id: ExchangeId, written: Written) {
         if let Some(slot) = self.next_slot() {
-            *slot = entry;
+            slot.id = id;
+            slot.what.write(written);
         }
     }
 
@@ -367,12 +376,13 @@ mod tests {
                         }
                     }
                     _ => {
-                        let entry = Entry { id: ExchangeId(id), ..Entry::default() };
+                        let id = ExchangeId(id);
+                        let what = What::Full(Box::default());
                         if list.len() >= Dialogue::KEPT {
                             list.remove(list.iter().position(Entry::is_settled).unwrap_or(0));
                         }
-                        entries.push(entry.clone());
-                        list.push(entry);
+                        entries.push(id, Written::default());
+                        list.push(Entry { id, what });
                     }
                 }
                 prop_assert_eq!(&*entries, &*list);

@@ -145,10 +145,10 @@ impl Ledger {
             id: ExchangeId(id),
             what: match turns.last().filter(|_| is_at_once) {
                 Some(turn) => What::AtOnce(AtOnce::unpack(turn, from)),
-                None => What::Full(Written {
+                None => What::Full(Box::new(Written {
                     settled,
                     exchange: Packed::unpack(from),
-                }),
+                })),
             },
         });
         Self {
