@@ -98,7 +98,7 @@ impl<'a> Judges<'a> {
             watch: analyzer.watch.as_ref(),
             witness: analyzer.witness.as_ref(),
             neighbours: Neighbours::of(parts, quality),
-            capture_end: analyzer.last.unwrap_or_default(),
+            capture_end: analyzer.now().unwrap_or_default(),
         }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Judges<'a> {
         connections: Vec<Held<'c>>,
         quality: CaptureQuality,
     ) -> Judged<'c> {
-        let capture_end = analyzer.last.unwrap_or_default();
+        let capture_end = analyzer.now().unwrap_or_default();
         let look = |silences: &mut Silences, range: Range<usize>| {
             let mut neighbours = Neighbours::new(quality);
             let mut ended_well = |index: usize, held: Held| {

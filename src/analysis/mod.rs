@@ -80,9 +80,10 @@ pub struct Analyzer {
     options: AnalysisOptions,
     decoder: Decoder,
     table: Shards<DialogueReader>,
+    /// By capture; none before the first frame.
     counted: Vec<Counted>,
-    /// The latest time of all frames.
-    last: Option<Timestamp>,
+    /// The latest time of all frames, if there were any.
+    last: Timestamp,
     quality: endings::CaptureQuality,
     watch: Option<watch::Watch>,
     witness: Option<Witness>,
@@ -99,7 +100,7 @@ impl Analyzer {
             options,
             decoder: Decoder::new(),
             counted: Vec::new(),
-            last: None,
+            last: Timestamp::MIN,
             quality: endings::CaptureQuality::Whole,
             watch: None,
             witness: None,
@@ -108,7 +109,7 @@ impl Analyzer {
 
     /// From the first frame on, [`tick`](Self::tick) tells of findings as they come, and their ids stay. To be called before it.
     pub fn watch(&mut self) {
-        if self.watch.is_none() && self.last.is_none() {
+        if self.watch.is_none() && self.now().is_none() {
             self.table = Shards::running(self.options.limits);
             self.watch = Some(watch::Watch::new(&self.options.limits));
         }
@@ -131,10 +132,10 @@ impl Analyzer {
 
     /// What is new at `now`, a time on the clock of the frames. Needs [`watch`](Self::watch).
     pub fn tick(&mut self, now: Timestamp) -> Vec<Event> {
-        if self.last.is_none() {
+        if self.now().is_none() {
             return Vec::new();
         }
-        self.last = self.last.max(Some(now));
+        self.last = self.last.max(now);
         watch::tick(self, now)
     }
 
@@ -147,9 +148,7 @@ impl Analyzer {
     /// Takes one frame. Returns the stream that it belongs to, as findings number it, where that connection is still held.
     #[inline]
     pub fn place(&mut self, frame: &Frame<'_>) -> Option<u32> {
-        if self.last.is_none_or(|last| frame.time > last) {
-            self.last = Some(frame.time);
-        }
+        self.last = self.last.max(frame.time);
         if let Some(counted) = self.counted.get_mut(usize::from(frame.id.capture.0))
             && self.table.take_frame(frame).is_some()
         {
@@ -176,7 +175,7 @@ impl Analyzer {
 
     /// The time of the newest frame.
     pub fn now(&self) -> Option<Timestamp> {
-        self.last
+        (!self.counted.is_empty()).then_some(self.last)
     }
 
     /// Connections seen so far.

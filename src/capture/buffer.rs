@@ -91,26 +91,6 @@ impl<R: Read> Window<R> {
         from..self.start
     }
 
-    /// Passes over a header and the bytes behind it, of which `read` finds the number in the header, if all of them have been
-    /// read already. What `read` made of the header, and where those bytes lie until the next read.
-    #[inline]
-    pub(super) fn consume_at_hand<T>(
-        &mut self,
-        header_len: usize,
-        read: impl FnOnce(&[u8; 16]) -> Option<(usize, T)>,
-    ) -> Option<(T, Range<usize>)> {
-        // Behind `end` old bytes follow; what is read of them goes no further than the comparison with `end`.
-        let header = self.bytes.get(self.start..)?.first_chunk()?;
-        let (count, header) = read(header)?;
-        let from = self.start.wrapping_add(header_len);
-        let to = from.wrapping_add(count);
-        if to > self.end {
-            return None;
-        }
-        self.start = to;
-        Some((header, from..to))
-    }
-
     /// Bytes consumed before, as long as nothing has been read since.
     #[inline]
     pub(super) fn slice(&self, range: Range<usize>) -> Option<&[u8]> {

@@ -75,16 +75,21 @@ impl FileFacts {
         }
     }
 
+    /// One more frame.
+    #[inline]
+    pub(super) fn note(&mut self, record: &Record) {
+        let mut noted = Noted::after(self).unwrap_or(Noted::at(record.time));
+        noted.note(record.time, record.data.len(), record.original_len);
+        self.add(&noted);
+    }
+
     /// Frames more.
     #[inline]
     pub(super) fn add(&mut self, noted: &Noted) {
         self.frames += u64::from(noted.frames);
         self.truncated_frames += u64::from(noted.truncated_frames);
-        if noted.frames > 0 {
-            let (first, last) = (noted.first, noted.last);
-            self.first = Some(self.first.map_or(first, |known| known.min(first)));
-            self.last = Some(self.last.map_or(last, |known| known.max(last)));
-        }
+        self.first = Some(noted.first);
+        self.last = Some(noted.last);
     }
 
     pub(super) fn unreadable(id: CaptureId, input: &Input, error: CaptureError) -> Self {
@@ -100,29 +105,41 @@ impl FileFacts {
 pub(super) struct Noted {
     pub frames: u32,
     truncated_frames: u32,
-    /// The earliest and the latest of them, where there are any.
+    /// The earliest and the latest of them and of those before them.
     first: Timestamp,
     last: Timestamp,
 }
 
-impl Default for Noted {
-    fn default() -> Self {
+impl Noted {
+    /// Nothing but the time of a file's first frame.
+    #[inline]
+    const fn at(time: Timestamp) -> Self {
         Self {
             frames: 0,
             truncated_frames: 0,
-            first: Timestamp::from_nanos(i64::MAX),
-            last: Timestamp::from_nanos(i64::MIN),
+            first: time,
+            last: time,
         }
     }
-}
 
-impl Noted {
+    /// Nothing yet after these frames, if there were any.
+    #[inline]
+    pub(super) fn after(known: &FileFacts) -> Option<Self> {
+        Some(Self {
+            last: known.last?,
+            ..Self::at(known.first?)
+        })
+    }
+
     /// One more.
     #[inline]
-    pub(super) fn note(&mut self, record: &Record) {
+    pub(super) fn note(&mut self, time: Timestamp, captured: usize, original: u32) {
         self.frames += 1;
-        self.truncated_frames += u32::from(record.data.len() < record.original_len as usize);
-        self.first = self.first.min(record.time);
-        self.last = self.last.max(record.time);
+        self.truncated_frames += u32::from(captured < original as usize);
+        if time < self.last {
+            self.first = self.first.min(time);
+        } else {
+            self.last = time;
+        }
     }
 }

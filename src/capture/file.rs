@@ -148,23 +148,33 @@ impl CaptureFile {
         most: u32,
         take: &mut impl FnMut(&Frame<'_>) -> Result<(), E>,
     ) -> Result<u32, E> {
-        let Reader::Pcap(reader) = &self.reader else {
+        let (Reader::Pcap(reader), Some(mut noted)) = (&self.reader, Noted::after(&self.facts))
+        else {
             return Ok(0);
         };
-        let before = self.facts.frames;
-        let mut noted = Noted::default();
+        let (capture, link) = (self.facts.id, reader.link());
+        let before = self.facts.frames as u32;
+        let bytes = self.window.available();
+        let mut rest = bytes;
         let mut taken = Ok(());
         while noted.frames < most && taken.is_ok() {
-            let Some(record) = reader.at_hand(&mut self.window) else {
+            let Some((header, data, behind)) = reader.first_of(rest) else {
                 break;
             };
-            noted.note(&record);
-            let number = FrameNumber(before.wrapping_add(u64::from(noted.frames)) as u32);
-            if let Some(frame) = frame(&self.window, (self.facts.id, number), &record) {
-                taken = take(&frame);
-            }
+            rest = behind;
+            noted.note(header.time, data.len(), header.original);
+            let number = FrameNumber(before.wrapping_add(noted.frames));
+            taken = take(&Frame {
+                id: FrameId { capture, number },
+                time: header.time,
+                link,
+                interface: 0,
+                data,
+                original_len: header.original,
+            });
         }
-        let link = reader.link();
+        let passed = bytes.len() - rest.len();
+        self.window.consume(passed);
         self.facts.add(&noted);
         if noted.frames > 0 && self.last_link != Some(link) {
             self.note_link(link);
@@ -218,8 +228,17 @@ impl CaptureFile {
     /// The frame of the record that [`Self::advance`] came to last.
     #[inline]
     pub(super) fn frame(&self, record: &Record) -> Option<Frame<'_>> {
-        let number = FrameNumber(self.facts.frames as u32);
-        frame(&self.window, (self.facts.id, number), record)
+        Some(Frame {
+            id: FrameId {
+                capture: self.facts.id,
+                number: FrameNumber(self.facts.frames as u32),
+            },
+            time: record.time,
+            link: record.link,
+            interface: record.interface,
+            data: self.window.slice(record.data.clone())?,
+            original_len: record.original_len,
+        })
     }
 
     /// What is known so far.
@@ -233,9 +252,7 @@ impl CaptureFile {
 
     #[inline]
     fn note(&mut self, record: &Record) {
-        let mut noted = Noted::default();
-        noted.note(record);
-        self.facts.add(&noted);
+        self.facts.note(record);
         if self.last_link != Some(record.link) {
             self.note_link(record.link);
         }
@@ -299,23 +316,6 @@ impl CaptureFile {
 }
 
 /// The first bytes for people: text as text, else hexadecimal.
-/// A record's frame.
-#[inline]
-fn frame<'a>(
-    window: &'a Window<Stream>,
-    (capture, number): (CaptureId, FrameNumber),
-    record: &Record,
-) -> Option<Frame<'a>> {
-    Some(Frame {
-        id: FrameId { capture, number },
-        time: record.time,
-        link: record.link,
-        interface: record.interface,
-        data: window.slice(record.data.clone())?,
-        original_len: record.original_len,
-    })
-}
-
 fn describe_start(start: &[u8]) -> String {
     if start
         .iter()

@@ -81,7 +81,7 @@ impl Magic {
 pub(super) struct PcapReader {
     order: ByteOrder,
     nanos_per_tick: i64,
-    header_len: usize,
+    header_len: u32,
     length_order: LengthOrder,
     link: LinkType,
     longest: u32,
@@ -130,45 +130,60 @@ impl PcapReader {
         Ok(Self {
             order,
             nanos_per_tick: magic.nanos_per_tick,
-            header_len: layout.record_header(),
+            header_len: layout.record_header() as u32,
             length_order,
             link,
             longest,
         })
     }
 
-    /// The next record, where all of it has been read already and nothing is wrong with it: as it is nearly always.
+    /// The first record of these bytes, where all of it is there and nothing is wrong with it, as it is nearly always: its header,
+    /// its packet, and the bytes behind it. An empty packet needs a closer look: its header may be all zeros.
+    #[inline]
+    pub(super) fn first_of<'a>(
+        &self,
+        bytes: &'a [u8],
+    ) -> Option<(RecordHeader, &'a [u8], &'a [u8])> {
+        let header = self.header(bytes.first_chunk()?);
+        if header.captured.wrapping_sub(1) >= self.longest {
+            return None;
+        }
+        let before = self.header_len as usize;
+        let (record, behind) = bytes.split_at_checked(before + header.captured as usize)?;
+        Some((header, record.get(before..)?, behind))
+    }
+
+    /// The same, passed over.
     #[inline]
     pub(super) fn at_hand<R: Read>(&self, window: &mut Window<R>) -> Option<Record> {
-        let (header, data) = window.consume_at_hand(self.header_len, |bytes| {
-            let header = self.header(bytes);
-            let is_sound = header.captured <= self.longest && !header.is_zero;
-            is_sound.then_some((header.captured as usize, header))
-        })?;
-        Some(self.record(&header, data))
+        let (header, packet, _) = self.first_of(window.available())?;
+        let len = packet.len();
+        window.consume(self.header_len as usize);
+        Some(self.record(&header, window.consume(len)))
     }
 
     /// The next record.
     pub(super) fn next<R: Read>(&self, window: &mut Window<R>) -> Result<Step, DamageKind> {
-        let Some(bytes) = window.peek(self.header_len).and_then(<[u8]>::first_chunk) else {
+        let header_len = self.header_len as usize;
+        let Some(bytes) = window.peek(header_len).and_then(<[u8]>::first_chunk) else {
             return end_or_cut_short(window);
         };
-        let header = self.header(bytes);
+        let (header, is_zero) = (self.header(bytes), *bytes == [0; 16]);
         if header.captured > self.longest {
             return Err(DamageKind::TooLong {
                 length: header.captured,
                 limit: self.longest,
             });
         }
-        if header.is_zero {
-            window.consume(self.header_len);
+        if is_zero {
+            window.consume(header_len);
             return Ok(Step::Zeros);
         }
-        let whole = self.header_len + header.captured as usize;
+        let whole = header_len + header.captured as usize;
         if window.peek(whole).is_none() {
             return end_or_cut_short(window);
         }
-        window.consume(self.header_len);
+        window.consume(header_len);
         let data = window.consume(header.captured as usize);
         Ok(Step::Packet(self.record(&header, data)))
     }
@@ -191,7 +206,6 @@ impl PcapReader {
             time: Timestamp::from_nanos(nanos),
             captured,
             original,
-            is_zero: *bytes == [0; 16],
         }
     }
 
@@ -208,12 +222,10 @@ impl PcapReader {
 }
 
 /// What stands before a packet.
-struct RecordHeader {
-    time: Timestamp,
+pub(super) struct RecordHeader {
+    pub(super) time: Timestamp,
     captured: u32,
-    original: u32,
-    /// Not a bit of it is set.
-    is_zero: bool,
+    pub(super) original: u32,
 }
 
 /// Before version 2.3, and in files of DG/UX (version 543), the original length came first.

@@ -239,15 +239,21 @@ impl InputArgs {
             KeyOfCaptures::Needed => Some(KeyFromFrames::new()),
             KeyOfCaptures::NotNeeded => None,
         };
-        let (facts, ending) = reading::read(&inputs, filter, &stop, request.verbosity, |frame| {
-            analyzer.frame(frame);
-            if let Some(spool) = &mut spool {
-                spool.frame(frame);
-            }
-            if let Some(key) = &mut key {
-                key.frame(frame);
-            }
-        })?;
+        let verbosity = request.verbosity;
+        let (facts, ending) = match (&mut spool, &mut key) {
+            (None, None) => reading::read(&inputs, filter, &stop, verbosity, |frame| {
+                analyzer.frame(frame);
+            })?,
+            (spool, key) => reading::read(&inputs, filter, &stop, verbosity, |frame| {
+                analyzer.frame(frame);
+                if let Some(spool) = spool {
+                    spool.frame(frame);
+                }
+                if let Some(key) = key {
+                    key.frame(frame);
+                }
+            })?,
+        };
         let summaries = reading::summaries(&facts, request.vantage, ending);
         let report = analyzer.report(summaries);
         // The process ends soon: giving back every connection by itself takes time and brings nothing.

@@ -1,5 +1,6 @@
 //! Frames from the inputs to whoever takes them, with filter, progress and interrupts.
 
+use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 
 use anyhow::bail;
@@ -41,15 +42,21 @@ pub(super) fn read(
     }
     let bar = Bar::new(captures.progress(), verbosity);
     loop {
-        let read = captures.next_frames(BATCH, |frame| -> anyhow::Result<()> {
-            if let Some(filter) = &mut filter
-                && !filter.matches(frame)?
-            {
-                return Ok(());
+        let read = match &mut filter {
+            None => {
+                let Ok(read) = captures.next_frames(BATCH, |frame| {
+                    take(frame);
+                    Ok::<_, Infallible>(())
+                });
+                read
             }
-            take(frame);
-            Ok(())
-        })?;
+            Some(filter) => captures.next_frames(BATCH, |frame| {
+                if filter.matches(frame)? {
+                    take(frame);
+                }
+                anyhow::Ok(())
+            })?,
+        };
         bar.at(captures.progress());
         if read < BATCH || stop.load(Ordering::Relaxed) {
             break;

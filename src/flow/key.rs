@@ -80,22 +80,25 @@ pub trait FamilyKey: Copy + Default + Eq + Hash {
     fn spread(&self) -> u64;
 
     /// Which of so many tables holds it: the same on every run and machine.
-    fn shard(&self, of: usize) -> usize;
+    #[inline(always)]
+    fn shard(&self, of: usize) -> usize {
+        (self.spread() >> 40) as usize % of
+    }
 }
 
 impl KeyV4 {
     /// The key of a packet, and which way the packet goes.
     #[inline(always)]
     pub fn new(src: (Ipv4Addr, u16), dst: (Ipv4Addr, u16)) -> (Self, Way) {
-        let end =
-            |(address, port): (Ipv4Addr, u16)| u64::from(address.to_bits()) << 16 | u64::from(port);
-        let (from, to) = (end(src), end(dst));
-        let (low, high) = (from.min(to), from.max(to));
+        let both = u64::from(src.0.to_bits()) << 32 | u64::from(dst.0.to_bits());
+        let forward = (both, ports(src.1, dst.1));
+        let backward = (both.rotate_left(32), forward.1.rotate_left(16));
+        let (both, ports) = forward.min(backward);
         let key = Self {
-            addresses: [(low >> 16) as u32, (high >> 16) as u32],
-            ports: ports(low as u16, high as u16),
+            addresses: [(both >> 32) as u32, both as u32],
+            ports,
         };
-        (key, Way::between(&from, &to))
+        (key, Way::between(&forward, &backward))
     }
 
     #[inline(always)]
@@ -138,12 +141,6 @@ impl FamilyKey for KeyV4 {
     fn spread(&self) -> u64 {
         (self.both() ^ u64::from(self.ports)).wrapping_mul(MULTIPLIER)
     }
-
-    #[inline(always)]
-    fn shard(&self, of: usize) -> usize {
-        let word = self.both() ^ u64::from(self.ports).wrapping_mul(MULTIPLIER);
-        shard(word, of)
-    }
 }
 
 impl FamilyKey for KeyV6 {
@@ -166,23 +163,6 @@ impl FamilyKey for KeyV6 {
         let both = low ^ high.rotate_left(32);
         (both as u64 ^ (both >> 64) as u64 ^ u64::from(self.ports)).wrapping_mul(MULTIPLIER)
     }
-
-    #[inline]
-    fn shard(&self, of: usize) -> usize {
-        let words = self.addresses.map(u128::from_be_bytes);
-        let word = words
-            .into_iter()
-            .flat_map(|address| [address as u64, (address >> 64) as u64])
-            .fold(u64::from(self.ports), |word, part| {
-                (word ^ part).wrapping_mul(MULTIPLIER).rotate_left(29)
-            });
-        shard(word, of)
-    }
-}
-
-#[inline(always)]
-const fn shard(word: u64, of: usize) -> usize {
-    (word.wrapping_mul(MULTIPLIER) >> 40) as usize % of
 }
 
 impl Key {

@@ -7,7 +7,7 @@ use crate::flow::key::{FamilyKey, Key, Way};
 use crate::flow::places::Place;
 use crate::flow::table::sender;
 use crate::flow::{Connection, StreamReader, Table};
-use crate::wire::{Ends, Head, IcmpQuote, PlainFrame, Segment};
+use crate::wire::{Besides, Ends, Head, IcmpQuote, PlainFrame, Segment};
 
 /// Packets in a parcel: few enough to stay in a core's cache.
 const PACKETS: usize = 1024;
@@ -42,15 +42,17 @@ enum Stage {
     /// It waits to be taken.
     #[default]
     Plain,
-    /// The next of the rare ones, without a header here.
+    /// The next of the rare ones.
     Rare,
     /// It was taken as the next one of its connection.
     Taken,
 }
 
-/// What is no plain segment.
+/// What is no plain segment, or has more than its header here.
 #[derive(Debug)]
 enum Rare {
+    /// More of a plain segment.
+    Besides(Besides),
     /// A segment without its bytes.
     Segment(Segment<'static>),
     /// A quote.
@@ -60,31 +62,30 @@ enum Rare {
 /// What is handed over at once. Once delivered, it is empty, to be filled again.
 #[derive(Debug)]
 pub(super) struct Parcel {
-    /// Room for all, as have the next two.
-    links: Vec<Link>,
+    links: Box<[Link; PACKETS]>,
     /// Headers of plain ones.
-    heads: Vec<Line>,
+    heads: Box<[Line; PACKETS]>,
     /// Their connections.
-    keys: Vec<Key>,
+    keys: Box<[Key; PACKETS]>,
     /// So many are in use.
     count: usize,
     rare: Vec<Rare>,
     /// All payload.
     bytes: Vec<u8>,
     /// Where the newest packet of each trail stands.
-    newest: Vec<u16>,
+    newest: Box<[u16; TRAILS]>,
 }
 
 impl Default for Parcel {
     fn default() -> Self {
         Self {
-            links: vec![Link::default(); PACKETS],
-            heads: vec![Line::default(); PACKETS],
-            keys: vec![Key::default(); PACKETS],
+            links: Box::new([Link::default(); PACKETS]),
+            heads: Box::new([Line::default(); PACKETS]),
+            keys: Box::new([Key::default(); PACKETS]),
             count: 0,
             rare: Vec::new(),
-            bytes: Vec::new(),
-            newest: vec![NOWHERE; TRAILS],
+            bytes: Vec::with_capacity(BYTES),
+            newest: Box::new([NOWHERE; TRAILS]),
         }
     }
 }
@@ -96,8 +97,7 @@ impl Parcel {
         self.count >= PACKETS || self.bytes.len() >= BYTES
     }
 
-    /// Puts the segment of a plain frame in, where there is [room](Self::is_full), if its header
-    /// [can be written down](PlainFrame::write_head); key and way are its own.
+    /// Puts the segment of a plain frame in, where there is [room](Self::is_full); key and way are its own.
     #[inline(always)]
     pub fn put_plain<K: FamilyKey>(
         &mut self,
@@ -107,17 +107,27 @@ impl Parcel {
     ) -> Option<()> {
         let place = self.count;
         let Line(head) = self.heads.get_mut(place)?;
-        plain.write_head(head)?;
+        let besides = plain.write_head(head);
         *self.keys.get_mut(place)? = key.any();
         let newest = self.newest.get_mut(trail(key.spread()))?;
-        let before = usize::from(std::mem::replace(newest, place as u16));
-        // One follows the other: if they are of one connection, it may be taken with it.
-        if let Some(link) = self.links.get_mut(before)
-            && self.keys.get(before).and_then(K::of) == Some(&key)
-        {
-            link.next = place as u16;
-        }
-        self.put(Stage::Plain, way, plain.payload());
+        let stage = match besides {
+            None => {
+                let before = usize::from(std::mem::replace(newest, place as u16));
+                // One follows the other: if they are of one connection, it may be taken with it.
+                if let Some(link) = self.links.get_mut(before)
+                    && self.keys.get(before).and_then(K::of) == Some(&key)
+                {
+                    link.next = place as u16;
+                }
+                Stage::Plain
+            }
+            Some(besides) => {
+                *newest = NOWHERE;
+                self.rare.push(Rare::Besides(besides));
+                Stage::Rare
+            }
+        };
+        self.put(stage, way, plain.payload());
         Some(())
     }
 
@@ -136,7 +146,7 @@ impl Parcel {
         self.put(Stage::Rare, Way::default(), &[]);
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, stage: Stage, way: Way, payload: &[u8]) {
         if let Some(link) = self.links.get_mut(self.count) {
             *link = Link {
@@ -165,6 +175,11 @@ impl Parcel {
                     self.deliver_from(place, table);
                 }
                 Stage::Rare => match rarities.next() {
+                    Some(Rare::Besides(besides)) => {
+                        let (Line(head), key) = (&self.heads[place], &self.keys[place]);
+                        let payload = payload(&self.bytes, link);
+                        table.take(&besides.segment(head, &key.ends(link.way), payload));
+                    }
                     Some(Rare::Segment(segment)) => {
                         let payload = payload(&self.bytes, link);
                         table.take(&Segment { payload, ..segment });

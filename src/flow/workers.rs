@@ -183,7 +183,7 @@ impl<R: StreamReader + 'static> Workers<R> {
         }
     }
 
-    /// Hands a plain frame to a table, if its header [can be written down](PlainFrame::write_head); key and way are its own.
+    /// Hands a plain frame to a table; key and way are its own.
     #[inline(always)]
     pub fn take_plain<K: FamilyKey>(
         &mut self,

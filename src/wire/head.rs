@@ -1,6 +1,6 @@
 //! What tracking reads of each segment, in little memory.
 
-use super::{Addresses, MacAddress, Segment, SeqNumber, TcpFlags, Timestamps, Ttl};
+use super::{Addresses, MacAddress, Segment, SeqNumber, TcpFlags, TcpOptions, Timestamps, Ttl};
 use crate::capture::FrameId;
 use crate::time::Timestamp;
 
@@ -53,6 +53,28 @@ impl Head {
             flags: Some(self.flags),
             payload,
             ..Segment::default()
+        }
+    }
+}
+
+/// What few segments have besides a [`Head`], those with other options than timestamps and RSTs: nothing in it is the same as
+/// none of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Besides {
+    /// Options besides timestamps.
+    pub options: TcpOptions,
+    /// [`Segment::checksum_ok`]
+    pub checksum_ok: Option<bool>,
+}
+
+impl Besides {
+    /// [`Head::segment`] with this besides.
+    #[inline]
+    pub fn segment<'a>(&self, head: &Head, ends: &Ends, payload: &'a [u8]) -> Segment<'a> {
+        Segment {
+            options: self.options,
+            checksum_ok: self.checksum_ok,
+            ..head.segment(ends, payload)
         }
     }
 }

@@ -26,7 +26,7 @@ mod tunnel;
 mod view;
 
 pub use decoder::{Decoder, DecoderCounters};
-pub use head::{Ends, Head};
+pub use head::{Besides, Ends, Head};
 pub use plain::PlainFrame;
 pub use segment::{
     Addresses, Decoded, IcmpQuote, IcmpReason, MacAddress, Segment, TcpFlags, TcpOptions,

@@ -3,10 +3,9 @@
 //! It is read straight, without the steps that anything else needs. What is not plain goes the general way, and what is reads the same
 //! on both.
 
-use super::options;
+use super::options::{self, Options};
 use super::tcp::{self, Fixed};
-use super::view::View;
-use super::{Addresses, Ends, Head, MacAddress, Segment, Ttl};
+use super::{Addresses, Besides, Ends, Head, MacAddress, Segment, TcpOptions, Ttl};
 use crate::capture::{Frame, FrameId};
 use crate::time::Timestamp;
 
@@ -58,15 +57,29 @@ impl<'a> PlainFrame<'a> {
     /// The frame, if it is plain.
     #[inline(always)]
     pub fn of(frame: &Frame<'a>) -> Option<Self> {
-        let view = View::of_frame(frame.data, frame.original_len);
-        let (src_mac, ethertype, packet) = link(frame.link.0, view)?;
-        let (ip, fixed, rest) = match ethertype {
-            IPV4 => v4(packet)?,
-            IPV6 => v6(packet)?,
-            _ => return None,
-        };
+        let (src_mac, ethertype, packet) = link(frame.link.0, frame.data)?;
+        let of = |headed| Self::headed(frame, src_mac, packet, headed);
+        match ethertype {
+            IPV4 => of(v4(packet)?),
+            IPV6 => of(v6(packet)?),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn headed(
+        frame: &Frame<'a>,
+        src_mac: Option<&'a [u8; 6]>,
+        packet: &'a [u8],
+        (ip, fixed, rest, len): Headed<'a>,
+    ) -> Option<Self> {
         let options_len = Fixed::read(fixed).header_len.checked_sub(HEADER)?;
-        let (options, payload) = rest.bytes.split_at_checked(options_len)?;
+        // What follows the length that IP states is padding or a trailer.
+        let (bytes, wire) = match rest.get(..len as usize) {
+            Some(whole) => (whole, len),
+            None => (rest, len.min(on_the_wire(frame, rest))),
+        };
+        let (options, payload) = bytes.split_at_checked(options_len)?;
         Some(Self {
             frame: frame.id,
             time: frame.time,
@@ -74,10 +87,10 @@ impl<'a> PlainFrame<'a> {
             src_mac,
             ip,
             fixed,
-            packet: packet.bytes,
+            packet,
             options,
             payload,
-            payload_len: rest.wire.wrapping_sub(options_len as u32),
+            payload_len: wire.wrapping_sub(options_len as u32),
         })
     }
 
@@ -97,19 +110,10 @@ impl<'a> PlainFrame<'a> {
         self.payload
     }
 
-    /// Writes its header down; `None` if that has other options than timestamps, or is a RST, whose checksum counts.
-    ///
-    /// Field by field, to where it stays: such a thing is not moved.
+    /// Writes its header down, field by field, to where it stays: such a thing is not moved. Returns what else few have.
     #[inline(always)]
-    pub fn write_head(&self, head: &mut Head) -> Option<()> {
+    pub fn write_head(&self, head: &mut Head) -> Option<Besides> {
         let fixed = Fixed::read(self.fixed);
-        head.timestamps = match self.options {
-            [] => None,
-            options => Some(options::timestamps_alone(options)?),
-        };
-        if fixed.flags.rst() {
-            return None;
-        }
         head.time = self.time;
         head.frame = self.frame;
         head.interface = self.interface;
@@ -123,48 +127,52 @@ impl<'a> PlainFrame<'a> {
         head.ip_id = ip.id;
         head.dont_fragment = ip.dont_fragment;
         head.traffic_class = ip.traffic_class;
-        head.src_mac = self.src_mac();
-        head.has_options = head.timestamps.is_some();
-        Some(())
+        match self.src_mac {
+            Some(mac) => head.src_mac = Some(MacAddress(*mac)),
+            None => head.src_mac = None,
+        }
+        let others = self.write_timestamps(head);
+        let is_rst = fixed.flags.rst();
+        (is_rst || others.is_some()).then(|| Besides {
+            options: others.unwrap_or_default(),
+            checksum_ok: is_rst.then(|| self.is_sound()).flatten(),
+        })
+    }
+
+    /// Writes down what its options say of timestamps. Returns what they say besides, if there are others.
+    #[inline(always)]
+    fn write_timestamps(&self, head: &mut Head) -> Option<TcpOptions> {
+        if self.options.is_empty() {
+            head.timestamps = None;
+            head.has_options = false;
+            return None;
+        }
+        if let Some(timestamps) = options::timestamps_alone(self.options) {
+            head.timestamps = Some(timestamps);
+            head.has_options = true;
+            return None;
+        }
+        let options = Options::parse(self.options);
+        head.timestamps = options.timestamps;
+        head.has_options = options.any;
+        Some(options.others)
     }
 
     /// Its segment.
     pub fn segment(&self) -> Segment<'a> {
-        let fixed = Fixed::read(self.fixed);
-        let addresses = self.ip.addresses();
-        let options = options::read_options(self.options);
-        let ip = self.ip.rest();
+        let mut head = Head::default();
+        let besides = self.write_head(&mut head).unwrap_or_default();
         let bytes = self.segment_bytes();
-        let is_whole = self.payload.len() == self.payload_len as usize;
-        let checked = fixed.flags.rst() && is_whole;
         Segment {
-            head: Head {
-                time: self.time,
-                frame: self.frame,
-                interface: self.interface,
-                seq: fixed.seq,
-                ack: fixed.ack,
-                payload_len: self.payload_len,
-                timestamps: options.timestamps,
-                flags: fixed.flags,
-                window: fixed.window,
-                ip_id: ip.id,
-                src_mac: self.src_mac(),
-                ttl: ip.ttl,
-                traffic_class: ip.traffic_class,
-                dont_fragment: ip.dont_fragment,
-                has_options: options.any,
-            },
-            addresses,
-            src_port: fixed.src_port,
-            dst_port: fixed.dst_port,
-            flags: Some(fixed.flags),
-            header_past_end: false,
-            options: options.others,
             header: bytes.get(..HEADER + self.options.len()).unwrap_or(bytes),
-            payload: self.payload,
-            checksum_ok: checked.then(|| tcp::checksum_is_right(&addresses, bytes)),
+            ..besides.segment(&head, &self.ends(), self.payload)
         }
+    }
+
+    /// Whether its checksum is right; nothing where it was cut.
+    fn is_sound(&self) -> Option<bool> {
+        let is_whole = self.payload.len() == self.payload_len as usize;
+        is_whole.then(|| tcp::checksum_is_right(&self.ip.addresses(), self.segment_bytes()))
     }
 
     /// What was captured of the segment.
@@ -176,11 +184,6 @@ impl<'a> PlainFrame<'a> {
         let len = HEADER + self.options.len() + self.payload.len();
         let found = self.packet.get(start..start + len);
         found.unwrap_or_default()
-    }
-
-    #[inline(always)]
-    fn src_mac(&self) -> Option<MacAddress> {
-        self.src_mac.map(|mac| MacAddress(*mac))
     }
 }
 
@@ -226,32 +229,39 @@ struct IpRest {
     traffic_class: u8,
 }
 
+/// Length on the wire of what ends a frame of which not all was captured.
+#[cold]
+fn on_the_wire(frame: &Frame<'_>, rest: &[u8]) -> u32 {
+    let cut_off = (frame.original_len as usize).saturating_sub(frame.data.len());
+    u32::try_from(rest.len().saturating_add(cut_off)).unwrap_or(u32::MAX)
+}
+
 /// What the link layer says: the source's MAC address, the EtherType of what follows, and that.
-type Linked<'a> = (Option<&'a [u8; 6]>, u16, View<'a>);
+type Linked<'a> = (Option<&'a [u8; 6]>, u16, &'a [u8]);
 
 #[inline(always)]
-fn link(link_type: u16, v: View<'_>) -> Option<Linked<'_>> {
+fn link(link_type: u16, bytes: &[u8]) -> Option<Linked<'_>> {
     match link_type {
-        1 => ethernet(v),
-        113 => cooked(v),
-        276 => cooked_2(v),
+        1 => ethernet(bytes),
+        113 => cooked(bytes),
+        276 => cooked_2(bytes),
         // Raw IP, which begins with its version.
-        101 | 228 if v.u8(0) == Some(0x45) => Some((None, IPV4, v)),
+        101 | 228 if bytes.first() == Some(&0x45) => Some((None, IPV4, bytes)),
         _ => None,
     }
 }
 
 /// Ethernet II, with one VLAN tag (IEEE 802.1Q) or none.
 #[inline(always)]
-fn ethernet(v: View<'_>) -> Option<Linked<'_>> {
-    let (header, rest) = v.split::<14>()?;
+fn ethernet(bytes: &[u8]) -> Option<Linked<'_>> {
+    let (header, rest) = bytes.split_first_chunk::<14>()?;
     let (_, [src @ .., e0, e1]) = header.split_first_chunk::<6>()? else {
         return None;
     };
     let src = src.first_chunk()?;
     match u16::from_be_bytes([*e0, *e1]) {
         VLAN => {
-            let (&[_, _, e0, e1], rest) = rest.split()?;
+            let (&[_, _, e0, e1], rest) = rest.split_first_chunk()?;
             Some((Some(src), u16::from_be_bytes([e0, e1]), rest))
         }
         ethertype => Some((Some(src), ethertype, rest)),
@@ -259,16 +269,16 @@ fn ethernet(v: View<'_>) -> Option<Linked<'_>> {
 }
 
 /// `LINKTYPE_LINUX_SLL`
-fn cooked(v: View<'_>) -> Option<Linked<'_>> {
-    let ([_, _, hardware @ .., p0, p1], rest) = v.split::<16>()?;
+fn cooked(bytes: &[u8]) -> Option<Linked<'_>> {
+    let ([_, _, hardware @ .., p0, p1], rest) = bytes.split_first_chunk::<16>()?;
     let [h0, h1, l0, l1, mac @ .., _, _] = hardware;
     let linked = (*p0, *p1, rest);
     cooked_as([*h0, *h1], ([*l0, *l1] == [0, 6]).then_some(mac), linked)
 }
 
 /// `LINKTYPE_LINUX_SLL2`
-fn cooked_2(v: View<'_>) -> Option<Linked<'_>> {
-    let ([p0, p1, _, _, _, _, _, _, hardware @ ..], rest) = v.split::<20>()?;
+fn cooked_2(bytes: &[u8]) -> Option<Linked<'_>> {
+    let ([p0, p1, _, _, _, _, _, _, hardware @ ..], rest) = bytes.split_first_chunk::<20>()?;
     let [h0, h1, _, len, mac @ .., _, _] = hardware;
     cooked_as([*h0, *h1], (*len == 6).then_some(mac), (*p0, *p1, rest))
 }
@@ -277,7 +287,7 @@ fn cooked_2(v: View<'_>) -> Option<Linked<'_>> {
 fn cooked_as<'a>(
     hardware: [u8; 2],
     src_mac: Option<&'a [u8; 6]>,
-    (p0, p1, rest): (u8, u8, View<'a>),
+    (p0, p1, rest): (u8, u8, &'a [u8]),
 ) -> Option<Linked<'a>> {
     match u16::from_be_bytes(hardware) {
         778 | 824 => None,
@@ -285,34 +295,36 @@ fn cooked_as<'a>(
     }
 }
 
-/// What the network layer says, and TCP first: its header's beginning, and what follows the header that every segment has.
-type Headed<'a> = (Ip<'a>, &'a [u8; tcp::PLACEABLE], View<'a>);
+/// What the network layer says, TCP's header as far as every segment has it, what was captured behind that, and how many bytes
+/// follow there by the length that IP states.
+type Headed<'a> = (Ip<'a>, &'a [u8; tcp::PLACEABLE], &'a [u8], u32);
 
 /// IPv4 without options, whole in one packet, and TCP. No length means that a card was to cut it up: not plain.
 ///
 /// Both headers are looked for at once: then everything in them has its place.
 #[inline(always)]
-fn v4(v: View<'_>) -> Option<Headed<'_>> {
+fn v4(packet: &[u8]) -> Option<Headed<'_>> {
     /// More fragments, or an offset.
     const FRAGMENT: u16 = 0x3fff;
     const HEADERS: usize = HEADER + HEADER;
-    let (headers, rest) = v.split::<HEADERS>()?;
+    let (headers, rest) = packet.split_first_chunk::<HEADERS>()?;
     let &[0x45, _, l0, l1, _, _, f0, f1, _, TCP, ..] = headers else {
         return None;
     };
+    if u16::from_be_bytes([f0, f1]) & FRAGMENT != 0 {
+        return None;
+    }
     let (fixed, ends) = headers.split_first_chunk()?;
     let (src, ends) = ends.split_first_chunk()?;
     let (dst, tcp) = ends.split_first_chunk()?;
     let len = u32::from(u16::from_be_bytes([l0, l1])).checked_sub(HEADERS as u32)?;
-    let is_whole = u16::from_be_bytes([f0, f1]) & FRAGMENT == 0;
-    let ip = Ip::V4 { fixed, src, dst };
-    is_whole.then_some((ip, tcp.first_chunk()?, rest.clip(len)))
+    Some((Ip::V4 { fixed, src, dst }, tcp.first_chunk()?, rest, len))
 }
 
 /// IPv6 without extension headers, and TCP.
 #[inline(always)]
-fn v6(v: View<'_>) -> Option<Headed<'_>> {
-    let (headers, rest) = v.split::<{ IPV6_HEADER + HEADER }>()?;
+fn v6(packet: &[u8]) -> Option<Headed<'_>> {
+    let (headers, rest) = packet.split_first_chunk::<{ IPV6_HEADER + HEADER }>()?;
     let (fixed, ends) = headers.split_first_chunk()?;
     let (src, ends) = ends.split_first_chunk()?;
     let (dst, tcp) = ends.split_first_chunk()?;
@@ -320,6 +332,5 @@ fn v6(v: View<'_>) -> Option<Headed<'_>> {
         return None;
     };
     let len = u32::from(u16::from_be_bytes([l0, l1])).checked_sub(HEADER as u32)?;
-    let ip = Ip::V6 { fixed, src, dst };
-    Some((ip, tcp.first_chunk()?, rest.clip(len)))
+    Some((Ip::V6 { fixed, src, dst }, tcp.first_chunk()?, rest, len))
 }

@@ -52,7 +52,7 @@ impl Fixed {
             seq: SeqNumber(u32::from_be_bytes([q0, q1, q2, q3])),
             ack: SeqNumber(u32::from_be_bytes([a0, a1, a2, a3])),
             header_len: usize::from(offset >> 4) * 4,
-            flags: TcpFlags(u16::from_be_bytes([offset & 0x0f, flags])),
+            flags: TcpFlags(u16::from_be_bytes([offset, flags]) & 0x0fff),
             window: u16::from_be_bytes([w0, w1]),
         }
     }
