@@ -149,13 +149,24 @@ impl Analyzer {
     #[inline]
     pub fn place(&mut self, frame: &Frame<'_>) -> Option<u32> {
         self.last = self.last.max(frame.time);
-        if let Some(counted) = self.counted.get_mut(usize::from(frame.id.capture.0))
-            && self.table.take_frame(frame).is_some()
-        {
-            counted.tcp_segments += 1;
-            return None;
+        if self.table.take_frame(frame).is_none() {
+            return self.place_any(frame);
         }
-        self.place_any(frame)
+        match self.counted.get_mut(usize::from(frame.id.capture.0)) {
+            Some(counted) => counted.tcp_segments += 1,
+            None => self.counted_of(frame).tcp_segments += 1,
+        }
+        None
+    }
+
+    /// What was counted in the frame's capture.
+    #[inline(never)]
+    fn counted_of(&mut self, frame: &Frame<'_>) -> &mut Counted {
+        let slot = usize::from(frame.id.capture.0);
+        if self.counted.len() <= slot {
+            self.counted.resize(slot + 1, Counted::default());
+        }
+        &mut self.counted[slot]
     }
 
     /// Decodes a frame, whatever it is, and takes it.

@@ -44,6 +44,12 @@ pub struct KeyV6 {
     ports: u32,
 }
 
+/// Which of so many tables holds the keys that spread so: the same on every run and machine.
+#[inline(always)]
+pub const fn shard(spread: u64, of: usize) -> usize {
+    (spread >> 40) as usize % of
+}
+
 /// A 4-tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
@@ -62,8 +68,7 @@ impl Default for Key {
 impl Hash for KeyV4 {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [low, high] = self.addresses;
-        state.write_u64(u64::from(low) << 32 | u64::from(high));
+        state.write_u64(self.both());
         state.write_u32(self.ports);
     }
 }
@@ -78,33 +83,31 @@ pub trait FamilyKey: Copy + Default + Eq + Hash {
 
     /// A number that differs for most keys; whoever wants to can find keys that share theirs.
     fn spread(&self) -> u64;
-
-    /// Which of so many tables holds it: the same on every run and machine.
-    #[inline(always)]
-    fn shard(&self, of: usize) -> usize {
-        (self.spread() >> 40) as usize % of
-    }
 }
 
 impl KeyV4 {
     /// The key of a packet, and which way the packet goes.
     #[inline(always)]
     pub fn new(src: (Ipv4Addr, u16), dst: (Ipv4Addr, u16)) -> (Self, Way) {
-        let both = u64::from(src.0.to_bits()) << 32 | u64::from(dst.0.to_bits());
-        let forward = (both, ports(src.1, dst.1));
-        let backward = (both.rotate_left(32), forward.1.rotate_left(16));
-        let (both, ports) = forward.min(backward);
-        let key = Self {
-            addresses: [(both >> 32) as u32, both as u32],
-            ports,
+        let both = |low: Ipv4Addr, high: Ipv4Addr| both(low.to_bits(), high.to_bits());
+        let (there, back) = (both(src.0, dst.0), both(dst.0, src.0));
+        let (there_ports, back_ports) = (ports(src.1, dst.1), ports(dst.1, src.1));
+        let is_backward = match there == back {
+            false => there < back,
+            true => is_backward(there_ports, back_ports),
         };
-        (key, Way::between(&forward, &backward))
+        let (both, ports, way) = match is_backward {
+            false => (there, there_ports, Way::Forward),
+            true => (back, back_ports, Way::Backward),
+        };
+        let addresses = [both as u32, (both >> 32) as u32];
+        (Self { addresses, ports }, way)
     }
 
     #[inline(always)]
     fn both(&self) -> u64 {
         let [low, high] = self.addresses;
-        u64::from(low) << 32 | u64::from(high)
+        both(low, high)
     }
 }
 
@@ -213,15 +216,17 @@ impl Key {
             Self::V6(key) => key.spread(),
         }
     }
+}
 
-    /// [`FamilyKey::shard`]
-    #[inline]
-    pub fn shard(&self, of: usize) -> usize {
-        match self {
-            Self::V4(key) => key.shard(of),
-            Self::V6(key) => key.shard(of),
-        }
-    }
+/// Both addresses as they stand in memory: the larger of the two ways to put them has the lower one first.
+const fn both(low: u32, high: u32) -> u64 {
+    (high as u64) << 32 | low as u64
+}
+
+/// Whether a packet that has one address at both ends goes from the higher port to the lower one.
+#[cold]
+const fn is_backward(ports: u32, reversed: u32) -> bool {
+    ports > reversed
 }
 
 const fn ports(low: u16, high: u16) -> u32 {

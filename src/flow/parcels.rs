@@ -97,38 +97,42 @@ impl Parcel {
         self.count >= PACKETS || self.bytes.len() >= BYTES
     }
 
-    /// Puts the segment of a plain frame in, where there is [room](Self::is_full); key and way are its own.
+    /// Puts the segment of a plain frame in, where there is [room](Self::is_full); key, its spread and way are its own.
     #[inline(always)]
     pub fn put_plain<K: FamilyKey>(
         &mut self,
-        key: K,
+        (key, spread): (K, u64),
         way: Way,
-        plain: &PlainFrame<'_>,
+        plain: &PlainFrame<'_, '_>,
     ) -> Option<()> {
         let place = self.count;
-        let Line(head) = self.heads.get_mut(place)?;
-        let besides = plain.write_head(head);
         *self.keys.get_mut(place)? = key.any();
-        let newest = self.newest.get_mut(trail(key.spread()))?;
-        let stage = match besides {
-            None => {
-                let before = usize::from(std::mem::replace(newest, place as u16));
-                // One follows the other: if they are of one connection, it may be taken with it.
-                if let Some(link) = self.links.get_mut(before)
-                    && self.keys.get(before).and_then(K::of) == Some(&key)
-                {
-                    link.next = place as u16;
-                }
-                Stage::Plain
-            }
-            Some(besides) => {
-                *newest = NOWHERE;
-                self.rare.push(Rare::Besides(besides));
-                Stage::Rare
-            }
-        };
-        self.put(stage, way, plain.payload());
+        let newest = self.newest.get_mut(trail(spread))?;
+        let before = usize::from(std::mem::replace(newest, place as u16));
+        // One follows the other: if they are of one connection, it may be taken with it.
+        if let Some(link) = self.links.get_mut(before)
+            && self.keys.get(before).and_then(K::of) == Some(&key)
+        {
+            link.next = place as u16;
+        }
+        let payload = plain.payload();
+        self.link(place, Stage::Plain, way, payload);
+        let Line(head) = self.heads.get_mut(place)?;
+        if let Some(besides) = plain.write_head(head) {
+            self.put_besides(place, besides);
+        }
+        self.count = place + 1;
+        self.bytes.extend_from_slice(payload);
         Some(())
+    }
+
+    /// There is more of a plain segment.
+    #[inline(never)]
+    fn put_besides(&mut self, place: usize, besides: Besides) {
+        if let Some(link) = self.links.get_mut(place) {
+            link.stage = Stage::Rare;
+            self.rare.push(Rare::Besides(besides));
+        }
     }
 
     /// Puts a segment in, likewise.
@@ -137,18 +141,25 @@ impl Parcel {
             *newest = NOWHERE;
         }
         self.rare.push(Rare::Segment(segment.without_bytes()));
-        self.put(Stage::Rare, Way::default(), segment.payload);
+        self.put(Stage::Rare, segment.payload);
     }
 
     /// Puts a quote in, likewise. What a conversation that goes on says is the same before and after it.
     pub fn put_quote(&mut self, quote: &IcmpQuote) {
         self.rare.push(Rare::Quote(*quote));
-        self.put(Stage::Rare, Way::default(), &[]);
+        self.put(Stage::Rare, &[]);
     }
 
+    fn put(&mut self, stage: Stage, payload: &[u8]) {
+        self.link(self.count, stage, Way::default(), payload);
+        self.count += 1;
+        self.bytes.extend_from_slice(payload);
+    }
+
+    /// Notes the next packet, whose payload is to follow.
     #[inline(always)]
-    fn put(&mut self, stage: Stage, way: Way, payload: &[u8]) {
-        if let Some(link) = self.links.get_mut(self.count) {
+    fn link(&mut self, place: usize, stage: Stage, way: Way, payload: &[u8]) {
+        if let Some(link) = self.links.get_mut(place) {
             *link = Link {
                 start: self.bytes.len() as u32,
                 len: payload.len() as u32,
@@ -157,8 +168,6 @@ impl Parcel {
                 stage,
             };
         }
-        self.count += 1;
-        self.bytes.extend_from_slice(payload);
     }
 
     /// Hands everything to the table.
@@ -228,6 +237,9 @@ impl Parcel {
         let forward = sender(connection, &addresses, ports.0);
         let mut place = first;
         while let Some(link) = self.links.get_mut(place) {
+            if link.stage == Stage::Rare {
+                break;
+            }
             if link.stage == Stage::Plain {
                 let Line(head) = self.heads.get(place)?;
                 let said = payload(&self.bytes, link);
@@ -274,10 +286,10 @@ mod tests {
         Key::new(&segment.addresses, segment.src_port, segment.dst_port)
     }
 
-    fn put(parcel: &mut Parcel, (key, way): (Key, Way), plain: &PlainFrame<'_>) -> Option<()> {
+    fn put(parcel: &mut Parcel, (key, way): (Key, Way), plain: &PlainFrame<'_, '_>) -> Option<()> {
         match key {
-            Key::V4(key) => parcel.put_plain(key, way, plain),
-            Key::V6(key) => parcel.put_plain(key, way, plain),
+            Key::V4(key) => parcel.put_plain((key, key.spread()), way, plain),
+            Key::V6(key) => parcel.put_plain((key, key.spread()), way, plain),
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::capture::{CaptureId, Frame};
-use crate::flow::key::{FamilyKey, Key, KeyV4, KeyV6};
+use crate::flow::key::{FamilyKey, Key, KeyV4, KeyV6, shard};
 use crate::flow::numbering::StreamNumbers;
 use crate::flow::table::in_order;
 use crate::flow::workers::Workers;
@@ -17,7 +17,7 @@ use crate::parts::{LOOKED_AT, cores, in_parts, on_each};
 use crate::wire::{Addresses, Ends, IcmpQuote, PlainFrame, Segment};
 
 /// More would spread better on large machines; each costs a little where one thread does all.
-const SHARDS: usize = 4;
+pub(super) const SHARDS: usize = 4;
 /// Segments below which parcels and threads cost more than they bring.
 const WORTH_THREADS: u64 = 10_000;
 
@@ -101,11 +101,11 @@ impl<R: StreamReader + 'static> Shards<R> {
         match addresses {
             Addresses::V4 { src, dst } => {
                 let (key, way) = KeyV4::new((src, ports.0), (dst, ports.1));
-                workers.take_plain(key.shard(SHARDS), (key, way), &plain)
+                workers.take_plain((key, way), &plain)
             }
             Addresses::V6 { src, dst } => {
                 let (key, way) = KeyV6::new((src, ports.0), (dst, ports.1));
-                workers.take_plain(key.shard(SHARDS), (key, way), &plain)
+                workers.take_plain((key, way), &plain)
             }
         }
     }
@@ -136,7 +136,7 @@ impl<R: StreamReader + 'static> Shards<R> {
         let (key, _) = Key::new(addresses, src_port, dst_port);
         match self.stage {
             Stage::Running => Some((0, key)),
-            Stage::Taking => Some((key.shard(SHARDS), key)),
+            Stage::Taking => Some((shard(key.spread(), SHARDS), key)),
             Stage::Settled => None,
         }
     }

@@ -9,8 +9,9 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-use crate::flow::key::{FamilyKey, Key, Way};
+use crate::flow::key::{FamilyKey, Key, Way, shard};
 use crate::flow::parcels::Parcel;
+use crate::flow::shards::SHARDS;
 use crate::flow::{StreamReader, Table};
 use crate::wire::{IcmpQuote, PlainFrame, Segment};
 
@@ -183,16 +184,20 @@ impl<R: StreamReader + 'static> Workers<R> {
         }
     }
 
-    /// Hands a plain frame to a table; key and way are its own.
+    /// Hands a plain frame to its [table](shard); key and way are its own.
     #[inline(always)]
     pub fn take_plain<K: FamilyKey>(
         &mut self,
-        table: usize,
         (key, way): (K, Way),
-        plain: &PlainFrame<'_>,
+        plain: &PlainFrame<'_, '_>,
     ) -> Option<()> {
-        self.filling[table].put_plain(key, way, plain)?;
-        self.hand_over_if_full(table);
+        let spread = key.spread();
+        let table = shard(spread, SHARDS);
+        let parcel = self.filling.get_mut(table)?;
+        parcel.put_plain((key, spread), way, plain)?;
+        if parcel.is_full() {
+            self.hand_over(table);
+        }
         Some(())
     }
 

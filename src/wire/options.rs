@@ -40,7 +40,7 @@ pub(super) fn timestamps_alone(options: &[u8]) -> Option<Timestamps> {
 }
 
 impl Options {
-    pub fn parse(bytes: &[u8]) -> Self {
+    fn parse(bytes: &[u8]) -> Self {
         let mut options = Self::default();
         let mut elements = TcpOptionsIterator::from_slice(bytes);
         loop {

@@ -3,11 +3,10 @@
 //! It is read straight, without the steps that anything else needs. What is not plain goes the general way, and what is reads the same
 //! on both.
 
-use super::options::{self, Options};
+use super::options;
 use super::tcp::{self, Fixed};
-use super::{Addresses, Besides, Ends, Head, MacAddress, Segment, TcpOptions, Ttl};
-use crate::capture::{Frame, FrameId};
-use crate::time::Timestamp;
+use super::{Addresses, Besides, Ends, Head, MacAddress, Segment, Ttl};
+use crate::capture::Frame;
 
 /// Length of a TCP or IPv4 header without options.
 const HEADER: usize = 20;
@@ -22,17 +21,14 @@ const VLAN: u16 = 0x8100;
 
 /// A frame in which nothing stands in the way of its TCP segment.
 #[derive(Clone, Copy, Debug)]
-pub struct PlainFrame<'a> {
-    frame: FrameId,
-    time: Timestamp,
-    interface: u32,
-    src_mac: Option<&'a [u8; 6]>,
+pub struct PlainFrame<'f, 'a> {
+    frame: &'f Frame<'a>,
+    src_mac: SourceMac<'a>,
     ip: Ip<'a>,
-    /// What every TCP header has, without checksum and urgent pointer.
+    /// TCP's, options included.
+    header: &'a [u8],
+    /// What is read of every one.
     fixed: &'a [u8; tcp::PLACEABLE],
-    /// The IP packet and what follows it, as far as it was captured.
-    packet: &'a [u8],
-    options: &'a [u8],
     payload: &'a [u8],
     /// `tcp.len`
     payload_len: u32,
@@ -53,44 +49,49 @@ enum Ip<'a> {
     },
 }
 
-impl<'a> PlainFrame<'a> {
+impl<'f, 'a> PlainFrame<'f, 'a> {
     /// The frame, if it is plain.
     #[inline(always)]
-    pub fn of(frame: &Frame<'a>) -> Option<Self> {
+    pub fn of(frame: &'f Frame<'a>) -> Option<Self> {
         let (src_mac, ethertype, packet) = link(frame.link.0, frame.data)?;
-        let of = |headed| Self::headed(frame, src_mac, packet, headed);
         match ethertype {
-            IPV4 => of(v4(packet)?),
-            IPV6 => of(v6(packet)?),
+            IPV4 => Self::over::<HEADER>(v4(packet)?, src_mac, frame),
+            IPV6 => Self::over::<IPV6_HEADER>(v6(packet)?, src_mac, frame),
             _ => None,
         }
     }
 
     #[inline(always)]
-    fn headed(
-        frame: &Frame<'a>,
-        src_mac: Option<&'a [u8; 6]>,
-        packet: &'a [u8],
-        (ip, fixed, rest, len): Headed<'a>,
+    fn over<const IP: usize>(
+        (ip, packet, len): Network<'a>,
+        src_mac: SourceMac<'a>,
+        frame: &'f Frame<'a>,
     ) -> Option<Self> {
-        let options_len = Fixed::read(fixed).header_len.checked_sub(HEADER)?;
-        // What follows the length that IP states is padding or a trailer.
-        let (bytes, wire) = match rest.get(..len as usize) {
-            Some(whole) => (whole, len),
-            None => (rest, len.min(on_the_wire(frame, rest))),
+        let header_len = Fixed::read(packet.get(IP..)?.first_chunk()?).header_len;
+        if header_len < HEADER {
+            return None;
+        }
+        let headers_len = IP + header_len;
+        let (headers, payload, payload_len) = match packet.get(..len) {
+            Some(whole) => {
+                let (headers, payload) = whole.split_at_checked(headers_len)?;
+                (headers, payload, payload.len() as u32)
+            }
+            None => {
+                let (headers, payload) = packet.split_at_checked(headers_len)?;
+                let wire = len.min(on_the_wire(frame, packet));
+                (headers, payload, wire.saturating_sub(headers_len) as u32)
+            }
         };
-        let (options, payload) = bytes.split_at_checked(options_len)?;
+        let header = headers.get(IP..)?;
         Some(Self {
-            frame: frame.id,
-            time: frame.time,
-            interface: frame.interface,
+            frame,
             src_mac,
             ip,
-            fixed,
-            packet,
-            options,
+            header,
+            fixed: header.first_chunk()?,
             payload,
-            payload_len: wire.wrapping_sub(options_len as u32),
+            payload_len,
         })
     }
 
@@ -114,9 +115,9 @@ impl<'a> PlainFrame<'a> {
     #[inline(always)]
     pub fn write_head(&self, head: &mut Head) -> Option<Besides> {
         let fixed = Fixed::read(self.fixed);
-        head.time = self.time;
-        head.frame = self.frame;
-        head.interface = self.interface;
+        head.time = self.frame.time;
+        head.frame = self.frame.id;
+        head.interface = self.frame.interface;
         head.seq = fixed.seq;
         head.ack = fixed.ack;
         head.flags = fixed.flags;
@@ -127,63 +128,74 @@ impl<'a> PlainFrame<'a> {
         head.ip_id = ip.id;
         head.dont_fragment = ip.dont_fragment;
         head.traffic_class = ip.traffic_class;
-        match self.src_mac {
-            Some(mac) => head.src_mac = Some(MacAddress(*mac)),
-            None => head.src_mac = None,
+        self.src_mac.write(&mut head.src_mac);
+        if fixed.flags.rst() {
+            return Some(self.besides(head));
         }
-        let others = self.write_timestamps(head);
-        let is_rst = fixed.flags.rst();
-        (is_rst || others.is_some()).then(|| Besides {
-            options: others.unwrap_or_default(),
-            checksum_ok: is_rst.then(|| self.is_sound()).flatten(),
-        })
-    }
-
-    /// Writes down what its options say of timestamps. Returns what they say besides, if there are others.
-    #[inline(always)]
-    fn write_timestamps(&self, head: &mut Head) -> Option<TcpOptions> {
-        if self.options.is_empty() {
+        let options = self.header.get(HEADER..).unwrap_or_default();
+        if options.is_empty() {
             head.timestamps = None;
             head.has_options = false;
             return None;
         }
-        if let Some(timestamps) = options::timestamps_alone(self.options) {
-            head.timestamps = Some(timestamps);
-            head.has_options = true;
-            return None;
-        }
-        let options = Options::parse(self.options);
-        head.timestamps = options.timestamps;
-        head.has_options = options.any;
-        Some(options.others)
+        let Some(timestamps) = options::timestamps_alone(options) else {
+            return Some(self.besides(head));
+        };
+        head.timestamps = Some(timestamps);
+        head.has_options = true;
+        None
+    }
+
+    #[inline(always)]
+    fn besides(&self, head: &mut Head) -> Besides {
+        let is_whole = self.payload.len() == self.payload_len as usize;
+        let segment = [self.header, self.payload];
+        besides(head, is_whole.then_some(self.ip.addresses()), segment)
     }
 
     /// Its segment.
     pub fn segment(&self) -> Segment<'a> {
         let mut head = Head::default();
         let besides = self.write_head(&mut head).unwrap_or_default();
-        let bytes = self.segment_bytes();
         Segment {
-            header: bytes.get(..HEADER + self.options.len()).unwrap_or(bytes),
+            header: self.header,
             ..besides.segment(&head, &self.ends(), self.payload)
         }
     }
+}
 
-    /// Whether its checksum is right; nothing where it was cut.
-    fn is_sound(&self) -> Option<bool> {
-        let is_whole = self.payload.len() == self.payload_len as usize;
-        is_whole.then(|| tcp::checksum_is_right(&self.ip.addresses(), self.segment_bytes()))
+/// Writes down what options say of timestamps. Returns what they say besides, and whether the checksum of a RST is right, of which all
+/// was captured if there are addresses.
+#[cold]
+fn besides(head: &mut Head, addresses: Option<Addresses>, segment: [&[u8]; 2]) -> Besides {
+    let [header, _] = segment;
+    let options = options::read_options(header.get(HEADER..).unwrap_or_default());
+    head.timestamps = options.timestamps;
+    head.has_options = options.any;
+    let addresses = addresses.filter(|_| head.flags.rst());
+    Besides {
+        options: options.others,
+        checksum_ok: addresses.map(|addresses| tcp::checksum_is_right(&addresses, &segment)),
     }
+}
 
-    /// What was captured of the segment.
-    fn segment_bytes(&self) -> &'a [u8] {
-        let start = match self.ip {
-            Ip::V4 { .. } => HEADER,
-            Ip::V6 { .. } => IPV6_HEADER,
-        };
-        let len = HEADER + self.options.len() + self.payload.len();
-        let found = self.packet.get(start..start + len);
-        found.unwrap_or_default()
+/// Where the source's MAC address stands.
+#[derive(Clone, Copy, Debug)]
+struct SourceMac<'a> {
+    /// Six bytes of the header; which ones matters only where it is known.
+    at: &'a [u8; 6],
+    is_known: bool,
+}
+
+impl SourceMac<'_> {
+    /// It is written at any rate: that is cheaper than to look first.
+    #[inline(always)]
+    fn write(self, mac: &mut Option<MacAddress>) {
+        let MacAddress(bytes) = mac.insert(MacAddress::default());
+        *bytes = *self.at;
+        if !self.is_known {
+            *mac = None;
+        }
     }
 }
 
@@ -231,22 +243,30 @@ struct IpRest {
 
 /// Length on the wire of what ends a frame of which not all was captured.
 #[cold]
-fn on_the_wire(frame: &Frame<'_>, rest: &[u8]) -> u32 {
+fn on_the_wire(frame: &Frame<'_>, rest: &[u8]) -> usize {
     let cut_off = (frame.original_len as usize).saturating_sub(frame.data.len());
-    u32::try_from(rest.len().saturating_add(cut_off)).unwrap_or(u32::MAX)
+    rest.len().saturating_add(cut_off)
 }
 
 /// What the link layer says: the source's MAC address, the EtherType of what follows, and that.
-type Linked<'a> = (Option<&'a [u8; 6]>, u16, &'a [u8]);
+type Linked<'a> = (SourceMac<'a>, u16, &'a [u8]);
 
 #[inline(always)]
 fn link(link_type: u16, bytes: &[u8]) -> Option<Linked<'_>> {
+    if link_type == 1 {
+        return ethernet(bytes);
+    }
     match link_type {
-        1 => ethernet(bytes),
         113 => cooked(bytes),
         276 => cooked_2(bytes),
         // Raw IP, which begins with its version.
-        101 | 228 if bytes.first() == Some(&0x45) => Some((None, IPV4, bytes)),
+        101 | 228 if bytes.first() == Some(&0x45) => {
+            let none = SourceMac {
+                at: &[0; 6],
+                is_known: false,
+            };
+            Some((none, IPV4, bytes))
+        }
         _ => None,
     }
 }
@@ -258,35 +278,45 @@ fn ethernet(bytes: &[u8]) -> Option<Linked<'_>> {
     let (_, [src @ .., e0, e1]) = header.split_first_chunk::<6>()? else {
         return None;
     };
-    let src = src.first_chunk()?;
+    let src_mac = SourceMac {
+        at: src.first_chunk()?,
+        is_known: true,
+    };
     match u16::from_be_bytes([*e0, *e1]) {
         VLAN => {
             let (&[_, _, e0, e1], rest) = rest.split_first_chunk()?;
-            Some((Some(src), u16::from_be_bytes([e0, e1]), rest))
+            Some((src_mac, u16::from_be_bytes([e0, e1]), rest))
         }
-        ethertype => Some((Some(src), ethertype, rest)),
+        ethertype => Some((src_mac, ethertype, rest)),
     }
 }
 
 /// `LINKTYPE_LINUX_SLL`
 fn cooked(bytes: &[u8]) -> Option<Linked<'_>> {
     let ([_, _, hardware @ .., p0, p1], rest) = bytes.split_first_chunk::<16>()?;
-    let [h0, h1, l0, l1, mac @ .., _, _] = hardware;
-    let linked = (*p0, *p1, rest);
-    cooked_as([*h0, *h1], ([*l0, *l1] == [0, 6]).then_some(mac), linked)
+    let [h0, h1, l0, l1, at @ .., _, _] = hardware;
+    let src_mac = SourceMac {
+        at,
+        is_known: [*l0, *l1] == [0, 6],
+    };
+    cooked_as([*h0, *h1], src_mac, (*p0, *p1, rest))
 }
 
 /// `LINKTYPE_LINUX_SLL2`
 fn cooked_2(bytes: &[u8]) -> Option<Linked<'_>> {
     let ([p0, p1, _, _, _, _, _, _, hardware @ ..], rest) = bytes.split_first_chunk::<20>()?;
-    let [h0, h1, _, len, mac @ .., _, _] = hardware;
-    cooked_as([*h0, *h1], (*len == 6).then_some(mac), (*p0, *p1, rest))
+    let [h0, h1, _, len, at @ .., _, _] = hardware;
+    let src_mac = SourceMac {
+        at,
+        is_known: *len == 6,
+    };
+    cooked_as([*h0, *h1], src_mac, (*p0, *p1, rest))
 }
 
 /// Cooked, unless the hardware type (`linux/if_arp.h`) gives EtherTypes another meaning: GRE and netlink do.
 fn cooked_as<'a>(
     hardware: [u8; 2],
-    src_mac: Option<&'a [u8; 6]>,
+    src_mac: SourceMac<'a>,
     (p0, p1, rest): (u8, u8, &'a [u8]),
 ) -> Option<Linked<'a>> {
     match u16::from_be_bytes(hardware) {
@@ -295,19 +325,18 @@ fn cooked_as<'a>(
     }
 }
 
-/// What the network layer says, TCP's header as far as every segment has it, what was captured behind that, and how many bytes
-/// follow there by the length that IP states.
-type Headed<'a> = (Ip<'a>, &'a [u8; tcp::PLACEABLE], &'a [u8], u32);
+/// What the network layer says: its header, the packet as far as it was captured, longer than that header and what
+/// every TCP header has, and how long it is by the length that stands there.
+type Network<'a> = (Ip<'a>, &'a [u8], usize);
 
 /// IPv4 without options, whole in one packet, and TCP. No length means that a card was to cut it up: not plain.
 ///
 /// Both headers are looked for at once: then everything in them has its place.
 #[inline(always)]
-fn v4(packet: &[u8]) -> Option<Headed<'_>> {
+fn v4(packet: &[u8]) -> Option<Network<'_>> {
     /// More fragments, or an offset.
     const FRAGMENT: u16 = 0x3fff;
-    const HEADERS: usize = HEADER + HEADER;
-    let (headers, rest) = packet.split_first_chunk::<HEADERS>()?;
+    let headers = packet.first_chunk::<{ HEADER + HEADER }>()?;
     let &[0x45, _, l0, l1, _, _, f0, f1, _, TCP, ..] = headers else {
         return None;
     };
@@ -316,21 +345,21 @@ fn v4(packet: &[u8]) -> Option<Headed<'_>> {
     }
     let (fixed, ends) = headers.split_first_chunk()?;
     let (src, ends) = ends.split_first_chunk()?;
-    let (dst, tcp) = ends.split_first_chunk()?;
-    let len = u32::from(u16::from_be_bytes([l0, l1])).checked_sub(HEADERS as u32)?;
-    Some((Ip::V4 { fixed, src, dst }, tcp.first_chunk()?, rest, len))
+    let dst = ends.first_chunk()?;
+    let len = usize::from(u16::from_be_bytes([l0, l1]));
+    Some((Ip::V4 { fixed, src, dst }, packet, len))
 }
 
 /// IPv6 without extension headers, and TCP.
 #[inline(always)]
-fn v6(packet: &[u8]) -> Option<Headed<'_>> {
-    let (headers, rest) = packet.split_first_chunk::<{ IPV6_HEADER + HEADER }>()?;
+fn v6(packet: &[u8]) -> Option<Network<'_>> {
+    let headers = packet.first_chunk::<{ IPV6_HEADER + HEADER }>()?;
     let (fixed, ends) = headers.split_first_chunk()?;
     let (src, ends) = ends.split_first_chunk()?;
-    let (dst, tcp) = ends.split_first_chunk()?;
+    let dst = ends.first_chunk()?;
     let &[0x60..=0x6f, _, _, _, l0, l1, TCP, _] = fixed else {
         return None;
     };
-    let len = u32::from(u16::from_be_bytes([l0, l1])).checked_sub(HEADER as u32)?;
-    Some((Ip::V6 { fixed, src, dst }, tcp.first_chunk()?, rest, len))
+    let len = IPV6_HEADER + usize::from(u16::from_be_bytes([l0, l1]));
+    Some((Ip::V6 { fixed, src, dst }, packet, len))
 }

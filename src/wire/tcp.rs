@@ -26,34 +26,19 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    #[inline]
+    #[inline(always)]
     pub fn read(bytes: &[u8; PLACEABLE]) -> Self {
-        let [
-            s0,
-            s1,
-            d0,
-            d1,
-            q0,
-            q1,
-            q2,
-            q3,
-            a0,
-            a1,
-            a2,
-            a3,
-            offset,
-            flags,
-            w0,
-            w1,
-        ] = *bytes;
+        let (words, _) = bytes.as_chunks();
+        let word = |at| u32::from_be_bytes(words.get(at).copied().unwrap_or_default());
+        let (ports, rest) = (word(0), word(3));
         Self {
-            src_port: u16::from_be_bytes([s0, s1]),
-            dst_port: u16::from_be_bytes([d0, d1]),
-            seq: SeqNumber(u32::from_be_bytes([q0, q1, q2, q3])),
-            ack: SeqNumber(u32::from_be_bytes([a0, a1, a2, a3])),
-            header_len: usize::from(offset >> 4) * 4,
-            flags: TcpFlags(u16::from_be_bytes([offset, flags]) & 0x0fff),
-            window: u16::from_be_bytes([w0, w1]),
+            src_port: (ports >> 16) as u16,
+            dst_port: ports as u16,
+            seq: SeqNumber(word(1)),
+            ack: SeqNumber(word(2)),
+            header_len: (rest >> 28) as usize * 4,
+            flags: TcpFlags((rest >> 16) as u16 & 0x0fff),
+            window: rest as u16,
         }
     }
 
@@ -87,7 +72,7 @@ pub(super) fn segment<'a>(v: View<'a>, ctx: &mut Context<'_>) -> Decoded<'a> {
     };
     let checksum_ok = match flags {
         Some(flags) if flags.rst() && v.is_whole() && !ctx.cut_fragment => {
-            Some(checksum_is_right(&ctx.ip.addresses, v.bytes))
+            Some(checksum_is_right(&ctx.ip.addresses, &[v.bytes]))
         }
         _ => None,
     };
@@ -146,18 +131,23 @@ fn quoted<'a>(v: View<'a>, ctx: &Context<'_>) -> Decoded<'a> {
     })
 }
 
-/// Whether the checksum of a segment (header and payload, complete) is right: RFC 9293 section 3.1, RFC 8200 section 8.1.
-pub(super) fn checksum_is_right(addresses: &Addresses, segment: &[u8]) -> bool {
+/// Whether the checksum of a segment (header and payload, complete) is right: RFC 9293 section 3.1, RFC 8200 section 8.1. It may be in
+/// several parts, all but the last of an even length.
+pub(super) fn checksum_is_right(addresses: &Addresses, parts: &[&[u8]]) -> bool {
     let mut sum = Sum16BitWords::new();
     let mut ends = match addresses {
         Addresses::V4 { src, dst } => sum.add_4bytes(src.octets()).add_4bytes(dst.octets()),
         Addresses::V6 { src, dst } => sum.add_16bytes(src.octets()).add_16bytes(dst.octets()),
     };
-    let length = u32::try_from(segment.len()).unwrap_or(u32::MAX);
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
     let pseudo_header = ends
         .add_4bytes(length.to_be_bytes())
         .add_2bytes([0, IpNumber::TCP.0]);
-    pseudo_header.add_slice(segment).ones_complement() == 0
+    let sum = parts
+        .iter()
+        .fold(pseudo_header, |mut sum, part| sum.add_slice(part));
+    sum.ones_complement() == 0
 }
 
 #[cfg(test)]
@@ -175,8 +165,8 @@ mod tests {
         let mut segment = [0u8; 20];
         segment[12..14].copy_from_slice(&[0x50, 0x04]);
         segment[16..18].copy_from_slice(&[0xb1, 0xde]);
-        assert!(checksum_is_right(&localhost, &segment));
+        assert!(checksum_is_right(&localhost, &[&segment]));
         segment[5] ^= 0x10;
-        assert!(!checksum_is_right(&localhost, &segment));
+        assert!(!checksum_is_right(&localhost, &[&segment]));
     }
 }
