@@ -137,9 +137,15 @@ impl Noted {
         self.frames += 1;
         self.truncated_frames += u32::from(captured < original as usize);
         if time < self.last {
-            self.first = self.first.min(time);
+            self.note_earlier(time);
         } else {
             self.last = time;
         }
+    }
+
+    /// Time goes backwards, as it seldom does.
+    #[cold]
+    fn note_earlier(&mut self, time: Timestamp) {
+        self.first = self.first.min(time);
     }
 }

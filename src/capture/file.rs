@@ -152,10 +152,20 @@ impl CaptureFile {
         else {
             return Ok(0);
         };
-        let (capture, link) = (self.facts.id, reader.link());
-        let before = self.facts.frames as u32;
+        let link = reader.link();
         let bytes = self.window.available();
         let mut rest = bytes;
+        let mut frame = Frame {
+            id: FrameId {
+                capture: self.facts.id,
+                number: FrameNumber(self.facts.frames as u32),
+            },
+            time: Timestamp::MIN,
+            link,
+            interface: 0,
+            data: &[],
+            original_len: 0,
+        };
         let mut taken = Ok(());
         while noted.frames < most && taken.is_ok() {
             let Some((header, data, behind)) = reader.first_of(rest) else {
@@ -163,15 +173,11 @@ impl CaptureFile {
             };
             rest = behind;
             noted.note(header.time, data.len(), header.original);
-            let number = FrameNumber(before.wrapping_add(noted.frames));
-            taken = take(&Frame {
-                id: FrameId { capture, number },
-                time: header.time,
-                link,
-                interface: 0,
-                data,
-                original_len: header.original,
-            });
+            frame.id.number.0 = frame.id.number.0.wrapping_add(1);
+            frame.time = header.time;
+            frame.data = data;
+            frame.original_len = header.original;
+            taken = take(&frame);
         }
         let passed = bytes.len() - rest.len();
         self.window.consume(passed);

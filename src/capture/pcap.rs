@@ -196,16 +196,25 @@ impl PcapReader {
     #[inline]
     fn header(&self, bytes: &[u8; 16]) -> RecordHeader {
         let [seconds, fraction, first, second] = self.order.words(bytes);
-        let (captured, original) = match self.length_order {
-            LengthOrder::CapturedFirst => (first, second),
-            LengthOrder::OriginalFirst => (second, first),
-            LengthOrder::Either => (first.min(second), first.max(second)),
+        let (captured, original) = match self.length_order == LengthOrder::CapturedFirst {
+            true => (first, second),
+            false => self.old_lengths(first, second),
         };
         let nanos = i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.nanos_per_tick;
         RecordHeader {
             time: Timestamp::from_nanos(nanos),
             captured,
             original,
+        }
+    }
+
+    /// Captured and original length, as old files have them.
+    #[cold]
+    fn old_lengths(&self, first: u32, second: u32) -> (u32, u32) {
+        match self.length_order {
+            LengthOrder::CapturedFirst => (first, second),
+            LengthOrder::OriginalFirst => (second, first),
+            LengthOrder::Either => (first.min(second), first.max(second)),
         }
     }
 
