@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::capture::{CaptureId, Frame};
-use crate::flow::key::{FamilyKey, Key, KeyV4, KeyV6, shard};
+use crate::flow::key::{Key, KeyV4, KeyV6, shard};
 use crate::flow::numbering::StreamNumbers;
 use crate::flow::table::in_order;
 use crate::flow::workers::Workers;

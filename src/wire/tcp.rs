@@ -146,7 +146,7 @@ pub(super) fn checksum_is_right(addresses: &Addresses, parts: &[&[u8]]) -> bool 
         .add_2bytes([0, IpNumber::TCP.0]);
     let sum = parts
         .iter()
-        .fold(pseudo_header, |mut sum, part| sum.add_slice(part));
+        .fold(pseudo_header, |sum, part| sum.add_slice(part));
     sum.ones_complement() == 0
 }
 
