@@ -84,7 +84,7 @@ impl Default for Parcel {
             keys: Box::new([Key::default(); PACKETS]),
             count: 0,
             rare: Vec::new(),
-            bytes: Vec::with_capacity(BYTES),
+            bytes: Vec::new(),
             newest: Box::new([NOWHERE; TRAILS]),
         }
     }

@@ -71,18 +71,12 @@ impl<'f, 'a> PlainFrame<'f, 'a> {
         if header_len < HEADER {
             return None;
         }
-        let headers_len = IP + header_len;
-        let (headers, payload, payload_len) = match packet.get(..len) {
-            Some(whole) => {
-                let (headers, payload) = whole.split_at_checked(headers_len)?;
-                (headers, payload, payload.len() as u32)
-            }
-            None => {
-                let (headers, payload) = packet.split_at_checked(headers_len)?;
-                let wire = len.min(on_the_wire(frame, packet));
-                (headers, payload, wire.saturating_sub(headers_len) as u32)
-            }
+        // What follows the length that IP states is padding or a trailer.
+        let (bytes, missing) = match packet.get(..len) {
+            Some(whole) => (whole, 0),
+            None => (packet, missing(frame, packet, len)),
         };
+        let (headers, payload) = bytes.split_at_checked(IP + header_len)?;
         let header = headers.get(IP..)?;
         Some(Self {
             frame,
@@ -91,7 +85,7 @@ impl<'f, 'a> PlainFrame<'f, 'a> {
             header,
             fixed: header.first_chunk()?,
             payload,
-            payload_len,
+            payload_len: payload.len() as u32 + missing,
         })
     }
 
@@ -241,11 +235,12 @@ struct IpRest {
     traffic_class: u8,
 }
 
-/// Length on the wire of what ends a frame of which not all was captured.
-#[cold]
-fn on_the_wire(frame: &Frame<'_>, rest: &[u8]) -> usize {
+/// How many bytes of a packet of this length were on the wire and not captured.
+#[inline(always)]
+fn missing(frame: &Frame<'_>, packet: &[u8], len: usize) -> u32 {
     let cut_off = (frame.original_len as usize).saturating_sub(frame.data.len());
-    rest.len().saturating_add(cut_off)
+    let missing = len.saturating_sub(packet.len()).min(cut_off);
+    missing as u32
 }
 
 /// What the link layer says: the source's MAC address, the EtherType of what follows, and that.
@@ -253,10 +248,8 @@ type Linked<'a> = (SourceMac<'a>, u16, &'a [u8]);
 
 #[inline(always)]
 fn link(link_type: u16, bytes: &[u8]) -> Option<Linked<'_>> {
-    if link_type == 1 {
-        return ethernet(bytes);
-    }
     match link_type {
+        1 => ethernet(bytes),
         113 => cooked(bytes),
         276 => cooked_2(bytes),
         // Raw IP, which begins with its version.
