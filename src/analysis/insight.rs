@@ -10,6 +10,9 @@ use crate::insight::{ConnectionStory, IdleEnd, IdleEndBy, IdleObservation, IdleS
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{Cause, IdleKind, Progress, ResetSender, Verdict, turn_progress};
 
+/// Of a connection on which none was heard.
+static NO_HINTS: Hints = Hints::none();
+
 /// What one connection says about idle timers. `verdict` is the one on its end.
 pub fn observation<'a>(
     connection: &'a Outline,
@@ -38,7 +41,7 @@ pub fn observation<'a>(
             .flatten(),
         end,
         protocol: reader.map_or(Protocol::default(), |reader| reader.protocol),
-        hints: hints.map_or_else(|| Cow::Owned(Hints::default()), Cow::Borrowed),
+        hints: Cow::Borrowed(hints.unwrap_or(&NO_HINTS)),
     }
 }
 

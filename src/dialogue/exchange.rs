@@ -164,6 +164,20 @@ pub struct Hints {
     pub close_announced: Option<Peer>,
 }
 
+impl Hints {
+    /// Before any was heard.
+    pub const fn none() -> Self {
+        Self {
+            server: None,
+            via: None,
+            keep_alive_timeout_s: None,
+            keep_alive_max: None,
+            user_agent: None,
+            close_announced: None,
+        }
+    }
+}
+
 /// What TLS shows without keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFacts {

@@ -111,9 +111,11 @@ impl Packet {
 /// The first packets of a connection and the newest ones: bounded memory for what verdicts and ladders look at.
 #[derive(Clone, Default)]
 pub struct History {
-    /// Room, written over and over: what stands behind those that are [in use](Self::used) means nothing.
+    /// Room, written over and over: what stands before and behind those that are in use means nothing.
     room: Vec<Packet>,
-    /// So many are remembered.
+    /// The first place in use. Only once there is no more room behind them, packets move to the places before it.
+    start: usize,
+    /// One past the last place in use.
     used: usize,
     /// Where the next packet goes: behind the newest one.
     next: usize,
@@ -125,7 +127,7 @@ impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("History")
             .field("packets", &self.packets())
-            .field("next", &self.next)
+            .field("next", &self.before_next())
             .field("total", &self.total)
             .finish()
     }
@@ -163,6 +165,10 @@ impl History {
     #[cold]
     fn make_room(&mut self) {
         const ROOM: [usize; 3] = [4, 16, History::KEPT];
+        if self.start > 0 {
+            self.move_to_front();
+            return;
+        }
         match ROOM.into_iter().find(|room| *room > self.room.len()) {
             None => self.next = Self::HEAD,
             Some(room) => {
@@ -174,23 +180,30 @@ impl History {
 
     /// Those that are remembered, in the order of their places.
     fn packets(&self) -> &[Packet] {
-        self.room.get(..self.used).unwrap_or_default()
+        self.room.get(self.start..self.used).unwrap_or_default()
     }
 
     /// Nothing was remembered yet.
     pub const fn is_empty(&self) -> bool {
-        self.used == 0
+        self.len() == 0
+    }
+
+    /// So many of those that are remembered came before the next one's place.
+    #[inline]
+    const fn before_next(&self) -> usize {
+        self.next - self.start
     }
 
     /// The newest packet.
     #[inline]
     pub fn newest(&self) -> Option<&Packet> {
-        self.packets().get(self.next.checked_sub(1)?)
+        self.packets().get(self.before_next().checked_sub(1)?)
     }
 
     /// The same for changing.
     pub fn newest_mut(&mut self) -> Option<&mut Packet> {
-        self.room.get_mut(self.next.checked_sub(1)?)
+        let newest = self.next.checked_sub(1)?;
+        self.room.get_mut(newest).filter(|_| newest >= self.start)
     }
 
     /// The newest packets first, the whole memory.
@@ -203,7 +216,7 @@ impl History {
     /// and the newest ones.
     #[inline]
     fn runs(&self) -> [&[Packet]; 3] {
-        let both = self.packets().split_at_checked(self.next);
+        let both = self.packets().split_at_checked(self.before_next());
         let (newer, older) = both.unwrap_or_default();
         match (older, newer.split_at_checked(Self::HEAD)) {
             ([_, ..], Some((first, newer))) => [first, older, newer],
@@ -223,19 +236,20 @@ impl History {
 
     /// How many are remembered.
     pub const fn len(&self) -> usize {
-        self.used
+        self.used - self.start
     }
 
     /// Every remembered packet, oldest first; forgets them.
     pub(super) fn take(&mut self) -> Vec<Packet> {
         self.straighten();
+        self.move_to_front();
         self.room.truncate(self.used);
         std::mem::take(self).room
     }
 
     /// Packets forgotten between the first ones and the newest.
     pub const fn skipped(&self) -> u64 {
-        self.total - self.used as u64
+        self.total - self.len() as u64
     }
 
     /// The oldest one first.
@@ -248,23 +262,32 @@ impl History {
         }
     }
 
+    /// The first place is the first in use.
+    fn move_to_front(&mut self) {
+        self.room.copy_within(self.start..self.used, 0);
+        self.used -= self.start;
+        self.next -= self.start;
+        self.start = 0;
+    }
+
     /// Keeps the newest `keep` packets only, in the memory of all.
     pub fn keep_newest(&mut self, keep: usize) {
         self.straighten();
-        let kept = keep.min(self.used);
-        self.room.copy_within(self.used - kept..self.used, 0);
-        self.used = kept;
-        self.next = kept;
+        self.start = self.used - keep.min(self.len());
     }
 
     /// Gives memory back that nothing is in.
     pub fn give_back(&mut self) {
+        if self.start > 0 {
+            self.move_to_front();
+        }
         self.room.truncate(self.used);
         self.room.shrink_to_fit();
     }
 
     /// Forgets all, in the same memory.
     pub const fn forget_all(&mut self) {
+        self.start = 0;
         self.used = 0;
         self.next = 0;
         self.total = 0;
@@ -344,6 +367,15 @@ mod tests {
                 history.keep_newest(keep);
                 assert_eq!(numbers(&history.clone().take()), expected);
                 assert_eq!(history.skipped() + expected.len() as u64, total);
+                assert_eq!(numbers(history.newest()).last(), expected.last());
+                // Those that come later have their places behind them.
+                (length + 1..length + 60).for_each(|number| history.push(packet(number)));
+                expected.extend(length + 1..length + 60);
+                let (first, later) = expected.split_at(History::HEAD);
+                let newest = later.len().saturating_sub(History::KEPT - History::HEAD);
+                let kept = [first, &later[newest..]].concat();
+                assert_eq!(numbers(&history.clone().take()), kept);
+                assert_eq!(history.skipped(), total + 59 - kept.len() as u64);
             }
         }
     }

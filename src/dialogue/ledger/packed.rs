@@ -111,16 +111,19 @@ impl Ledger {
         let answered = sheet.take_some_time();
         let has_hints = sheet.take_flag();
         let requests = sheet.take_count();
-        let goodbyes = 0..sheet.take_rare();
+        let goodbyes = sheet.take_rare();
         DialogueOutline {
             protocol,
             requester,
             requests,
             answered,
-            goodbyes: goodbyes
-                .map(|_| Farewell::unpack(from))
-                .map(|farewell| (farewell.from, farewell.at.time))
-                .collect(),
+            goodbyes: match goodbyes {
+                0 => Vec::new(),
+                some => (0..some)
+                    .map(|_| Farewell::unpack(from))
+                    .map(|farewell| (farewell.from, farewell.at.time))
+                    .collect(),
+            },
             hints: has_hints.then(|| Packed::unpack(from)),
         }
     }

@@ -351,10 +351,10 @@ impl History {
     pub(in crate::flow) fn pack(&self, directions: &Both<Direction>, into: &mut Packer) {
         let packets = self.packets();
         let opening = Opening::of(packets, into.opened());
-        opening.pack(self.used as u8, self.next as u8, into);
+        opening.pack(self.len() as u8, self.before_next() as u8, into);
         self.skipped().pack(into);
-        let (previous, heads) = opening.before(directions);
-        let mut before = Before::new(&previous, &heads);
+        let first = opening.before(directions);
+        let mut before = Before::new(&first.0, &first.1);
         for packet in packets {
             packet.pack_after(&before, into);
             before.previous = packet;
@@ -375,6 +375,7 @@ impl History {
         });
         Self {
             room: packets.collect(),
+            start: 0,
             used: usize::from(used),
             next: usize::from(next),
             total: skipped + u64::from(used),

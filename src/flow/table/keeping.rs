@@ -4,8 +4,9 @@ use super::{Table, sender};
 use crate::flow::{Connection, Kept, StreamReader};
 use crate::wire::Segment;
 
-/// Connections that stay whole after their close: what comes late mostly comes at once.
-const JUST_CLOSED: usize = 32;
+/// Connections that stay whole after their close: what comes late mostly comes at once. More of them take longer to pack, not only for
+/// being more: their memory is no longer at hand then. Measured: with 32, packing takes a third longer.
+const JUST_CLOSED: usize = 4;
 /// Packed connections whose memory waits for new ones.
 const SPARE: usize = 256;
 
