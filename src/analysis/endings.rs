@@ -42,7 +42,8 @@ pub fn of_episode<'e>(
             .ack
             .and_then(|ack| connection.offset_of(peer, ack))
     };
-    let newest = episode.before.last().map_or(first.head.time, |packet| {
+    let before = episode.before.read();
+    let newest = before.last().map_or(first.head.time, |packet| {
         packet.head.time.max(first.head.time)
     });
     Some(Ending {
@@ -53,7 +54,7 @@ pub fn of_episode<'e>(
         opened: connection.opened,
         last: connection.last,
         established: connection.established.filter(|at| *at <= newest),
-        before: Cow::Borrowed(&episode.before),
+        before,
         before_skipped: episode.before_skipped,
         resets: Cow::Borrowed(&episode.resets),
         reset_packets: episode.packets,

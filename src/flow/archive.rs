@@ -39,6 +39,11 @@ impl Archive {
         Settled::new(connection, bytes, items)
     }
 
+    /// Packs what a connection that was reset remembers of that.
+    pub(super) fn pack_episodes<R: StreamReader>(&mut self, connection: &mut Connection<R>) {
+        connection.pack_episodes(&mut self.packer);
+    }
+
     /// Takes a connection out, whole again.
     pub(super) fn unpack<R: StreamReader>(&mut self, settled: &Settled) -> Box<Connection<R>> {
         let connection = self.whole(settled);

@@ -176,7 +176,6 @@ impl<R: StreamReader> Connection<R> {
     pub(super) fn give_back(&mut self) {
         self.talk.give_back();
         self.history.give_back();
-        self.episodes.iter_mut().for_each(Episode::give_back);
     }
 
     /// A [new](Self::new) one in the memory of this one, which is needed no more.
@@ -272,6 +271,7 @@ impl<R: StreamReader> Connection<R> {
     }
 
     fn take_any(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> Taken {
+        self.unpack_episode();
         self.observe_wireshark_base(from, flags, segment);
         if self.is_second_sighting(from, &segment.head) {
             self.duplicates += 1;

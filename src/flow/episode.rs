@@ -1,8 +1,10 @@
 //! A reset as it was seen: all RST packets of one event, what came before and what came after.
 
+use std::borrow::Cow;
+
 use crate::capture::FrameId;
 use crate::flow::direction::{Both, FinSeen};
-use crate::flow::{Direction, LastActivity, Packet, PacketKind, Peer};
+use crate::flow::{Direction, LastActivity, Packet, PacketKind, Packets, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::wire::SeqNumber;
 
@@ -28,7 +30,7 @@ pub struct Episode<S> {
     /// RST packets, second sightings included.
     pub packets: u64,
     /// The connection's packets before the first RST, oldest first. While it is the newest event, they are remembered here only.
-    pub before: Vec<Packet>,
+    pub before: Packets,
     /// So many of them, the last ones, were captured after it.
     pub(super) rejoined: usize,
     /// Packets that `before` lacks between the first and the newest ones.
@@ -132,7 +134,7 @@ impl<S> Episode<S> {
             now.state.server.resets = before.state.server.resets;
         }
         self.moment = Some(Box::new(now));
-        self.before.push(*packet);
+        self.before.whole_mut().push(*packet);
         self.rejoined += 1;
         for reset in &mut self.resets {
             reset.last_activity = activity;
@@ -156,15 +158,14 @@ impl<S> Episode<S> {
     }
 
     /// What was captured before the first RST, oldest first.
-    pub(super) fn captured_before(&self) -> &[Packet] {
-        let captured = self.before.len().checked_sub(self.rejoined);
-        let packets = captured.and_then(|captured| self.before.get(..captured));
-        packets.unwrap_or_default()
-    }
-
-    /// Gives memory back that only further packets could need.
-    pub(super) fn give_back(&mut self) {
-        self.before.shrink_to_fit();
+    pub(super) fn captured_before(&self) -> Cow<'_, [Packet]> {
+        let mut packets = self.before.read();
+        let captured = packets.len().saturating_sub(self.rejoined);
+        match &mut packets {
+            Cow::Borrowed(packets) => *packets = packets.get(..captured).unwrap_or_default(),
+            Cow::Owned(packets) => packets.truncate(captured),
+        }
+        packets
     }
 
     /// The first RST.

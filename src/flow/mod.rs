@@ -36,7 +36,7 @@ pub use history::Letters;
 pub use items::{Items, ItemsIter, Listed};
 pub use limits::{Limits, SittingsKept};
 pub use outline::{Gist, Outline, Side};
-pub use packet::{History, LastActivity, Packet, PacketKind};
+pub use packet::{History, LastActivity, Packet, PacketKind, Packets};
 pub use packing::{Packed, Packer, Unpacker};
 pub(crate) use packing::{Sheet, packed, packed_names};
 pub use peer::{Orientation, Peer};

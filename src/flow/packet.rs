@@ -1,9 +1,11 @@
 //! One packet of a connection as the tracker remembers it.
 
+mod aside;
 mod packed;
 
 use std::fmt;
 
+pub use self::aside::Packets;
 use crate::capture::FrameId;
 use crate::flow::Peer;
 use crate::time::Timestamp;
@@ -121,6 +123,19 @@ pub struct History {
     next: usize,
     /// Packets forgotten or remembered.
     total: u64,
+}
+
+/// These, and no others.
+impl From<Vec<Packet>> for History {
+    fn from(room: Vec<Packet>) -> Self {
+        Self {
+            start: 0,
+            used: room.len(),
+            next: room.len(),
+            total: room.len() as u64,
+            room,
+        }
+    }
 }
 
 impl fmt::Debug for History {

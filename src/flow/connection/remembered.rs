@@ -1,5 +1,7 @@
 //! What stays of a segment: its header's fields, and what had been going on when it came.
 
+use std::borrow::Cow;
+
 use super::Connection;
 use crate::flow::{Episode, History, LastActivity, Packet, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
@@ -18,17 +20,20 @@ impl<R: StreamReader> Connection<R> {
 
     /// What came before the newest RST event, and is remembered there.
     #[inline]
-    fn before_reset(&self) -> &[Packet] {
+    fn before_reset(&self) -> Cow<'_, [Packet]> {
         let newest = self.episodes.last();
-        newest.map_or(&[], Episode::captured_before)
+        newest.map(Episode::captured_before).unwrap_or_default()
     }
 
     /// The first and the newest packets, the newest first.
-    pub fn packets_newest_first(&self) -> impl Iterator<Item = &Packet> {
+    pub fn packets_newest_first(&self) -> impl Iterator<Item = Packet> {
         let before = self.before_reset();
         let first = (self.history.len() + before.len()).saturating_sub(History::HEAD);
         let newest = 0..History::KEPT - History::HEAD;
-        let packets = self.history.newest_first().chain(before.iter().rev());
+        let before = (0..before.len())
+            .rev()
+            .filter_map(move |place| before.get(place).copied());
+        let packets = self.history.newest_first().copied().chain(before);
         let kept = packets
             .enumerate()
             .filter(move |(place, _)| newest.contains(place) || *place >= first);
@@ -37,7 +42,7 @@ impl<R: StreamReader> Connection<R> {
 
     /// The same, the oldest first.
     pub fn packets(&self) -> Vec<Packet> {
-        let mut packets: Vec<Packet> = self.packets_newest_first().copied().collect();
+        let mut packets: Vec<Packet> = self.packets_newest_first().collect();
         packets.reverse();
         packets
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Connection;
 use crate::flow::direction::Both;
+use crate::flow::packing::Packer;
 use crate::flow::{Episode, Moment, Packet, StreamReader};
 use crate::wire::Segment;
 
@@ -23,7 +24,7 @@ impl<R: StreamReader> Connection<R> {
                     resets: Vec::with_capacity(1),
                     frames: Vec::with_capacity(1),
                     packets: 0,
-                    before: self.hand_over_packets(),
+                    before: self.hand_over_packets().into(),
                     rejoined: 0,
                     before_skipped,
                     after: Vec::new(),
@@ -40,6 +41,20 @@ impl<R: StreamReader> Connection<R> {
                 self.episodes.reserve_exact(1);
                 self.episodes.push(episode);
             }
+        }
+    }
+
+    /// Nothing more is expected: the reset events take less memory from here on.
+    pub(in crate::flow) fn pack_episodes(&mut self, packer: &mut Packer) {
+        for episode in &mut self.episodes {
+            episode.before.pack(packer);
+        }
+    }
+
+    /// Another packet comes: the packets before it are looked at.
+    pub(super) fn unpack_episode(&mut self) {
+        if let Some(episode) = self.episodes.last_mut() {
+            episode.before.whole_mut();
         }
     }
 
@@ -125,13 +140,14 @@ mod tests {
     }
 
     proptest! {
-        /// Episodes share memory with their connection: neither loses anything by it.
+        /// Episodes share memory with their connection, and are packed: neither loses anything by it.
         #[test]
         fn what_came_before_a_reset_stays_as_it_was(trace in conversation(Ladder::to(80))) {
             let mut connection = None::<Connection<DialogueReader>>;
             let mut all = History::default();
             let mut copied = None::<Copied>;
             let mut told = Vec::new();
+            let mut packer = Packer::default();
             trace.segments(|segment| {
                 let ends = [(segment.addresses.src(), segment.src_port), (segment.addresses.dst(), segment.dst_port)];
                 let (from, [client, server]) = match ends {
@@ -144,7 +160,10 @@ mod tests {
                 let before = all.clone();
                 let flags = segment.flags.unwrap_or_default();
                 if connection.take(from, flags, segment) == Taken::Packet {
-                    connection.packets_newest_first().take(1).for_each(|packet| all.push(*packet));
+                    connection.packets_newest_first().take(1).for_each(|packet| all.push(packet));
+                }
+                if segment.head.frame.number.0 % 3 == 0 {
+                    connection.pack_episodes(&mut packer);
                 }
                 let expected = format!("{:?} {}", all.clone().take(), all.skipped());
                 told.push(format!("{:?} {}", connection.packets(), connection.packets_skipped()) == expected);

@@ -88,6 +88,7 @@ impl<R: StreamReader> Table<R> {
             Kept::Whole(mut connection) => {
                 if connection.is_quietly_closed() || !connection.episodes.is_empty() {
                     connection.give_back();
+                    self.archive.pack_episodes(&mut connection);
                 }
                 Kept::Whole(connection)
             }
