@@ -106,7 +106,7 @@ impl Assembler {
         let (seq, next) = self.next.get_or_insert((head.seq, 0));
         let (at, cut) = place(head, payload, *next);
         *seq = head.seq + head.payload_len;
-        *next = next.saturating_add(u64::from(head.payload_len));
+        *next = next.wrapping_add(u64::from(head.payload_len));
         reader.data(StreamBytes {
             from,
             at,
@@ -445,6 +445,6 @@ fn place(head: &Head, payload: &[u8], offset: u64) -> (Mark, u32) {
         frame: head.frame,
         offset,
     };
-    let captured = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-    (at, head.payload_len.saturating_sub(captured))
+    let cut = u64::from(head.payload_len).saturating_sub(payload.len() as u64);
+    (at, cut as u32)
 }

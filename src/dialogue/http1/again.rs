@@ -52,7 +52,9 @@ impl Http1 {
         debug_assert_eq!(self.pending.first().map(|open| open.id), Some(answered));
         self.pending.end();
         self.next = Next::Question;
-        ledger.incomplete |= data.cut > 0;
+        if data.cut > 0 {
+            ledger.incomplete = true;
+        }
         Some(())
     }
 }

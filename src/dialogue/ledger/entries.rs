@@ -125,12 +125,12 @@ impl Entry {
     #[inline(always)]
     pub(super) fn pack_turn(&self, into: &mut Packer) {
         match &self.what {
-            What::AtOnce(at_once) => {
+            What::AtOnce(at_once) if at_once.is_answered() => {
                 if let Err(rest) = Turn::from(at_once).pack_as_last(into) {
                     pack_unlike(at_once, &rest, into);
                 }
             }
-            What::Full(written) => pack_any(&written.exchange, into),
+            _ => pack_any(self, into),
         }
     }
 }
@@ -141,8 +141,8 @@ fn pack_unlike(at_once: &AtOnce, rest: &Rest, into: &mut Packer) {
 }
 
 #[inline(never)]
-fn pack_any(exchange: &Exchange, into: &mut Packer) {
-    Turn::from(exchange).pack(into);
+fn pack_any(entry: &Entry, into: &mut Packer) {
+    Turn::from(entry).pack(into);
 }
 
 impl From<&Entry> for Turn {

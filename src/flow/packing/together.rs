@@ -195,9 +195,11 @@ impl Packer {
     /// The value before this one was of that kind, too; 0 before the first.
     #[inline]
     pub(crate) const fn is_like_last(&mut self, kind: u64) -> bool {
-        let last = self.newest.kind;
-        self.newest.kind = kind;
-        last == kind
+        let is_like_last = self.newest.kind == kind;
+        if !is_like_last {
+            self.newest.kind = kind;
+        }
+        is_like_last
     }
 
     /// Frames since the one that was packed before this one, modulo 2^32.
