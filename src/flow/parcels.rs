@@ -117,12 +117,12 @@ impl Parcel {
         }
         let payload = plain.payload();
         self.link(place, Stage::Plain, way, payload);
+        self.count = place + 1;
+        self.bytes.extend_from_slice(payload);
         let Line(head) = self.heads.get_mut(place)?;
         if let Some(besides) = plain.write_head(head) {
             self.put_besides(place, besides);
         }
-        self.count = place + 1;
-        self.bytes.extend_from_slice(payload);
         Some(())
     }
 

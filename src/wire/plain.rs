@@ -72,11 +72,18 @@ impl<'f, 'a> PlainFrame<'f, 'a> {
             return None;
         }
         // What follows the length that IP states is padding or a trailer.
-        let (bytes, missing) = match packet.get(..len) {
-            Some(whole) => (whole, 0),
-            None => (packet, missing(frame, packet, len)),
+        let headers_len = IP + header_len;
+        let (headers, payload, payload_len) = match packet.get(..len) {
+            Some(whole) => {
+                let (headers, payload) = whole.split_at_checked(headers_len)?;
+                (headers, payload, payload.len() as u32)
+            }
+            None => {
+                let (headers, payload) = packet.split_at_checked(headers_len)?;
+                let missing = missing(frame, packet, len);
+                (headers, payload, payload.len() as u32 + missing)
+            }
         };
-        let (headers, payload) = bytes.split_at_checked(IP + header_len)?;
         let header = headers.get(IP..)?;
         Some(Self {
             frame,
@@ -85,7 +92,7 @@ impl<'f, 'a> PlainFrame<'f, 'a> {
             header,
             fixed: header.first_chunk()?,
             payload,
-            payload_len: payload.len() as u32 + missing,
+            payload_len,
         })
     }
 
@@ -185,8 +192,8 @@ impl SourceMac<'_> {
     /// It is written at any rate: that is cheaper than to look first.
     #[inline(always)]
     fn write(self, mac: &mut Option<MacAddress>) {
-        let MacAddress(bytes) = mac.insert(MacAddress::default());
-        *bytes = *self.at;
+        let [a, b, c, d, e, f] = *self.at;
+        *mac = Some(MacAddress([a, b, c, d, e, f]));
         if !self.is_known {
             *mac = None;
         }
