@@ -235,21 +235,45 @@ const fn ports(low: u16, high: u16) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::net::Ipv4Addr;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
-    #[test]
-    fn both_directions_have_one_key() {
-        let (a, b) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
-        let there = Key::new(&Addresses::V4 { src: a, dst: b }, 40000, 80);
-        let back = Key::new(&Addresses::V4 { src: b, dst: a }, 80, 40000);
-        assert_eq!(there.0, back.0);
-        assert_ne!(there.1, back.1);
-        let ends = Ends {
-            addresses: Addresses::V4 { src: a, dst: b },
-            ports: (40000, 80),
+    use super::*;
+
+    /// Few enough that both ends are the same now and then.
+    fn ends() -> impl Strategy<Value = Ends> {
+        let address = || select(&[0x0a00_0001_u32, 0x0a00_0002, 0xc0a8_0101, 0][..]);
+        let port = || select(&[80_u16, 443, 40_000, 0xffff][..]);
+        let v4 = |src: u32, dst: u32| Addresses::V4 {
+            src: src.into(),
+            dst: dst.into(),
         };
-        assert_eq!(there.0.ends(there.1), ends);
-        assert_eq!(back.0.ends(back.1), ends.reversed());
+        let v6 = |src: u32, dst: u32| Addresses::V6 {
+            src: u128::from(src).into(),
+            dst: u128::from(dst).into(),
+        };
+        (any::<bool>(), address(), address(), port(), port()).prop_map(
+            move |(is_v4, src, dst, src_port, dst_port)| Ends {
+                addresses: match is_v4 {
+                    true => v4(src, dst),
+                    false => v6(src, dst),
+                },
+                ports: (src_port, dst_port),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn both_directions_have_one_key_with_the_lower_end_first(ends in ends()) {
+            let key = |ends: &Ends| Key::new(&ends.addresses, ends.ports.0, ends.ports.1);
+            let (there, back) = (key(&ends), key(&ends.reversed()));
+            prop_assert_eq!(there.0, back.0);
+            prop_assert_eq!(there.1 == back.1, ends == ends.reversed());
+            prop_assert_eq!(there.0.ends(there.1), ends);
+            prop_assert_eq!(back.0.ends(back.1), ends.reversed());
+            let Ends { addresses, ports } = there.0.ends(Way::Forward);
+            prop_assert!((addresses.src(), ports.0) <= (addresses.dst(), ports.1));
+        }
     }
 }

@@ -57,6 +57,16 @@ fn big_endian_and_nanoseconds_are_known_by_the_magic() {
 }
 
 #[test]
+fn the_earliest_and_the_latest_time_may_stand_anywhere() {
+    let records = [(5, "a"), (3, ""), (9, "b"), (1, "c"), (4, "d")];
+    let records = records.map(|(second, data)| record(second, 0, data.as_bytes()));
+    let (frames, facts) = read(pcap(&records));
+    assert_eq!((frames.len(), facts.frames), (5, 5));
+    assert_eq!(facts.first, Some(crate::Timestamp::from_parts(1, 0)));
+    assert_eq!(facts.last, Some(crate::Timestamp::from_parts(9, 0)));
+}
+
+#[test]
 fn times_after_2038_are_not_negative() {
     let (frames, _) = read(pcap(&[record(3_000_000_000, 0, b"x")]));
     assert_eq!(frames[0].nanos, 3_000_000_000_000_000_000);
