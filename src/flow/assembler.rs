@@ -39,6 +39,8 @@ pub(super) struct Assembler {
     early: Option<Box<Reassembly>>,
     /// The receiver acknowledged up to this offset while bytes before it were missing.
     acked_hole: Option<Hole>,
+    /// The furthest that it acknowledged then or while that hole was there.
+    acked: u64,
     /// How far the other direction was seen, while something is held back, and since when that waits for more of it.
     other: u64,
     held_since: Option<Timestamp>,
@@ -235,7 +237,12 @@ impl Assembler {
     pub fn stop_waiting<R: StreamReader>(&mut self, from: Peer, reader: &mut R) {
         self.let_go(from, reader);
         if let Some(at) = self.fin.take() {
-            reader.fin(from, at);
+            // What was acknowledged came, whoever has not seen it.
+            let offset = match self.acked >= at.offset {
+                true => at.offset.min(self.seen()),
+                false => at.offset,
+            };
+            reader.fin(from, Mark { offset, ..at });
         }
     }
 
@@ -301,6 +308,7 @@ impl Assembler {
         let Some(acked) = self.offset_of(ack) else {
             return;
         };
+        self.acked = self.acked.max(acked);
         let Some((_, next)) = self.next else { return };
         let hole = *self.acked_hole.get_or_insert(Hole {
             since: now,
@@ -406,6 +414,7 @@ impl Assembler {
             next,
             early: _,
             acked_hole: _,
+            acked: _,
             other: _,
             held_since: _,
             fin: _,

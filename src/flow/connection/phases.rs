@@ -189,4 +189,28 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn bytes_that_were_acknowledged_one_after_the_other_have_come() {
+        let ladder = Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.")
+            .payload("GET / HTTP/1.0\r\n\r\n")
+            .server(45, "P.")
+            .payload(BEGUN)
+            .server(45.1, "P.")
+            .payload("th")
+            .unseen()
+            .client(45.2, ".")
+            .server(45.3, "P.")
+            .payload("is")
+            .unseen()
+            .client(46, ".");
+        for at in [46.1, 99.0] {
+            // Late, the first hole has been given up at the second acknowledgement of the other.
+            let (dialogue, _) = heard(&ladder.clone().client(at - 0.05, ".").server(at, "F."));
+            assert_eq!(response(&dialogue).0, Complete);
+            assert_eq!((dialogue.answered, dialogue.incomplete), (1, true));
+        }
+    }
 }
