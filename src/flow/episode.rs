@@ -60,6 +60,8 @@ impl<S> Episode<S> {
     pub const FRAMES_KEPT: usize = 10_000;
     /// Later packets remembered.
     pub const AFTER_KEPT: usize = 24;
+    /// So many packets that were captured after the RST are given their place before it: where all have one time, no more are believed.
+    pub const REJOINED: usize = 1_000;
 
     /// Adds another RST of this event.
     pub(super) fn add(&mut self, packet: Packet) {
@@ -118,7 +120,8 @@ impl<S> Episode<S> {
             // A direction that was late before is late again.
             let late = moment.state.of(packet.from).lateness;
             let near = packet.head.time - reset.head.time <= REORDERING + late.times(2);
-            near && !self.resumed && precedes(packet, reset)
+            let believed = near && self.rejoined < Self::REJOINED;
+            believed && !self.resumed && precedes(packet, reset)
         })
     }
 

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::dialogue::DialogueReader;
     use crate::flow::connection::Taken;
-    use crate::flow::{History, Orientation, Peer};
+    use crate::flow::{History, Limits, Orientation, Peer, Table};
     use crate::testing::Ladder;
     use crate::testing::conversation::conversation;
 
@@ -137,6 +137,31 @@ mod tests {
                 told: format!("{:?} {:?}", connection.moment_of(newest), newest.before),
             })
         }
+    }
+
+    #[test]
+    fn no_more_packets_than_captures_exchange_rejoin_those_before_a_reset() {
+        let talk = Ladder::to(80).handshake(0).client(30, "P.").payload("abc");
+        let late = (1..=1_100).map(|number| 40.0 + f64::from(number) / 1e4);
+        let reset = talk.server(40, "R");
+        let trace = late
+            .fold(reset, |ladder, at| ladder.client(at, "."))
+            .trace();
+        let mut table = Table::<DialogueReader>::new(Limits::default());
+        trace.segments(|segment| {
+            table.take(segment);
+        });
+        let connections = table.connections();
+        let connection = connections[0].known();
+        let [episode] = connection.episodes.as_slice() else {
+            panic!("it was reset once");
+        };
+        let most = Episode::<()>::REJOINED;
+        assert_eq!(episode.before.read().len(), 4 + most);
+        assert_eq!(
+            connection.packets_skipped(),
+            4 + 1 + 1_100 - History::KEPT as u64
+        );
     }
 
     proptest! {
