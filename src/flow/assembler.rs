@@ -340,7 +340,7 @@ impl Assembler {
             }
             if held.is_some_and(|first| first < target) {
                 self.give_up_hole(from, reader);
-            } else if target - next == 1 && self.fin.is_none() {
+            } else if target - next == 1 && self.fin.is_none_or(|fin| fin.offset != target) {
                 // Most likely a FIN that was not captured.
                 return;
             } else {
