@@ -213,4 +213,23 @@ mod tests {
             assert_eq!((dialogue.answered, dialogue.incomplete), (1, true));
         }
     }
+
+    #[test]
+    fn the_acknowledgement_of_a_damaged_fin_tells_of_no_byte() {
+        const ASKED: &str = "GET / HTTP/1.1\r\n\r\n";
+        let end = 1 + ASKED.len() as u32;
+        let ladder = Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.")
+            .payload(ASKED)
+            .server(45, "P.")
+            .payload("HTTP/1.1 204 No Content\r\n\r\n")
+            .client(60, "F.")
+            .seq(end + 0x2100_0000)
+            .server(80, ".")
+            .ack(end + 1);
+        let (dialogue, _) = heard(&ladder);
+        assert_eq!((dialogue.requests, dialogue.answered), (1, 1));
+        assert!(!dialogue.incomplete);
+    }
 }
