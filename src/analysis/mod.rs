@@ -154,29 +154,15 @@ impl Analyzer {
         }
         match self.counted.get_mut(usize::from(frame.id.capture.0)) {
             Some(counted) => counted.tcp_segments += 1,
-            None => self.counted_of(frame).tcp_segments += 1,
+            None => counted_of(&mut self.counted, frame).tcp_segments += 1,
         }
         None
-    }
-
-    /// What was counted in the frame's capture.
-    #[inline(never)]
-    fn counted_of(&mut self, frame: &Frame<'_>) -> &mut Counted {
-        let slot = usize::from(frame.id.capture.0);
-        if self.counted.len() <= slot {
-            self.counted.resize(slot + 1, Counted::default());
-        }
-        &mut self.counted[slot]
     }
 
     /// Decodes a frame, whatever it is, and takes it.
     #[inline(never)]
     fn place_any(&mut self, frame: &Frame<'_>) -> Option<u32> {
-        let slot = usize::from(frame.id.capture.0);
-        if self.counted.len() <= slot {
-            self.counted.resize(slot + 1, Counted::default());
-        }
-        let counted = &mut self.counted[slot];
+        let counted = counted_of(&mut self.counted, frame);
         let connection = take(&mut self.table, counted, self.decoder.decode(frame))?;
         if let Some(watch) = &mut self.watch {
             watch.seen(connection, frame.time);
@@ -252,6 +238,16 @@ impl Analyzer {
         }
         captures
     }
+}
+
+/// What was counted in the frame's capture, by whose number they stand.
+#[inline(never)]
+fn counted_of<'c>(counted: &'c mut Vec<Counted>, frame: &Frame<'_>) -> &'c mut Counted {
+    let slot = usize::from(frame.id.capture.0);
+    if counted.len() <= slot {
+        counted.resize(slot + 1, Counted::default());
+    }
+    &mut counted[slot]
 }
 
 /// Takes what is no plain frame.

@@ -102,14 +102,19 @@ mod tests {
     /// The relative number behind that.
     const NEXT: u32 = 1 + BEGUN.len() as u32;
 
-    /// A response that ends with the connection; all but its last bytes were seen.
-    fn ended_behind(unseen: &str) -> Ladder {
+    /// A response that ends with the connection, as far as all saw it.
+    fn begun() -> Ladder {
         Ladder::to(80)
             .handshake(0)
             .client(21, "P.")
             .payload("GET / HTTP/1.0\r\n\r\n")
             .server(45, "P.")
             .payload(BEGUN)
+    }
+
+    /// The same; all but its last bytes were seen.
+    fn ended_behind(unseen: &str) -> Ladder {
+        begun()
             .server(45.1, "P.")
             .payload(unseen)
             .unseen()
@@ -192,12 +197,7 @@ mod tests {
 
     #[test]
     fn bytes_that_were_acknowledged_one_after_the_other_have_come() {
-        let ladder = Ladder::to(80)
-            .handshake(0)
-            .client(21, "P.")
-            .payload("GET / HTTP/1.0\r\n\r\n")
-            .server(45, "P.")
-            .payload(BEGUN)
+        let ladder = begun()
             .server(45.1, "P.")
             .payload("th")
             .unseen()
