@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::time::{ClockId, clock_gettime};
@@ -238,6 +239,9 @@ fn tracefs() -> anyhow::Result<PathBuf> {
         });
     match mounted {
         Ok(()) => Ok(path),
+        Err(error @ (Errno::EPERM | Errno::EACCES)) => {
+            bail!("that needs root: tracefs is not mounted, and can't be ({error})")
+        }
         Err(error) => bail!("tracefs is not mounted, and can't be ({error})"),
     }
 }
