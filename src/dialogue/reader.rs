@@ -358,6 +358,14 @@ impl StreamReader for DialogueReader {
         Ledger::unpack_outline(from, protocol)
     }
 
+    #[inline(always)]
+    fn look(&self) -> u64 {
+        match &self.state {
+            State::Http1(reader) => self.ledger.look() ^ reader.look(),
+            _ => 0,
+        }
+    }
+
     #[inline]
     fn data(&mut self, data: StreamBytes<'_>) -> Activity {
         if let State::Http1(reader) = &mut self.state

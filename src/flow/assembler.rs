@@ -96,6 +96,12 @@ impl Assembler {
         self.next.is_some_and(|(next, _)| next == seq)
     }
 
+    /// Looks at what [that](Self::go_on) changes.
+    #[inline(always)]
+    pub fn look(&self) -> u64 {
+        self.next.map_or(0, |(_, offset)| offset)
+    }
+
     /// Takes payload that begins [here](Self::is_at), where nothing [is waited for](Self::is_at_rest).
     #[inline]
     pub fn go_on<R: StreamReader>(

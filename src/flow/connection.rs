@@ -290,7 +290,10 @@ impl<R: StreamReader> Connection<R> {
         } else {
             self.keep_moment();
             self.hear_acknowledgement(&packet);
-            packet.housekeeping = self.take_payload(&packet, segment);
+            // Few are. What is not written now does not have to be waited for where the packet is copied.
+            if self.take_payload(&packet, segment) {
+                packet.housekeeping = true;
+            }
             self.take_handshake(&packet, segment);
             self.take_fin(&packet);
             self.take_acknowledgement(&packet);
@@ -301,7 +304,9 @@ impl<R: StreamReader> Connection<R> {
         if let Some(sittings) = &mut self.sittings {
             sittings.observe(&packet, &self.directions);
         }
-        self.history.push(packet);
+        if let Some(place) = self.history.next_place() {
+            *place = packet;
+        }
         self.last = segment.head.time;
         self.note_close(segment.head.time);
         Taken::Packet

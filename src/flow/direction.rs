@@ -275,6 +275,12 @@ impl Direction {
         }
     }
 
+    /// See [`Connection::look`](crate::flow::Connection::look).
+    #[inline(always)]
+    pub(super) fn look(&self) -> u64 {
+        self.packets ^ u64::from(self.snd_nxt.is_some())
+    }
+
     /// Remembers a MAC address.
     pub(super) fn observe_mac(&mut self, mac: Option<&MacAddress>) {
         if let Some(mac) = mac {

@@ -175,6 +175,13 @@ impl History {
         Some(place)
     }
 
+    /// Looks at where the next packet goes.
+    #[inline(always)]
+    pub(super) fn look(&self) -> u64 {
+        let place = self.room.get(self.next);
+        place.map_or(0, |packet| u64::from(packet.head.window))
+    }
+
     /// Behind the last place come more, or again those behind the first packets. Attempts that are refused need no more than the first
     /// step, and nobody more than the last.
     #[cold]

@@ -1,11 +1,12 @@
 //! Packets of one table that are handed over at once.
 //!
 //! They are taken in their order, but for the next packets of a conversation that goes on: these concern nothing but their own connection
-//! ([`Connection::take_if_next`]), and are taken with the packet before them, while all of it is in a cache.
+//! ([`Connection::take_if_next`]), and are taken with the packet before them, while all of it is in a cache. Until it is there, the core
+//! would wait for each connection: a few are [asked for](Table::ask_for) at once.
 
 use crate::flow::key::{FamilyKey, Key, Way};
 use crate::flow::places::Place;
-use crate::flow::table::sender;
+use crate::flow::table::{ASKED_FOR, sender};
 use crate::flow::{Connection, StreamReader, Table};
 use crate::wire::{Besides, Ends, Head, IcmpQuote, PlainFrame, Segment};
 
@@ -74,6 +75,8 @@ pub(super) struct Parcel {
     bytes: Vec<u8>,
     /// Where the newest packet of each trail stands.
     newest: Box<[u16; TRAILS]>,
+    /// Packets that follow on none of their connection, as far as trails tell.
+    leading: Vec<u16>,
 }
 
 impl Default for Parcel {
@@ -86,6 +89,7 @@ impl Default for Parcel {
             rare: Vec::new(),
             bytes: Vec::new(),
             newest: Box::new([NOWHERE; TRAILS]),
+            leading: Vec::new(),
         }
     }
 }
@@ -114,6 +118,8 @@ impl Parcel {
             && self.keys.get(before).and_then(K::of) == Some(&key)
         {
             link.next = place as u16;
+        } else {
+            self.leading.push(place as u16);
         }
         let payload = plain.payload();
         self.link(place, Stage::Plain, way, payload);
@@ -174,7 +180,14 @@ impl Parcel {
     pub fn deliver<R: StreamReader>(&mut self, table: &mut Table<R>) {
         let mut rare = std::mem::take(&mut self.rare);
         let mut rarities = rare.drain(..);
+        let mut leading = std::mem::take(&mut self.leading);
+        let mut groups = leading.chunks(ASKED_FOR).peekable();
         for place in 0..self.count {
+            let begins = |group: &&[u16]| group.first() == Some(&(place as u16));
+            if let Some(group) = groups.next_if(begins) {
+                let keys = group.iter().map(|place| self.keys.get(usize::from(*place)));
+                table.ask_for(keys.flatten());
+            }
             let Some(link) = self.links.get(place) else {
                 break;
             };
@@ -199,6 +212,8 @@ impl Parcel {
             }
         }
         drop(rarities);
+        leading.clear();
+        self.leading = leading;
         self.count = 0;
         self.rare = rare;
         self.bytes.clear();

@@ -92,6 +92,12 @@ pub trait StreamReader: Clone + Send + Sync + std::fmt::Debug {
     /// The outline of the reader that was packed.
     fn unpack_outline(from: &mut Unpacker<'_>) -> Self::Outline;
 
+    /// Looks at what the next bytes change, and at what they are compared with, as far as that can be known: it is all at hand then. What
+    /// comes of it means nothing.
+    fn look(&self) -> u64 {
+        0
+    }
+
     /// New bytes of one direction.
     fn data(&mut self, data: StreamBytes<'_>) -> Activity;
 

@@ -125,6 +125,14 @@ impl<R: StreamReader> Talk<R> {
         own.go_on(from, head, payload, reader)
     }
 
+    /// Looks at what [the next payload](Self::go_on) changes.
+    #[inline(always)]
+    pub fn look(&self) -> u64 {
+        let Both { client, server } = &self.directions;
+        let reader = self.reader.as_ref().map_or(0, |reader| reader.look());
+        reader ^ client.look() ^ server.look()
+    }
+
     /// A direction ended with FIN.
     pub fn fin(&mut self, from: Peer, at: Mark, server_port: u16) {
         let reader = listening(&mut self.reader, &mut self.spare, server_port);

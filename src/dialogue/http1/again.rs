@@ -8,6 +8,12 @@ use crate::dialogue::ledger::Ledger;
 use crate::flow::StreamBytes;
 
 impl Http1 {
+    /// Looks at what the next bytes are [compared with](Self::said_again).
+    #[inline(always)]
+    pub(in crate::dialogue) fn look(&self) -> u64 {
+        self.next as u64 ^ self.repeated.look() ^ self.formula.look()
+    }
+
     /// Reads a call's bytes if they are such a question, or such an answer.
     #[inline(never)]
     pub(in crate::dialogue) fn said_again(

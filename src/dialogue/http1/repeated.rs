@@ -18,6 +18,13 @@ struct Said {
 }
 
 impl Said {
+    /// Looks at it: it is mostly short.
+    #[inline(always)]
+    fn look(&self) -> u64 {
+        let at = |at: usize| self.text.get(at).copied().map_or(0, u64::from);
+        at(0) ^ at(64) ^ self.text.last().copied().map_or(0, u64::from)
+    }
+
     /// These parts, one after the other, unless they are too long.
     fn remember(&mut self, parts: [&[u8]; 2], telling: Telling) -> Option<()> {
         self.text.clear();
@@ -47,6 +54,12 @@ pub(super) struct Repeated {
 }
 
 impl Repeated {
+    /// Looks at what is compared.
+    #[inline(always)]
+    pub(super) fn look(&self) -> u64 {
+        self.said.look()
+    }
+
     /// What `behind` says that stands behind a target, and the length of it, where it was said before.
     #[inline]
     pub(super) fn again(&self, behind: &[u8]) -> Option<(Wishes, usize)> {
@@ -142,6 +155,12 @@ pub(super) struct Likewise {
 }
 
 impl Formula {
+    /// Looks at what is compared.
+    #[inline(always)]
+    pub(super) fn look(&self) -> u64 {
+        self.said.look()
+    }
+
     /// What `bytes` begin with, where that was said before.
     #[inline(always)]
     pub(super) fn again(&self, bytes: &[u8]) -> Option<Likewise> {

@@ -29,6 +29,12 @@ pub(super) struct AtOnce {
 }
 
 impl AtOnce {
+    /// Looks at where it begins, and where it ends.
+    #[inline(always)]
+    pub(super) fn look(&self) -> u64 {
+        self.at.offset ^ self.reply_at.offset
+    }
+
     /// A request, in place of what was there before.
     #[inline(always)]
     pub(super) fn ask(
@@ -64,6 +70,12 @@ impl AtOnce {
 }
 
 impl Ledger {
+    /// Looks at where the next exchange is written down.
+    #[inline(always)]
+    pub(in crate::dialogue) fn look(&self) -> u64 {
+        self.next ^ self.entries.look()
+    }
+
     /// All of a request of so many bytes was seen at once, that says [no more](AtOnce) than the first few of these bytes, which have
     /// this hash.
     #[inline(always)]

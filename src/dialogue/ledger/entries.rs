@@ -214,6 +214,18 @@ impl Entries {
         }
     }
 
+    /// Looks at where the next one is written down.
+    #[inline(always)]
+    pub(super) fn look(&self) -> u64 {
+        match self.slots.get(self.end) {
+            Some(Entry {
+                id,
+                what: What::AtOnce(at_once),
+            }) => id.0 ^ at_once.look(),
+            _ => 0,
+        }
+    }
+
     /// The newest one.
     #[inline(always)]
     pub(super) fn newest_mut(&mut self) -> Option<&mut Entry> {

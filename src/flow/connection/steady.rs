@@ -73,6 +73,19 @@ impl<R: StreamReader> Connection<R> {
         Some(())
     }
 
+    /// Looks at what [the next packet](Self::take_if_next) changes. What comes of it means nothing.
+    #[inline(always)]
+    pub(in crate::flow) fn look(&self) -> u64 {
+        let looks = [
+            self.last.as_nanos() as u64,
+            self.directions.client.look(),
+            self.directions.server.look(),
+            self.history.look(),
+            self.talk.look(),
+        ];
+        looks.into_iter().fold(0, u64::wrapping_add)
+    }
+
     /// Each peer's by itself: where the fields of its direction are need not be asked for each of them.
     #[inline(never)]
     fn take_clients_next(&mut self, head: &Head, payload: &[u8]) {

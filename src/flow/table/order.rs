@@ -21,6 +21,8 @@ impl<R: StreamReader> Table<R> {
 
     /// Streams get the numbers that they have among those of all tables. Nothing can be taken any more after this.
     pub(in crate::flow) fn renumber(&mut self, numbers: &StreamNumbers) {
+        // The report is written in the memory that waited for connections.
+        self.spare = Vec::new();
         let held = self.kept.iter_mut().flatten().chain(&mut self.replaced);
         for connection in held {
             connection.renumber(|(capture, stream)| *stream = numbers.number(*capture, *stream));
