@@ -23,7 +23,7 @@ pub(super) fn read_options(bytes: &[u8]) -> Options {
             ..Options::default()
         },
         None if bytes.is_empty() => Options::default(),
-        None => Options::parse(bytes),
+        None => of_linux_syn(bytes).unwrap_or_else(|| Options::parse(bytes)),
     }
 }
 
@@ -36,6 +36,48 @@ pub(super) fn timestamps_alone(options: &[u8]) -> Option<Timestamps> {
     ([n0, n1, kind, len] == BEFORE).then_some(Timestamps {
         value: u32::from_be_bytes([a, b, c, d]),
         echo: u32::from_be_bytes([e, f, g, h]),
+    })
+}
+
+/// What nearly every SYN carries: the order in which Linux writes its options (`tcp_options_write` in net/ipv4/tcp_output.c).
+fn of_linux_syn(options: &[u8]) -> Option<Options> {
+    let &[
+        2,
+        4,
+        m,
+        n,
+        4,
+        2,
+        8,
+        10,
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+        1,
+        3,
+        3,
+        shift,
+    ] = <&[u8; 20]>::try_from(options).ok()?
+    else {
+        return None;
+    };
+    Some(Options {
+        any: true,
+        timestamps: Some(Timestamps {
+            value: u32::from_be_bytes([a, b, c, d]),
+            echo: u32::from_be_bytes([e, f, g, h]),
+        }),
+        others: TcpOptions {
+            mss: Some(u16::from_be_bytes([m, n])),
+            sack_permitted: true,
+            window_scale: Some(shift),
+            ..TcpOptions::default()
+        },
     })
 }
 
@@ -158,6 +200,22 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever its numbers are, and where one byte is another.
+        #[test]
+        fn a_linux_syn_is_read_at_once_as_step_by_step(
+            numbers: [u8; 11],
+            other in proptest::option::of((0_usize..20, any::<u8>())),
+        ) {
+            let [m, n, a, b, c, d, e, f, g, h, shift] = numbers;
+            let mut bytes = [2, 4, m, n, 4, 2, 8, 10, a, b, c, d, e, f, g, h, 1, 3, 3, shift];
+            if let Some((at, byte)) = other {
+                bytes[at] = byte;
+            }
+            let known = of_linux_syn(&bytes);
+            prop_assert!(known.is_some() || other.is_some());
+            prop_assert_eq!(read_options(&bytes), Options::parse(&bytes));
+        }
+
         #[test]
         fn any_bytes_as_options(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let options = Options::parse(&bytes);
