@@ -181,12 +181,13 @@ impl Parcel {
         let mut rare = std::mem::take(&mut self.rare);
         let mut rarities = rare.drain(..);
         let mut leading = std::mem::take(&mut self.leading);
-        let mut groups = leading.chunks(ASKED_FOR).peekable();
+        let mut groups = leading.chunks(ASKED_FOR);
+        let mut group = groups.next().unwrap_or_default();
         for place in 0..self.count {
-            let begins = |group: &&[u16]| group.first() == Some(&(place as u16));
-            if let Some(group) = groups.next_if(begins) {
+            if group.first() == Some(&(place as u16)) {
                 let keys = group.iter().map(|place| self.keys.get(usize::from(*place)));
                 table.ask_for(keys.flatten());
+                group = groups.next().unwrap_or_default();
             }
             let Some(link) = self.links.get(place) else {
                 break;
