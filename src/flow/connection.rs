@@ -290,7 +290,7 @@ impl<R: StreamReader> Connection<R> {
         } else {
             self.keep_moment();
             self.hear_acknowledgement(&packet);
-            // Few are. What is not written now does not have to be waited for where the packet is copied.
+            // Few packets are. A byte that is not written now does not have to be waited for where the packet is copied.
             if self.take_payload(&packet, segment) {
                 packet.housekeeping = true;
             }

@@ -240,7 +240,9 @@ fn tracefs() -> anyhow::Result<PathBuf> {
     match mounted {
         Ok(()) => Ok(path),
         Err(error @ (Errno::EPERM | Errno::EACCES)) => {
-            bail!("that needs root: tracefs is not mounted, and can't be ({error})")
+            bail!(
+                "that needs root with CAP_SYS_ADMIN: tracefs is not mounted, and can't be ({error})"
+            )
         }
         Err(error) => bail!("tracefs is not mounted, and can't be ({error})"),
     }
