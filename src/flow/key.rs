@@ -75,9 +75,6 @@ impl Hash for KeyV4 {
 
 /// The key of one family of addresses.
 pub trait FamilyKey: Copy + Default + Eq + Hash {
-    /// It, if it is of this family.
-    fn of(key: &Key) -> Option<&Self>;
-
     /// The same without its family's name.
     fn any(self) -> Key;
 
@@ -128,14 +125,6 @@ impl KeyV6 {
 
 impl FamilyKey for KeyV4 {
     #[inline(always)]
-    fn of(key: &Key) -> Option<&Self> {
-        match key {
-            Key::V4(key) => Some(key),
-            Key::V6(_) => None,
-        }
-    }
-
-    #[inline(always)]
     fn any(self) -> Key {
         Key::V4(self)
     }
@@ -147,14 +136,6 @@ impl FamilyKey for KeyV4 {
 }
 
 impl FamilyKey for KeyV6 {
-    #[inline]
-    fn of(key: &Key) -> Option<&Self> {
-        match key {
-            Key::V4(_) => None,
-            Key::V6(key) => Some(key),
-        }
-    }
-
     #[inline]
     fn any(self) -> Key {
         Key::V6(self)

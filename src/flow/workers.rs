@@ -9,8 +9,8 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-use crate::flow::key::{FamilyKey, Key, Way, shard};
-use crate::flow::parcels::Parcel;
+use crate::flow::key::{Key, Way, shard};
+use crate::flow::parcels::{Filling, Parcel, TrailKey};
 use crate::flow::shards::SHARDS;
 use crate::flow::{StreamReader, Table};
 use crate::wire::{IcmpQuote, PlainFrame, Segment};
@@ -154,7 +154,7 @@ pub(super) struct Workers<R: StreamReader> {
     shared: Arc<Shared<R>>,
     threads: Vec<JoinHandle<()>>,
     /// Parcels that are being filled, by table.
-    filling: Vec<Parcel>,
+    filling: Vec<Filling>,
 }
 
 impl<R: StreamReader + 'static> Workers<R> {
@@ -180,22 +180,22 @@ impl<R: StreamReader + 'static> Workers<R> {
         Self {
             shared,
             threads,
-            filling: (0..count).map(|_| Parcel::default()).collect(),
+            filling: (0..count).map(|_| Filling::default()).collect(),
         }
     }
 
     /// Hands a plain frame to its [table](shard); key and way are its own.
     #[inline(always)]
-    pub fn take_plain<K: FamilyKey>(
+    pub fn take_plain<K: TrailKey>(
         &mut self,
         (key, way): (K, Way),
         plain: &PlainFrame<'_, '_>,
     ) -> Option<()> {
         let spread = key.spread();
         let table = shard(spread, SHARDS);
-        let parcel = self.filling.get_mut(table)?;
-        parcel.put_plain((key, spread), way, plain)?;
-        if parcel.is_full() {
+        let filling = self.filling.get_mut(table)?;
+        filling.put_plain((key, spread), way, plain)?;
+        if filling.is_full() {
             self.hand_over(table);
         }
         Some(())
@@ -240,7 +240,7 @@ impl<R: StreamReader + 'static> Workers<R> {
     fn send(&mut self, table: usize) {
         let mut desk = self.shared.desk();
         let empty = desk.emptied.pop().unwrap_or_default();
-        let full = std::mem::replace(&mut self.filling[table], empty);
+        let full = self.filling[table].hand_over(empty);
         desk.queues[table].push_back(full);
         desk.waiting += 1;
         self.shared.tell(desk);
