@@ -21,7 +21,8 @@ pub fn finding(
     let at = verdict.at;
     let capture = at.head.frame.capture;
     let stream = connection
-        .stream_in(capture)
+        .streams
+        .of(capture)
         .unwrap_or_else(|| connection.first_stream());
     let ladder = ladder(ending, verdict);
     let ruling = &mut verdict.ruling;

@@ -26,7 +26,7 @@ impl<'a> Rows<'a> {
 
     /// One row, or several where Zeek would have forgotten the connection in between.
     pub fn of(&self, connection: &Tracked) -> Vec<ConnectionRow> {
-        let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
+        let (capture, stream) = connection.streams.first();
         let findings = self
             .by_stream
             .get(&(capture.0, stream))
@@ -57,7 +57,7 @@ impl<'a> Rows<'a> {
 }
 
 fn row(connection: &Tracked, sitting: &Sitting, finding: Option<String>) -> ConnectionRow {
-    let (capture, stream) = connection.streams.first().copied().unwrap_or_default();
+    let (capture, stream) = connection.streams.first();
     ConnectionRow {
         stream,
         capture: capture.0,

@@ -88,7 +88,7 @@ impl Archive {
     pub(super) fn outline<R: StreamReader>(&self, settled: &Settled) -> Outline<'_, R> {
         let mut from = self.unpacker(settled);
         Outline {
-            stream: settled.first_stream,
+            stream: settled.streams.first(),
             opened: settled.opened,
             gist: Gist::unpack(&mut from).0,
             episodes: &[],
@@ -103,7 +103,7 @@ impl Archive {
         let (gist, bases) = Gist::unpack(&mut from);
         let reader =
             bool::unpack(&mut from).then(|| Box::new(R::unpack(&mut from, self.items(settled))));
-        let place = (settled.streams().collect(), settled.opened);
+        let place = (settled.streams.clone(), settled.opened);
         let mut connection = Box::new(Connection::unpack(&mut from, place, gist, reader));
         connection.know_bases(bases);
         connection.history = History::unpack(&connection.directions, &mut from);

@@ -19,6 +19,7 @@ use crate::flow::direction::{Both, Direction};
 use crate::flow::talk::Talk;
 use crate::flow::{
     Episode, History, LastActivity, Orientation, Packet, PacketKind, Peer, Sittings, StreamReader,
+    Streams,
 };
 use crate::time::{Interval, Timestamp};
 use crate::wire::{IcmpReason, Segment, SeqNumber, TcpFlags};
@@ -82,6 +83,8 @@ pub struct Connection<R: StreamReader> {
     pub(super) history: History,
     /// First packet.
     pub opened: Timestamp,
+    /// Its numbers.
+    pub streams: Streams,
     pending_acks: Both<Option<(SeqNumber, Timestamp)>>,
     /// Shortest time in which each side acknowledged something, as seen from the point of capture.
     pub response_time: Both<Option<Interval>>,
@@ -95,8 +98,6 @@ pub struct Connection<R: StreamReader> {
     pub directions: Both<Direction>,
     /// How both were told apart.
     pub orientation: Orientation,
-    /// `tcp.stream` in each capture that shows it, in order of appearance.
-    pub streams: Vec<(CaptureId, u32)>,
     /// Reset events, oldest first; at most [`Connection::EPISODES_KEPT`], later RSTs join the last.
     pub episodes: Vec<Episode<R::Snapshot>>,
     /// Silences survived, longest first; at most [`Connection::SURVIVALS_KEPT`].
@@ -131,7 +132,7 @@ impl<R: StreamReader> Connection<R> {
             client,
             server,
             orientation,
-            streams: Vec::new(),
+            streams: Streams::default(),
             opened,
             last: opened,
             directions: Both::default(),
@@ -189,7 +190,7 @@ impl<R: StreamReader> Connection<R> {
         self.client = client;
         self.server = server;
         self.orientation = orientation;
-        self.streams.clear();
+        self.streams = Streams::default();
         self.opened = opened;
         self.last = opened;
         self.directions = Both::default();
@@ -234,17 +235,9 @@ impl<R: StreamReader> Connection<R> {
         directions
     }
 
-    /// The stream's number in one capture.
-    pub fn stream_in(&self, capture: CaptureId) -> Option<u32> {
-        self.streams
-            .iter()
-            .find(|(id, _)| *id == capture)
-            .map(|(_, stream)| *stream)
-    }
-
     /// The number in the capture that showed it first.
     pub fn first_stream(&self) -> u32 {
-        self.streams.first().map_or(0, |(_, stream)| *stream)
+        self.streams.first().1
     }
 
     /// A SYN without ACK with this number opens a new stream: Wireshark's rule (`wireshark-semantics`: the base of the

@@ -45,7 +45,7 @@ impl<'a, R: StreamReader> Outline<'a, R> {
     /// Of a whole connection.
     pub fn of(connection: &'a Connection<R>) -> Self {
         Self {
-            stream: connection.streams.first().copied().unwrap_or_default(),
+            stream: connection.streams.first(),
             opened: connection.opened,
             gist: Gist::of(connection),
             episodes: &connection.episodes,

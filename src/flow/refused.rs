@@ -192,7 +192,7 @@ impl Refusals {
             time: reset.head.time,
             frame: reset.head.frame,
             client_port: connection.client.1,
-            stream: connection.streams.first().copied().unwrap_or_default(),
+            stream: connection.streams.first(),
         };
         let at = self.entry_for(connection.client.0, connection.server);
         let scope = self.scope_of(connection.client.0, connection.server);

@@ -12,14 +12,13 @@ use crate::capture::CaptureId;
 use crate::flow::archive::Archive;
 use crate::flow::chunks::Run;
 use crate::flow::outline::{Gist, Outline};
-use crate::flow::{Both, Connection, Items, Packet, StreamReader};
+use crate::flow::{Both, Connection, Items, Packet, StreamReader, Streams};
 use crate::time::Timestamp;
 
 /// A connection that has closed: where it is packed, and what has to be known of it without unpacking.
 #[derive(Debug)]
 pub struct Settled {
-    pub(super) first_stream: (CaptureId, u32),
-    more_streams: Box<[(CaptureId, u32)]>,
+    pub(super) streams: Streams,
     pub(super) opened: Timestamp,
     pub(super) bytes: Run,
     /// Where in them its reader's list begins.
@@ -32,19 +31,12 @@ impl Settled {
         bytes: Run,
         items: usize,
     ) -> Self {
-        let more_streams = connection.streams.get(1..).unwrap_or_default();
         Self {
-            first_stream: connection.streams.first().copied().unwrap_or_default(),
-            more_streams: more_streams.into(),
+            streams: connection.streams.clone(),
             opened: connection.opened,
             bytes,
             items: items as u32,
         }
-    }
-
-    pub(super) fn streams(&self) -> impl Iterator<Item = (CaptureId, u32)> {
-        let more = self.more_streams.iter().copied();
-        std::iter::once(self.first_stream).chain(more)
     }
 }
 
@@ -58,20 +50,18 @@ pub enum Kept<R: StreamReader> {
 }
 
 impl<R: StreamReader> Kept<R> {
-    pub(super) fn renumber(&mut self, number: impl FnMut(&mut (CaptureId, u32))) {
+    /// See [`Connection::streams`].
+    pub(super) fn streams(&self) -> &Streams {
         match self {
-            Self::Whole(connection) => connection.streams.iter_mut().for_each(number),
-            Self::Settled(settled) => std::iter::once(&mut settled.first_stream)
-                .chain(&mut settled.more_streams)
-                .for_each(number),
+            Self::Whole(connection) => &connection.streams,
+            Self::Settled(settled) => &settled.streams,
         }
     }
 
-    /// The capture that showed it first, and its `tcp.stream` there.
-    pub(super) fn first(&self) -> (CaptureId, u32) {
+    pub(super) fn streams_mut(&mut self) -> &mut Streams {
         match self {
-            Self::Whole(connection) => connection.streams.first().copied().unwrap_or_default(),
-            Self::Settled(settled) => settled.first_stream,
+            Self::Whole(connection) => &mut connection.streams,
+            Self::Settled(settled) => &mut settled.streams,
         }
     }
 
@@ -122,7 +112,7 @@ impl<R: StreamReader> Copy for Held<'_, R> {}
 impl<'a, R: StreamReader> Held<'a, R> {
     /// The capture that showed it first, and its `tcp.stream` there.
     pub fn first(&self) -> (CaptureId, u32) {
-        self.kept.first()
+        self.kept.streams().first()
     }
 
     /// The number in the capture that showed it first.

@@ -273,9 +273,9 @@ impl<R: StreamReader> Table<R> {
         let Some(Some(Kept::Whole(connection))) = self.kept.get_mut(index as usize) else {
             return;
         };
-        if connection.stream_in(capture).is_none() {
+        if connection.streams.of(capture).is_none() {
             let stream = self.numbering.next(segment.head.frame);
-            connection.streams.push((capture, stream));
+            connection.streams.push(capture, stream);
         }
         let from = sender(connection, &segment.addresses, segment.src_port);
         let was_closed = connection.is_quietly_closed();
@@ -384,7 +384,7 @@ impl<R: StreamReader> Table<R> {
             return self.open(key, segment, flags);
         };
         let mut connection = self.new_connection(segment, flags);
-        connection.streams.push((remnant.capture, remnant.stream));
+        connection.streams.push(remnant.capture, remnant.stream);
         let index = self.store(connection);
         self.places.insert(key, Place::Kept(index));
         self.make_room(index);
@@ -394,7 +394,7 @@ impl<R: StreamReader> Table<R> {
     fn place(&mut self, mut connection: Box<Connection<R>>, opening: FrameId) -> u32 {
         self.connections_seen += 1;
         let stream = self.numbering.next(opening);
-        connection.streams.push((opening.capture, stream));
+        connection.streams.push(opening.capture, stream);
         self.store(connection)
     }
 

@@ -1,13 +1,12 @@
 //! A closed connection in few bytes.
 
 use super::{Connection, SurvivedIdle};
-use crate::capture::CaptureId;
 use crate::flow::assembler::Assembler;
 use crate::flow::direction::{Both, Direction};
 use crate::flow::outline::Gist;
 use crate::flow::packing::{Packed, Packer, Sheet, Unpacker, packed};
 use crate::flow::talk::Talk;
-use crate::flow::{History, Orientation, Peer, StreamReader};
+use crate::flow::{History, Orientation, Peer, StreamReader, Streams};
 use crate::time::Timestamp;
 use crate::wire::SeqNumber;
 
@@ -77,7 +76,7 @@ impl<R: StreamReader> Connection<R> {
     /// The connection that was packed, as yet without history and bases.
     pub(in crate::flow) fn unpack(
         from: &mut Unpacker<'_>,
-        (streams, opened): (Vec<(CaptureId, u32)>, Timestamp),
+        (streams, opened): (Streams, Timestamp),
         gist: Gist,
         reader: Option<Box<R>>,
     ) -> Self {

@@ -124,7 +124,7 @@ impl<R: StreamReader> Table<R> {
         } else {
             [server, client]
         };
-        let first = connection.streams.first().copied().unwrap_or_default();
+        let first = connection.streams.first();
         let remnant = Remnant::new(first, bases);
         let place = self.keep_remnant(match refused {
             Refused::Yes => remnant.refused(),

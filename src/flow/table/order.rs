@@ -25,7 +25,9 @@ impl<R: StreamReader> Table<R> {
         self.spare = Vec::new();
         let held = self.kept.iter_mut().flatten().chain(&mut self.replaced);
         for connection in held {
-            connection.renumber(|(capture, stream)| *stream = numbers.number(*capture, *stream));
+            connection
+                .streams_mut()
+                .renumber(|capture, stream| numbers.number(capture, stream));
         }
         for group in self.refusals.groups_mut() {
             let (capture, stream) = group.first.stream;

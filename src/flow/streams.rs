@@ -1,0 +1,69 @@
+//! Stream numbers of a connection.
+
+use crate::capture::CaptureId;
+
+/// `tcp.stream` in each capture that shows a connection, in order of appearance. Nearly always there is one: it stands with the
+/// connection itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Streams {
+    capture: CaptureId,
+    /// That capture showed it.
+    is_shown: bool,
+    number: u32,
+    further: Box<[(CaptureId, u32)]>,
+}
+
+impl Streams {
+    /// The capture that showed it first, and its number there; 0 of the first capture before any did.
+    #[inline]
+    pub const fn first(&self) -> (CaptureId, u32) {
+        (self.capture, self.number)
+    }
+
+    /// The number in one capture.
+    #[inline]
+    pub fn of(&self, capture: CaptureId) -> Option<u32> {
+        if self.is_shown && self.capture == capture {
+            return Some(self.number);
+        }
+        let found = self.further.iter().find(|(id, _)| *id == capture);
+        found.map(|(_, number)| *number)
+    }
+
+    /// Another capture shows it.
+    pub(super) fn push(&mut self, capture: CaptureId, number: u32) {
+        if self.is_shown {
+            let mut further = std::mem::take(&mut self.further).into_vec();
+            further.push((capture, number));
+            self.further = further.into();
+        } else {
+            (self.capture, self.is_shown, self.number) = (capture, true, number);
+        }
+    }
+
+    /// Numbers them anew, from capture and number.
+    pub(super) fn renumber(&mut self, number: impl Fn(CaptureId, u32) -> u32) {
+        self.number = number(self.capture, self.number);
+        for (capture, further) in &mut self.further {
+            *further = number(*capture, *further);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_capture_has_its_number() {
+        let mut streams = Streams::default();
+        assert_eq!(streams.of(CaptureId(0)), None);
+        for (capture, number) in [(3, 7), (0, 5), (1, 7)] {
+            streams.push(CaptureId(capture), number);
+        }
+        streams.renumber(|CaptureId(capture), number| number + 10 * u32::from(capture));
+        assert_eq!(streams.first(), (CaptureId(3), 37));
+        let numbers = [0, 1, 2, 3].map(|capture| streams.of(CaptureId(capture)));
+        assert_eq!(numbers, [Some(5), Some(17), None, Some(37)]);
+    }
+}
