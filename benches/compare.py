@@ -6,8 +6,15 @@
 
 Both are real traffic between sockets on the loopback interface of a network namespace of its own, captured by
 `tcpdump -s 128`, made once and kept in target/bench (or $WHYRST_BENCH_DIR). Each program runs once to warm the page
-cache and then --runs times, in turns; the median counts. tcptrace and tshark run --slow-runs times, in turns, too, and on
-the second capture once and only with --heavy: they need gigabytes there, so they get a limit of --memory-limit.
+cache and then --runs times, in turns. tcptrace and tshark run --slow-runs times, and on the second capture once and only
+with --heavy: they need gigabytes there, so they get a limit of --memory-limit.
+
+Times are medians. A machine that shares its cores and caches with others changes its speed within minutes, so a ratio is
+that of runs side by side: each run of another program is held against the whyrst runs just before and after it (three on
+either side, of which the middle ones count), and the median of these ratios is printed.
+
+tcptrace's brief output says that a connection was reset; who did it, and after how much silence, is in its long output
+only: `tcptrace -l` is the row to compare what the programs tell with.
 """
 
 import argparse
@@ -111,66 +118,84 @@ def measure(command, memory_limit=None, seconds=3600):
 
 
 def programs(capture, chosen):
-    """(name, command, is it slow) for each program."""
-    whyrst = chosen or ROOT / "target/release/whyrst"
-    return [
-        ("whyrst", [str(whyrst), str(capture)], False),
-        ("whyrst json", [str(whyrst), "--format", "json", str(capture)], False),
+    """The command of each program by its name, and the names of those that take long."""
+    whyrst = str(chosen or ROOT / "target/release/whyrst")
+    commands = {
+        "whyrst": [whyrst, str(capture)],
+        "whyrst json": [whyrst, "--format", "json", str(capture)],
         # Without -S tcpdump keeps a list of the connections it has printed, which takes hours for millions of them.
-        ("tcpdump", ["tcpdump", "-nS", "-r", str(capture), "tcp[tcpflags] & tcp-rst != 0"], False),
-        ("tcptrace", ["tcptrace", "-n", str(capture)], True),
-        ("tshark", ["tshark", "-n", "-r", str(capture), "-Y", "tcp.flags.reset == 1"], True),
-    ]
+        "tcpdump": ["tcpdump", "-nS", "-r", str(capture), "tcp[tcpflags] & tcp-rst != 0"],
+        "tcptrace": ["tcptrace", "-n", str(capture)],
+        "tcptrace -l": ["tcptrace", "-n", "-l", str(capture)],
+        "tshark": ["tshark", "-n", "-r", str(capture), "-Y", "tcp.flags.reset == 1"],
+    }
+    return commands, ["tcptrace", "tcptrace -l", "tshark"]
+
+
+class Runs:
+    """What was measured, by program; every run of another program has a whyrst run before and after it."""
+
+    def __init__(self, commands):
+        self.commands = commands
+        self.outcomes = {}
+        self.ratios = {}
+
+    def run(self, name, *limits):
+        outcome = measure(self.commands[name], *limits)
+        self.outcomes.setdefault(name, []).append(outcome)
+        return outcome[0]
+
+    def whyrst(self):
+        return statistics.median(self.run("whyrst") for _ in range(3))
+
+    def side_by_side(self, names, *limits):
+        """One run of each, with whyrst's between them."""
+        before = self.whyrst()
+        for name in names:
+            took = self.run(name, *limits)
+            after = self.whyrst()
+            self.ratios.setdefault(name, []).append(took / statistics.mean([before, after]))
+            before = after
 
 
 def compare(capture, options):
-    light = [each for each in programs(capture, options.whyrst) if not each[2]]
-    slow = [each for each in programs(capture, options.whyrst) if each[2]]
-    results, missing = {}, []
-    for name, command, _ in light + slow:
-        if not shutil.which(command[0]):
-            missing.append(name)
+    commands, slow = programs(capture, options.whyrst)
+    missing = [name for name, command in commands.items() if not shutil.which(command[0])]
+    others = [name for name in commands if name not in missing and not name.startswith("whyrst")]
+    is_heavy = capture.name == "refused.pcap"
 
-    for run in range(options.runs + 1):
-        for name, command, _ in light:
-            if name in missing:
-                continue
-            outcome = measure(command)
-            if run > 0:
-                results.setdefault(name, []).append(outcome)
-    if options.slow:
-        is_heavy = capture.name == "refused.pcap"
+    measure(commands["whyrst"])
+    runs = Runs(commands)
+    for _ in range(options.runs):
+        runs.run("whyrst json")
+        runs.side_by_side([name for name in others if name not in slow])
+    if options.slow and (options.heavy or not is_heavy):
+        limits = options.memory_limit * 1000 * MEGABYTE, options.slow_seconds
         for _ in range(1 if is_heavy else options.slow_runs):
-            for name, command, _ in slow:
-                if name in missing or is_heavy and not options.heavy:
-                    continue
-                outcome = measure(command, options.memory_limit * 1000 * MEGABYTE, options.slow_seconds)
-                results.setdefault(name, []).append(outcome)
+            runs.side_by_side([name for name in others if name in slow], *limits)
 
-    base = statistics.median(took for took, _, _ in results["whyrst"])
     packets = packets_in(capture)
     print(f"\n{capture.name}: {packets:,} packets, {capture.stat().st_size / MEGABYTE:.0f} MB")
     print(f"{'program':<12} {'runs':>4} {'time':>9} {'packets/s':>12} {'memory':>10} {'whyrst is':>22}")
-    for name, _, is_slow in light + slow:
+    for name in commands:
+        outcomes = runs.outcomes.get(name)
         if name in missing:
             print(f"{name:<12} not installed")
             continue
-        if name not in results:
+        if not outcomes:
             print(f"{name:<12} not run ({'--heavy' if options.slow else 'without --no-slow'} runs it)")
             continue
-        failures = [failure for _, _, failure in results[name] if failure]
+        peak = max(peak for _, peak, _ in outcomes) / MEGABYTE
+        failures = [failure for _, _, failure in outcomes if failure]
         if failures:
-            print(f"{name:<12} {failures[0]}, {max(peak for _, peak, _ in results[name]) / MEGABYTE:.0f} MB")
+            print(f"{name:<12} {failures[0]}, {peak:.0f} MB")
             continue
-        took = statistics.median(took for took, _, _ in results[name])
-        peak = max(peak for _, peak, _ in results[name])
+        took = statistics.median(took for took, _, _ in outcomes)
         ratio = ""
-        if not name.startswith("whyrst"):
-            ratio = f"{base / took:.2f} x its time" if base >= took else f"{took / base:.1f} x faster"
-        print(
-            f"{name:<12} {len(results[name]):>4} {took:>7.2f} s {packets / took:>12,.0f} "
-            f"{peak / MEGABYTE:>7.0f} MB {ratio:>22}"
-        )
+        if name in runs.ratios:
+            times = statistics.median(runs.ratios[name])
+            ratio = f"{1 / times:.2f} x its time" if times <= 1 else f"{times:.1f} x faster"
+        print(f"{name:<12} {len(outcomes):>4} {took:>7.2f} s {packets / took:>12,.0f} {peak:>7.0f} MB {ratio:>22}")
     print(AIMS[capture.name], flush=True)
 
 
