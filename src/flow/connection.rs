@@ -83,7 +83,7 @@ pub struct Connection<R: StreamReader> {
     pub(super) history: History,
     /// First packet.
     pub opened: Timestamp,
-    /// Its numbers.
+    /// Its numbers, by capture.
     pub streams: Streams,
     pending_acks: Both<Option<(SeqNumber, Timestamp)>>,
     /// Shortest time in which each side acknowledged something, as seen from the point of capture.
