@@ -5,16 +5,16 @@
 `refused.pcap`:   3 million connections that were refused (2 million to services that are down, 1 million of a scan).
 
 Both are real traffic between sockets on the loopback interface of a network namespace of its own, captured by
-`tcpdump -s 128`, made once and kept in target/bench (or $WHYRST_BENCH_DIR). Each program runs once to warm the page
-cache and then --runs times, in turns. tcptrace and tshark run --slow-runs times, and on the second capture once and only
+`tcpdump -s 128`, made once and kept in target/bench (or $WHYRST_BENCH_DIR). whyrst runs once to warm the page cache,
+then tcpdump and whyrst's JSON run --runs times. tcptrace and tshark run --slow-runs times, and on the second capture once and only
 with --heavy: they need gigabytes there, so they get a limit of --memory-limit.
 
 Times are medians. A machine that shares its cores and caches with others changes its speed within minutes, so a ratio is
 that of runs side by side: each run of another program is held against the whyrst runs just before and after it (three on
 either side, of which the middle ones count), and the median of these ratios is printed.
 
-tcptrace's brief output says that a connection was reset; who did it, and after how much silence, is in its long output
-only: `tcptrace -l` is the row to compare what the programs tell with.
+tcptrace's brief output says that a connection was reset; who sent RSTs, and each side's longest silence, is in its long
+output only, which has a row of its own.
 """
 
 import argparse

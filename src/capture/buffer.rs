@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 
 /// What a fresh window holds. Large enough that a read is rare, small enough to stay in the cache.
-const INITIAL_CAPACITY: usize = 64 * 1024;
+const INITIAL_CAPACITY: usize = 256 * 1024;
 
 /// Bytes of a stream between `start` (first not consumed) and `end` (last read).
 pub(super) struct Window<R> {

@@ -127,8 +127,8 @@ impl Parcel {
                 }
                 Stage::Rare => match rarities.next() {
                     Some(Rare::Besides(besides)) => {
-                        if let (Line(head), Some(Leader { key, .. })) = (&self.heads[place], leader)
-                        {
+                        if let Some(Leader { key, .. }) = leader {
+                            let Line(head) = &self.heads[place];
                             let payload = payload(&self.bytes, link);
                             table.take(&besides.segment(head, &key.ends(link.way), payload));
                         }

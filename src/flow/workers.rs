@@ -15,7 +15,7 @@ use crate::flow::shards::SHARDS;
 use crate::flow::{StreamReader, Table};
 use crate::wire::{IcmpQuote, PlainFrame, Segment};
 
-/// Parcels that wait for each thread, some 200 KiB each. The reading thread does some of the work when there are more. Measured: a little
+/// Parcels that wait for each thread, some 150 KiB each. The reading thread does some of the work when there are more. Measured: a little
 /// better than 4, while 32 no longer fit into the cache that cores share.
 const WAITING: usize = 12;
 

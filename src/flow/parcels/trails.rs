@@ -2,7 +2,8 @@
 
 use crate::flow::key::{FamilyKey, Key, KeyV4, KeyV6};
 
-/// Trails that lead through a parcel, one for each connection, or for several that take turns: they begin anew each time. Measured: 2048 bring no more.
+/// Trails that lead through a parcel, one for each connection, or for several that take turns: they begin anew each time. Measured:
+/// 2048 bring no more.
 const TRAILS: usize = 1024;
 
 /// A trail up to where it leads.
