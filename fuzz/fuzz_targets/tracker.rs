@@ -1,5 +1,5 @@
 //! A few hosts that send each other whatever the bytes say: every 12 bytes are one TCP segment. Sequence numbers stay near
-//! each other, so that gaps, overlaps, wraps and re-used ports are the rule.
+//! each other, so that gaps, overlaps, wraps and re-used ports are the rule. Whatever comes of it, parcels and threads change nothing.
 
 #![no_main]
 
@@ -16,6 +16,9 @@ use whyrst::wire::{Decoded, Decoder};
 
 /// LINKTYPE_RAW
 const RAW: LinkType = LinkType(101);
+
+/// Bytes from which on threads would take too long to start and connections to be told of.
+const COMPARED: usize = 150 * 12;
 
 /// Checks what it is told: offsets go forward, and nothing comes behind a FIN's offset unseen.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +127,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut table = Table::<Listener>::new(limits);
     // These pack what has closed.
     let mut shards = Shards::<Listener>::new(limits);
+    let mut with_threads = (bytes.len() < COMPARED).then(|| Shards::<Listener>::with_threads(limits));
     let mut decoder = Decoder::new();
     let mut nanoseconds = 0_i64;
     for (index, record) in bytes.chunks_exact(12).take(500).enumerate() {
@@ -168,11 +172,26 @@ fuzz_target!(|bytes: &[u8]| {
         if let Decoded::Tcp(segment) = decoder.decode(&frame) {
             table.take(&segment);
             shards.take(&segment);
+            if let Some(with_threads) = &mut with_threads
+                && with_threads.take_frame(&frame).is_none()
+            {
+                with_threads.take(&segment);
+            }
         }
     }
     assert!(table.connections().len() as u64 <= table.connections_seen());
-    shards.settle();
-    for held in shards.connections() {
-        assert_eq!(held.known().directions.client.packets, held.outline().sides.client.packets);
-    }
+    let told = told(shards);
+    assert!(with_threads.is_none_or(|with_threads| self::told(with_threads) == told));
 });
+
+/// All that is known of the connections.
+fn told(mut shards: Shards<Listener>) -> Vec<String> {
+    shards.settle();
+    let connections = shards.connections();
+    let told = connections.iter().map(|held| {
+        let known = held.known();
+        assert_eq!(known.directions.client.packets, held.outline().sides.client.packets);
+        format!("{known:?}")
+    });
+    told.collect()
+}

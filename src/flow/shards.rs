@@ -56,6 +56,14 @@ impl<R: StreamReader + 'static> Shards<R> {
         )
     }
 
+    /// The same, with parcels and threads from the first segment on: what comes of it is the same, and takes longer where there is
+    /// little.
+    pub fn with_threads(limits: Limits) -> Self {
+        let mut shards = Self::new(limits);
+        shards.start_workers();
+        shards
+    }
+
     /// One table, which may be asked while more comes.
     pub fn running(limits: Limits) -> Self {
         Self::of(limits, vec![Table::new(limits)], Stage::Running)

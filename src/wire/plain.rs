@@ -71,19 +71,11 @@ impl<'f, 'a> PlainFrame<'f, 'a> {
         if header_len < HEADER {
             return None;
         }
-        // What follows the length that IP states is padding or a trailer.
-        let headers_len = IP + header_len;
-        let (headers, payload, payload_len) = match packet.get(..len) {
-            Some(whole) => {
-                let (headers, payload) = whole.split_at_checked(headers_len)?;
-                (headers, payload, payload.len() as u32)
-            }
-            None => {
-                let (headers, payload) = packet.split_at_checked(headers_len)?;
-                let missing = missing(frame, packet, len);
-                (headers, payload, payload.len() as u32 + missing)
-            }
-        };
+        // What follows the length that IP states is padding or a trailer. Whether all of it was captured is not asked: with a short
+        // snap length nobody could guess the answer, the core included.
+        let captured = packet.get(..len.min(packet.len()))?;
+        let (headers, payload) = captured.split_at_checked(IP + header_len)?;
+        let payload_len = payload.len() as u32 + missing(frame, packet, len);
         let header = headers.get(IP..)?;
         Some(Self {
             frame,
