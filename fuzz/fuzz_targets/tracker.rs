@@ -1,5 +1,6 @@
-//! A few hosts that send each other whatever the bytes say: every 12 bytes are one TCP segment. Sequence numbers stay near
-//! each other, so that gaps, overlaps, wraps and re-used ports are the rule. Whatever comes of it, parcels and threads change nothing.
+//! A few hosts that send each other whatever the bytes say: every 12 bytes are one TCP segment, or an ICMP error about one.
+//! Sequence numbers stay near each other, so that gaps, overlaps, wraps and re-used ports are the rule. Whatever comes of it, parcels
+//! and threads change nothing.
 
 #![no_main]
 
@@ -16,6 +17,9 @@ use whyrst::wire::{Decoded, Decoder};
 
 /// LINKTYPE_RAW
 const RAW: LinkType = LinkType(101);
+
+/// Where in a record stands how long after the one before it was captured: the only thing that is not the packet's.
+const WAIT: usize = 10;
 
 /// Bytes from which on threads would take too long to start and connections to be told of.
 const COMPARED: usize = 150 * 12;
@@ -130,34 +134,9 @@ fuzz_target!(|bytes: &[u8]| {
     let mut with_threads = (bytes.len() < COMPARED).then(|| Shards::<Listener>::with_threads(limits));
     let mut decoder = Decoder::new();
     let mut nanoseconds = 0_i64;
-    for (index, record) in bytes.chunks_exact(12).take(500).enumerate() {
-        let [hosts, ports, seq @ .., length, wait, shape] = record else {
-            continue;
-        };
-        let [seq_low, seq_high, ack_low, ack_high, flags, window, ttl] = seq else {
-            continue;
-        };
-        nanoseconds += (i64::from(*wait) - 8) * 10_000_000;
-        let payload = usize::from(*length) * usize::from(*shape % 8);
-        // The upper half of the 32 bits is always the same one of two, so that numbers meet and wrap.
-        let near = |low: u8, high: u8| {
-            [
-                0_u8.wrapping_sub(high >> 7),
-                0_u8.wrapping_sub(high >> 7),
-                high,
-                low,
-            ]
-        };
-        let mut packet = vec![0x45, 0];
-        packet.extend_from_slice(&(40 + payload as u16).to_be_bytes());
-        packet.extend_from_slice(&[*shape, index as u8, 0x40, 0, *ttl, 6, 0, 0]);
-        packet.extend_from_slice(&[10, 0, 0, hosts & 1, 10, 0, 0, hosts >> 1 & 1]);
-        packet.extend_from_slice(&[0x1f, 0x90 + (ports & 3), 0x1f, 0x90 + (ports >> 2 & 3)]);
-        packet.extend_from_slice(&near(*seq_low, *seq_high));
-        packet.extend_from_slice(&near(*ack_low, *ack_high));
-        packet.extend_from_slice(&[0x50, *flags, *window, 0, 0, 0, 0, 0]);
-        let whole = packet.len() + payload;
-        packet.resize(packet.len() + payload.min(usize::from(*shape)), b'a');
+    for (index, record) in bytes.as_chunks().0.iter().take(500).enumerate() {
+        nanoseconds += (i64::from(record[WAIT]) - 8) * 10_000_000;
+        let (packet, whole) = packet(record, index as u8);
         let frame = Frame {
             id: FrameId {
                 number: FrameNumber(index as u32 + 1),
@@ -169,20 +148,77 @@ fuzz_target!(|bytes: &[u8]| {
             data: &packet,
             original_len: whole as u32,
         };
-        if let Decoded::Tcp(segment) = decoder.decode(&frame) {
-            table.take(&segment);
-            shards.take(&segment);
-            if let Some(with_threads) = &mut with_threads
-                && with_threads.take_frame(&frame).is_none()
-            {
-                with_threads.take(&segment);
+        let mut with_threads = with_threads.as_mut();
+        with_threads.take_if(|shards| shards.take_frame(&frame).is_some());
+        match decoder.decode(&frame) {
+            Decoded::Tcp(segment) => {
+                table.take(&segment);
+                shards.take(&segment);
+                with_threads.map(|shards| shards.take(&segment).is_some());
             }
+            Decoded::Icmp(quote) => {
+                table.take_quote(&quote);
+                shards.take_quote(&quote);
+                with_threads.map(|shards| shards.take_quote(&quote));
+            }
+            _ => {}
         }
     }
     assert!(table.connections().len() as u64 <= table.connections_seen());
     let told = told(shards);
-    assert!(with_threads.is_none_or(|with_threads| self::told(with_threads) == told));
+    if let Some(with_threads) = with_threads {
+        assert_eq!(self::told(with_threads), told);
+    }
 });
+
+/// A record's packet, as much of it as was captured, and its length.
+fn packet(record: &[u8; 12], index: u8) -> (Vec<u8>, usize) {
+    let [hosts, ports, seq_low, seq_high, ack_low, ack_high, flags, window, ttl, length, _, shape] = *record;
+    // The upper half of the 32 bits is always the same one of two, so that numbers meet and wrap.
+    let near = |low: u8, high: u8| {
+        let upper = 0_u8.wrapping_sub(high >> 7);
+        [upper, upper, high, low]
+    };
+    let (seq, ack) = (near(seq_low, seq_high), near(ack_low, ack_high));
+    let mut options = Vec::new();
+    if ports & 0x10 != 0 {
+        options.extend_from_slice(&[1, 1, 8, 10, 0, 0, ttl, index]);
+        options.extend_from_slice(&seq);
+    }
+    if ports & 0x20 != 0 {
+        options.extend_from_slice(&[1, 1, 5, 10]);
+        options.extend_from_slice(&[ack, seq].concat());
+    }
+    let ip_options: &[u8] = if hosts & 4 == 0 { &[] } else { &[1; 4] };
+    let payload = usize::from(length) * usize::from(shape % 8);
+    let headers = 40 + ip_options.len() + options.len();
+    let mut packet = vec![0x45 + ip_options.len() as u8 / 4, 0];
+    packet.extend_from_slice(&((headers + payload) as u16).to_be_bytes());
+    packet.extend_from_slice(&[shape, index, 0x40, 0, ttl, 6, 0, 0]);
+    packet.extend_from_slice(&[10, 0, 0, hosts & 1, 10, 0, 0, hosts >> 1 & 1]);
+    packet.extend_from_slice(ip_options);
+    packet.extend_from_slice(&[0x1f, 0x90 + (ports & 3), 0x1f, 0x90 + (ports >> 2 & 3)]);
+    packet.extend_from_slice(&[seq, ack].concat());
+    packet.extend_from_slice(&[0x50 + (options.len() as u8 / 4 << 4), flags, window, 0, 0, 0, 0, 0]);
+    packet.extend_from_slice(&options);
+    if hosts & 8 != 0 {
+        return quoted(&packet, shape);
+    }
+    packet.resize(headers + payload.min(usize::from(shape)), b'a');
+    (packet, headers + payload)
+}
+
+/// An ICMP error about it: destination unreachable.
+fn quoted(packet: &[u8], code: u8) -> (Vec<u8>, usize) {
+    let mut error = vec![0x45, 0];
+    error.extend_from_slice(&(28 + packet.len() as u16).to_be_bytes());
+    error.extend_from_slice(&[0, 0, 0x40, 0, 64, 1, 0, 0, 10, 0, 0, 9]);
+    error.extend_from_slice(&packet[12..16]);
+    error.extend_from_slice(&[3, code % 16, 0, 0, 0, 0, 0, 0]);
+    error.extend_from_slice(packet);
+    let whole = error.len();
+    (error, whole)
+}
 
 /// All that is known of the connections.
 fn told(mut shards: Shards<Listener>) -> Vec<String> {

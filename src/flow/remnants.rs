@@ -21,6 +21,7 @@ pub(super) struct Remnant {
 }
 
 const REFUSED: u8 = 1 << 2;
+const QUOTED: u8 = 1 << 3;
 
 impl Remnant {
     /// Of a connection with this number and these base sequence numbers of its key's first and second end (Wireshark's rule of port
@@ -33,6 +34,18 @@ impl Remnant {
             capture,
             what: u8::from(first.is_some()) | u8::from(second.is_some()) << 1,
         }
+    }
+
+    /// Of a connection that was quoted, and of which no packet was seen yet.
+    pub fn quoted(stream: (CaptureId, u32)) -> Self {
+        let mut remnant = Self::new(stream, [None; 2]);
+        remnant.what |= QUOTED;
+        remnant
+    }
+
+    /// The connection was never seen itself.
+    pub const fn is_quoted(&self) -> bool {
+        self.what & QUOTED != 0
     }
 
     /// The same of a connection that was refused.

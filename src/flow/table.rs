@@ -217,8 +217,7 @@ impl<R: StreamReader> Table<R> {
             // Wireshark gives a fully quoted header a stream number of its own.
             None if quote.flags.is_some() => {
                 let stream = self.numbering.next(quote.frame);
-                let remnant = Remnant::new((quote.frame.capture, stream), [None; 2]);
-                let place = self.keep_remnant(remnant);
+                let place = self.keep_remnant(Remnant::quoted((quote.frame.capture, stream)));
                 self.places.insert(key, place);
             }
             None => {}
@@ -383,6 +382,7 @@ impl<R: StreamReader> Table<R> {
         let Some(remnant) = number_of else {
             return self.open(key, segment, flags);
         };
+        self.connections_seen += u64::from(remnant.is_quoted());
         let mut connection = self.new_connection(segment, flags);
         connection.streams.push(remnant.capture, remnant.stream);
         let index = self.store(connection);

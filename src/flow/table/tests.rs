@@ -1,8 +1,10 @@
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::Table;
 use crate::dialogue::DialogueReader;
 use crate::flow::Limits;
 use crate::testing::Ladder;
-use crate::wire::{Segment, TcpFlags};
+use crate::wire::{IcmpReason, Segment, TcpFlags};
 
 /// Streams of the connections held after the ladder's segments, each changed before it is taken.
 fn streams(ladder: &Ladder, change: impl Fn(usize, &mut Segment<'_>)) -> Vec<u32> {
@@ -64,6 +66,24 @@ fn a_broken_syn_with_another_number_opens_a_stream() {
         }
     };
     assert_eq!(streams(&ladder, last), [0, 1]);
+}
+
+/// An ICMP error may come before anything of what it quotes: the number is taken then, and the connection counted when it comes.
+#[test]
+fn a_connection_that_was_quoted_first_is_counted_once() {
+    let router = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    let quoted = Ladder::to(80)
+        .client(5, "S")
+        .icmp(1, router, IcmpReason::Unreachable)
+        .server(9, "R.");
+    let other = Ladder::to(80).from_port(40_002).handshake(2);
+    let report = quoted.trace().with(&other.trace()).report();
+    assert_eq!(report.summary.connections, 2);
+    assert_eq!(report.resets[0].connection.stream, 0);
+    let alone = Ladder::to(80)
+        .client(5, "S")
+        .icmp(9, router, IcmpReason::Unreachable);
+    assert_eq!(alone.trace().report().summary.connections, 1);
 }
 
 /// The data offset points behind the end, as in `header_past_end`.
