@@ -133,10 +133,10 @@ fuzz_target!(|bytes: &[u8]| {
     let mut shards = Shards::<Listener>::new(limits);
     let mut with_threads = (bytes.len() < COMPARED).then(|| Shards::<Listener>::with_threads(limits));
     let mut decoder = Decoder::new();
-    let mut nanoseconds = 0_i64;
+    let (mut ends, mut nanoseconds) = (Ends([0; 64]), 0_i64);
     for (index, record) in bytes.as_chunks().0.iter().take(500).enumerate() {
         nanoseconds += (i64::from(record[WAIT]) - 8) * 10_000_000;
-        let (packet, whole) = packet(record, index as u8);
+        let (packet, whole) = packet(record, index as u8, &mut ends);
         let frame = Frame {
             id: FrameId {
                 number: FrameNumber(index as u32 + 1),
@@ -171,15 +171,33 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
+/// What each end says next to each other one, by the bits of a record that name both.
+struct Ends([u32; 64]);
+
+impl Ends {
+    /// Sequence number and acknowledgement of this record's packet that go on where both ends were, or, in an eighth of the cases, others.
+    fn numbers(&mut self, record: &[u8; 12], payload: usize) -> [u32; 2] {
+        let [hosts, ports, seq_low, seq_high, ack_low, ack_high, flags, ..] = *record;
+        let swapped = |both: u8, bits: u8| (both >> bits | both << bits) & ((1 << (2 * bits)) - 1);
+        let forward = hosts & 3 | (ports & 0x0f) << 2;
+        let backward = swapped(hosts & 3, 1) | swapped(ports & 0x0f, 2) << 2;
+        // The upper half of the 32 bits is always the same one of two, so that numbers meet and wrap.
+        let near = |low, high: u8| u32::from(u16::from_be_bytes([high, low])) | u32::from(high >> 7).wrapping_neg() << 16;
+        let [seq, ack] = match ports & 0xc0 {
+            0 if hosts & 0x10 != 0 => [near(seq_low, seq_high), near(ack_low, ack_high)],
+            _ => [forward, backward].map(|end| self.0[usize::from(end)]),
+        };
+        let control = u32::from(flags & 1) + u32::from(flags >> 1 & 1);
+        self.0[usize::from(forward)] = seq.wrapping_add(payload as u32 + control);
+        [seq, ack]
+    }
+}
+
 /// A record's packet, as much of it as was captured, and its length.
-fn packet(record: &[u8; 12], index: u8) -> (Vec<u8>, usize) {
-    let [hosts, ports, seq_low, seq_high, ack_low, ack_high, flags, window, ttl, length, _, shape] = *record;
-    // The upper half of the 32 bits is always the same one of two, so that numbers meet and wrap.
-    let near = |low: u8, high: u8| {
-        let upper = 0_u8.wrapping_sub(high >> 7);
-        [upper, upper, high, low]
-    };
-    let (seq, ack) = (near(seq_low, seq_high), near(ack_low, ack_high));
+fn packet(record: &[u8; 12], index: u8, ends: &mut Ends) -> (Vec<u8>, usize) {
+    let [hosts, ports, _, _, _, _, flags, window, ttl, length, _, shape] = *record;
+    let payload = usize::from(length) * usize::from(shape % 8);
+    let [seq, ack] = ends.numbers(record, payload).map(u32::to_be_bytes);
     let mut options = Vec::new();
     if ports & 0x10 != 0 {
         options.extend_from_slice(&[1, 1, 8, 10, 0, 0, ttl, index]);
@@ -190,7 +208,6 @@ fn packet(record: &[u8; 12], index: u8) -> (Vec<u8>, usize) {
         options.extend_from_slice(&[ack, seq].concat());
     }
     let ip_options: &[u8] = if hosts & 4 == 0 { &[] } else { &[1; 4] };
-    let payload = usize::from(length) * usize::from(shape % 8);
     let headers = 40 + ip_options.len() + options.len();
     let mut packet = vec![0x45 + ip_options.len() as u8 / 4, 0];
     packet.extend_from_slice(&((headers + payload) as u16).to_be_bytes());
