@@ -128,6 +128,12 @@ fn caveats(analyzer: &Analyzer, captures: &[CaptureSummary]) -> Vec<String> {
             ));
         }
     }
+    if analyzer.table.seen_elsewhere() > 0 {
+        caveats.push(format!(
+            "{} packets are in more than one capture: these were taken at several places; each packet counts where it was captured first, so times from one side's packet to the other's leave out a part of the way",
+            analyzer.table.seen_elsewhere()
+        ));
+    }
     if analyzer.table.evicted() > 0 {
         caveats.push(format!(
             "{} connections were forgotten early to stay within the memory limit",

@@ -14,6 +14,7 @@ pub(super) use packed::RestSheet;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+pub(super) use self::sighting::Sighting;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::direction::{Both, Direction};
 use crate::flow::talk::Talk;
@@ -266,14 +267,17 @@ impl<R: StreamReader> Connection<R> {
     fn take_any(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> Taken {
         self.unpack_episode();
         self.observe_wireshark_base(from, flags, segment);
-        if self.is_second_sighting(from, &segment.head) {
+        if let Some(sighting) = self.second_sighting(from, &segment.head) {
             self.duplicates += 1;
+            if sighting == Sighting::Elsewhere {
+                self.note_place(from, &segment.head);
+            }
             if flags.rst()
                 && let Some(episode) = self.episodes.last_mut()
             {
                 episode.add_frame(segment.head.frame);
             }
-            return Taken::Duplicate;
+            return Taken::Again(sighting);
         }
         let kind = self.classify(from, flags, segment);
         let mut packet = Packet::empty();
@@ -444,8 +448,8 @@ impl<R: StreamReader> Connection<R> {
 pub(super) enum Taken {
     /// A packet of the connection.
     Packet,
-    /// A second sighting of one.
-    Duplicate,
+    /// One that was seen before.
+    Again(Sighting),
 }
 
 /// A keepalive or zero-window probe: at most one byte just below SND.NXT, all data acknowledged, after a pause

@@ -282,6 +282,11 @@ impl<R: StreamReader + 'static> Shards<R> {
         self.sum(Table::numbers_forgotten)
     }
 
+    /// See [`Table::seen_elsewhere`].
+    pub fn seen_elsewhere(&self) -> u64 {
+        self.sum(Table::seen_elsewhere)
+    }
+
     /// Second sightings of packets, by capture.
     pub fn duplicates(&self, capture: CaptureId) -> u64 {
         self.sum(|table| table.duplicates(capture))

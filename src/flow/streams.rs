@@ -30,6 +30,12 @@ impl Streams {
         found.map(|(_, number)| *number)
     }
 
+    /// More than one capture shows it.
+    #[inline]
+    pub const fn are_several(&self) -> bool {
+        !self.further.is_empty()
+    }
+
     /// Another capture shows it.
     pub(super) fn push(&mut self, capture: CaptureId, number: u32) {
         if self.is_shown {

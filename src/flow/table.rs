@@ -20,7 +20,7 @@ pub(super) use self::order::in_order;
 use self::refusals::is_plain_refusal;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::archive::Archive;
-use crate::flow::connection::Taken;
+use crate::flow::connection::{Sighting, Taken};
 use crate::flow::key::{Key, Way};
 use crate::flow::numbering::Numbering;
 use crate::flow::places::{Place, Places};
@@ -61,6 +61,8 @@ pub struct Table<R: StreamReader> {
     evicted: u64,
     numbers_forgotten: u64,
     duplicates: Vec<u64>,
+    /// Those of them that another capture had shown.
+    seen_elsewhere: u64,
 }
 
 impl<R: StreamReader> Table<R> {
@@ -99,6 +101,7 @@ impl<R: StreamReader> Table<R> {
             evicted: 0,
             numbers_forgotten: 0,
             duplicates: Vec::new(),
+            seen_elsewhere: 0,
         }
     }
 
@@ -264,6 +267,11 @@ impl<R: StreamReader> Table<R> {
             .unwrap_or_default()
     }
 
+    /// Second sightings of packets that another capture had shown.
+    pub fn seen_elsewhere(&self) -> u64 {
+        self.seen_elsewhere
+    }
+
     fn deliver(&mut self, index: u32, flags: TcpFlags, segment: &Segment<'_>) {
         let capture = segment.head.frame.capture;
         if let Some(Kept::Settled(_)) = self.kept(index) {
@@ -279,7 +287,8 @@ impl<R: StreamReader> Table<R> {
         let from = sender(connection, &segment.addresses, segment.src_port);
         let was_closed = connection.is_quietly_closed();
         let was_reset = !connection.episodes.is_empty();
-        if connection.take(from, flags, segment) == Taken::Duplicate {
+        if let Taken::Again(sighting) = connection.take(from, flags, segment) {
+            self.seen_elsewhere += u64::from(sighting == Sighting::Elsewhere);
             let slot = usize::from(capture.0);
             if self.duplicates.len() <= slot {
                 self.duplicates.resize(slot + 1, 0);

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::capture::CaptureId;
 use crate::flow::{Both, Peer};
 use crate::report::Finding;
 use crate::testing::frames;
@@ -367,6 +368,7 @@ impl Ladder {
             let bytes = frames::ethernet(self, step, step.ip_id.unwrap_or(*id));
             (!step.lost).then_some(TraceFrame {
                 time: self.begins + step.at,
+                capture: CaptureId::default(),
                 interface: step.interface,
                 original_len: bytes.len() as u32,
                 bytes,

@@ -1,5 +1,7 @@
 //! Frames of any number of ladders, as one capture.
 
+use std::collections::BTreeMap;
+
 use crate::analysis::{AnalysisOptions, Analyzer, ConnectionRows};
 use crate::capture::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
 use crate::report::{Finding, Report};
@@ -7,12 +9,19 @@ use crate::time::{Interval, Timestamp};
 use crate::wire::{Decoded, Decoder, Segment};
 
 const ETHERNET: LinkType = LinkType(1);
+/// The byte that tells both hosts apart, and the server's.
+const SOURCE_MAC: usize = 10;
+const SERVER_MAC: u8 = 9;
+/// Behind Ethernet's header, in IPv4's.
+const TTL: usize = 14 + 8;
 
 /// One frame of a [`Trace`]: Ethernet.
 #[derive(Clone, Debug)]
 pub struct TraceFrame {
     /// When it was captured.
     pub time: Timestamp,
+    /// In which of several captures.
+    pub capture: CaptureId,
     /// On which interface.
     pub interface: u32,
     /// Its bytes.
@@ -21,7 +30,7 @@ pub struct TraceFrame {
     pub original_len: u32,
 }
 
-/// A capture in memory.
+/// A capture in memory, or several of them, merged.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// Its frames, in order of capture.
@@ -51,6 +60,24 @@ impl Trace {
         Self::of(frames)
     }
 
+    /// As the server's host captures it, so far from here: what it sends is captured sooner, and what comes later, with a lower TTL.
+    pub fn at_server(&self, millis: i64) -> Self {
+        const HOPS: u8 = 12;
+        let way = Interval::from_millis(millis);
+        let frames = self.frames.iter().map(|frame| {
+            let mut there = frame.clone();
+            there.capture = CaptureId(1);
+            let is_servers = frame.bytes[SOURCE_MAC] == SERVER_MAC;
+            let ttl = &mut there.bytes[TTL];
+            (there.time, *ttl) = match is_servers {
+                true => (frame.time - way, *ttl + HOPS),
+                false => (frame.time + way, *ttl - HOPS),
+            };
+            there
+        });
+        Self::of(frames.collect())
+    }
+
     /// Each frame later by as many microseconds as the list says, over and over: neighbours change places.
     pub fn jittered(mut self, micros: &[i64]) -> Self {
         for (frame, late) in self.frames.iter_mut().zip(micros.iter().cycle()) {
@@ -77,13 +104,16 @@ impl Trace {
         self
     }
 
-    /// Hands every frame to `take`, with numbers from 1.
+    /// Hands every frame to `take`, with numbers from 1 in each capture.
     pub fn each(&self, mut take: impl FnMut(&Frame<'_>)) {
-        for (number, frame) in (1..).zip(&self.frames) {
+        let mut numbers = BTreeMap::new();
+        for frame in &self.frames {
+            let number = numbers.entry(frame.capture.0).or_default();
+            *number += 1;
             take(&Frame {
                 id: FrameId {
-                    capture: CaptureId(0),
-                    number: FrameNumber(number),
+                    capture: frame.capture,
+                    number: FrameNumber(*number),
                 },
                 time: frame.time,
                 link: ETHERNET,

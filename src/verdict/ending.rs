@@ -93,6 +93,8 @@ pub struct Ending<'a> {
     pub missed: Both<u64>,
     /// Payload was cut by the snap length.
     pub cut_payload: bool,
+    /// Captures of several places show it: times from one side's packet to the other's are no round trip's.
+    pub several_places: bool,
     /// Text in the RST.
     pub reset_text: Cow<'a, [u8]>,
     /// TCP checksum of the first RST.

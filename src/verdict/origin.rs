@@ -202,7 +202,7 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
     let (Some(trigger), Some(usual)) = (trigger, ending.response_of(reset.from)) else {
         return;
     };
-    if seen_at_several_points(ending, trigger) {
+    if ending.several_places || seen_at_several_points(ending, trigger) {
         return;
     }
     let took = reset.head.time - trigger.head.time;
@@ -265,7 +265,11 @@ fn hop_count(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut 
         return;
     }
     if profile.contains(reset.head.ttl) {
-        return two_devices(ending, reset, findings);
+        // Captured at two places, one device's packets bear two TTLs.
+        if !ending.several_places {
+            two_devices(ending, reset, findings);
+        }
+        return;
     }
     let (hops, usual) = (reset.head.ttl.hops(), mode.hops());
     let difference = i16::from(usual) - i16::from(hops);
@@ -333,9 +337,10 @@ fn two_devices(ending: &Ending, reset: &Packet, findings: &mut Findings) {
 
 /// RSTs of one burst with different TTLs.
 fn several_ttls(ending: &Ending, claimed: Peer, findings: &mut Findings) {
-    if ending.resets.first().is_some_and(|reset| {
+    let is_own = ending.resets.first().is_some_and(|reset| {
         reset.from == claimed && ending.state.of(claimed).ttl.contains(reset.head.ttl)
-    }) {
+    });
+    if is_own || ending.several_places {
         // The first one is the host's own; what follows answers it.
         return;
     }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use whyrst::report::Finding;
 use whyrst::testing::{Ladder, Trace};
+use whyrst::verdict::ResetSender;
 use whyrst::{Interval, Timestamp};
 
 use crate::every_ladder;
@@ -155,6 +156,36 @@ proptest! {
             let mut expected = [gist(&ladder.findings()), more.clone()].concat();
             expected.sort();
             prop_assert_eq!(expected, gist(&ladder.trace().with(&others).findings()), "{}", name);
+        }
+    }
+}
+
+/// What a box makes is not seen on the whole way: ladders with such packets say nothing of the other end.
+fn is_of_hosts_alone(name: &str, ladder: &Ladder) -> bool {
+    let boxes = crate::boxes::all();
+    let findings = ladder.findings();
+    let is_box = |finding: &Finding| finding.sender == Some(ResetSender::Middlebox);
+    !ladder.is_ipv6()
+        && boxes.iter().all(|(other, _)| *other != name)
+        && !findings.iter().any(is_box)
+}
+
+/// The client's capture and the server's, whose clock is wrong by some milliseconds.
+#[test]
+fn captures_of_both_ends_tell_what_one_tells() {
+    for (name, ladder) in every_ladder() {
+        if !is_of_hosts_alone(name, &ladder) {
+            continue;
+        }
+        let here = ladder.trace();
+        for wrong in [-3_000, -40, 0, 40, 3_000] {
+            let mut there = here.at_server(9);
+            for frame in &mut there.frames {
+                frame.time = frame.time + Interval::from_millis(wrong);
+            }
+            let both = here.clone().with(&there);
+            let (one, two) = (gist(&here.findings()), gist(&both.findings()));
+            assert_eq!(one, two, "{name}, {wrong} ms");
         }
     }
 }

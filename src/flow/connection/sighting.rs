@@ -3,16 +3,34 @@
 use super::Connection;
 use crate::flow::{Packet, Peer, StreamReader};
 use crate::time::Interval;
-use crate::wire::Head;
+use crate::wire::{Head, Timestamps};
+
+/// Where a packet was seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::flow) enum Sighting {
+    /// At this place: a bridge, `-i any`, or a mirror port.
+    Here,
+    /// At the place of another capture, on its way.
+    Elsewhere,
+}
 
 impl<R: StreamReader> Connection<R> {
     /// Among so many packets, and how far back, second sightings of a packet are looked for.
     const NEWEST: usize = 8;
     const DUPLICATE_WINDOW: Interval = Interval::from_millis(20);
+    /// How far back a packet that nothing numbers is looked for in other captures, until one is known to be of another place: beyond any
+    /// way through the Internet.
+    const LONGEST_WAY: Interval = Interval::from_millis(1_000);
 
-    /// The same packet again: a bridge, `-i any`, or a mirror port. The IPv4 identification or another interface (or MAC)
-    /// tells it from a retransmission; a stack gives a retransmission a new identification.
+    /// The same packet again.
+    #[inline]
     pub(super) fn is_second_sighting(&self, from: Peer, head: &Head) -> bool {
+        self.second_sighting(from, head).is_some()
+    }
+
+    /// Where the same packet was seen before, if it was.
+    #[inline]
+    pub(super) fn second_sighting(&self, from: Peer, head: &Head) -> Option<Sighting> {
         let own = self.directions.of(from);
         let is_first = match (head.flags.syn(), head.flags.fin()) {
             _ if head.flags.rst() => false,
@@ -21,7 +39,7 @@ impl<R: StreamReader> Connection<R> {
             (false, false) => false,
         };
         if is_first {
-            return false;
+            return None;
         }
         let is_alike = |earlier: &Packet| {
             earlier.head.seq == head.seq
@@ -29,28 +47,107 @@ impl<R: StreamReader> Connection<R> {
                 && earlier.head.flags == head.flags
                 && earlier.head.payload_len == head.payload_len
         };
-        self.has_lately(Self::NEWEST, is_alike) && self.was_seen(from, head)
+        let lately = self.has_lately(Self::NEWEST, is_alike);
+        lately
+            .then(|| self.seen_lately(from, head))
+            .flatten()
+            .or_else(|| {
+                (self.streams.are_several() && self.was_seen_elsewhere(from, head))
+                    .then_some(Sighting::Elsewhere)
+            })
     }
 
+    /// The IPv4 identification or another interface (or MAC) tells it from a retransmission; a stack gives a retransmission a new
+    /// identification.
     #[cold]
-    fn was_seen(&self, from: Peer, head: &Head) -> bool {
+    fn seen_lately(&self, from: Peer, head: &Head) -> Option<Sighting> {
         let newest = self.packets_newest_first().take(Self::NEWEST);
         newest
             .take_while(|earlier| (head.time - earlier.head.time).abs() <= Self::DUPLICATE_WINDOW)
             .filter(|earlier| earlier.from == from)
-            .any(|Packet { head: earlier, .. }| {
-                earlier.seq == head.seq
-                    && earlier.flags == head.flags
-                    && earlier.payload_len == head.payload_len
-                    && (earlier.ack == head.ack || !head.flags.ack())
-                    && earlier.window == head.window
-                    && earlier.timestamps == head.timestamps
-                    && earlier.ip_id == head.ip_id
+            .find(|Packet { head: earlier, .. }| {
+                is_same(earlier, head)
                     && (earlier.interface != head.interface
                         || earlier.src_mac != head.src_mac
-                        || head.ip_id.is_some_and(|id| id != 0))
+                        || is_numbered(head))
+            })
+            .map(|earlier| match is_elsewhere(&earlier, head) {
+                true => Sighting::Elsewhere,
+                false => Sighting::Here,
             })
     }
+
+    /// Another capture, taken at another place, showed it before. However long ago: their clocks may differ.
+    ///
+    /// There it may have been part of a longer segment, or be forgotten. So it is enough that the other capture is ahead, that nothing
+    /// here is new, and that its timestamp is not: what is sent again bears a new one.
+    #[cold]
+    fn was_seen_elsewhere(&self, from: Peer, head: &Head) -> bool {
+        let is_elsewhere = |earlier: &Packet| is_elsewhere(earlier, head);
+        let mut own = self
+            .packets_newest_first()
+            .filter(|earlier| earlier.from == from)
+            .peekable();
+        let follows = own.peek().is_some_and(is_elsewhere);
+        if follows && !head.flags.rst() && self.is_stale(from, head) {
+            return true;
+        }
+        let any_time =
+            is_numbered(head) || head.timestamps.is_some() || self.was_seen_at_several_places();
+        own.filter(is_elsewhere)
+            .any(|Packet { head: earlier, .. }| {
+                is_same(&earlier, head)
+                    && (any_time || (head.time - earlier.time).abs() <= Self::LONGEST_WAY)
+            })
+    }
+
+    /// It says nothing that its sender had not said, and is no later by its sender's clock.
+    fn is_stale(&self, from: Peer, head: &Head) -> bool {
+        let own = self.directions.of(from);
+        let control = u32::from(head.flags.syn()) + u32::from(head.flags.fin());
+        let end = head.seq + head.payload_len.wrapping_add(control);
+        let clock = own.timestamp_line.map(|line| line.last.0);
+        let is_earlier = |clock: u32, now: Timestamps| clock.wrapping_sub(now.value) as i32 >= 0;
+        clock
+            .zip(head.timestamps)
+            .is_some_and(|(clock, now)| is_earlier(clock, now))
+            && own.snd_nxt.is_some_and(|next| !end.is_after(next))
+            && own.ack.is_none_or(|ack| !head.ack.is_after(ack))
+    }
+
+    /// Several captures show it, and packets of it twice: they are not parts of one that was taken at one place.
+    pub fn was_seen_at_several_places(&self) -> bool {
+        self.duplicates > 0 && self.streams.are_several()
+    }
+
+    /// A packet is seen again at another place: there it comes from another station, and with another TTL.
+    pub(super) fn note_place(&mut self, from: Peer, head: &Head) {
+        if !head.flags.rst() {
+            let own = self.directions.of_mut(from);
+            own.ttl.count(head.ttl);
+            own.observe_mac(head.src_mac.as_ref());
+        }
+    }
+}
+
+fn is_elsewhere(earlier: &Packet, head: &Head) -> bool {
+    earlier.head.frame.capture != head.frame.capture
+}
+
+/// Two sightings bear the same fields, but for those that change on the way.
+fn is_same(earlier: &Head, head: &Head) -> bool {
+    earlier.seq == head.seq
+        && earlier.flags == head.flags
+        && earlier.payload_len == head.payload_len
+        && (earlier.ack == head.ack || !head.flags.ack())
+        && earlier.window == head.window
+        && earlier.timestamps == head.timestamps
+        && earlier.ip_id == head.ip_id
+}
+
+/// Its sender numbers its packets: one that is sent again has another number.
+fn is_numbered(head: &Head) -> bool {
+    head.ip_id.is_some_and(|id| id != 0)
 }
 
 #[cfg(test)]
@@ -59,6 +156,7 @@ mod tests {
     use crate::dialogue::DialogueReader;
     use crate::flow::{Both, Held, Limits, Table};
     use crate::testing::{Ladder, Trace};
+    use crate::time::Interval;
 
     fn ladder() -> Ladder {
         Ladder::to(80)
@@ -84,7 +182,27 @@ mod tests {
             client.packets + server.packets
         };
         let packets: u64 = table.connections().iter().map(packets).sum();
-        (table.duplicates(CaptureId(0)), packets)
+        let duplicates = [0, 1].map(|capture| table.duplicates(CaptureId(capture)));
+        (duplicates.into_iter().sum(), packets)
+    }
+
+    /// Both ends' captures, so far apart.
+    fn at_both_ends(trace: &Trace, millis: i64) -> Trace {
+        trace.clone().with(&trace.at_server(millis))
+    }
+
+    /// Each of them waits for the other one's word, which takes 200 ms there and back.
+    fn far_talk() -> Ladder {
+        Ladder::to(80)
+            .client(0, "S")
+            .server(200, "S.")
+            .client(201, ".")
+            .client(202, "P.")
+            .payload("question")
+            .server(404, ".")
+            .server(405, "P.")
+            .payload("answer")
+            .client(406, ".")
     }
 
     #[test]
@@ -98,5 +216,72 @@ mod tests {
     fn what_is_sent_again_counts_again() {
         let again = ladder().again(81).trace();
         assert_eq!(seen(&again), (0, 10));
+    }
+    #[test]
+    fn what_was_captured_at_both_ends_counts_once() {
+        let trace = far_talk()
+            .server(900, "F.")
+            .client(901, "F.")
+            .server(1_101, ".")
+            .trace();
+        for millis in [1, 15, 60, 100] {
+            assert_eq!(
+                seen(&at_both_ends(&trace, millis)),
+                (10, 10),
+                "{millis} ms apart"
+            );
+        }
+    }
+
+    /// However wrong one of the clocks is.
+    #[test]
+    fn clocks_that_differ_make_no_packets() {
+        let trace = far_talk().server(900, "R.").trace();
+        for skew in [-9_000, -120, -60, 60, 120, 9_000] {
+            let mut there = trace.at_server(90);
+            for frame in &mut there.frames {
+                frame.time = frame.time + Interval::from_millis(skew);
+            }
+            assert_eq!(seen(&trace.clone().with(&there)), (8, 7), "{skew} ms");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_up_on_its_way_counts_once() {
+        let long = "0123456789".repeat(300);
+        let said = |ladder: Ladder, parts: usize| {
+            let part = long.len() / parts;
+            (0..parts).fold(ladder, |ladder, n| {
+                ladder
+                    .client(500, "P.")
+                    .payload(&long[n * part..(n + 1) * part])
+            })
+        };
+        let [whole, parts] = [1, 3].map(|parts| said(far_talk(), parts).trace());
+        assert_eq!(seen(&whole.with(&parts.at_server(90))), (10, 8));
+    }
+
+    #[test]
+    fn what_one_end_sends_again_counts_again_once() {
+        let trace = far_talk()
+            .client(500, "P.")
+            .payload("lost")
+            .again(900)
+            .trace();
+        assert_eq!(seen(&at_both_ends(&trace, 90)), (9, 9));
+    }
+
+    /// A capture that goes on in another file (`tcpdump -C`): what is sent again in the second one was not seen before.
+    #[test]
+    fn a_second_file_is_no_second_place() {
+        let ladder = Ladder::to(80)
+            .handshake(0)
+            .client(30, "P.")
+            .payload("question");
+        let mut trace = ladder.again(330).again(930).trace();
+        for frame in trace.frames.iter_mut().skip(4) {
+            frame.capture = CaptureId(1);
+        }
+        assert_eq!(seen(&trace), (0, 6));
     }
 }
