@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use libfuzzer_sys::fuzz_target;
 use whyrst::Timestamp;
-use whyrst::capture::{Frame, FrameId, FrameNumber, LinkType};
+use whyrst::capture::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
 use whyrst::flow::{
     Activity, Items, Limits, Listed, Mark, Packed, Packer, Peer, Shards, StreamBytes, StreamReader, Table,
     Unpacker,
@@ -18,7 +18,8 @@ use whyrst::wire::{Decoded, Decoder};
 /// LINKTYPE_RAW
 const RAW: LinkType = LinkType(101);
 
-/// Where in a record stands how long after the one before it was captured: the only thing that is not the packet's.
+/// Where in a record stand the hosts, with bits of which options and which capture, and how long after the one before it was captured.
+const HOSTS: usize = 0;
 const WAIT: usize = 10;
 
 /// Bytes from which on threads would take too long to start and connections to be told of.
@@ -139,8 +140,8 @@ fuzz_target!(|bytes: &[u8]| {
         let (packet, whole) = packet(record, index as u8, &mut ends);
         let frame = Frame {
             id: FrameId {
+                capture: CaptureId(u16::from(record[HOSTS] >> 5 & 1)),
                 number: FrameNumber(index as u32 + 1),
-                ..FrameId::default()
             },
             time: Timestamp::from_nanos(nanoseconds),
             link: RAW,

@@ -9,15 +9,6 @@ use crate::flow::{Both, Episode, Moment, Peer};
 use crate::time::Timestamp;
 use crate::verdict::{Ending, EndingKind};
 
-/// Whether the capture may lack packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CaptureQuality {
-    /// As far as is known it has all.
-    Whole,
-    /// Drops were counted, or the file is damaged.
-    Incomplete,
-}
-
 /// One reset event.
 pub fn of_episode<'e>(
     connection: &Tracked,
@@ -84,7 +75,7 @@ pub fn of_episode<'e>(
             server: connection.missed_bytes(Peer::Server),
         },
         cut_payload: connection.cut_payload,
-        several_places: connection.was_seen_at_several_places(),
+        place: connection.place(),
         reset_text: Cow::Borrowed(&episode.text),
         checksum_ok: episode.checksum_ok,
         mptcp_reason: episode.mptcp_reason,
@@ -144,7 +135,7 @@ pub fn without_reset(
             server: connection.missed_bytes(Peer::Server),
         },
         cut_payload: connection.cut_payload,
-        several_places: connection.was_seen_at_several_places(),
+        place: connection.place(),
         reset_text: Cow::default(),
         checksum_ok: None,
         mptcp_reason: None,

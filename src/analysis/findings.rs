@@ -1,6 +1,6 @@
 //! Verdicts become findings, findings become the report.
 
-use crate::analysis::endings::CaptureQuality;
+use crate::analysis::circumstances::{CaptureQuality, Circumstances};
 use crate::analysis::judges::{Judged, Judges};
 use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
@@ -14,9 +14,9 @@ use crate::report::{CaptureSummary, Finding, IdleTimeout, Report, SCHEMA_VERSION
 use crate::verdict::Harm;
 
 /// Findings so far, and what insight reads.
-pub fn judge_all(analyzer: &Analyzer, quality: CaptureQuality) -> Judged<'_> {
+pub fn judge_all(analyzer: &Analyzer, circumstances: Circumstances) -> Judged<'_> {
     let connections = analyzer.table.connections();
-    let mut judged = Judges::judge_all(analyzer, connections, quality);
+    let mut judged = Judges::judge_all(analyzer, connections, circumstances);
     let findings = &mut judged.findings;
     let mut groups: Vec<Finding> = refused(analyzer);
     if let Some(watch) = &analyzer.watch {
@@ -33,7 +33,8 @@ pub fn judge_all(analyzer: &Analyzer, quality: CaptureQuality) -> Judged<'_> {
 /// Idle timeouts alone, without the findings and stories that a report holds at once.
 pub fn idle_timeouts(analyzer: &Analyzer) -> Vec<IdleTimeout> {
     let connections = analyzer.table.connections();
-    let judges = Judges::new(analyzer, &connections, analyzer.quality);
+    let circumstances = Circumstances::new(analyzer, analyzer.quality, &[]);
+    let judges = Judges::new(analyzer, &connections, circumstances);
     let mut silences = Silences::default();
     for (index, connection) in connections.iter().enumerate() {
         judges.observe(index, *connection, &mut silences);
@@ -53,8 +54,8 @@ pub fn refused(analyzer: &Analyzer) -> Vec<Finding> {
 
 /// The whole report.
 pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
-    let quality = quality(&captures);
-    let mut judged = judge_all(analyzer, quality);
+    let circumstances = Circumstances::new(analyzer, quality(&captures), &captures);
+    let mut judged = judge_all(analyzer, circumstances);
     let mut findings = std::mem::take(&mut judged.findings);
     let (silences, connections) = (&judged.silences, judged.connections.as_slice());
     let rows =

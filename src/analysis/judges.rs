@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use crate::analysis::endings::{CaptureQuality, of_episode, without_reset};
+use crate::analysis::circumstances::Circumstances;
+use crate::analysis::endings::{of_episode, without_reset};
 use crate::analysis::finding::finding;
 use crate::analysis::insight::observation;
 use crate::analysis::neighbours::Neighbours;
@@ -81,23 +82,24 @@ pub struct Judges<'a> {
 
 impl<'a> Judges<'a> {
     /// `connections` are all that the analyzer holds: indexes count in them.
-    pub fn new(analyzer: &'a Analyzer, connections: &[Held], quality: CaptureQuality) -> Self {
-        let mut neighbours = Neighbours::new(quality);
+    pub fn new(analyzer: &'a Analyzer, connections: &[Held], circumstances: Circumstances) -> Self {
+        let mut neighbours = Neighbours::new(circumstances);
         for (index, held) in connections.iter().enumerate() {
-            neighbours.add(index, &held.gist(), held.first_reset());
+            let (capture, _) = held.first();
+            neighbours.add((index, capture), &held.gist(), held.first_reset());
         }
-        Self::knowing(analyzer, [neighbours], quality)
+        Self::knowing(analyzer, [neighbours], circumstances)
     }
 
     fn knowing(
         analyzer: &'a Analyzer,
         parts: impl IntoIterator<Item = Neighbours>,
-        quality: CaptureQuality,
+        circumstances: Circumstances,
     ) -> Self {
         Self {
             watch: analyzer.watch.as_ref(),
             witness: analyzer.witness.as_ref(),
-            neighbours: Neighbours::of(parts, quality),
+            neighbours: Neighbours::of(parts, circumstances),
             capture_end: analyzer.now().unwrap_or_default(),
         }
     }
@@ -107,14 +109,15 @@ impl<'a> Judges<'a> {
     pub fn judge_all<'c>(
         analyzer: &Analyzer,
         connections: Vec<Held<'c>>,
-        quality: CaptureQuality,
+        circumstances: Circumstances,
     ) -> Judged<'c> {
         let capture_end = analyzer.now().unwrap_or_default();
         let look = |silences: &mut Silences, range: Range<usize>| {
-            let mut neighbours = Neighbours::new(quality);
+            let mut neighbours = Neighbours::new(circumstances);
             let mut ended_well = |index: usize, held: Held| {
                 let connection = held.outline();
-                neighbours.add(index, &connection, held.first_reset());
+                let (capture, _) = connection.stream;
+                neighbours.add((index, capture), &connection, held.first_reset());
                 let turns = Turns::of(held, &connection);
                 let ended_well = ended_well(&connection, &turns);
                 if ended_well {
@@ -135,7 +138,7 @@ impl<'a> Judges<'a> {
         let (silences, parts) = gather(connections.len(), LOOKED_AT, Silences::default, look);
         let (neighbours, rest): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         let rest: Vec<usize> = rest.into_iter().flatten().collect();
-        let judges = Judges::knowing(analyzer, neighbours, quality);
+        let judges = Judges::knowing(analyzer, neighbours, circumstances);
         let (findings, more) = judges.judge_each(&connections, &rest);
         Judged {
             connections,

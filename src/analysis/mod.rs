@@ -1,5 +1,6 @@
 //! The whole way: frames in, a [`Report`] out. Ties the steps together and knows of other connections what one verdict needs.
 
+mod circumstances;
 mod community_id;
 mod endings;
 mod finding;
@@ -19,6 +20,7 @@ pub use witness::Witness;
 
 use std::net::IpAddr;
 
+use self::circumstances::{CaptureQuality, Circumstances};
 use crate::capture::{CaptureId, Frame};
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, Shards, SittingsKept};
@@ -84,7 +86,7 @@ pub struct Analyzer {
     counted: Vec<Counted>,
     /// The latest time of all frames, if there were any.
     last: Timestamp,
-    quality: endings::CaptureQuality,
+    quality: CaptureQuality,
     watch: Option<watch::Watch>,
     witness: Option<Witness>,
 }
@@ -101,7 +103,7 @@ impl Analyzer {
             decoder: Decoder::new(),
             counted: Vec::new(),
             last: Timestamp::MIN,
-            quality: endings::CaptureQuality::Whole,
+            quality: CaptureQuality::Whole,
             watch: None,
             witness: None,
         }
@@ -127,7 +129,7 @@ impl Analyzer {
 
     /// Packets were dropped while capturing: from now on, nothing is inferred from what was not seen.
     pub fn packets_were_dropped(&mut self) {
-        self.quality = endings::CaptureQuality::Incomplete;
+        self.quality = CaptureQuality::Incomplete;
     }
 
     /// What is new at `now`, a time on the clock of the frames. Needs [`watch`](Self::watch).
@@ -221,7 +223,8 @@ impl Analyzer {
     /// it.
     pub fn findings(&mut self) -> Vec<Finding> {
         self.table.settle();
-        findings::judge_all(self, endings::CaptureQuality::Whole).findings
+        let circumstances = Circumstances::new(self, CaptureQuality::Whole, &[]);
+        findings::judge_all(self, circumstances).findings
     }
 
     /// The selection lets it be shown.

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use crate::analysis::endings::CaptureQuality;
+use crate::analysis::circumstances::{CaptureQuality, Circumstances};
 use crate::analysis::judges::Tracked;
+use crate::capture::CaptureId;
 use crate::flow::{Both, Gist, Packet, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{HostProfile, Surroundings};
@@ -108,14 +109,17 @@ impl EndpointFacts {
     }
 }
 
+/// Where a host was seen: its TTLs and times differ from place to place.
+type Host = (CaptureId, IpAddr);
+
 /// Facts about hosts and server endpoints over all connections.
 #[derive(Debug)]
 pub struct Neighbours {
-    hosts: Register<IpAddr, HostProfile>,
+    circumstances: Circumstances,
+    hosts: Register<Host, HostProfile>,
     endpoints: Register<(IpAddr, u16), EndpointFacts>,
     /// Where the facts of those who meet are: many connections are between the same two.
-    meetings: HashMap<(IpAddr, (IpAddr, u16)), Meeting, RandomState>,
-    quality: CaptureQuality,
+    meetings: HashMap<(Host, (IpAddr, u16)), Meeting, RandomState>,
 }
 
 /// Places of facts.
@@ -161,21 +165,21 @@ impl<K: Copy + Eq + Hash, V: Default> Register<K, V> {
 
 impl Neighbours {
     /// Nobody is known yet.
-    pub fn new(quality: CaptureQuality) -> Self {
+    pub fn new(circumstances: Circumstances) -> Self {
         Self {
+            circumstances,
             hosts: Register::new(),
             endpoints: Register::new(),
             meetings: HashMap::default(),
-            quality,
         }
     }
 
     /// What all parts gathered, in their order.
-    pub fn of(parts: impl IntoIterator<Item = Self>, quality: CaptureQuality) -> Self {
-        let mut all = Self::new(quality);
+    pub fn of(parts: impl IntoIterator<Item = Self>, circumstances: Circumstances) -> Self {
+        let mut all = Self::new(circumstances);
         for part in parts {
-            for (address, profile) in part.hosts.facts {
-                join_profile(all.hosts.entry(address), &profile);
+            for (host, profile) in part.hosts.facts {
+                join_profile(all.hosts.entry(host), &profile);
             }
             for (endpoint, facts) in part.endpoints.facts {
                 all.endpoints.entry(endpoint).join(facts);
@@ -188,9 +192,14 @@ impl Neighbours {
         all
     }
 
-    /// Adds what one connection tells; `reset` is its first RST.
-    pub fn add(&mut self, index: usize, connection: &Gist, reset: Option<&Packet>) {
-        let meeting = self.meeting(connection);
+    /// Adds what one connection tells, which this capture showed first; `reset` is its first RST.
+    pub fn add(
+        &mut self,
+        (index, capture): (usize, CaptureId),
+        connection: &Gist,
+        reset: Option<&Packet>,
+    ) {
+        let meeting = self.meeting(capture, connection);
         for (host, peer) in [
             (meeting.client, Peer::Client),
             (meeting.server, Peer::Server),
@@ -209,12 +218,13 @@ impl Neighbours {
         }
     }
 
-    fn meeting(&mut self, connection: &Gist) -> Meeting {
+    fn meeting(&mut self, capture: CaptureId, connection: &Gist) -> Meeting {
         let (client, server) = (connection.client.0, connection.server);
-        let known = self.meetings.entry((client, server));
+        let place = self.circumstances.places.place(capture);
+        let known = self.meetings.entry(((place, client), server));
         *known.or_insert_with(|| Meeting {
-            client: self.hosts.place(client),
-            server: self.hosts.place(server.0),
+            client: self.hosts.place((place, client)),
+            server: self.hosts.place((place, server.0)),
             endpoint: self.endpoints.place(server),
         })
     }
@@ -227,13 +237,20 @@ impl Neighbours {
         at: Timestamp,
         idle: Option<Interval>,
     ) -> Surroundings {
-        let host = |address: IpAddr| self.hosts.get(&address).copied().unwrap_or_default();
+        let place = self
+            .circumstances
+            .places
+            .place(connection.streams.first().0);
+        let host = |address: IpAddr| {
+            let known = self.hosts.get(&(place, address));
+            known.copied().unwrap_or_default()
+        };
         let mut surroundings = Surroundings {
             hosts: Both {
                 client: host(connection.client.0),
                 server: host(connection.server.0),
             },
-            capture_incomplete: self.quality == CaptureQuality::Incomplete,
+            capture_incomplete: self.circumstances.quality == CaptureQuality::Incomplete,
             ..Surroundings::default()
         };
         let Some(facts) = self.endpoints.get(&connection.server) else {

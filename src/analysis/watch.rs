@@ -8,6 +8,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::analysis::Analyzer;
+use crate::analysis::circumstances::Circumstances;
 use crate::analysis::judges::{Held, Judges};
 use crate::analysis::refusals::refused_group;
 use crate::dialogue::DialogueReader;
@@ -409,7 +410,8 @@ struct Judged {
 
 fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
     let connections = analyzer.table.connections();
-    let judges = Judges::new(analyzer, &connections, analyzer.quality);
+    let circumstances = Circumstances::new(analyzer, analyzer.quality, &[]);
+    let judges = Judges::new(analyzer, &connections, circumstances);
     due.iter()
         .filter_map(|&stream| {
             let index = connections

@@ -48,6 +48,7 @@ const EXAMPLES: &str = "\
 Examples:
   whyrst incident.pcap                              every reset and hang-up, the losses first
   whyrst trace.pcap0 trace.pcap1                    rotated files are one capture
+  whyrst client.pcap server.pcap                    both ends of the same connections
   ssh host tcpdump -U -s 256 -w - tcp | whyrst -    from another machine
   whyrst incident.pcap --port 3000 --all            one service, benign endings listed too
   whyrst incident.pcap -o ticket.md -o report.html  write files, the format by their ending

@@ -269,8 +269,8 @@ impl<R: StreamReader> Connection<R> {
         self.observe_wireshark_base(from, flags, segment);
         if let Some(sighting) = self.second_sighting(from, &segment.head) {
             self.duplicates += 1;
-            if sighting == Sighting::Elsewhere {
-                self.note_place(from, &segment.head);
+            if sighting == Sighting::Elsewhere && !flags.rst() && self.is_at_place(&segment.head) {
+                self.directions.of_mut(from).observe_way(&segment.head);
             }
             if flags.rst()
                 && let Some(episode) = self.episodes.last_mut()
@@ -380,9 +380,10 @@ impl<R: StreamReader> Connection<R> {
     }
 
     fn count(&mut self, packet: &Packet, segment: &Segment<'_>) {
+        let is_at_place = self.is_at_place(&segment.head);
         let (direction, other) = self.directions.own_and_other_mut(packet.from);
         other.unanswered_probes = 0;
-        direction.count(&segment.head);
+        direction.count(&segment.head, is_at_place);
         if let Some(edge) = segment.options.sack_right_edge {
             direction.observe_sack(edge);
         }

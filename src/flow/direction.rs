@@ -191,9 +191,9 @@ impl Direction {
     /// What is captured later than this was repeated, and not late.
     const LATEST: Interval = Interval::from_millis(50);
 
-    /// Counts a packet of its sender, which is no RST.
+    /// Counts a packet of its sender, which is no RST; see [`Connection::place`](crate::flow::Connection::place).
     #[inline(always)]
-    pub(super) fn count(&mut self, head: &Head) {
+    pub(super) fn count(&mut self, head: &Head, is_at_place: bool) {
         self.packets += 1;
         self.bytes += u64::from(head.payload_len);
         self.base.get_or_insert(head.seq);
@@ -201,13 +201,21 @@ impl Direction {
         self.last_packet = Some(head.time);
         self.window = head.window;
         self.zero_windows += u32::from(head.window == 0);
-        self.ttl.count(head.ttl);
+        if is_at_place {
+            self.observe_way(head);
+        }
         self.last_ip = Some((head.ttl, head.ip_id));
         self.zero_ip_ids += u32::from(head.ip_id == Some(0));
-        self.observe_mac(head.src_mac.as_ref());
         if let Some(timestamps) = head.timestamps {
             self.observe_timestamps(timestamps, head.time);
         }
+    }
+
+    /// Remembers which way it came.
+    #[inline(always)]
+    pub(super) fn observe_way(&mut self, head: &Head) {
+        self.ttl.count(head.ttl);
+        self.observe_mac(head.src_mac.as_ref());
     }
 
     /// The right edge of a SACK block that it sent.
@@ -282,7 +290,7 @@ impl Direction {
     }
 
     /// Remembers a MAC address.
-    pub(super) fn observe_mac(&mut self, mac: Option<&MacAddress>) {
+    fn observe_mac(&mut self, mac: Option<&MacAddress>) {
         if let Some(mac) = mac {
             match &self.mac {
                 None => self.mac = Some(*mac),

@@ -152,7 +152,7 @@ pub struct CaptureSummary {
     pub truncated_frames: u64,
     /// Frames whose link type or encapsulation is not understood.
     pub undecoded_frames: u64,
-    /// Second sightings of one packet (`-i any`, bridges).
+    /// Second sightings of one packet (`-i any`, bridges, another place's capture).
     pub duplicates_removed: u64,
     /// Packets that the kernel or the interface dropped while capturing, where known.
     pub dropped_by_kernel: u64,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::capture::FrameId;
+use crate::capture::{CaptureId, FrameId};
 use crate::dialogue::{Answer, Completeness, Dialogue, Exchange, Protocol};
 use crate::flow::{Both, Direction, FinSeen, IcmpSeen, Orientation, Packet, Peer, TtlProfile};
 use crate::time::{Interval, Timestamp};
@@ -93,8 +93,9 @@ pub struct Ending<'a> {
     pub missed: Both<u64>,
     /// Payload was cut by the snap length.
     pub cut_payload: bool,
-    /// Captures of several places show it: times from one side's packet to the other's are no round trip's.
-    pub several_places: bool,
+    /// Captures of several places show it: the one whose TTLs and MAC addresses are known. Times from one side's packet to the other's
+    /// are no round trip's.
+    pub place: Option<CaptureId>,
     /// Text in the RST.
     pub reset_text: Cow<'a, [u8]>,
     /// TCP checksum of the first RST.
@@ -111,6 +112,12 @@ pub struct Ending<'a> {
 const SHORTEST_IDLE: Interval = Interval::from_millis(150);
 
 impl Ending<'_> {
+    /// The packet's TTL and MAC address can be held against what is known of its sender's: it was captured at the same place.
+    pub fn is_at_place(&self, packet: &Packet) -> bool {
+        self.place
+            .is_none_or(|place| place == packet.head.frame.capture)
+    }
+
     /// The round trip between both ends as the two halves at the point of capture give it, or as other connections between these hosts do.
     pub fn round_trip(&self) -> Option<Interval> {
         let half = |peer: Peer| {

@@ -114,7 +114,11 @@ fn claimed_sender(peer: Peer) -> ResetSender {
 fn claimed_confidence(ending: &Ending, reset: &Packet, medium: usize) -> Confidence {
     let own = &ending.state.of(reset.from).ttl;
     let elsewhere = &ending.surroundings.hosts.of(reset.from).ttl;
-    if medium == 0 && (own.contains(reset.head.ttl) || elsewhere.contains(reset.head.ttl)) {
+    let is_at_place = ending.is_at_place(reset);
+    if is_at_place
+        && medium == 0
+        && (own.contains(reset.head.ttl) || elsewhere.contains(reset.head.ttl))
+    {
         Confidence::Likely
     } else {
         Confidence::Possible
@@ -123,7 +127,8 @@ fn claimed_confidence(ending: &Ending, reset: &Packet, medium: usize) -> Confide
 
 fn fits_claimed(ending: &Ending, reset: &Packet) -> Option<Evidence> {
     let own = ending.state.of(reset.from).ttl;
-    own.contains(reset.head.ttl).then(|| Evidence {
+    let fits = ending.is_at_place(reset) && own.contains(reset.head.ttl);
+    fits.then(|| Evidence {
         text: format!(
             "its TTL {} is that of {} other packets of the {} on this connection",
             reset.head.ttl,
@@ -202,7 +207,7 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
     let (Some(trigger), Some(usual)) = (trigger, ending.response_of(reset.from)) else {
         return;
     };
-    if ending.several_places || seen_at_several_points(ending, trigger) {
+    if ending.place.is_some() || seen_at_several_points(ending, trigger) {
         return;
     }
     let took = reset.head.time - trigger.head.time;
@@ -253,6 +258,9 @@ fn acknowledges(reset: &Packet, packet: &Packet) -> bool {
 
 /// F6: another distance than every other packet of that host.
 fn hop_count(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut Findings) {
+    if !ending.is_at_place(reset) {
+        return;
+    }
     let mut profile = ending.state.of(reset.from).ttl;
     profile.merge(&ending.surroundings.hosts.of(reset.from).ttl);
     let Some((mode, count)) = profile.mode() else {
@@ -265,11 +273,7 @@ fn hop_count(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut 
         return;
     }
     if profile.contains(reset.head.ttl) {
-        // Captured at two places, one device's packets bear two TTLs.
-        if !ending.several_places {
-            two_devices(ending, reset, findings);
-        }
-        return;
+        return two_devices(ending, reset, findings);
     }
     let (hops, usual) = (reset.head.ttl.hops(), mode.hops());
     let difference = i16::from(usual) - i16::from(hops);
@@ -318,7 +322,7 @@ fn two_devices(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     let own = &ending.state.of(reset.from).ttl;
     let data_differs = ending
         .newest_before(reset.from)
-        .find(|packet| packet.head.payload_len > 0)
+        .find(|packet| packet.head.payload_len > 0 && ending.is_at_place(packet))
         .filter(|packet| packet.head.ttl != reset.head.ttl && packet.head.ttl.0 > 2)
         .filter(|packet| packet.head.ttl.hops().abs_diff(reset.head.ttl.hops()) >= 2);
     if let Some(data) = data_differs
@@ -337,14 +341,16 @@ fn two_devices(ending: &Ending, reset: &Packet, findings: &mut Findings) {
 
 /// RSTs of one burst with different TTLs.
 fn several_ttls(ending: &Ending, claimed: Peer, findings: &mut Findings) {
-    let is_own = ending.resets.first().is_some_and(|reset| {
+    if ending.resets.first().is_some_and(|reset| {
         reset.from == claimed && ending.state.of(claimed).ttl.contains(reset.head.ttl)
-    });
-    if is_own || ending.several_places {
+    }) {
         // The first one is the host's own; what follows answers it.
         return;
     }
-    let mut burst = ending.resets.iter().filter(|reset| reset.from == claimed);
+    let mut burst = ending
+        .resets
+        .iter()
+        .filter(|reset| reset.from == claimed && ending.is_at_place(reset));
     let Some(first) = burst.next() else { return };
     if let Some(other) = burst.find(|reset| {
         reset.head.ttl.0.abs_diff(first.head.ttl.0) >= 2
@@ -476,6 +482,9 @@ fn odd_bare_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
 /// F13: another neighbour on the link handed it over.
 fn other_mac(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     let sender = ending.state.of(reset.from);
+    if !ending.is_at_place(reset) {
+        return;
+    }
     if let (Some(usual), Some(mac), false) = (sender.mac, reset.head.src_mac, sender.several_macs)
         && usual != mac
         && sender.packets >= 2

@@ -1,7 +1,7 @@
 //! Other stacks, other points of capture, and captures that lack something.
 
 use whyrst::flow::Peer::{Client, Server};
-use whyrst::testing::Ladder;
+use whyrst::testing::{Ladder, Trace};
 
 use crate::{GET, OK, POST, served};
 
@@ -143,4 +143,15 @@ ladders! {
             .server(1020, ".")
             .client(31_000, "R.")
             .only_from(Client);
+}
+
+/// A box next to the client begins at 64, as the server does at its own end: there it was not seen.
+#[test]
+fn a_ttl_is_held_against_those_of_its_place() {
+    let talk = || served().client(60, "P.").payload(GET);
+    let here = talk().forged(Server, 90, "R.").ttl(64).trace();
+    let both = here.clone().with(&talk().trace().at_server(9));
+    let told = |trace: &Trace| crate::told(&trace.findings());
+    assert_eq!(told(&here), "likely injected · by middlebox · drawn by none · request-outcome-unknown");
+    assert_eq!(told(&both), told(&here));
 }

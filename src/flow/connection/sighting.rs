@@ -1,6 +1,7 @@
 //! Packets that were captured more than once.
 
 use super::Connection;
+use crate::capture::CaptureId;
 use crate::flow::{Packet, Peer, StreamReader};
 use crate::time::Interval;
 use crate::wire::{Head, Timestamps};
@@ -92,8 +93,7 @@ impl<R: StreamReader> Connection<R> {
         if follows && !head.flags.rst() && self.is_stale(from, head) {
             return true;
         }
-        let any_time =
-            is_numbered(head) || head.timestamps.is_some() || self.was_seen_at_several_places();
+        let any_time = is_numbered(head) || head.timestamps.is_some() || self.place().is_some();
         own.filter(is_elsewhere)
             .any(|Packet { head: earlier, .. }| {
                 is_same(&earlier, head)
@@ -115,18 +115,17 @@ impl<R: StreamReader> Connection<R> {
             && own.ack.is_none_or(|ack| !head.ack.is_after(ack))
     }
 
-    /// Several captures show it, and packets of it twice: they are not parts of one that was taken at one place.
-    pub fn was_seen_at_several_places(&self) -> bool {
-        self.duplicates > 0 && self.streams.are_several()
+    /// Where it was seen at several places: the capture of the one whose TTLs, MAC addresses and times are remembered, its first. Several
+    /// captures show it then, and packets of it twice: they are not parts of one.
+    #[inline]
+    pub fn place(&self) -> Option<CaptureId> {
+        (self.duplicates > 0 && self.streams.are_several()).then_some(self.streams.first().0)
     }
 
-    /// A packet is seen again at another place: there it comes from another station, and with another TTL.
-    pub(super) fn note_place(&mut self, from: Peer, head: &Head) {
-        if !head.flags.rst() {
-            let own = self.directions.of_mut(from);
-            own.ttl.count(head.ttl);
-            own.observe_mac(head.src_mac.as_ref());
-        }
+    /// It was captured there, or there is one place.
+    #[inline]
+    pub(super) fn is_at_place(&self, head: &Head) -> bool {
+        self.place().is_none_or(|place| place == head.frame.capture)
     }
 }
 

@@ -20,7 +20,7 @@ const fn is_ordinary(flags: TcpFlags) -> bool {
 
 impl<R: StreamReader> Connection<R> {
     /// The conversation is under way, nothing is missing or held back in it, nothing was acknowledged that was not seen, and nobody has
-    /// ended it: until something else than [the next packet](Self::take_if_next) comes, it stays so.
+    /// ended it, and it is seen at one place: until something else than [the next packet](Self::take_if_next) comes, it stays so.
     pub(super) fn is_under_way(&self) -> bool {
         let Both { client, server } = &self.directions;
         let bases = &self.wireshark_base;
@@ -32,6 +32,7 @@ impl<R: StreamReader> Connection<R> {
             ack.zip(next).is_none_or(|(ack, next)| !ack.is_after(next))
         };
         self.episodes.is_empty()
+            && self.place().is_none()
             && client.fin.is_none()
             && server.fin.is_none()
             && client.missing.is_none()
@@ -131,7 +132,7 @@ impl<R: StreamReader> Connection<R> {
             other.unanswered_retransmissions = 0;
         }
         other.unanswered_probes = 0;
-        own.count(head);
+        own.count(head, true);
         self.measure_round_trip(from, head.ack, head.time);
         if let (Some(sittings), Some(packet)) = (&mut self.sittings, self.history.newest()) {
             sittings.observe(packet, &self.directions);

@@ -1,0 +1,102 @@
+//! How captures were taken, and what can therefore be inferred from them.
+
+use crate::analysis::Analyzer;
+use crate::capture::CaptureId;
+use crate::report::CaptureSummary;
+use crate::time::Interval;
+
+/// Whether the capture may lack packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptureQuality {
+    /// As far as is known it has all.
+    Whole,
+    /// Drops were counted, or the file is damaged.
+    Incomplete,
+}
+
+/// Where captures were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Places {
+    /// They are parts of one, as far as is known.
+    One,
+    /// At the same time: they may show one packet, or what became of it behind a box that changes addresses.
+    Several,
+}
+
+impl Places {
+    /// Files of one place that follow on one another share less.
+    const SHARED: Interval = Interval::from_millis(1_000);
+
+    fn of(captures: &[CaptureSummary]) -> Self {
+        let times = captures
+            .iter()
+            .map(|capture| capture.first.zip(capture.last));
+        let mut times: Vec<_> = times.flatten().collect();
+        times.sort_unstable();
+        let mut before = None;
+        for (first, last) in times {
+            if before.is_some_and(|before| before - first > Self::SHARED) {
+                return Self::Several;
+            }
+            before = before.max(Some(last));
+        }
+        Self::One
+    }
+
+    /// The place of this capture.
+    pub fn place(self, capture: CaptureId) -> CaptureId {
+        match self {
+            Self::One => CaptureId::default(),
+            Self::Several => capture,
+        }
+    }
+}
+
+/// What is known of how the captures were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Whether they may lack packets.
+    pub quality: CaptureQuality,
+    /// Where they were taken.
+    pub places: Places,
+}
+
+impl Circumstances {
+    /// Of what this analyzer saw; `captures` as far as they are over.
+    pub fn new(analyzer: &Analyzer, quality: CaptureQuality, captures: &[CaptureSummary]) -> Self {
+        let places = match analyzer.table.seen_elsewhere() {
+            0 => Places::of(captures),
+            _ => Places::Several,
+        };
+        Self { quality, places }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn files_that_follow_on_one_another_are_of_one_place() {
+        let capture = |(first, last): (i64, i64)| CaptureSummary {
+            first: Some(Timestamp::from_nanos(first * 1_000_000)),
+            last: Some(Timestamp::from_nanos(last * 1_000_000)),
+            ..CaptureSummary::default()
+        };
+        let places = |times: &[(i64, i64)]| {
+            let captures: Vec<_> = times.iter().copied().map(capture).collect();
+            Places::of(&captures)
+        };
+        assert_eq!(places(&[]), Places::One);
+        assert_eq!(places(&[(0, 9_000), (9_000, 12_000)]), Places::One);
+        assert_eq!(
+            places(&[(8_990, 12_000), (0, 9_000)]),
+            Places::One,
+            "in any order"
+        );
+        assert_eq!(places(&[(0, 9_000), (2_000, 12_000)]), Places::Several);
+        let within = [(0, 90_000), (2_000, 3_000), (60_000, 99_000)];
+        assert_eq!(places(&within), Places::Several);
+    }
+}

@@ -1,0 +1,96 @@
+//! Captures of both ends may be given together: what is told then, one of them alone tells, too, unless it is called possible.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Both ends' captures of one incident, in the project and, where they are at hand, of the lab's recordings.
+fn pairs() -> Vec<[PathBuf; 2]> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shared =
+        std::env::var_os("WHYRST_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
+    let own =
+        ["client", "server"].map(|end| root.join(format!("captures/nat-idle-reject-{end}.pcap")));
+    let lab = shared.join("captures/lab");
+    let Ok(folders) = std::fs::read_dir(&lab) else {
+        eprintln!("skipped: no {}", lab.display());
+        return vec![own];
+    };
+    let folders = folders.filter_map(|folder| Some(folder.ok()?.path()));
+    let recorded =
+        folders.map(|folder| ["client.pcap", "server.pcap"].map(|file| folder.join(file)));
+    let whole = recorded.filter(|pair| pair.iter().all(|file| file.exists()));
+    std::iter::once(own).chain(whole).collect()
+}
+
+fn report(files: &[PathBuf]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_whyrst"));
+    let output = command
+        .args(files)
+        .args(["--format", "json"])
+        .output()
+        .expect("whyrst runs");
+    assert!(output.status.success(), "{files:?}: {output:?}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// Connection, cause, sender and harm of each finding, and whether it is more than possible.
+fn told(report: &Value) -> BTreeSet<(String, bool)> {
+    let findings = ["resets", "hang_ups"]
+        .iter()
+        .filter_map(|list| report[*list].as_array());
+    let told = findings.flatten().map(|finding| {
+        let words = [
+            &finding["connection"]["client"],
+            &finding["cause"],
+            &finding["sender"],
+            &finding["harm"],
+        ];
+        let sure = finding["confidence"] != "possible";
+        (words.map(Value::to_string).join(" "), sure)
+    });
+    told.collect()
+}
+
+#[test]
+fn both_ends_together_tell_what_one_of_them_tells() {
+    let mut sure = 0;
+    for [client, server] in pairs() {
+        let alone: BTreeSet<_> = [&client, &server]
+            .into_iter()
+            .flat_map(|file| told(&report(std::slice::from_ref(file))))
+            .map(|(words, _)| words)
+            .collect();
+        for (words, _) in told(&report(&[client.clone(), server]))
+            .iter()
+            .filter(|(_, sure)| *sure)
+        {
+            assert!(alone.contains(words), "{}: {words}", client.display());
+            sure += 1;
+        }
+    }
+    assert!(sure >= 8, "{sure}");
+}
+
+#[test]
+fn a_report_says_that_packets_are_in_both() {
+    let capture = |name: &str| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("captures")
+            .join(name)
+    };
+    let says = |report: &Value| {
+        report["caveats"]
+            .to_string()
+            .contains("more than one capture")
+    };
+    let race = capture("keepalive-race.pcap");
+    let twice = report(&[race.clone(), race.clone()]);
+    assert!(says(&twice));
+    assert_eq!(told(&twice), told(&report(&[race])));
+    // Behind the NAT, connections bear other addresses: no packet is in both.
+    let ends = ["client", "server"].map(|end| capture(&format!("nat-idle-reject-{end}.pcap")));
+    assert!(!says(&report(&ends)));
+}
