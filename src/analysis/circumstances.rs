@@ -26,8 +26,14 @@ pub enum Places {
 impl Places {
     /// Files of one place that follow on one another share less.
     const SHARED: Interval = Interval::from_millis(1_000);
+    /// Where one ends, what `-i any` shows twice may stand in both: so many packets at most.
+    const SHARED_PACKETS: u64 = 16;
 
-    fn of(captures: &[CaptureSummary]) -> Self {
+    /// The clocks may differ so much that nothing was captured at the same time, but for what all of them show.
+    fn of(captures: &[CaptureSummary], seen_elsewhere: u64) -> Self {
+        if seen_elsewhere > Self::SHARED_PACKETS * captures.len() as u64 {
+            return Self::Several;
+        }
         let times = captures
             .iter()
             .map(|capture| capture.first.zip(capture.last));
@@ -64,11 +70,10 @@ pub struct Circumstances {
 impl Circumstances {
     /// Of what this analyzer saw; `captures` as far as they are over.
     pub fn new(analyzer: &Analyzer, quality: CaptureQuality, captures: &[CaptureSummary]) -> Self {
-        let places = match analyzer.table.seen_elsewhere() {
-            0 => Places::of(captures),
-            _ => Places::Several,
-        };
-        Self { quality, places }
+        Self {
+            quality,
+            places: Places::of(captures, analyzer.table.seen_elsewhere()),
+        }
     }
 }
 
@@ -84,10 +89,11 @@ mod tests {
             last: Some(Timestamp::from_nanos(last * 1_000_000)),
             ..CaptureSummary::default()
         };
-        let places = |times: &[(i64, i64)]| {
+        let places_of = |times: &[(i64, i64)], seen_elsewhere| {
             let captures: Vec<_> = times.iter().copied().map(capture).collect();
-            Places::of(&captures)
+            Places::of(&captures, seen_elsewhere)
         };
+        let places = |times: &[(i64, i64)]| places_of(times, 0);
         assert_eq!(places(&[]), Places::One);
         assert_eq!(places(&[(0, 9_000), (9_000, 12_000)]), Places::One);
         assert_eq!(
@@ -98,5 +104,8 @@ mod tests {
         assert_eq!(places(&[(0, 9_000), (2_000, 12_000)]), Places::Several);
         let within = [(0, 90_000), (2_000, 3_000), (60_000, 99_000)];
         assert_eq!(places(&within), Places::Several);
+        let far = [(0, 9_000), (3_600_000, 3_609_000)];
+        assert_eq!(places_of(&far, 9), Places::One, "where a file ends");
+        assert_eq!(places_of(&far, 900), Places::Several, "their clocks differ");
     }
 }

@@ -1,6 +1,6 @@
 //! Verdicts become findings, findings become the report.
 
-use crate::analysis::circumstances::{CaptureQuality, Circumstances};
+use crate::analysis::circumstances::{CaptureQuality, Circumstances, Places};
 use crate::analysis::judges::{Judged, Judges};
 use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
@@ -71,7 +71,7 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         alignment: Vec::new(),
         advice: Vec::new(),
         connections: rows,
-        caveats: caveats(analyzer, &captures),
+        caveats: caveats(analyzer, circumstances, &captures),
         captures,
     };
     report.hang_ups = findings
@@ -113,7 +113,11 @@ fn quality(captures: &[CaptureSummary]) -> CaptureQuality {
     }
 }
 
-fn caveats(analyzer: &Analyzer, captures: &[CaptureSummary]) -> Vec<String> {
+fn caveats(
+    analyzer: &Analyzer,
+    circumstances: Circumstances,
+    captures: &[CaptureSummary],
+) -> Vec<String> {
     let mut caveats = Vec::new();
     for capture in captures {
         if let Some(damage) = &capture.damage {
@@ -129,7 +133,7 @@ fn caveats(analyzer: &Analyzer, captures: &[CaptureSummary]) -> Vec<String> {
             ));
         }
     }
-    if analyzer.table.seen_elsewhere() > 0 {
+    if circumstances.places == Places::Several && analyzer.table.seen_elsewhere() > 0 {
         caveats.push(format!(
             "{} packets are in more than one capture: these were taken at several places; each packet counts where it was captured first, so times from one side's packet to the other's leave out a part of the way",
             analyzer.table.seen_elsewhere()

@@ -269,8 +269,8 @@ impl<R: StreamReader> Connection<R> {
         self.observe_wireshark_base(from, flags, segment);
         if let Some(sighting) = self.second_sighting(from, &segment.head) {
             self.duplicates += 1;
-            if sighting == Sighting::Elsewhere && !flags.rst() && self.is_at_place(&segment.head) {
-                self.directions.of_mut(from).observe_way(&segment.head);
+            if sighting == Sighting::Elsewhere {
+                self.note_elsewhere(from, &segment.head);
             }
             if flags.rst()
                 && let Some(episode) = self.episodes.last_mut()

@@ -9,6 +9,8 @@ pub struct Streams {
     capture: CaptureId,
     /// That capture showed it.
     is_shown: bool,
+    /// What one of them showed, another one showed again.
+    overlap: bool,
     number: u32,
     further: Box<[(CaptureId, u32)]>,
 }
@@ -28,6 +30,17 @@ impl Streams {
         }
         let found = self.further.iter().find(|(id, _)| *id == capture);
         found.map(|(_, number)| *number)
+    }
+
+    /// Its first capture, where others show the same packets: they were not taken one after the other at one place.
+    #[inline]
+    pub(super) fn place(&self) -> Option<CaptureId> {
+        self.overlap.then_some(self.capture)
+    }
+
+    /// One of them showed what another one had shown.
+    pub(super) const fn note_overlap(&mut self) {
+        self.overlap = true;
     }
 
     /// More than one capture shows it.

@@ -115,11 +115,18 @@ impl<R: StreamReader> Connection<R> {
             && own.ack.is_none_or(|ack| !head.ack.is_after(ack))
     }
 
-    /// Where it was seen at several places: the capture of the one whose TTLs, MAC addresses and times are remembered, its first. Several
-    /// captures show it then, and packets of it twice: they are not parts of one.
+    /// Where it was seen at several places: the capture of the one whose TTLs and MAC addresses are remembered, its first.
     #[inline]
     pub fn place(&self) -> Option<CaptureId> {
-        (self.duplicates > 0 && self.streams.are_several()).then_some(self.streams.first().0)
+        self.streams.place()
+    }
+
+    /// It is seen again at another place.
+    pub(super) fn note_elsewhere(&mut self, from: Peer, head: &Head) {
+        self.streams.note_overlap();
+        if !head.flags.rst() && self.is_at_place(head) {
+            self.directions.of_mut(from).observe_way(head);
+        }
     }
 
     /// It was captured there, or there is one place.
@@ -282,5 +289,25 @@ mod tests {
             frame.capture = CaptureId(1);
         }
         assert_eq!(seen(&trace), (0, 6));
+    }
+    /// `tcpdump -i any -C`
+    #[test]
+    fn a_second_file_of_all_interfaces_is_no_second_place() {
+        let place = |trace: &Trace| {
+            let mut table = Table::<DialogueReader>::new(Limits::default());
+            trace.segments(|segment| {
+                table.take(segment);
+            });
+            table.connections()[0].known().place()
+        };
+        let mut trace = ladder().trace().seen_twice(200);
+        let begun = trace.frames[0].time;
+        for frame in &mut trace.frames {
+            let is_later = frame.time - begun > Interval::from_millis(35);
+            frame.capture = CaptureId(is_later.into());
+        }
+        assert_eq!((seen(&trace), place(&trace)), ((9, 9), None));
+        let both = at_both_ends(&ladder().trace(), 9);
+        assert_eq!(place(&both), Some(CaptureId(0)));
     }
 }
