@@ -52,13 +52,18 @@ pub fn origin(ending: &Ending, reset: &Packet, shape: &Shape<'_>) -> Origin {
     life_after_reset(ending, reset, &mut findings);
     let contradicted = !findings.tests.is_empty();
     too_fast(ending, reset, shape, &mut findings);
-    hop_count(ending, reset, shape, &mut findings);
+    let is_at_place = ending.is_at_place(reset);
+    if is_at_place {
+        hop_count(ending, reset, shape, &mut findings);
+    }
     several_ttls(ending, claimed, &mut findings);
     impossible_reply(ending, reset, shape, &mut findings);
     sequence_ladder(ending, claimed, &mut findings);
     missing_timestamps(ending, reset, shape, &mut findings);
     odd_bare_reset(ending, reset, &mut findings);
-    other_mac(ending, reset, &mut findings);
+    if is_at_place {
+        other_mac(ending, reset, &mut findings);
+    }
     conclude(ending, reset, findings, contradicted)
 }
 
@@ -258,9 +263,6 @@ fn acknowledges(reset: &Packet, packet: &Packet) -> bool {
 
 /// F6: another distance than every other packet of that host.
 fn hop_count(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut Findings) {
-    if !ending.is_at_place(reset) {
-        return;
-    }
     let mut profile = ending.state.of(reset.from).ttl;
     profile.merge(&ending.surroundings.hosts.of(reset.from).ttl);
     let Some((mode, count)) = profile.mode() else {
@@ -482,9 +484,6 @@ fn odd_bare_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
 /// F13: another neighbour on the link handed it over.
 fn other_mac(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     let sender = ending.state.of(reset.from);
-    if !ending.is_at_place(reset) {
-        return;
-    }
     if let (Some(usual), Some(mac), false) = (sender.mac, reset.head.src_mac, sender.several_macs)
         && usual != mac
         && sender.packets >= 2
