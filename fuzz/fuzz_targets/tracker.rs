@@ -155,12 +155,16 @@ fuzz_target!(|bytes: &[u8]| {
             Decoded::Tcp(segment) => {
                 table.take(&segment);
                 shards.take(&segment);
-                with_threads.map(|shards| shards.take(&segment).is_some());
+                if let Some(shards) = with_threads {
+                    shards.take(&segment);
+                }
             }
             Decoded::Icmp(quote) => {
                 table.take_quote(&quote);
                 shards.take_quote(&quote);
-                with_threads.map(|shards| shards.take_quote(&quote));
+                if let Some(shards) = with_threads {
+                    shards.take_quote(&quote);
+                }
             }
             _ => {}
         }

@@ -135,7 +135,7 @@ fn caveats(
     }
     if circumstances.places == Places::Several && analyzer.table.seen_elsewhere() > 0 {
         caveats.push(format!(
-            "{} packets are in more than one capture: these were taken at several places; each packet counts where it was captured first, so times from one side's packet to the other's leave out a part of the way",
+            "{} packets are in more than one capture, as where captures are taken at several places; each counts where it was captured first: frame numbers are that capture's, and times from one side's packet to the other's leave out a part of the way",
             analyzer.table.seen_elsewhere()
         ));
     }

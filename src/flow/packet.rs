@@ -98,10 +98,10 @@ impl Packet {
         }
     }
 
-    /// One past the last sequence number that it occupies (SYN and FIN count one each).
+    /// See [`Head::end`].
+    #[inline]
     pub fn end(&self) -> SeqNumber {
-        let control = u32::from(self.head.flags.syn()) + u32::from(self.head.flags.fin());
-        self.head.seq + self.head.payload_len.wrapping_add(control)
+        self.head.end()
     }
 
     /// It carries payload that its sender had not sent before.

@@ -70,8 +70,8 @@ impl Trace {
             let is_servers = frame.bytes[SOURCE_MAC] == SERVER_MAC;
             let ttl = &mut there.bytes[TTL];
             (there.time, *ttl) = match is_servers {
-                true => (frame.time - way, *ttl + HOPS),
-                false => (frame.time + way, *ttl - HOPS),
+                true => (frame.time - way, ttl.saturating_add(HOPS)),
+                false => (frame.time + way, ttl.saturating_sub(HOPS)),
             };
             there
         });

@@ -41,6 +41,12 @@ pub struct Head {
 }
 
 impl Head {
+    /// One past the last sequence number that it occupies (SYN and FIN count one each).
+    pub fn end(&self) -> SeqNumber {
+        let control = u32::from(self.flags.syn()) + u32::from(self.flags.fin());
+        self.seq + self.payload_len.wrapping_add(control)
+    }
+
     /// The segment with this header between these ends, with this payload and no other options than timestamps; but for its header's
     /// bytes.
     #[inline]

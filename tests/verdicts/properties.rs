@@ -179,10 +179,7 @@ fn captures_of_both_ends_tell_what_one_tells() {
         }
         let here = ladder.trace();
         for wrong in [-3_000, -40, 0, 40, 3_000] {
-            let mut there = here.at_server(9);
-            for frame in &mut there.frames {
-                frame.time = frame.time + Interval::from_millis(wrong);
-            }
+            let there = here.at_server(9).jittered(&[wrong * 1_000]);
             let both = here.clone().with(&there);
             let (one, two) = (gist(&here.findings()), gist(&both.findings()));
             assert_eq!(one, two, "{name}, {wrong} ms");

@@ -48,14 +48,13 @@ impl<R: StreamReader> Connection<R> {
                 && earlier.head.flags == head.flags
                 && earlier.head.payload_len == head.payload_len
         };
-        let lately = self.has_lately(Self::NEWEST, is_alike);
-        lately
-            .then(|| self.seen_lately(from, head))
-            .flatten()
-            .or_else(|| {
-                (self.streams.are_several() && self.was_seen_elsewhere(from, head))
-                    .then_some(Sighting::Elsewhere)
-            })
+        if self.has_lately(Self::NEWEST, is_alike)
+            && let Some(sighting) = self.seen_lately(from, head)
+        {
+            return Some(sighting);
+        }
+        (self.streams.are_several() && self.was_seen_elsewhere(from, head))
+            .then_some(Sighting::Elsewhere)
     }
 
     /// The IPv4 identification or another interface (or MAC) tells it from a retransmission; a stack gives a retransmission a new
@@ -81,7 +80,8 @@ impl<R: StreamReader> Connection<R> {
     /// Another capture, taken at another place, showed it before. However long ago: their clocks may differ.
     ///
     /// There it may have been part of a longer segment, or be forgotten. So it is enough that the other capture is ahead, that nothing
-    /// here is new, and that its timestamp is not: what is sent again bears a new one.
+    /// here is new, and that its timestamp is not: what is sent again bears that of the moment (RFC 7323 section 3.2), which is a later one
+    /// unless its sender's clock is slow (a tick is 1 ms to 1 s, section 5.4).
     #[cold]
     fn was_seen_elsewhere(&self, from: Peer, head: &Head) -> bool {
         let is_elsewhere = |earlier: &Packet| is_elsewhere(earlier, head);
@@ -104,14 +104,12 @@ impl<R: StreamReader> Connection<R> {
     /// It says nothing that its sender had not said, and is no later by its sender's clock.
     fn is_stale(&self, from: Peer, head: &Head) -> bool {
         let own = self.directions.of(from);
-        let control = u32::from(head.flags.syn()) + u32::from(head.flags.fin());
-        let end = head.seq + head.payload_len.wrapping_add(control);
         let clock = own.timestamp_line.map(|line| line.last.0);
         let is_earlier = |clock: u32, now: Timestamps| clock.wrapping_sub(now.value) as i32 >= 0;
         clock
             .zip(head.timestamps)
             .is_some_and(|(clock, now)| is_earlier(clock, now))
-            && own.snd_nxt.is_some_and(|next| !end.is_after(next))
+            && own.snd_nxt.is_some_and(|next| !head.end().is_after(next))
             && own.ack.is_none_or(|ack| !head.ack.is_after(ack))
     }
 
@@ -151,7 +149,8 @@ fn is_same(earlier: &Head, head: &Head) -> bool {
         && earlier.ip_id == head.ip_id
 }
 
-/// Its sender numbers its packets: one that is sent again has another number.
+/// Its sender numbers its packets: one that is sent again has another number. 0 is what stacks write where nothing may be cut up (RFC
+/// 6864 section 4.1 leaves it to them).
 fn is_numbered(head: &Head) -> bool {
     head.ip_id.is_some_and(|id| id != 0)
 }
@@ -244,10 +243,7 @@ mod tests {
     fn clocks_that_differ_make_no_packets() {
         let trace = far_talk().server(900, "R.").trace();
         for skew in [-9_000, -120, -60, 60, 120, 9_000] {
-            let mut there = trace.at_server(90);
-            for frame in &mut there.frames {
-                frame.time = frame.time + Interval::from_millis(skew);
-            }
+            let there = trace.at_server(90).jittered(&[skew * 1_000]);
             assert_eq!(seen(&trace.clone().with(&there)), (8, 7), "{skew} ms");
         }
     }
