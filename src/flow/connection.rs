@@ -271,8 +271,7 @@ impl<R: StreamReader> Connection<R> {
             self.duplicates += 1;
             if sighting == Sighting::Elsewhere {
                 self.note_elsewhere(from, &segment.head);
-            }
-            if flags.rst()
+            } else if flags.rst()
                 && let Some(episode) = self.episodes.last_mut()
             {
                 episode.add_frame(segment.head.frame);
