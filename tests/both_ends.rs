@@ -11,18 +11,21 @@ fn pairs() -> Vec<[PathBuf; 2]> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let shared =
         std::env::var_os("WHYRST_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
-    let own =
-        ["client", "server"].map(|end| root.join(format!("captures/nat-idle-reject-{end}.pcap")));
+    let capture = |name: &str| root.join("captures").join(name);
+    let own = [
+        ["nat-idle-reject-client.pcap", "nat-idle-reject-server.pcap"].map(capture),
+        ["injected-keyword.pcap", "injected-keyword-server.pcap"].map(capture),
+    ];
     let lab = shared.join("captures/lab");
     let Ok(folders) = std::fs::read_dir(&lab) else {
         eprintln!("skipped: no {}", lab.display());
-        return vec![own];
+        return own.into();
     };
     let folders = folders.filter_map(|folder| Some(folder.ok()?.path()));
     let recorded =
         folders.map(|folder| ["client.pcap", "server.pcap"].map(|file| folder.join(file)));
     let whole = recorded.filter(|pair| pair.iter().all(|file| file.exists()));
-    std::iter::once(own).chain(whole).collect()
+    own.into_iter().chain(whole).collect()
 }
 
 fn report(files: &[PathBuf]) -> Value {
@@ -72,6 +75,52 @@ fn both_ends_together_tell_what_one_of_them_tells() {
         }
     }
     assert!(sure >= 8, "{sure}");
+}
+
+/// A box reset both sides: what bears the server's address never left it, nor did what bears the client's leave that one.
+#[test]
+fn both_ends_prove_that_a_reset_was_forged() {
+    let capture = |name: &str| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("captures")
+            .join(name)
+    };
+    let ends = ["injected-keyword.pcap", "injected-keyword-server.pcap"].map(capture);
+    let told = |files: &[PathBuf]| {
+        let report = report(files);
+        let finding = &report["resets"][0];
+        let words = [
+            "cause",
+            "confidence",
+            "sender",
+            "sender_confidence",
+            "passage",
+        ];
+        let advice = report["advice"].to_string();
+        (
+            words.map(|word| finding[word].as_str().unwrap_or("-").to_owned()),
+            advice.contains("captures of both sides prove it"),
+        )
+    };
+    let words = |words: [&str; 5]| words.map(str::to_owned);
+    let (alone, proved) = told(&ends[..1]);
+    assert_eq!(
+        alone,
+        words(["injected", "likely", "middlebox", "likely", "-"])
+    );
+    assert!(!proved);
+    for ends in [&ends, &[ends[1].clone(), ends[0].clone()]] {
+        let (both, proved) = told(ends);
+        let sure = [
+            "injected",
+            "certain",
+            "middlebox",
+            "certain",
+            "not-from-sender",
+        ];
+        assert_eq!(both, words(sure));
+        assert!(proved);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::analysis::Analyzer;
 use crate::capture::CaptureId;
 use crate::report::CaptureSummary;
-use crate::time::Interval;
+use crate::time::{Interval, Timestamp};
 
 /// Whether the capture may lack packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,28 +59,39 @@ impl Places {
 }
 
 /// What is known of how the captures were taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Circumstances {
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'c> {
     /// Whether they may lack packets.
     pub quality: CaptureQuality,
     /// Where they were taken.
     pub places: Places,
+    /// Those that are over.
+    captures: &'c [CaptureSummary],
 }
 
-impl Circumstances {
+impl<'c> Circumstances<'c> {
     /// Of what this analyzer saw; `captures` as far as they are over.
-    pub fn new(analyzer: &Analyzer, quality: CaptureQuality, captures: &[CaptureSummary]) -> Self {
+    pub fn new(
+        analyzer: &Analyzer,
+        quality: CaptureQuality,
+        captures: &'c [CaptureSummary],
+    ) -> Self {
         Self {
             quality,
             places: Places::of(captures, analyzer.table.seen_elsewhere()),
+            captures,
         }
+    }
+
+    /// The last time in a capture that is over.
+    pub fn last_of(self, capture: CaptureId) -> Option<Timestamp> {
+        self.captures.get(usize::from(capture.0))?.last
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
 
     #[test]
     fn files_that_follow_on_one_another_are_of_one_place() {

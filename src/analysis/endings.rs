@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::analysis::judges::Tracked;
 use crate::analysis::neighbours::Neighbours;
+use crate::analysis::passage::sightings;
 use crate::dialogue::Dialogue;
 use crate::flow::{Both, Episode, Moment, Peer};
 use crate::time::Timestamp;
@@ -76,6 +77,7 @@ pub fn of_episode<'e>(
         },
         cut_payload: connection.cut_payload,
         place: connection.place(),
+        sightings: sightings(connection, episode, neighbours.circumstances),
         reset_text: Cow::Borrowed(&episode.text),
         checksum_ok: episode.checksum_ok,
         mptcp_reason: episode.mptcp_reason,
@@ -136,6 +138,7 @@ pub fn without_reset(
         },
         cut_payload: connection.cut_payload,
         place: connection.place(),
+        sightings: Vec::new(),
         reset_text: Cow::default(),
         checksum_ok: None,
         mptcp_reason: None,

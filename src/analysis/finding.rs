@@ -43,6 +43,7 @@ pub fn finding(
         sender: reset.map(|reset| reset.sender),
         claimed_sender: (reset.is_some() || at.head.flags.fin()).then_some(at.from),
         sender_confidence: reset.map(|reset| reset.sender_confidence),
+        passage: reset.and_then(|reset| reset.passage),
         effect: reset.map(|reset| reset.effect),
         cause: ruling.cause,
         confidence: ruling.confidence,

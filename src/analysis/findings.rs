@@ -14,7 +14,7 @@ use crate::report::{CaptureSummary, Finding, IdleTimeout, Report, SCHEMA_VERSION
 use crate::verdict::Harm;
 
 /// Findings so far, and what insight reads.
-pub fn judge_all(analyzer: &Analyzer, circumstances: Circumstances) -> Judged<'_> {
+pub fn judge_all<'a>(analyzer: &'a Analyzer, circumstances: Circumstances) -> Judged<'a> {
     let connections = analyzer.table.connections();
     let mut judged = Judges::judge_all(analyzer, connections, circumstances);
     let findings = &mut judged.findings;

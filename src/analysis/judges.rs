@@ -76,25 +76,28 @@ pub struct Judged<'a> {
 pub struct Judges<'a> {
     watch: Option<&'a Watch>,
     witness: Option<&'a Witness>,
-    neighbours: Neighbours,
+    neighbours: Neighbours<'a>,
     capture_end: Timestamp,
 }
 
 impl<'a> Judges<'a> {
     /// `connections` are all that the analyzer holds: indexes count in them.
-    pub fn new(analyzer: &'a Analyzer, connections: &[Held], circumstances: Circumstances) -> Self {
+    pub fn new(
+        analyzer: &'a Analyzer,
+        connections: &[Held],
+        circumstances: Circumstances<'a>,
+    ) -> Self {
         let mut neighbours = Neighbours::new(circumstances);
         for (index, held) in connections.iter().enumerate() {
-            let (capture, _) = held.first();
-            neighbours.add((index, capture), &held.gist(), held.first_reset());
+            neighbours.add(index, held, &held.gist());
         }
         Self::knowing(analyzer, [neighbours], circumstances)
     }
 
     fn knowing(
         analyzer: &'a Analyzer,
-        parts: impl IntoIterator<Item = Neighbours>,
-        circumstances: Circumstances,
+        parts: impl IntoIterator<Item = Neighbours<'a>>,
+        circumstances: Circumstances<'a>,
     ) -> Self {
         Self {
             watch: analyzer.watch.as_ref(),
@@ -116,8 +119,7 @@ impl<'a> Judges<'a> {
             let mut neighbours = Neighbours::new(circumstances);
             let mut ended_well = |index: usize, held: Held| {
                 let connection = held.outline();
-                let (capture, _) = connection.stream;
-                neighbours.add((index, capture), &connection, held.first_reset());
+                neighbours.add(index, &held, &connection);
                 let turns = Turns::of(held, &connection);
                 let ended_well = ended_well(&connection, &turns);
                 if ended_well {

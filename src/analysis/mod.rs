@@ -9,6 +9,7 @@ mod insight;
 mod judges;
 mod ladder;
 mod neighbours;
+mod passage;
 mod refusals;
 mod rows;
 mod watch;

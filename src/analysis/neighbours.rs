@@ -7,9 +7,9 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::analysis::circumstances::{CaptureQuality, Circumstances};
-use crate::analysis::judges::Tracked;
+use crate::analysis::judges::{Held, Tracked};
 use crate::capture::CaptureId;
-use crate::flow::{Both, Gist, Packet, Peer};
+use crate::flow::{Both, Gist, Packet, Peer, TwoPlaces};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{HostProfile, Surroundings};
 
@@ -114,12 +114,35 @@ type Host = (CaptureId, IpAddr);
 
 /// Facts about hosts and server endpoints over all connections.
 #[derive(Debug)]
-pub struct Neighbours {
-    circumstances: Circumstances,
+pub struct Neighbours<'c> {
+    pub circumstances: Circumstances<'c>,
     hosts: Register<Host, HostProfile>,
     endpoints: Register<(IpAddr, u16), EndpointFacts>,
     /// Where the facts of those who meet are: many connections are between the same two.
     meetings: HashMap<(Host, (IpAddr, u16)), Meeting, RandomState>,
+    crossings: Crossings,
+}
+
+/// Packets, but for RSTs, of connections that two captures show.
+#[derive(Clone, Copy, Debug, Default)]
+struct Crossings {
+    all: u64,
+    /// Those that both show.
+    in_both: u64,
+}
+
+impl Crossings {
+    fn add(&mut self, connection: &Gist, places: &TwoPlaces) {
+        for peer in [Peer::Client, Peer::Server] {
+            self.all += connection.sides.of(peer).packets;
+            self.in_both += places.packets_of(peer);
+        }
+    }
+
+    /// More than one in a hundred is missing in one of them.
+    const fn are_lossy(self) -> bool {
+        self.in_both * 100 < self.all * 99
+    }
 }
 
 /// Places of facts.
@@ -163,21 +186,24 @@ impl<K: Copy + Eq + Hash, V: Default> Register<K, V> {
     }
 }
 
-impl Neighbours {
+impl<'c> Neighbours<'c> {
     /// Nobody is known yet.
-    pub fn new(circumstances: Circumstances) -> Self {
+    pub fn new(circumstances: Circumstances<'c>) -> Self {
         Self {
             circumstances,
             hosts: Register::new(),
             endpoints: Register::new(),
             meetings: HashMap::default(),
+            crossings: Crossings::default(),
         }
     }
 
     /// What all parts gathered, in their order.
-    pub fn of(parts: impl IntoIterator<Item = Self>, circumstances: Circumstances) -> Self {
+    pub fn of(parts: impl IntoIterator<Item = Self>, circumstances: Circumstances<'c>) -> Self {
         let mut all = Self::new(circumstances);
         for part in parts {
+            all.crossings.all += part.crossings.all;
+            all.crossings.in_both += part.crossings.in_both;
             for (host, profile) in part.hosts.facts {
                 join_profile(all.hosts.entry(host), &profile);
             }
@@ -192,13 +218,12 @@ impl Neighbours {
         all
     }
 
-    /// Adds what one connection tells, which this capture showed first; `reset` is its first RST.
-    pub fn add(
-        &mut self,
-        (index, capture): (usize, CaptureId),
-        connection: &Gist,
-        reset: Option<&Packet>,
-    ) {
+    /// Adds what one connection tells.
+    pub fn add(&mut self, index: usize, held: &Held, connection: &Gist) {
+        let ((capture, _), reset) = (held.first(), held.first_reset());
+        if let Some(places) = held.two_places() {
+            self.crossings.add(connection, &places);
+        }
         let meeting = self.meeting(capture, connection);
         for (host, peer) in [
             (meeting.client, Peer::Client),
@@ -251,6 +276,7 @@ impl Neighbours {
                 server: host(connection.server.0),
             },
             capture_incomplete: self.circumstances.quality == CaptureQuality::Incomplete,
+            captures_differ: self.crossings.are_lossy(),
             ..Surroundings::default()
         };
         let Some(facts) = self.endpoints.get(&connection.server) else {

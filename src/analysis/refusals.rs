@@ -43,6 +43,7 @@ pub fn refused_group(group: &RefusedGroup) -> Finding {
         sender: Some(ResetSender::Server),
         claimed_sender: Some(Peer::Server),
         sender_confidence: Some(Confidence::Possible),
+        passage: None,
         effect: Some(Effect::TookEffect),
         cause: Cause::ConnectionRefused,
         confidence: Confidence::Certain,

@@ -6,7 +6,7 @@ use crate::capture::FrameId;
 use crate::flow::direction::{Both, FinSeen};
 use crate::flow::{Direction, LastActivity, Packet, PacketKind, Packets, Peer};
 use crate::time::{Interval, Timestamp};
-use crate::wire::SeqNumber;
+use crate::wire::{SeqNumber, Ttl};
 
 /// Captures exchange neighbours that are less than this apart.
 const REORDERING: Interval = Interval::from_millis(1);
@@ -29,6 +29,8 @@ pub struct Episode<S> {
     pub frames: Vec<FrameId>,
     /// RST packets, second sightings included.
     pub packets: u64,
+    /// Places in `resets` of those that another capture shows, too, and their TTLs there.
+    pub(super) elsewhere: Vec<(usize, Ttl)>,
     /// The connection's packets before the first RST, oldest first. While it is the newest event, they are remembered here only.
     pub before: Packets,
     /// So many of them, the last ones, were captured after it.
@@ -78,6 +80,25 @@ impl<S> Episode<S> {
         if self.frames.len() < Self::FRAMES_KEPT {
             self.frames.push(frame);
         }
+    }
+
+    /// Another capture shows a RST of this event: the first such one that it had not shown yet. Returns that.
+    pub(super) fn note_elsewhere(
+        &mut self,
+        ttl: Ttl,
+        is_such: impl Fn(&Packet) -> bool,
+    ) -> Option<&Packet> {
+        let mut resets = self.resets.iter().enumerate();
+        let (place, reset) =
+            resets.find(|&(place, reset)| self.ttl_elsewhere(place).is_none() && is_such(reset))?;
+        self.elsewhere.push((place, ttl));
+        Some(reset)
+    }
+
+    /// The TTL of one of `resets` in another capture than its own, if that shows it.
+    pub fn ttl_elsewhere(&self, place: usize) -> Option<Ttl> {
+        let found = self.elsewhere.iter().find(|(other, _)| *other == place);
+        found.map(|(_, ttl)| *ttl)
     }
 
     /// Watches what is captured after the RST and was not sent before it.

@@ -5,6 +5,7 @@ mod archive;
 mod assembler;
 mod chunks;
 mod connection;
+mod crossing;
 mod direction;
 mod episode;
 mod history;
@@ -31,6 +32,7 @@ mod talk;
 mod workers;
 
 pub use connection::{Connection, IcmpSeen, SurvivedIdle};
+pub use crossing::TwoPlaces;
 pub use direction::{Both, Direction, FinSeen, TimestampLine, TtlProfile};
 pub use episode::{Episode, Moment};
 pub use history::Letters;

@@ -12,7 +12,7 @@ use crate::capture::CaptureId;
 use crate::flow::archive::Archive;
 use crate::flow::chunks::Run;
 use crate::flow::outline::{Gist, Outline};
-use crate::flow::{Both, Connection, Items, Packet, StreamReader, Streams};
+use crate::flow::{Both, Connection, Items, Packet, StreamReader, Streams, TwoPlaces};
 use crate::time::Timestamp;
 
 /// A connection that has closed: where it is packed, and what has to be known of it without unpacking.
@@ -113,6 +113,12 @@ impl<'a, R: StreamReader> Held<'a, R> {
     /// The capture that showed it first, and its `tcp.stream` there.
     pub fn first(&self) -> (CaptureId, u32) {
         self.kept.streams().first()
+    }
+
+    /// See [`Streams::two_places`].
+    #[inline]
+    pub fn two_places(&self) -> Option<TwoPlaces<'a>> {
+        self.kept.streams().two_places()
     }
 
     /// The number in the capture that showed it first.

@@ -1,6 +1,9 @@
-//! Stream numbers of a connection.
+//! Stream numbers of a connection, in each capture that shows it.
 
 use crate::capture::CaptureId;
+use crate::flow::crossing::{Crossing, TwoPlaces};
+use crate::flow::{Both, Peer};
+use crate::wire::Head;
 
 /// `tcp.stream` in each capture that shows a connection, in order of appearance. Nearly always there is one: it stands with the
 /// connection itself.
@@ -12,7 +15,16 @@ pub struct Streams {
     /// What one of them showed, another one showed again.
     overlap: bool,
     number: u32,
-    further: Box<[(CaptureId, u32)]>,
+    further: Box<[Further]>,
+}
+
+/// What a capture shows of a connection that another one showed first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Further {
+    capture: CaptureId,
+    number: u32,
+    /// Packets that the first one shows, too.
+    crossings: Both<Crossing>,
 }
 
 impl Streams {
@@ -28,8 +40,11 @@ impl Streams {
         if self.is_shown && self.capture == capture {
             return Some(self.number);
         }
-        let found = self.further.iter().find(|(id, _)| *id == capture);
-        found.map(|(_, number)| *number)
+        let found = self
+            .further
+            .iter()
+            .find(|further| further.capture == capture);
+        found.map(|further| further.number)
     }
 
     /// Its first capture, where others show the same packets: they were not taken one after the other at one place.
@@ -43,6 +58,32 @@ impl Streams {
         self.overlap = true;
     }
 
+    /// Two sightings of a packet, in different captures.
+    pub(super) fn note_crossing(&mut self, from: Peer, sightings: [&Head; 2]) {
+        let [one, other] = sightings;
+        let (first, other) = match one.frame.capture == self.capture {
+            true => (one, other),
+            false => (other, one),
+        };
+        let is_other = |further: &&mut Further| further.capture == other.frame.capture;
+        if first.frame.capture == self.capture
+            && let Some(further) = self.further.iter_mut().find(is_other)
+        {
+            further.crossings.of_mut(from).note(first, other);
+        }
+    }
+
+    /// Both captures that show it, where there are two.
+    pub fn two_places(&self) -> Option<TwoPlaces<'_>> {
+        match &*self.further {
+            [further] => Some(TwoPlaces {
+                captures: [self.capture, further.capture],
+                crossings: &further.crossings,
+            }),
+            _ => None,
+        }
+    }
+
     /// More than one capture shows it.
     #[inline]
     pub const fn are_several(&self) -> bool {
@@ -53,7 +94,11 @@ impl Streams {
     pub(super) fn push(&mut self, capture: CaptureId, number: u32) {
         if self.is_shown {
             let mut further = std::mem::take(&mut self.further).into_vec();
-            further.push((capture, number));
+            further.push(Further {
+                capture,
+                number,
+                crossings: Both::default(),
+            });
             self.further = further.into();
         } else {
             (self.capture, self.is_shown, self.number) = (capture, true, number);
@@ -63,8 +108,8 @@ impl Streams {
     /// Numbers them anew, from capture and number.
     pub(super) fn renumber(&mut self, number: impl Fn(CaptureId, u32) -> u32) {
         self.number = number(self.capture, self.number);
-        for (capture, further) in &mut self.further {
-            *further = number(*capture, *further);
+        for further in &mut self.further {
+            further.number = number(further.capture, further.number);
         }
     }
 }

@@ -86,6 +86,7 @@ fn plain(id: &str, frame: u32, connection: ConnectionId, cause: Cause) -> Findin
         sender: Some(ResetSender::Server),
         claimed_sender: Some(Peer::Server),
         sender_confidence: Some(Confidence::Likely),
+        passage: None,
         effect: Some(Effect::TookEffect),
         cause,
         confidence: Confidence::Certain,

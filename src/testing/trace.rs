@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::analysis::{AnalysisOptions, Analyzer, ConnectionRows};
 use crate::capture::{CaptureId, Frame, FrameId, FrameNumber, LinkType};
-use crate::report::{Finding, Report};
+use crate::report::{CaptureSummary, Finding, Report};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{Decoded, Decoder, Segment};
 
@@ -148,7 +148,23 @@ impl Trace {
             ..AnalysisOptions::default()
         });
         self.each(|frame| analyzer.frame(frame));
-        analyzer.report(Vec::new())
+        analyzer.report(self.summaries())
+    }
+
+    /// What a reader knows of its captures.
+    fn summaries(&self) -> Vec<CaptureSummary> {
+        let count = self.frames.iter().map(|frame| frame.capture.0 + 1).max();
+        let summary = |capture: u16| {
+            let frames = self.frames.iter();
+            let times = frames.filter(|frame| frame.capture == CaptureId(capture));
+            let times = times.map(|frame| frame.time);
+            CaptureSummary {
+                first: times.clone().min(),
+                last: times.max(),
+                ..CaptureSummary::default()
+            }
+        };
+        (0..count.unwrap_or_default()).map(summary).collect()
     }
 
     /// The one finding.

@@ -7,7 +7,8 @@ use crate::capture::{CaptureId, FrameId};
 use crate::dialogue::{Answer, Completeness, Dialogue, Exchange, Protocol};
 use crate::flow::{Both, Direction, FinSeen, IcmpSeen, Orientation, Packet, Peer, TtlProfile};
 use crate::time::{Interval, Timestamp};
-use crate::wire::SeqNumber;
+use crate::verdict::Passage;
+use crate::wire::{SeqNumber, Ttl};
 
 /// How the connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,17 @@ pub struct Surroundings {
     pub reconnected: bool,
     /// Frames may be missing from the capture (drops, damage): arguments from absence are off.
     pub capture_incomplete: bool,
+    /// Of connections that two captures show, one of them lacks more than one packet in a hundred that the other one has.
+    pub captures_differ: bool,
+}
+
+/// What two captures show of a RST.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResetSighting {
+    /// Which of them show it, where something follows from that.
+    pub passage: Option<Passage>,
+    /// Its TTL at [`Ending::place`]: seen there, or reckoned from its sender's other packets.
+    pub ttl: Option<Ttl>,
 }
 
 /// The facts of one ending.
@@ -96,6 +108,8 @@ pub struct Ending<'a> {
     /// Captures of several places show it: the one whose TTLs and MAC addresses are known. Times from one side's packet to the other's
     /// are no round trip's.
     pub place: Option<CaptureId>,
+    /// Of each of `resets`, where two captures show the connection.
+    pub sightings: Vec<ResetSighting>,
     /// Text in the RST.
     pub reset_text: Cow<'a, [u8]>,
     /// TCP checksum of the first RST.
@@ -116,6 +130,27 @@ impl Ending<'_> {
     pub fn is_at_place(&self, packet: &Packet) -> bool {
         self.place
             .is_none_or(|place| place == packet.head.frame.capture)
+    }
+
+    /// A RST of the event as it was seen, or would have been, where TTLs of its sender's other packets were.
+    pub fn at_place(&self, reset: &Packet) -> Option<Packet> {
+        if self.is_at_place(reset) {
+            return Some(*reset);
+        }
+        let mut seen = *reset;
+        seen.head.ttl = self.sighting(reset)?.ttl?;
+        Some(seen)
+    }
+
+    /// The way of a RST of the event.
+    pub fn passage_of(&self, reset: &Packet) -> Option<Passage> {
+        self.sighting(reset)?.passage
+    }
+
+    fn sighting(&self, reset: &Packet) -> Option<ResetSighting> {
+        let mut resets = self.resets.iter();
+        let place = resets.position(|other| other.head.frame == reset.head.frame)?;
+        self.sightings.get(place).copied()
     }
 
     /// The round trip between both ends as the two halves at the point of capture give it, or as other connections between these hosts do.

@@ -15,7 +15,7 @@ use crate::verdict::ruling::Ruling;
 use crate::verdict::runtime_errors::{Met, messages};
 use crate::verdict::situation::Situation;
 use crate::verdict::{
-    Cause, Confidence, Effect, Form, Harm, ResetSender, RetrySafety, TriggerKind,
+    Cause, Confidence, Effect, Form, Harm, Passage, ResetSender, RetrySafety, TriggerKind,
 };
 
 /// The verdict on a RST's making: absent for endings without one.
@@ -27,6 +27,8 @@ pub struct ResetVerdict {
     pub sender: ResetSender,
     /// How sure.
     pub sender_confidence: Confidence,
+    /// Which captures show it.
+    pub passage: Option<Passage>,
     /// Whether it was obeyed.
     pub effect: Effect,
     /// What it answers.
@@ -88,6 +90,7 @@ fn judge_reset(ending: &Ending) -> Option<Verdict> {
             form: shape.form,
             sender,
             sender_confidence,
+            passage: ending.passage_of(reset),
             effect: obeyed.effect(),
             trigger,
         }),
@@ -139,7 +142,9 @@ fn abort_before<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
                 && other.head.seq == reset.head.seq
                 && other.head.time > reset.head.time
                 && other.head.time - reset.head.time <= REORDERING + late.times(2)
-                && ending.state.of(reset.from).ttl.contains(other.head.ttl)
+                && ending
+                    .at_place(other)
+                    .is_some_and(|seen| ending.state.of(reset.from).ttl.contains(seen.head.ttl))
         })
 }
 

@@ -13,10 +13,10 @@ mod situation;
 mod words;
 
 pub use cause::{CauseEntry, Detail, ExampleStep, Part, Remedy, Rival, Side};
-pub use ending::{Ending, EndingKind, HostProfile, Progress, Surroundings};
+pub use ending::{Ending, EndingKind, HostProfile, Progress, ResetSighting, Surroundings};
 pub use judge::{ResetVerdict, Verdict, judge};
 pub use ruling::Ruling;
 pub use situation::{Silence, turn_progress};
 pub use words::{
-    Cause, Confidence, Effect, Form, Harm, IdleKind, ResetSender, RetrySafety, TriggerKind,
+    Cause, Confidence, Effect, Form, Harm, IdleKind, Passage, ResetSender, RetrySafety, TriggerKind,
 };

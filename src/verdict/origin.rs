@@ -3,13 +3,15 @@
 //! The tests are numbered as in the literature's practice of passive detection (Weaver, Sommer and Paxson, NDSS 2009, and the
 //! INTANG and GFW fingerprint code); only contradictions decide alone, fingerprints have to agree.
 
+mod both_ends;
+mod ttl;
+
 use crate::flow::{Packet, PacketKind, Peer};
 use crate::report::Evidence;
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, number};
 use crate::verdict::form::Shape;
 use crate::verdict::{Confidence, Form, ResetSender};
-use crate::wire::Ttl;
 
 /// Captures reorder packets by less than this.
 const REORDERING: Interval = Interval::from_millis(1);
@@ -52,22 +54,28 @@ pub fn origin(ending: &Ending, reset: &Packet, shape: &Shape<'_>) -> Origin {
     life_after_reset(ending, reset, &mut findings);
     let contradicted = !findings.tests.is_empty();
     too_fast(ending, reset, shape, &mut findings);
-    let is_at_place = ending.is_at_place(reset);
-    if is_at_place {
-        hop_count(ending, reset, shape, &mut findings);
+    let seen = ending.at_place(reset);
+    if let Some(seen) = &seen {
+        ttl::hop_count(ending, seen, shape, &mut findings);
     }
-    several_ttls(ending, claimed, &mut findings);
+    both_ends::not_from_sender(ending, reset, &mut findings);
+    ttl::several_ttls(ending, claimed, &mut findings);
     impossible_reply(ending, reset, shape, &mut findings);
     sequence_ladder(ending, claimed, &mut findings);
     missing_timestamps(ending, reset, shape, &mut findings);
     odd_bare_reset(ending, reset, &mut findings);
-    if is_at_place {
+    if ending.is_at_place(reset) {
         other_mac(ending, reset, &mut findings);
     }
-    conclude(ending, reset, findings, contradicted)
+    conclude(ending, (reset, seen), findings, contradicted)
 }
 
-fn conclude(ending: &Ending, reset: &Packet, findings: Findings, contradicted: bool) -> Origin {
+fn conclude(
+    ending: &Ending,
+    (reset, seen): (&Packet, Option<Packet>),
+    findings: Findings,
+    contradicted: bool,
+) -> Origin {
     let count = |weight: Weight| findings.tests.iter().filter(|(w, _)| *w == weight).count();
     let (decisive, strong, medium) = (
         count(Weight::Decisive),
@@ -83,7 +91,7 @@ fn conclude(ending: &Ending, reset: &Packet, findings: Findings, contradicted: b
     } else {
         (
             claimed_sender(reset.from),
-            claimed_confidence(ending, reset, medium),
+            claimed_confidence(ending, seen.as_ref(), medium),
         )
     };
     let mut evidence: Vec<Evidence> = findings
@@ -92,7 +100,8 @@ fn conclude(ending: &Ending, reset: &Packet, findings: Findings, contradicted: b
         .map(|(_, evidence)| evidence)
         .collect();
     if sender != ResetSender::Middlebox {
-        evidence.extend(fits_claimed(ending, reset));
+        evidence.extend(both_ends::from_sender(ending, reset));
+        evidence.extend(seen.and_then(|seen| ttl::fits_claimed(ending, &seen)));
     }
     let confidence = if ending.is_incomplete() {
         confidence.max(Confidence::Likely)
@@ -116,32 +125,16 @@ fn claimed_sender(peer: Peer) -> ResetSender {
 
 /// The address says so and nothing contradicts it; a hop count and a response time that fit make it likely. Never certain from
 /// one capture: a box on the path could imitate both.
-fn claimed_confidence(ending: &Ending, reset: &Packet, medium: usize) -> Confidence {
-    let own = &ending.state.of(reset.from).ttl;
-    let elsewhere = &ending.surroundings.hosts.of(reset.from).ttl;
-    let is_at_place = ending.is_at_place(reset);
-    if is_at_place
-        && medium == 0
-        && (own.contains(reset.head.ttl) || elsewhere.contains(reset.head.ttl))
-    {
-        Confidence::Likely
-    } else {
-        Confidence::Possible
+fn claimed_confidence(ending: &Ending, seen: Option<&Packet>, medium: usize) -> Confidence {
+    let fits = |seen: &Packet| {
+        let own = &ending.state.of(seen.from).ttl;
+        let elsewhere = &ending.surroundings.hosts.of(seen.from).ttl;
+        own.contains(seen.head.ttl) || elsewhere.contains(seen.head.ttl)
+    };
+    match medium == 0 && seen.is_some_and(fits) {
+        true => Confidence::Likely,
+        false => Confidence::Possible,
     }
-}
-
-fn fits_claimed(ending: &Ending, reset: &Packet) -> Option<Evidence> {
-    let own = ending.state.of(reset.from).ttl;
-    let fits = ending.is_at_place(reset) && own.contains(reset.head.ttl);
-    fits.then(|| Evidence {
-        text: format!(
-            "its TTL {} is that of {} other packets of the {} on this connection",
-            reset.head.ttl,
-            own.total(),
-            reset.from
-        ),
-        frames: vec![number(reset.head.frame)],
-    })
 }
 
 /// F1: the claimed sender goes on after its own RST. A socket that aborted, or a stack that has no socket, sends nothing more
@@ -259,114 +252,6 @@ fn seen_at_several_points(ending: &Ending, trigger: &Packet) -> bool {
 
 fn acknowledges(reset: &Packet, packet: &Packet) -> bool {
     reset.head.flags.ack() && !reset.head.ack.is_before(packet.end())
-}
-
-/// F6: another distance than every other packet of that host.
-fn hop_count(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut Findings) {
-    let mut profile = ending.state.of(reset.from).ttl;
-    profile.merge(&ending.surroundings.hosts.of(reset.from).ttl);
-    let Some((mode, count)) = profile.mode() else {
-        return;
-    };
-    let only_syns =
-        ending.state.of(reset.from).packets == u64::from(ending.state.of(reset.from).syns);
-    if profile.distinct() >= 3 || reset.from == Peer::Client && only_syns {
-        // No line to compare with; a scanner makes up the TTL of its SYNs.
-        return;
-    }
-    if profile.contains(reset.head.ttl) {
-        return two_devices(ending, reset, findings);
-    }
-    let (hops, usual) = (reset.head.ttl.hops(), mode.hops());
-    let difference = i16::from(usual) - i16::from(hops);
-    let weight = if difference.abs() >= 2 {
-        Weight::Strong
-    } else if hops == 0 && usual > 0 && reset.head.ttl.0 >= 64 {
-        // On the very link of the capture, where that host is not.
-        Weight::Strong
-    } else if difference.abs() == 1 {
-        return;
-    } else {
-        return different_initial(reset, mode, shape, findings);
-    };
-    if mode.0 <= 2 {
-        // A routing protocol's socket limits its own TTL; the stack's RSTs do not (GTSM, RFC 5082).
-        return;
-    }
-    findings.add(
-        weight,
-        format!(
-            "its TTL {} means {hops} hops; the {}'s other packets bear {mode} ({usual} hops, {count} packets)",
-            reset.head.ttl, reset.from
-        ),
-        vec![number(reset.head.frame)],
-    );
-}
-
-/// A live socket's RST leaves with that socket's TTL (Linux `tcp_send_active_reset`). Network devices begin at 255, hosts that
-/// speak from 64 or 128 never do.
-fn different_initial(reset: &Packet, mode: Ttl, shape: &Shape<'_>, findings: &mut Findings) {
-    if reset.head.ttl.likely_initial() != mode.likely_initial() {
-        let device = shape.form == Form::Abort && reset.head.ttl.likely_initial() == 255;
-        findings.add(
-            if device { Weight::Strong } else { Weight::Medium },
-            format!(
-                "its TTL {} starts from another value than the {}'s other packets ({mode}): another stack at the same distance",
-                reset.head.ttl, reset.from
-            ),
-            vec![number(reset.head.frame)],
-        );
-    }
-}
-
-/// The handshake (and the RST) bear one TTL, the data another, hops apart: a proxy or balancer in front speaks for the host.
-fn two_devices(ending: &Ending, reset: &Packet, findings: &mut Findings) {
-    let own = &ending.state.of(reset.from).ttl;
-    let data_differs = ending
-        .newest_before(reset.from)
-        .find(|packet| packet.head.payload_len > 0 && ending.is_at_place(packet))
-        .filter(|packet| packet.head.ttl != reset.head.ttl && packet.head.ttl.0 > 2)
-        .filter(|packet| packet.head.ttl.hops().abs_diff(reset.head.ttl.hops()) >= 2);
-    if let Some(data) = data_differs
-        && own.contains(reset.head.ttl)
-    {
-        findings.add(
-            Weight::Strong,
-            format!(
-                "the {}'s data has TTL {}, its handshake and this RST {}: two devices answer for that address, and the nearer one reset",
-                reset.from, data.head.ttl, reset.head.ttl
-            ),
-            vec![number(data.head.frame), number(reset.head.frame)],
-        );
-    }
-}
-
-/// RSTs of one burst with different TTLs.
-fn several_ttls(ending: &Ending, claimed: Peer, findings: &mut Findings) {
-    if ending.resets.first().is_some_and(|reset| {
-        reset.from == claimed && ending.state.of(claimed).ttl.contains(reset.head.ttl)
-    }) {
-        // The first one is the host's own; what follows answers it.
-        return;
-    }
-    let mut burst = ending
-        .resets
-        .iter()
-        .filter(|reset| reset.from == claimed && ending.is_at_place(reset));
-    let Some(first) = burst.next() else { return };
-    if let Some(other) = burst.find(|reset| {
-        reset.head.ttl.0.abs_diff(first.head.ttl.0) >= 2
-            && reset.head.time - first.head.time < Interval::from_millis(50)
-    }) {
-        findings.add(
-            Weight::Strong,
-            format!(
-                "two RSTs of one burst bear TTL {} and {}",
-                first.head.ttl, other.head.ttl
-            ),
-            vec![number(first.head.frame), number(other.head.frame)],
-        );
-    }
 }
 
 /// F4: a bare RST whose sequence number no packet of the other side acknowledged (RFC 9293 section 3.5.2).

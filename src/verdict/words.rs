@@ -134,6 +134,18 @@ words! {
 }
 
 words! {
+    /// Which captures show a RST, where two were taken between client and server.
+    Passage {
+        /// Both do.
+        Whole => "whole",
+        /// The one nearer to the host whose address it bears shows that host's other packets and not this one.
+        NotFromSender => "not-from-sender",
+        /// The one nearer to the host that it is for shows its sender's other packets and not this one.
+        NotArrived => "not-arrived",
+    }
+}
+
+words! {
     /// Who made a RST.
     ResetSender {
         /// The client's host.

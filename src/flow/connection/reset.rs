@@ -24,6 +24,7 @@ impl<R: StreamReader> Connection<R> {
                     resets: Vec::with_capacity(1),
                     frames: Vec::with_capacity(1),
                     packets: 0,
+                    elsewhere: Vec::new(),
                     before: self.hand_over_packets().into(),
                     rejoined: 0,
                     before_skipped,

@@ -122,6 +122,18 @@ impl<R: StreamReader> Connection<R> {
     /// It is seen again at another place.
     pub(super) fn note_elsewhere(&mut self, from: Peer, head: &Head) {
         self.streams.note_overlap();
+        let is_such = |earlier: &Packet| {
+            earlier.from == from && is_elsewhere(earlier, head) && is_same(&earlier.head, head)
+        };
+        let earlier = if head.flags.rst() {
+            let episode = self.episodes.last_mut();
+            episode.and_then(|episode| episode.note_elsewhere(head.ttl, is_such).copied())
+        } else {
+            self.packets_newest_first().find(is_such)
+        };
+        if let Some(earlier) = earlier {
+            self.streams.note_crossing(from, [&earlier.head, head]);
+        }
         if !head.flags.rst() && self.is_at_place(head) {
             self.directions.of_mut(from).observe_way(head);
         }

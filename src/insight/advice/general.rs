@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{line, plain, retries_of_writes};
 use crate::insight::observation::believable;
 use crate::report::{Advice, Endpoint, Finding};
-use crate::verdict::{Cause, Harm};
+use crate::verdict::{Cause, Harm, Passage};
 
 /// What has to change, whichever server it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,14 +78,7 @@ impl General {
                 ),
                 retries_of_writes(cited),
             ),
-            Self::Filter => plain(
-                "path",
-                format!("find what resets connections to {at} in somebody else's name"),
-                format!(
-                    "A device on the path resets connections to {at} in somebody else's name. A capture at both ends proves it to whoever runs the device: the RST that arrives was never sent."
-                ),
-                Some("Any timeout setting."),
-            ),
+            Self::Filter => filter(&at, cited),
             Self::Refused => plain(
                 "server",
                 format!(
@@ -98,6 +91,22 @@ impl General {
             ),
         }
     }
+}
+
+fn filter(at: &str, cited: &[&Finding]) -> Advice {
+    let is_shown = |finding: &&Finding| finding.passage == Some(Passage::NotFromSender);
+    let proof = match cited.iter().any(is_shown) {
+        true => "The captures of both sides prove it",
+        false => "A capture at both ends proves it",
+    };
+    plain(
+        "path",
+        format!("find what resets connections to {at} in somebody else's name"),
+        format!(
+            "A device on the path resets connections to {at} in somebody else's name. {proof} to whoever runs the device: the RST that arrives was never sent."
+        ),
+        Some("Any timeout setting."),
+    )
 }
 
 /// Servers named one by one.

@@ -12,7 +12,7 @@ use crate::dialogue::Protocol;
 use crate::flow::{Orientation, Peer};
 use crate::time::Timestamp;
 use crate::verdict::{
-    Cause, Confidence, Effect, Form, Harm, IdleKind, ResetSender, RetrySafety, TriggerKind,
+    Cause, Confidence, Effect, Form, Harm, IdleKind, Passage, ResetSender, RetrySafety, TriggerKind,
 };
 
 /// Words that mostly are the same in many findings: those are not copied.
@@ -95,6 +95,9 @@ pub struct Finding {
     /// How sure `sender` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_confidence: Option<Confidence>,
+    /// Which captures show it, where two were taken between client and server and something follows from that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passage: Option<Passage>,
     /// Whether it ended the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,

@@ -105,8 +105,17 @@ pub fn injected(case: &Case<'_>) -> Option<Ruling> {
             case.claimed()
         ),
     )
-    .harm(harm, case.situation.requester)
-    .or(Cause::AbortiveClose, format!("a capture at the {}: a RST that never left it was forged", case.claimed()));
+    .harm(harm, case.situation.requester);
+    // Otherwise there is such a capture.
+    if case.ending.passage_of(case.reset).is_none() {
+        ruling = ruling.or(
+            Cause::AbortiveClose,
+            format!(
+                "a capture at the {}: a RST that never left it was forged",
+                case.claimed()
+            ),
+        );
+    }
     if let Some(trigger) = case
         .shape
         .trigger

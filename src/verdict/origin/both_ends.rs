@@ -1,0 +1,180 @@
+//! What captures of both ends say: a host that made a RST also sent it.
+
+use super::{Findings, Weight};
+use crate::flow::Packet;
+use crate::report::Evidence;
+use crate::verdict::Passage;
+use crate::verdict::ending::{Ending, number};
+
+/// The capture nearer to the claimed sender shows all but this RST: it was made behind it, or lost while capturing. What two captures
+/// lack of each other tells how often that happens; that each of them lost just what bears its own side's address, nobody believes.
+pub(super) fn not_from_sender(ending: &Ending, reset: &Packet, findings: &mut Findings) {
+    if ending.passage_of(reset) != Some(Passage::NotFromSender) {
+        return;
+    }
+    let of_other = ending.resets.iter().find(|other| {
+        other.from != reset.from && ending.passage_of(other) == Some(Passage::NotFromSender)
+    });
+    let (weight, meaning) = match (ending.surroundings.captures_differ, of_other) {
+        (true, _) => (
+            Weight::Medium,
+            "it was made on the way, or that capture lost it, as one of them lost other packets",
+        ),
+        (false, None) => (Weight::Strong, "it was made on the way"),
+        (false, Some(_)) => (
+            Weight::Decisive,
+            "it was made on the way, as was the other side's, which only the far capture shows, too",
+        ),
+    };
+    findings.add(
+        weight,
+        format!(
+            "the capture nearer to the {0} shows what the {0} sent, but not this RST: {meaning}",
+            reset.from
+        ),
+        std::iter::once(reset)
+            .chain(of_other)
+            .map(|reset| number(reset.head.frame))
+            .collect(),
+    );
+}
+
+/// The capture nearer to the claimed sender shows it: it comes from there, or from what stands in front of that host.
+pub(super) fn from_sender(ending: &Ending, reset: &Packet) -> Option<Evidence> {
+    let (from, to) = (reset.from, reset.from.other());
+    let text = match ending.passage_of(reset) {
+        Some(Passage::Whole) => {
+            format!("the captures of both sides show it: it passed the one nearer to the {from}")
+        }
+        Some(Passage::NotArrived) => format!(
+            "only the capture nearer to the {from} shows it: it comes from there, and the one nearer to the {to} has all but this of what the {from} sent"
+        ),
+        Some(Passage::NotFromSender) | None => return None,
+    };
+    Some(Evidence {
+        text,
+        frames: vec![number(reset.head.frame)],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::capture::CaptureId;
+    use crate::report::Finding;
+    use crate::testing::{Ladder, Trace, TraceFrame};
+    use crate::time::Interval;
+    use crate::verdict::Confidence::{self, Certain, Likely};
+    use crate::verdict::Passage;
+    use crate::verdict::ResetSender::{self, Middlebox, Server};
+
+    const HERE: CaptureId = CaptureId(0);
+    const THERE: CaptureId = CaptureId(1);
+    /// Where flags stand behind headers of Ethernet and IPv4.
+    const FLAGS: usize = 14 + 20 + 13;
+
+    fn talk() -> Ladder {
+        Ladder::to(80)
+            .handshake(0)
+            .client(60, "P.")
+            .payload("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+            .server(90, ".")
+    }
+
+    /// A reset, and another connection that goes on for longer.
+    fn reset() -> Trace {
+        among_others(&talk().server(120, "R."))
+    }
+
+    fn among_others(ladder: &Ladder) -> Trace {
+        let other = Ladder::to(80).from_port(40_009).handshake(500);
+        ladder.trace().with(&other.trace())
+    }
+
+    fn is_reset(frame: &TraceFrame) -> bool {
+        frame.bytes[FLAGS] & 4 != 0
+    }
+
+    fn told(shows: impl Fn(&TraceFrame) -> bool) -> Finding {
+        told_of(&reset(), shows)
+    }
+
+    /// What the client's capture and the server's, 9 ms away, say where they show only these frames.
+    fn told_of(whole: &Trace, shows: impl Fn(&TraceFrame) -> bool) -> Finding {
+        let both = whole.clone().with(&whole.at_server(9));
+        let report = both.only(|_, frame| shows(frame)).report();
+        let [finding] = report.resets.as_slice() else {
+            panic!("{:#?}", report.resets);
+        };
+        finding.clone()
+    }
+
+    fn maker(finding: &Finding) -> Option<(ResetSender, Confidence)> {
+        finding.sender.zip(finding.sender_confidence)
+    }
+
+    fn says(finding: &Finding, words: &str) -> bool {
+        let mut evidence = finding.evidence.iter();
+        evidence.any(|evidence| evidence.text.contains(words))
+    }
+
+    #[test]
+    fn what_both_captures_show_comes_from_its_sender() {
+        let finding = told(|_| true);
+        assert_eq!(maker(&finding), Some((Server, Likely)));
+        assert!(says(&finding, "both sides show it"));
+    }
+
+    #[test]
+    fn what_its_sender_never_sent_was_made_on_the_way() {
+        let finding = told(|frame| frame.capture == HERE || !is_reset(frame));
+        assert_eq!(maker(&finding), Some((Middlebox, Likely)));
+        assert!(says(&finding, "but not this RST"));
+        assert_eq!(finding.passage, Some(Passage::NotFromSender));
+    }
+
+    #[test]
+    fn a_box_that_resets_both_sides_is_sure() {
+        let trace = among_others(&talk().server(120, "R.").client(121, "R."));
+        let resets = trace.frames.iter().filter(|frame| is_reset(frame));
+        let [by_server, by_client] = resets.collect::<Vec<_>>()[..] else {
+            panic!("two RSTs");
+        };
+        // IPv4's source.
+        let source = |frame: &TraceFrame| frame.bytes[26..30].to_vec();
+        let finding = told_of(&trace, |frame| {
+            let forged = match frame.capture == HERE {
+                true => by_client,
+                false => by_server,
+            };
+            !is_reset(frame) || source(frame) != source(forged)
+        });
+        assert_eq!(maker(&finding), Some((Middlebox, Certain)));
+        assert!(says(&finding, "as was the other side's"));
+    }
+
+    #[test]
+    fn what_only_its_senders_side_shows_did_not_arrive() {
+        let finding = told(|frame| frame.capture == THERE || !is_reset(frame));
+        assert_eq!(maker(&finding), Some((Server, Likely)));
+        assert!(says(&finding, "only the capture nearer to the server"));
+    }
+
+    /// It was over, or it lacks more than that.
+    #[test]
+    fn a_capture_that_may_have_missed_it_says_nothing() {
+        let reset = reset();
+        let place = reset.frames.iter().position(is_reset).expect("a RST");
+        let before = reset.frames[place - 1].time;
+        let over = told(|frame| frame.capture == HERE || frame.time < before);
+        let servers = |frame: &TraceFrame| frame.bytes[26..30] == reset.frames[place].bytes[26..30];
+        let acknowledgement = before - Interval::from_millis(9);
+        let lossy = told(|frame| {
+            let is_lost = servers(frame) && frame.time >= acknowledgement;
+            frame.capture == HERE || !is_lost
+        });
+        for finding in [over, lossy] {
+            assert_eq!(maker(&finding), Some((Server, Likely)));
+            assert!(!says(&finding, "nearer"), "{:?}", finding.evidence);
+        }
+    }
+}
