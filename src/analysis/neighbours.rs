@@ -11,7 +11,7 @@ use crate::analysis::judges::{Held, Tracked};
 use crate::capture::CaptureId;
 use crate::flow::{Both, Gist, Packet, Peer, TwoPlaces};
 use crate::time::{Interval, Timestamp};
-use crate::verdict::{HostProfile, Surroundings};
+use crate::verdict::{CaptureLosses, HostProfile, Surroundings};
 
 /// Ends within this time of each other are simultaneous.
 const SIMULTANEOUS: Interval = Interval::from_millis(150);
@@ -139,9 +139,16 @@ impl Crossings {
         }
     }
 
-    /// More than one in a hundred is missing in one of them.
-    const fn are_lossy(self) -> bool {
-        self.in_both * 100 < self.all * 99
+    /// Of few packets, none of which is missing, little is known: one missing and one that is not are counted besides.
+    const fn losses(self) -> CaptureLosses {
+        let missing = self.all.saturating_sub(self.in_both);
+        if missing * 100 > self.all {
+            CaptureLosses::Frequent
+        } else if (missing + 1) * 1_000 > self.all + 2 {
+            CaptureLosses::Few
+        } else {
+            CaptureLosses::Rare
+        }
     }
 }
 
@@ -276,7 +283,7 @@ impl<'c> Neighbours<'c> {
                 server: host(connection.server.0),
             },
             capture_incomplete: self.circumstances.quality == CaptureQuality::Incomplete,
-            captures_differ: self.crossings.are_lossy(),
+            capture_losses: self.crossings.losses(),
             ..Surroundings::default()
         };
         let Some(facts) = self.endpoints.get(&connection.server) else {

@@ -17,14 +17,17 @@ pub fn sightings(
         return Vec::new();
     };
     let resets = episode.resets.iter().enumerate();
-    let sightings = resets.map(|(place, reset)| ResetSighting {
-        passage: passage(connection, episode, (place, reset), circumstances),
-        ttl: match reset.head.frame.capture == places.first() {
-            true => Some(reset.head.ttl),
-            false => episode
-                .ttl_elsewhere(place)
-                .or_else(|| places.ttl_in_first(reset.from, reset.head.ttl)),
-        },
+    let sightings = resets.map(|(place, reset)| {
+        let own = &reset.head;
+        let (ttl, time) = episode.elsewhere(place).unzip();
+        ResetSighting {
+            passage: passage(connection, episode, (place, reset), circumstances),
+            ttl: match own.frame.capture == places.first() {
+                true => Some(own.ttl),
+                false => ttl.or_else(|| places.ttl_in_first(reset.from, own.ttl)),
+            },
+            elsewhere: time.or_else(|| places.passed(reset.from, own.frame.capture, own.time)),
+        }
     });
     sightings.collect()
 }
@@ -37,7 +40,7 @@ fn passage(
 ) -> Option<Passage> {
     let places = connection.streams.two_places()?;
     let near = places.nearest(reset.from)?;
-    if episode.ttl_elsewhere(place).is_some() {
+    if episode.elsewhere(place).is_some() {
         return Some(Passage::Whole);
     }
     let shown = reset.head.frame.capture;
@@ -72,7 +75,7 @@ fn ran_on(places: &TwoPlaces, reset: &Packet, circumstances: Circumstances) -> b
 fn shows_another(episode: &Episode<Dialogue>, from: Peer, capture: CaptureId) -> bool {
     let is_such = |(place, reset): (usize, &Packet)| {
         reset.from == from
-            && (reset.head.frame.capture == capture || episode.ttl_elsewhere(place).is_some())
+            && (reset.head.frame.capture == capture || episode.elsewhere(place).is_some())
     };
     let are_all = episode.packets == episode.resets.len() as u64;
     !are_all || episode.resets.iter().enumerate().any(is_such)

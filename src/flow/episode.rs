@@ -6,7 +6,7 @@ use crate::capture::FrameId;
 use crate::flow::direction::{Both, FinSeen};
 use crate::flow::{Direction, LastActivity, Packet, PacketKind, Packets, Peer};
 use crate::time::{Interval, Timestamp};
-use crate::wire::{SeqNumber, Ttl};
+use crate::wire::{Head, SeqNumber, Ttl};
 
 /// Captures exchange neighbours that are less than this apart.
 const REORDERING: Interval = Interval::from_millis(1);
@@ -29,8 +29,8 @@ pub struct Episode<S> {
     pub frames: Vec<FrameId>,
     /// RST packets, second sightings included.
     pub packets: u64,
-    /// Places in `resets` of those that another capture shows, too, and their TTLs there.
-    pub(super) elsewhere: Vec<(usize, Ttl)>,
+    /// Places in `resets` of those that another capture shows, too, and their TTLs and times there.
+    pub(super) elsewhere: Vec<(usize, (Ttl, Timestamp))>,
     /// The connection's packets before the first RST, oldest first. While it is the newest event, they are remembered here only.
     pub before: Packets,
     /// So many of them, the last ones, were captured after it.
@@ -85,20 +85,20 @@ impl<S> Episode<S> {
     /// Another capture shows a RST of this event: the first such one that it had not shown yet. Returns that.
     pub(super) fn note_elsewhere(
         &mut self,
-        ttl: Ttl,
+        head: &Head,
         is_such: impl Fn(&Packet) -> bool,
     ) -> Option<&Packet> {
         let mut resets = self.resets.iter().enumerate();
         let (place, reset) =
-            resets.find(|&(place, reset)| self.ttl_elsewhere(place).is_none() && is_such(reset))?;
-        self.elsewhere.push((place, ttl));
+            resets.find(|&(place, reset)| self.elsewhere(place).is_none() && is_such(reset))?;
+        self.elsewhere.push((place, (head.ttl, head.time)));
         Some(reset)
     }
 
-    /// The TTL of one of `resets` in another capture than its own, if that shows it.
-    pub fn ttl_elsewhere(&self, place: usize) -> Option<Ttl> {
+    /// TTL and time of one of `resets` in another capture than its own, if that shows it.
+    pub fn elsewhere(&self, place: usize) -> Option<(Ttl, Timestamp)> {
         let found = self.elsewhere.iter().find(|(other, _)| *other == place);
-        found.map(|(_, ttl)| *ttl)
+        found.map(|(_, there)| *there)
     }
 
     /// Watches what is captured after the RST and was not sent before it.

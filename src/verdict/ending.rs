@@ -28,6 +28,18 @@ pub struct HostProfile {
     pub response: Option<Interval>,
 }
 
+/// How many packets that one of two captures shows the other one lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CaptureLosses {
+    /// Fewer than one in a thousand.
+    Rare,
+    /// At most one in a hundred; or they are too few to tell.
+    #[default]
+    Few,
+    /// More than that.
+    Frequent,
+}
+
 /// What other connections of the capture say about this ending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
@@ -47,8 +59,8 @@ pub struct Surroundings {
     pub reconnected: bool,
     /// Frames may be missing from the capture (drops, damage): arguments from absence are off.
     pub capture_incomplete: bool,
-    /// Of connections that two captures show, one of them lacks more than one packet in a hundred that the other one has.
-    pub captures_differ: bool,
+    /// How many packets of connections that two captures show one of them lacks.
+    pub capture_losses: CaptureLosses,
 }
 
 /// What two captures show of a RST.
@@ -58,6 +70,8 @@ pub struct ResetSighting {
     pub passage: Option<Passage>,
     /// Its TTL at [`Ending::place`]: seen there, or reckoned from its sender's other packets.
     pub ttl: Option<Ttl>,
+    /// When it passed the other capture, by that one's clock: seen there, or at the latest.
+    pub elsewhere: Option<Timestamp>,
 }
 
 /// The facts of one ending.
@@ -145,6 +159,18 @@ impl Ending<'_> {
     /// The way of a RST of the event.
     pub fn passage_of(&self, reset: &Packet) -> Option<Passage> {
         self.sighting(reset)?.passage
+    }
+
+    /// How long after a RST a packet of its sender was captured, both of them at one place.
+    pub fn since_reset(&self, reset: &Packet, packet: &Packet) -> Option<Interval> {
+        let there = match (
+            reset.head.frame.capture == packet.head.frame.capture,
+            self.place,
+        ) {
+            (true, _) | (_, None) => reset.head.time,
+            (false, Some(_)) => self.sighting(reset)?.elsewhere?,
+        };
+        Some(packet.head.time - there)
     }
 
     fn sighting(&self, reset: &Packet) -> Option<ResetSighting> {

@@ -13,7 +13,9 @@ mod situation;
 mod words;
 
 pub use cause::{CauseEntry, Detail, ExampleStep, Part, Remedy, Rival, Side};
-pub use ending::{Ending, EndingKind, HostProfile, Progress, ResetSighting, Surroundings};
+pub use ending::{
+    CaptureLosses, Ending, EndingKind, HostProfile, Progress, ResetSighting, Surroundings,
+};
 pub use judge::{ResetVerdict, Verdict, judge};
 pub use ruling::Ruling;
 pub use situation::{Silence, turn_progress};

@@ -19,8 +19,13 @@ const REORDERING: Interval = Interval::from_millis(1);
 /// How much a test says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
+    /// Two of them make a box possible.
     Medium,
+    /// One does.
+    Fair,
+    /// One makes it likely.
     Strong,
+    /// One proves it.
     Decisive,
 }
 
@@ -77,16 +82,18 @@ fn conclude(
     contradicted: bool,
 ) -> Origin {
     let count = |weight: Weight| findings.tests.iter().filter(|(w, _)| *w == weight).count();
-    let (decisive, strong, medium) = (
-        count(Weight::Decisive),
-        count(Weight::Strong),
-        count(Weight::Medium),
-    );
+    let [decisive, strong, fair, medium] = [
+        Weight::Decisive,
+        Weight::Strong,
+        Weight::Fair,
+        Weight::Medium,
+    ]
+    .map(count);
     let (sender, confidence) = if decisive > 0 {
         (ResetSender::Middlebox, Confidence::Certain)
     } else if strong >= 1 {
         (ResetSender::Middlebox, Confidence::Likely)
-    } else if medium >= 2 {
+    } else if fair >= 1 || medium >= 2 {
         (ResetSender::Middlebox, Confidence::Possible)
     } else {
         (
@@ -146,42 +153,44 @@ fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
         return;
     }
     let sender = ending.state.of(reset.from);
-    let later: Vec<&Packet> = ending
+    let goes_on = |packet: &Packet| {
+        sender.could_send(packet.head.seq, ending.state.of(reset.from.other()))
+            && match packet.kind {
+                PacketKind::Data | PacketKind::Fin | PacketKind::SynAck => true,
+                PacketKind::Ack => sender.ack.is_some_and(|ack| packet.head.ack.is_after(ack)),
+                _ => false,
+            }
+    };
+    let own = ending
         .after
         .iter()
-        .filter(|packet| {
-            packet.from == reset.from && packet.head.time - reset.head.time > REORDERING
-        })
-        .filter(|packet| !was_overtaken(ending, reset, packet))
-        .filter(|packet| sender.could_send(packet.head.seq, ending.state.of(reset.from.other())))
-        .filter(|packet| match packet.kind {
-            PacketKind::Data | PacketKind::Fin => true,
-            PacketKind::SynAck => true,
-            PacketKind::Ack => sender.ack.is_some_and(|ack| packet.head.ack.is_after(ack)),
-            _ => false,
-        })
+        .filter(|packet| packet.from == reset.from);
+    let later: Vec<(&Packet, Interval)> = own
+        .filter_map(|packet| Some((packet, ending.since_reset(reset, packet)?)))
+        .filter(|(_, since)| *since > REORDERING)
+        .filter(|(packet, since)| !was_overtaken(ending, reset, packet, *since) && goes_on(packet))
         .collect();
-    if let Some(first) = later.first() {
+    if let Some((first, since)) = later.first() {
         findings.add(
             Weight::Decisive,
             format!(
                 "{} ms after its RST the {} goes on ({} more packets, the first in frame {}): whoever made the RST, that host did not",
-                (first.head.time - reset.head.time).as_nanos() / 1_000_000,
+                since.as_nanos() / 1_000_000,
                 reset.from,
                 later.len(),
                 number(first.head.frame)
             ),
-            later.iter().take(3).map(|packet| number(packet.head.frame)).collect(),
+            later.iter().take(3).map(|(packet, _)| number(packet.head.frame)).collect(),
         );
     }
 }
 
 /// Sent before the RST and delivered after it: it lies below the RST's number, and comes within a round trip.
-fn was_overtaken(ending: &Ending, reset: &Packet, packet: &Packet) -> bool {
+fn was_overtaken(ending: &Ending, reset: &Packet, packet: &Packet, since: Interval) -> bool {
     let flight = ending.round_trip().unwrap_or(Interval::ZERO);
     packet.head.payload_len > 0
         && !packet.end().is_after(reset.head.seq)
-        && packet.head.time - reset.head.time <= flight.max(REORDERING)
+        && since <= flight.max(REORDERING)
 }
 
 /// A client that resets a foreign acknowledgement of its SYN goes on with the same SYN (RFC 9293 section 3.10.7.3).

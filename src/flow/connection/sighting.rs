@@ -127,7 +127,7 @@ impl<R: StreamReader> Connection<R> {
         };
         let earlier = if head.flags.rst() {
             let episode = self.episodes.last_mut();
-            episode.and_then(|episode| episode.note_elsewhere(head.ttl, is_such).copied())
+            episode.and_then(|episode| episode.note_elsewhere(head, is_such).copied())
         } else {
             self.packets_newest_first().find(is_such)
         };

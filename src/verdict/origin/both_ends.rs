@@ -3,8 +3,8 @@
 use super::{Findings, Weight};
 use crate::flow::Packet;
 use crate::report::Evidence;
-use crate::verdict::Passage;
 use crate::verdict::ending::{Ending, number};
+use crate::verdict::{CaptureLosses, Passage};
 
 /// The capture nearer to the claimed sender shows all but this RST: it was made behind it, or lost while capturing. What two captures
 /// lack of each other tells how often that happens; that each of them lost just what bears its own side's address, nobody believes.
@@ -15,16 +15,19 @@ pub(super) fn not_from_sender(ending: &Ending, reset: &Packet, findings: &mut Fi
     let of_other = ending.resets.iter().find(|other| {
         other.from != reset.from && ending.passage_of(other) == Some(Passage::NotFromSender)
     });
-    let (weight, meaning) = match (ending.surroundings.captures_differ, of_other) {
-        (true, _) => (
+    let both =
+        "it was made on the way, as was the other side's, which only the far capture shows, too";
+    let (weight, meaning) = match (ending.surroundings.capture_losses, of_other) {
+        (CaptureLosses::Frequent, _) => (
             Weight::Medium,
             "it was made on the way, or that capture lost it, as one of them lost other packets",
         ),
-        (false, None) => (Weight::Strong, "it was made on the way"),
-        (false, Some(_)) => (
-            Weight::Decisive,
-            "it was made on the way, as was the other side's, which only the far capture shows, too",
+        (_, Some(_)) => (Weight::Decisive, both),
+        (CaptureLosses::Few, None) => (
+            Weight::Fair,
+            "it was made on the way, or is the rare packet that a capture loses",
         ),
+        (CaptureLosses::Rare, None) => (Weight::Strong, "it was made on the way"),
     };
     findings.add(
         weight,
@@ -63,7 +66,7 @@ mod tests {
     use crate::report::Finding;
     use crate::testing::{Ladder, Trace, TraceFrame};
     use crate::time::Interval;
-    use crate::verdict::Confidence::{self, Certain, Likely};
+    use crate::verdict::Confidence::{self, Certain, Likely, Possible};
     use crate::verdict::Passage;
     use crate::verdict::ResetSender::{self, Middlebox, Server};
 
@@ -126,10 +129,20 @@ mod tests {
 
     #[test]
     fn what_its_sender_never_sent_was_made_on_the_way() {
-        let finding = told(|frame| frame.capture == HERE || !is_reset(frame));
-        assert_eq!(maker(&finding), Some((Middlebox, Likely)));
-        assert!(says(&finding, "but not this RST"));
-        assert_eq!(finding.passage, Some(Passage::NotFromSender));
+        let shows = |frame: &TraceFrame| frame.capture == HERE || !is_reset(frame);
+        let few = told(shows);
+        let others = (0..400).map(|number| {
+            let other = Ladder::to(80).from_port(41_000 + number);
+            other.later_by(10 * i64::from(number)).handshake(0).trace()
+        });
+        let many = others.fold(reset(), |all, other| all.with(&other));
+        let many = told_of(&many, shows);
+        assert_eq!(maker(&few), Some((Middlebox, Possible)));
+        assert_eq!(maker(&many), Some((Middlebox, Likely)), "captures lose few");
+        for finding in [few, many] {
+            assert!(says(&finding, "but not this RST"));
+            assert_eq!(finding.passage, Some(Passage::NotFromSender));
+        }
     }
 
     #[test]
@@ -157,6 +170,16 @@ mod tests {
         let finding = told(|frame| frame.capture == THERE || !is_reset(frame));
         assert_eq!(maker(&finding), Some((Server, Likely)));
         assert!(says(&finding, "only the capture nearer to the server"));
+    }
+
+    /// The server's capture lost the FIN: the client's shows it later than the server's shows the RST that followed it.
+    #[test]
+    fn what_a_capture_lost_is_no_life_after_the_reset() {
+        let closed = talk().server(110, "F.").server(112, "R").answering(60);
+        let finding = told_of(&among_others(&closed), |frame| {
+            frame.capture == HERE || frame.bytes[FLAGS] & 1 == 0
+        });
+        assert_eq!(finding.sender, Some(Server), "{:?}", finding.evidence);
     }
 
     /// It was over, or it lacks more than that.
