@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::analysis::judges::Tracked;
 use crate::analysis::neighbours::Neighbours;
-use crate::analysis::passage::sightings;
+use crate::analysis::passage::{sightings, two_ends};
 use crate::dialogue::Dialogue;
 use crate::flow::{Both, Episode, Moment, Peer};
 use crate::time::Timestamp;
@@ -78,6 +78,7 @@ pub fn of_episode<'e>(
         cut_payload: connection.cut_payload,
         place: connection.place(),
         sightings: sightings(connection, episode, neighbours.circumstances),
+        two_ends: two_ends(connection, neighbours.circumstances),
         reset_text: Cow::Borrowed(&episode.text),
         checksum_ok: episode.checksum_ok,
         mptcp_reason: episode.mptcp_reason,
@@ -139,6 +140,7 @@ pub fn without_reset(
         cut_payload: connection.cut_payload,
         place: connection.place(),
         sightings: Vec::new(),
+        two_ends: two_ends(connection, neighbours.circumstances),
         reset_text: Cow::default(),
         checksum_ok: None,
         mptcp_reason: None,

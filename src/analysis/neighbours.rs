@@ -126,25 +126,25 @@ pub struct Neighbours<'c> {
 /// Packets, but for RSTs, of connections that two captures show.
 #[derive(Clone, Copy, Debug, Default)]
 struct Crossings {
-    all: u64,
-    /// Those that both show.
     in_both: u64,
+    in_one: u64,
 }
 
 impl Crossings {
-    fn add(&mut self, connection: &Gist, places: &TwoPlaces) {
+    fn add(&mut self, places: &TwoPlaces) {
         for peer in [Peer::Client, Peer::Server] {
-            self.all += connection.sides.of(peer).packets;
-            self.in_both += places.packets_of(peer);
+            let (in_both, in_one) = places.packets_of(peer);
+            self.in_both += in_both;
+            self.in_one += in_one;
         }
     }
 
     /// Of few packets, none of which is missing, little is known: one missing and one that is not are counted besides.
     const fn losses(self) -> CaptureLosses {
-        let missing = self.all.saturating_sub(self.in_both);
-        if missing * 100 > self.all {
+        let all = self.in_both + self.in_one;
+        if self.in_one * 100 > all {
             CaptureLosses::Frequent
-        } else if (missing + 1) * 1_000 > self.all + 2 {
+        } else if (self.in_one + 1) * 1_000 > all + 2 {
             CaptureLosses::Few
         } else {
             CaptureLosses::Rare
@@ -209,8 +209,8 @@ impl<'c> Neighbours<'c> {
     pub fn of(parts: impl IntoIterator<Item = Self>, circumstances: Circumstances<'c>) -> Self {
         let mut all = Self::new(circumstances);
         for part in parts {
-            all.crossings.all += part.crossings.all;
             all.crossings.in_both += part.crossings.in_both;
+            all.crossings.in_one += part.crossings.in_one;
             for (host, profile) in part.hosts.facts {
                 join_profile(all.hosts.entry(host), &profile);
             }
@@ -229,7 +229,7 @@ impl<'c> Neighbours<'c> {
     pub fn add(&mut self, index: usize, held: &Held, connection: &Gist) {
         let ((capture, _), reset) = (held.first(), held.first_reset());
         if let Some(places) = held.two_places() {
-            self.crossings.add(connection, &places);
+            self.crossings.add(&places);
         }
         let meeting = self.meeting(capture, connection);
         for (host, peer) in [

@@ -1,11 +1,11 @@
-//! What two captures show of a RST.
+//! What two captures show of one connection.
 
 use crate::analysis::circumstances::{CaptureQuality, Circumstances};
 use crate::analysis::judges::Tracked;
 use crate::capture::CaptureId;
 use crate::dialogue::Dialogue;
-use crate::flow::{Episode, Packet, Peer, TwoPlaces};
-use crate::verdict::{Passage, ResetSighting};
+use crate::flow::{Both, Episode, Packet, Peer, TwoPlaces};
+use crate::verdict::{Passage, ResetSighting, SentFrom, TwoEnds};
 
 /// What both captures show of each RST of an event that is remembered; none where one capture shows the connection.
 pub fn sightings(
@@ -32,6 +32,31 @@ pub fn sightings(
     sightings.collect()
 }
 
+/// What both captures show of the connection, where it is known which is nearer to whom and neither is known to lack packets.
+pub fn two_ends(connection: &Tracked, circumstances: Circumstances) -> Option<TwoEnds> {
+    let places = connection.streams.two_places()?;
+    let end = |from: Peer| {
+        let near = places.nearest(from)?;
+        let last = circumstances.last_of(places.other(near))?;
+        let (ttl, _) = connection.directions.of(from).ttl.mode()?;
+        let ttl = match near == places.first() {
+            true => ttl,
+            false => places.ttl_in_other(from, ttl)?,
+        };
+        Some(SentFrom {
+            near,
+            is_at_host: ttl.hops() == 0,
+            crossed: places.end_of(from)?,
+            until: places.overlap_until(from, near, last)?,
+        })
+    };
+    let is_whole = circumstances.quality == CaptureQuality::Whole;
+    is_whole.then_some(Both {
+        client: end(Peer::Client)?,
+        server: end(Peer::Server)?,
+    })
+}
+
 fn passage(
     connection: &Tracked,
     episode: &Episode<Dialogue>,
@@ -44,9 +69,8 @@ fn passage(
         return Some(Passage::Whole);
     }
     let shown = reset.head.frame.capture;
-    let packets = connection.directions.of(reset.from).packets;
     let is_missing = circumstances.quality == CaptureQuality::Whole
-        && shows_the_rest(&places, reset.from, packets)
+        && shows_the_rest(&places, reset.from)
         && ran_on(&places, reset, circumstances)
         && !shows_another(episode, reset.from, places.other(shown));
     is_missing.then_some(match shown == near {
@@ -55,10 +79,10 @@ fn passage(
     })
 }
 
-/// Both captures show nearly all of so many packets of a side: neither lacks one by chance.
-fn shows_the_rest(places: &TwoPlaces, from: Peer, packets: u64) -> bool {
-    let crossed = places.packets_of(from);
-    crossed >= 2 && crossed * 10 >= packets * 9
+/// Both captures show nearly all packets of a side: neither lacks one by chance.
+fn shows_the_rest(places: &TwoPlaces, from: Peer) -> bool {
+    let (in_both, in_one) = places.packets_of(from);
+    in_both >= 2 && in_one * 9 <= in_both
 }
 
 /// The other capture was not over when the RST passed it.

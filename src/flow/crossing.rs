@@ -3,23 +3,33 @@
 use crate::capture::CaptureId;
 use crate::flow::{Both, Peer};
 use crate::time::{Interval, Timestamp};
-use crate::wire::{Head, Ttl};
+use crate::wire::{Head, SeqNumber, Ttl};
 
 /// Packets of one side that both captures show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Crossing {
     /// How many, RSTs aside.
     packets: u64,
+    /// How many were sent up to the newest of them, as far as either shows them. What came later may not have crossed.
+    sent: u64,
     /// The shortest and the longest time from a packet's sighting in the first capture to that in the other one, by their clocks: negative
     /// where the other one saw it first.
     times: Option<(Interval, Interval)>,
     /// How much higher the TTL of the newest one that is no RST is in the first capture than in the other one.
     hops: i16,
+    /// Up to where both show its stream, however they cut it into packets.
+    end: Option<SeqNumber>,
 }
 
 impl Crossing {
-    /// Both captures show a packet.
-    pub(super) fn note(&mut self, first: &Head, other: &Head) {
+    /// What one capture showed, the other one shows, whether it is the same packet or holds the same bytes.
+    pub(super) fn note_end(&mut self, head: &Head) {
+        let end = head.end();
+        self.end = Some(self.end.map_or(end, |known| known.later(end)));
+    }
+
+    /// Both captures show a packet, of so many that its sender has sent.
+    pub(super) fn note(&mut self, first: &Head, other: &Head, sent: u64) {
         let time = other.time - first.time;
         let (shortest, longest) = self.times.unwrap_or((time, time));
         self.times = Some((shortest.min(time), longest.max(time)));
@@ -27,6 +37,7 @@ impl Crossing {
             return;
         }
         self.packets += 1;
+        self.sent = sent;
         self.hops = i16::from(first.ttl.0) - i16::from(other.ttl.0);
     }
 }
@@ -67,9 +78,10 @@ impl TwoPlaces<'_> {
         if capture == first { other } else { first }
     }
 
-    /// How many of a peer's packets both show, RSTs aside.
-    pub fn packets_of(&self, peer: Peer) -> u64 {
-        self.crossings.of(peer).packets
+    /// How many of a peer's packets both show, RSTs aside, and how many of those sent meanwhile only one of them does.
+    pub fn packets_of(&self, peer: Peer) -> (u64, u64) {
+        let Crossing { packets, sent, .. } = *self.crossings.of(peer);
+        (packets, sent.saturating_sub(packets))
     }
 
     /// The TTL that a packet of a peer has in the first capture, by that in the other one.
@@ -79,6 +91,18 @@ impl TwoPlaces<'_> {
         (crossing.packets > 0).then_some(Ttl(there))
     }
 
+    /// The same the other way round.
+    pub fn ttl_in_other(&self, from: Peer, ttl: Ttl) -> Option<Ttl> {
+        let crossing = self.crossings.of(from);
+        let there = u8::try_from(i16::from(ttl.0) - crossing.hops).ok()?;
+        (crossing.packets > 0).then_some(Ttl(there))
+    }
+
+    /// Up to where both show a peer's stream.
+    pub fn end_of(&self, peer: Peer) -> Option<SeqNumber> {
+        self.crossings.of(peer).end
+    }
+
     /// When a packet of a peer that a capture shows at this time passed the other one, by that one's clock, at the latest.
     pub fn passed(&self, from: Peer, capture: CaptureId, time: Timestamp) -> Option<Timestamp> {
         let (shortest, longest) = self.crossings.of(from).times?;
@@ -86,6 +110,17 @@ impl TwoPlaces<'_> {
             true => time + longest,
             false => time - shortest,
         })
+    }
+
+    /// Up to when, by one capture's clock, what it shows of a peer would be shown by the other one, too, which ends then by its own.
+    pub fn overlap_until(
+        &self,
+        from: Peer,
+        capture: CaptureId,
+        end: Timestamp,
+    ) -> Option<Timestamp> {
+        let late = self.passed(from, capture, end)? - end;
+        Some(end - late)
     }
 }
 
@@ -116,6 +151,7 @@ mod tests {
             crossing.note(
                 &head((HERE, *first, *ttl)),
                 &head((THERE, *other, *other_ttl)),
+                sightings.len() as u64,
             );
         }
         crossing

@@ -58,8 +58,8 @@ impl Streams {
         self.overlap = true;
     }
 
-    /// Two sightings of a packet, in different captures.
-    pub(super) fn note_crossing(&mut self, from: Peer, sightings: [&Head; 2]) {
+    /// Two sightings of a packet, in different captures, of so many that its sender has sent.
+    pub(super) fn note_crossing(&mut self, from: Peer, sightings: [&Head; 2], sent: u64) {
         let [one, other] = sightings;
         let (first, other) = match one.frame.capture == self.capture {
             true => (one, other),
@@ -69,7 +69,14 @@ impl Streams {
         if first.frame.capture == self.capture
             && let Some(further) = self.further.iter_mut().find(is_other)
         {
-            further.crossings.of_mut(from).note(first, other);
+            further.crossings.of_mut(from).note(first, other, sent);
+        }
+    }
+
+    /// One of two captures shows what the other one showed.
+    pub(super) fn note_shown_by_both(&mut self, from: Peer, head: &Head) {
+        if let [further] = &mut *self.further {
+            further.crossings.of_mut(from).note_end(head);
         }
     }
 

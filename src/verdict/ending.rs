@@ -74,6 +74,22 @@ pub struct ResetSighting {
     pub elsewhere: Option<Timestamp>,
 }
 
+/// What two captures show of one side's packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentFrom {
+    /// The capture nearer to that side.
+    pub near: CaptureId,
+    /// That one was taken on that side's host, or on its link: its packets bear the TTL there that hosts begin with.
+    pub is_at_host: bool,
+    /// Up to where both show its stream.
+    pub crossed: SeqNumber,
+    /// Up to when, by the nearer one's clock, the other one shows what crosses.
+    pub until: Timestamp,
+}
+
+/// Of both sides, where two captures show a connection and it is known which is nearer to whom.
+pub type TwoEnds = Both<SentFrom>;
+
 /// The facts of one ending.
 #[derive(Clone, Debug)]
 pub struct Ending<'a> {
@@ -124,6 +140,8 @@ pub struct Ending<'a> {
     pub place: Option<CaptureId>,
     /// Of each of `resets`, where two captures show the connection.
     pub sightings: Vec<ResetSighting>,
+    /// What two captures show of both streams.
+    pub two_ends: Option<TwoEnds>,
     /// Text in the RST.
     pub reset_text: Cow<'a, [u8]>,
     /// TCP checksum of the first RST.
@@ -159,6 +177,40 @@ impl Ending<'_> {
     /// The way of a RST of the event.
     pub fn passage_of(&self, reset: &Packet) -> Option<Passage> {
         self.sighting(reset)?.passage
+    }
+
+    /// A RST was sent by the very host whose address it bears, or by what shares its link: a capture there shows it, and so does the far
+    /// one.
+    pub fn is_from_host(&self, reset: &Packet) -> bool {
+        let ends = self.two_ends.as_ref();
+        self.passage_of(reset) == Some(Passage::Whole)
+            && ends.is_some_and(|ends| ends.of(reset.from).is_at_host)
+    }
+
+    /// What a packet's sender said with it crossed to the capture nearer to its receiver, or did not; unknown where one capture shows the
+    /// connection, or the farther one was over, or loses packets often.
+    pub fn crossed(&self, packet: &Packet) -> Option<bool> {
+        let [own, other] = {
+            let ends = self.two_ends.as_ref()?;
+            [ends.of(packet.from), ends.of(packet.from.other())]
+        };
+        let is_shown = |shown: &&Packet| {
+            shown.from == packet.from
+                && shown.head.frame.capture == other.near
+                && shown.end().is_after(packet.head.seq)
+        };
+        if own.crossed.is_after(packet.head.seq)
+            || self
+                .before
+                .iter()
+                .chain(&*self.after)
+                .any(|shown| is_shown(&shown))
+        {
+            return Some(true);
+        }
+        let is_watched = packet.head.time <= own.until
+            && self.surroundings.capture_losses != CaptureLosses::Frequent;
+        is_watched.then_some(false)
     }
 
     /// How long after a RST a packet of its sender was captured, both of them at one place.

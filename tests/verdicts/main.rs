@@ -27,6 +27,7 @@ macro_rules! ladders {
 mod boxes;
 #[rustfmt::skip]
 mod closing;
+mod both_ends;
 mod damage;
 #[rustfmt::skip]
 mod healthy;

@@ -131,8 +131,13 @@ impl<R: StreamReader> Connection<R> {
         } else {
             self.packets_newest_first().find(is_such)
         };
+        if !head.flags.rst() {
+            self.streams.note_shown_by_both(from, head);
+        }
         if let Some(earlier) = earlier {
-            self.streams.note_crossing(from, [&earlier.head, head]);
+            let sent = self.directions.of(from).packets;
+            self.streams
+                .note_crossing(from, [&earlier.head, head], sent);
         }
         if !head.flags.rst() && self.is_at_place(head) {
             self.directions.of_mut(from).observe_way(head);

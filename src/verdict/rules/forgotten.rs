@@ -66,6 +66,17 @@ fn forgotten(case: &Case<'_>, who: &str) -> Ruling {
             format!("A keepalive probe found that {who} no longer knew the connection: it had restarted, or its state had been dropped. Nothing was in flight."),
         )
         .or(Cause::IdleExpiredSilently, "other connections through the same path: a timer takes them all at the same silence, a restart all at the same moment")
+    } else if silence.is_idle(case.ending) && !case.by_box() && case.ending.is_from_host(case.reset)
+    {
+        Ruling::new(
+            Cause::HalfOpen,
+            Confidence::Likely,
+            format!(
+                "After {} of silence {who} no longer knew the connection, and said so only when the next packet came: a capture on its link shows that the RST comes from there.",
+                silence.application.unwrap_or(Interval::ZERO)
+            ),
+        )
+        .or(Cause::IdleExpiredSilently, format!("whether the {} or a firewall on its host made the RST", case.claimed()))
     } else if silence.is_idle(case.ending) {
         Ruling::new(
             Cause::IdleExpiredSilently,

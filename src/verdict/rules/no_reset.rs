@@ -98,7 +98,7 @@ fn met_silence(ending: &Ending) -> Option<NoResetEnding> {
         })
         .collect();
     let quiet = situation.is_quiet();
-    let ruling = Ruling::new(
+    let mut ruling = Ruling::new(
         Cause::IdleExpiredSilently,
         Confidence::Possible,
         format!(
@@ -111,9 +111,31 @@ fn met_silence(ending: &Ending) -> Option<NoResetEnding> {
     .because("the first packet that met silence", &[first])
     .because("sent again, unanswered", &retransmissions)
     .harm(if sender == situation.requester { Harm::RequestOutcomeUnknown } else { Harm::ResponseTruncated }, situation.requester)
-    .idle(if quiet { IdleKind::BetweenRequests } else { IdleKind::AwaitingResponse }, silence)
-    .or(Cause::HangUp, "a capture at the other end: whether the packets arrive there");
+    .idle(if quiet { IdleKind::BetweenRequests } else { IdleKind::AwaitingResponse }, silence);
+    let far = format!("the capture nearer to the {}", sender.other());
+    // One packet may be lost while capturing; that packet and its repetition are not.
+    ruling = match ending.crossed(retransmissions.first().unwrap_or(&first)) {
+        Some(false) => never_arrived(ruling, &far, sender == situation.requester),
+        Some(true) => ruling.or(
+            Cause::HangUp,
+            format!("what stands behind {far}, which shows that they got so far"),
+        ),
+        None => ruling.or(
+            Cause::HangUp,
+            "a capture at the other end: whether the packets arrive there",
+        ),
+    };
     Some(NoResetEnding { ruling, at: *first })
+}
+
+/// Sent again and again, and never seen at the other end: dropped on the way, whatever the other end would have said.
+fn never_arrived(ruling: Ruling, far: &str, is_request: bool) -> Ruling {
+    let mut ruling = ruling.because(format!("{far} shows none of them"), &[]);
+    ruling.confidence = Confidence::Likely;
+    if is_request {
+        ruling.harm = Harm::RequestLost;
+    }
+    ruling
 }
 
 /// FIN with a request unanswered or a response cut short.
