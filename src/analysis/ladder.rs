@@ -36,7 +36,12 @@ pub fn ladder(ending: &Ending, verdict: &Verdict) -> Vec<LadderStep> {
         if behind_the_head && index >= crate::flow::History::HEAD {
             skipped += ending.before_skipped;
         }
-        steps.push(step(packet, *mark, skipped, ending));
+        let capture = packet.head.frame.capture;
+        let is_other = capture != verdict.at.head.frame.capture;
+        steps.push(LadderStep {
+            capture: is_other.then_some(capture.0),
+            ..step(packet, *mark, skipped, ending)
+        });
         previous = Some(index);
     }
     steps
@@ -121,6 +126,7 @@ fn step(
     let other = ending.state.of(packet.from.other());
     LadderStep {
         frame: packet.head.frame.number.0,
+        capture: None,
         at_s: (packet.head.time - ending.opened).as_secs_f64(),
         from: packet.from,
         flags: letters(packet.head.flags),

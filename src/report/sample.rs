@@ -44,6 +44,7 @@ fn evidence(text: &str, frames: &[u32]) -> Evidence {
 fn step(frame: u32, at_s: f64, from: Peer, flags: &str, seq: i64, ack: Option<i64>) -> LadderStep {
     LadderStep {
         frame,
+        capture: None,
         at_s,
         from,
         flags: flags.to_owned().into(),

@@ -3,6 +3,7 @@
 //! Lines and labels are decided here; the template and the page's script only draw them one below the other.
 
 use crate::flow::Peer;
+use crate::report::ladder::frame_label;
 use crate::report::text::{clean, count, seconds};
 use crate::report::{Finding, LadderMark, LadderStep};
 
@@ -96,7 +97,7 @@ impl Line<'_> {
     pub fn title(step: &LadderStep) -> String {
         let mut out = format!(
             "Frame {} at {:.6} s, from the {}: [{}] seq {}",
-            step.frame,
+            frame_label(step),
             step.at_s,
             step.from,
             clean(&step.flags),

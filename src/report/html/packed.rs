@@ -10,6 +10,7 @@ use super::detail::Detail;
 use super::diagram::{Diagram, Line};
 use super::table::ESCAPED;
 use crate::report::LadderStep;
+use crate::report::ladder::frame_label;
 
 /// Texts, each once, in order of first use.
 #[derive(Default)]
@@ -72,7 +73,7 @@ enum PackedLine {
         u8,
         u32,
         &'static str,
-        u32,
+        PackedFrame,
         f64,
         u32,
         i64,
@@ -80,6 +81,23 @@ enum PackedLine {
         u32,
         Option<u32>,
     ),
+}
+
+/// A frame of the finding's capture, or of another one.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum PackedFrame {
+    Own(u32),
+    Other(String),
+}
+
+impl PackedFrame {
+    fn of(step: &LadderStep) -> Self {
+        match step.capture {
+            None => Self::Own(step.frame),
+            Some(_) => Self::Other(frame_label(step)),
+        }
+    }
 }
 
 impl Packed {
@@ -118,7 +136,7 @@ fn arrow(step: &LadderStep, label: &str, texts: &mut Texts) -> PackedLine {
         u8::from(Line::to_the_right(step)),
         texts.place(label),
         Line::mark(step),
-        step.frame,
+        PackedFrame::of(step),
         (step.at_s * 1e6).round() / 1e6,
         texts.place(&crate::report::text::clean(&step.flags)),
         step.seq,

@@ -80,6 +80,9 @@ fn example(report: &Report, finding: &Finding) -> String {
             .unwrap_or_default();
         let drawn = ladder::render(steps, &Columns::of(finding), options);
         out.push_str(&format!("{}\n", block("text", &drawn)));
+        if let Some(others) = ladder::other_captures(steps, &report.captures) {
+            out.push_str(&format!("{}\n\n", text(&others)));
+        }
     }
     out.push_str(&format!(
         "In Wireshark: {}\n\n",

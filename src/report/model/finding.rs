@@ -336,6 +336,9 @@ pub struct KernelWord {
 pub struct LadderStep {
     /// Frame.
     pub frame: u32,
+    /// The capture that it is of, as index into `captures`, where that is another one than the finding's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<u16>,
     /// Seconds from the connection's first packet.
     pub at_s: f64,
     /// Who sent it.

@@ -45,6 +45,9 @@ pub fn render(report: &Report, finding: &Finding, options: &TerminalOptions) -> 
             &Columns::of(finding),
             options.ladder(),
         ));
+        if let Some(others) = ladder::other_captures(&finding.ladder, &report.captures) {
+            out.push_str(&wrapped(&others, options.width, "            "));
+        }
     }
     out.push_str(&judgement(finding, options));
     out.push_str(&victim(finding, options));

@@ -35,10 +35,7 @@ pub(super) fn not_from_sender(ending: &Ending, reset: &Packet, findings: &mut Fi
             "the capture nearer to the {0} shows what the {0} sent, but not this RST: {meaning}",
             reset.from
         ),
-        std::iter::once(reset)
-            .chain(of_other)
-            .map(|reset| number(reset.head.frame))
-            .collect(),
+        vec![number(reset.head.frame)],
     );
 }
 
