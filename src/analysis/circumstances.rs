@@ -24,7 +24,7 @@ pub enum Places {
 }
 
 impl Places {
-    /// Files of one place that follow on one another share less.
+    /// Files of one place that follow on one another share less, and less than half of their time.
     const SHARED: Interval = Interval::from_millis(1_000);
     /// Where one ends, what `-i any` shows twice may stand in both: so many packets at most.
     const SHARED_PACKETS: u64 = 16;
@@ -41,7 +41,9 @@ impl Places {
         times.sort_unstable();
         let mut before = None;
         for (first, last) in times {
-            if before.is_some_and(|before| before - first > Self::SHARED) {
+            let shared = before.map(|before| last.min(before) - first);
+            if shared.is_some_and(|shared| shared > Self::SHARED || shared.times(2) > last - first)
+            {
                 return Self::Several;
             }
             before = before.max(Some(last));
@@ -83,9 +85,10 @@ impl<'c> Circumstances<'c> {
         }
     }
 
-    /// The last time in a capture that is over.
-    pub fn last_of(self, capture: CaptureId) -> Option<Timestamp> {
-        self.captures.get(usize::from(capture.0))?.last
+    /// The first and the last time in a capture that is over.
+    pub fn span_of(self, capture: CaptureId) -> Option<[Timestamp; 2]> {
+        let capture = self.captures.get(usize::from(capture.0))?;
+        Some([capture.first?, capture.last?])
     }
 }
 
@@ -113,6 +116,8 @@ mod tests {
             "in any order"
         );
         assert_eq!(places(&[(0, 9_000), (2_000, 12_000)]), Places::Several);
+        assert_eq!(places(&[(0, 300), (20, 310)]), Places::Several, "short");
+        assert_eq!(places(&[(0, 300), (280, 600)]), Places::One);
         let within = [(0, 90_000), (2_000, 3_000), (60_000, 99_000)];
         assert_eq!(places(&within), Places::Several);
         let far = [(0, 9_000), (3_600_000, 3_609_000)];

@@ -115,6 +115,7 @@ type Host = (CaptureId, IpAddr);
 /// Facts about hosts and server endpoints over all connections.
 #[derive(Debug)]
 pub struct Neighbours<'c> {
+    /// What they were given with.
     pub circumstances: Circumstances<'c>,
     hosts: Register<Host, HostProfile>,
     endpoints: Register<(IpAddr, u16), EndpointFacts>,

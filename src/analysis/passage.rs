@@ -1,6 +1,6 @@
 //! What two captures show of one connection.
 
-use crate::analysis::circumstances::{CaptureQuality, Circumstances};
+use crate::analysis::circumstances::{CaptureQuality, Circumstances, Places};
 use crate::analysis::judges::Tracked;
 use crate::capture::CaptureId;
 use crate::dialogue::Dialogue;
@@ -13,7 +13,7 @@ pub fn sightings(
     episode: &Episode<Dialogue>,
     circumstances: Circumstances,
 ) -> Vec<ResetSighting> {
-    let Some(places) = connection.streams.two_places() else {
+    let Some(places) = two_places(connection, circumstances) else {
         return Vec::new();
     };
     let resets = episode.resets.iter().enumerate();
@@ -21,12 +21,15 @@ pub fn sightings(
         let own = &reset.head;
         let (ttl, time) = episode.elsewhere(place).unzip();
         ResetSighting {
-            passage: passage(connection, episode, (place, reset), circumstances),
+            passage: passage(&places, episode, (place, reset), circumstances),
             ttl: match own.frame.capture == places.first() {
                 true => Some(own.ttl),
                 false => ttl.or_else(|| places.ttl_in_first(reset.from, own.ttl)),
             },
-            elsewhere: time.or_else(|| places.passed(reset.from, own.frame.capture, own.time)),
+            elsewhere: time.or_else(|| {
+                let [_, latest] = places.passed(reset.from, own.frame.capture, own.time)?;
+                Some(latest)
+            }),
         }
     });
     sightings.collect()
@@ -34,10 +37,10 @@ pub fn sightings(
 
 /// What both captures show of the connection, where it is known which is nearer to whom and neither is known to lack packets.
 pub fn two_ends(connection: &Tracked, circumstances: Circumstances) -> Option<TwoEnds> {
-    let places = connection.streams.two_places()?;
+    let places = two_places(connection, circumstances)?;
     let end = |from: Peer| {
         let near = places.nearest(from)?;
-        let last = circumstances.last_of(places.other(near))?;
+        let span = circumstances.span_of(places.other(near))?;
         let (ttl, _) = connection.directions.of(from).ttl.mode()?;
         let ttl = match near == places.first() {
             true => ttl,
@@ -47,7 +50,7 @@ pub fn two_ends(connection: &Tracked, circumstances: Circumstances) -> Option<Tw
             near,
             is_at_host: ttl.hops() == 0,
             crossed: places.end_of(from)?,
-            until: places.overlap_until(from, near, last)?,
+            watched: places.overlap(from, near, span)?,
         })
     };
     let is_whole = circumstances.quality == CaptureQuality::Whole;
@@ -57,21 +60,29 @@ pub fn two_ends(connection: &Tracked, circumstances: Circumstances) -> Option<Tw
     })
 }
 
+/// Files that follow on one another are of one place: what one of them lacks stands in the other one.
+fn two_places<'a>(
+    connection: &'a Tracked<'_>,
+    circumstances: Circumstances,
+) -> Option<TwoPlaces<'a>> {
+    let are_several = circumstances.places == Places::Several;
+    connection.streams.two_places().filter(|_| are_several)
+}
+
 fn passage(
-    connection: &Tracked,
+    places: &TwoPlaces,
     episode: &Episode<Dialogue>,
     (place, reset): (usize, &Packet),
     circumstances: Circumstances,
 ) -> Option<Passage> {
-    let places = connection.streams.two_places()?;
     let near = places.nearest(reset.from)?;
     if episode.elsewhere(place).is_some() {
         return Some(Passage::Whole);
     }
     let shown = reset.head.frame.capture;
     let is_missing = circumstances.quality == CaptureQuality::Whole
-        && shows_the_rest(&places, reset.from)
-        && ran_on(&places, reset, circumstances)
+        && shows_the_rest(places, reset.from)
+        && was_running(places, reset, circumstances)
         && !shows_another(episode, reset.from, places.other(shown));
     is_missing.then_some(match shown == near {
         true => Passage::NotArrived,
@@ -85,14 +96,14 @@ fn shows_the_rest(places: &TwoPlaces, from: Peer) -> bool {
     in_both >= 2 && in_one * 9 <= in_both
 }
 
-/// The other capture was not over when the RST passed it.
-fn ran_on(places: &TwoPlaces, reset: &Packet, circumstances: Circumstances) -> bool {
+/// The other capture had begun and was not over when the RST passed it.
+fn was_running(places: &TwoPlaces, reset: &Packet, circumstances: Circumstances) -> bool {
     let shown = reset.head.frame.capture;
     let passed = places.passed(reset.from, shown, reset.head.time);
-    let last = circumstances.last_of(places.other(shown));
+    let span = circumstances.span_of(places.other(shown));
     passed
-        .zip(last)
-        .is_some_and(|(passed, last)| passed <= last)
+        .zip(span)
+        .is_some_and(|([earliest, latest], [first, last])| first <= earliest && latest <= last)
 }
 
 /// This capture shows a RST of that side in the same event: whether it is the same one, changed on its way, nobody knows.

@@ -103,24 +103,31 @@ impl TwoPlaces<'_> {
         self.crossings.of(peer).end
     }
 
-    /// When a packet of a peer that a capture shows at this time passed the other one, by that one's clock, at the latest.
-    pub fn passed(&self, from: Peer, capture: CaptureId, time: Timestamp) -> Option<Timestamp> {
-        let (shortest, longest) = self.crossings.of(from).times?;
-        Some(match capture == self.captures[0] {
-            true => time + longest,
-            false => time - shortest,
-        })
-    }
-
-    /// Up to when, by one capture's clock, what it shows of a peer would be shown by the other one, too, which ends then by its own.
-    pub fn overlap_until(
+    /// When a packet of a peer that a capture shows at this time passed the other one, by that one's clock: at the earliest, and at the
+    /// latest.
+    pub fn passed(
         &self,
         from: Peer,
         capture: CaptureId,
-        end: Timestamp,
-    ) -> Option<Timestamp> {
-        let late = self.passed(from, capture, end)? - end;
-        Some(end - late)
+        time: Timestamp,
+    ) -> Option<[Timestamp; 2]> {
+        let (shortest, longest) = self.crossings.of(from).times?;
+        Some(match capture == self.captures[0] {
+            true => [time + shortest, time + longest],
+            false => [time - longest, time - shortest],
+        })
+    }
+
+    /// From when until when, by one capture's clock, the other one shows what crosses from a peer; that one runs so long by its own.
+    pub fn overlap(
+        &self,
+        from: Peer,
+        capture: CaptureId,
+        [first, last]: [Timestamp; 2],
+    ) -> Option<[Timestamp; 2]> {
+        let [earliest, _] = self.passed(from, capture, first)?;
+        let [_, latest] = self.passed(from, capture, last)?;
+        Some([first - (earliest - first), last - (latest - last)])
     }
 }
 
@@ -210,8 +217,11 @@ mod tests {
         };
         let at = |millis: i64| Timestamp::from_nanos(millis * 1_000_000);
         let passed = |capture, millis| places.passed(Peer::Client, capture, at(millis));
-        assert_eq!(passed(HERE, 1_000), Some(at(1_540)));
-        assert_eq!(passed(THERE, 1_540), Some(at(1_010)));
+        assert_eq!(passed(HERE, 1_000), Some([at(1_530), at(1_540)]));
+        assert_eq!(passed(THERE, 1_540), Some([at(1_000), at(1_010)]));
         assert_eq!(places.passed(Peer::Server, HERE, at(0)), None);
+        let there = [at(1_000), at(9_000)];
+        let overlap = places.overlap(Peer::Client, HERE, there);
+        assert_eq!(overlap, Some([at(470), at(8_460)]));
     }
 }

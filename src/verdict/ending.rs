@@ -83,8 +83,8 @@ pub struct SentFrom {
     pub is_at_host: bool,
     /// Up to where both show its stream.
     pub crossed: SeqNumber,
-    /// Up to when, by the nearer one's clock, the other one shows what crosses.
-    pub until: Timestamp,
+    /// From when until when, by the nearer one's clock, the other one shows what crosses.
+    pub watched: [Timestamp; 2],
 }
 
 /// Of both sides, where two captures show a connection and it is known which is nearer to whom.
@@ -190,25 +190,18 @@ impl Ending<'_> {
     /// What a packet's sender said with it crossed to the capture nearer to its receiver, or did not; unknown where one capture shows the
     /// connection, or the farther one was over, or loses packets often.
     pub fn crossed(&self, packet: &Packet) -> Option<bool> {
-        let [own, other] = {
-            let ends = self.two_ends.as_ref()?;
-            [ends.of(packet.from), ends.of(packet.from.other())]
-        };
-        let is_shown = |shown: &&Packet| {
+        let (own, other) = self.two_ends.as_ref()?.own_and_other(packet.from);
+        let is_shown = |shown: &Packet| {
             shown.from == packet.from
                 && shown.head.frame.capture == other.near
                 && shown.end().is_after(packet.head.seq)
         };
-        if own.crossed.is_after(packet.head.seq)
-            || self
-                .before
-                .iter()
-                .chain(&*self.after)
-                .any(|shown| is_shown(&shown))
-        {
+        let mut remembered = self.before.iter().chain(&*self.after);
+        if own.crossed.is_after(packet.head.seq) || remembered.any(is_shown) {
             return Some(true);
         }
-        let is_watched = packet.head.time <= own.until
+        let [since, until] = own.watched;
+        let is_watched = (since..=until).contains(&packet.head.time)
             && self.surroundings.capture_losses != CaptureLosses::Frequent;
         is_watched.then_some(false)
     }
