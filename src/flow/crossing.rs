@@ -19,18 +19,21 @@ pub struct Crossing {
     hops: i16,
     /// Up to where both show its stream, however they cut it into packets.
     end: Option<SeqNumber>,
+    /// When the newest one passed the first capture, and the time from there to the other one.
+    newest: Option<(Timestamp, Interval)>,
 }
 
 impl Crossing {
     /// What one capture showed, the other one shows, whether it is the same packet or holds the same bytes.
-    pub(super) fn note_end(&mut self, head: &Head) {
+    fn note_end(&mut self, head: &Head) {
         let end = head.end();
         self.end = Some(self.end.map_or(end, |known| known.later(end)));
     }
 
     /// Both captures show a packet, of so many that its sender has sent.
-    pub(super) fn note(&mut self, first: &Head, other: &Head, sent: u64) {
+    fn note(&mut self, first: &Head, other: &Head, sent: u64) {
         let time = other.time - first.time;
+        self.newest = Some((first.time, time));
         let (shortest, longest) = self.times.unwrap_or((time, time));
         self.times = Some((shortest.min(time), longest.max(time)));
         if other.flags.rst() {
@@ -42,11 +45,43 @@ impl Crossing {
     }
 }
 
+/// Of both sides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Crossings {
+    sides: Both<Crossing>,
+    /// The shortest and the longest way there and back that crossings in both directions make together, soon after each other: what is
+    /// wrong with the clocks is not in it. Negative where the other capture is nearer to the client.
+    there_and_back: Option<(Interval, Interval)>,
+}
+
+impl Crossings {
+    /// Clocks that are set right all the time differ little more after so long.
+    const SOON: Interval = Interval::from_millis(10_000);
+
+    /// Both captures show a packet, of so many that its sender has sent.
+    pub(super) fn note(&mut self, from: Peer, first: &Head, other: &Head, sent: u64) {
+        self.sides.of_mut(from).note(first, other, sent);
+        let Both { client, server } = &self.sides;
+        if let (Some((at, there)), Some((answered, back))) = (client.newest, server.newest)
+            && (answered - at).abs() <= Self::SOON
+        {
+            let way = there - back;
+            let (shortest, longest) = self.there_and_back.unwrap_or((way, way));
+            self.there_and_back = Some((shortest.min(way), longest.max(way)));
+        }
+    }
+
+    /// See [`Crossing::note_end`].
+    pub(super) fn note_end(&mut self, from: Peer, head: &Head) {
+        self.sides.of_mut(from).note_end(head);
+    }
+}
+
 /// The two captures that show a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct TwoPlaces<'a> {
     pub(super) captures: [CaptureId; 2],
-    pub(super) crossings: &'a Both<Crossing>,
+    pub(super) crossings: &'a Crossings,
 }
 
 impl TwoPlaces<'_> {
@@ -55,10 +90,10 @@ impl TwoPlaces<'_> {
     /// However wrong the clocks: by them, what crosses in one direction is late by the way and their difference, in the other one by the
     /// way less that difference.
     pub fn nearest(&self, peer: Peer) -> Option<CaptureId> {
-        let Both { client, server } = self.crossings;
-        let (there, back) = client.times.zip(server.times)?;
-        let to_server = there.0 > back.1 && client.hops >= 0 && server.hops <= 0;
-        let to_client = there.1 < back.0 && client.hops <= 0 && server.hops >= 0;
+        let Both { client, server } = &self.crossings.sides;
+        let (shortest, longest) = self.crossings.there_and_back?;
+        let to_server = shortest > Interval::ZERO && client.hops >= 0 && server.hops <= 0;
+        let to_client = longest < Interval::ZERO && client.hops <= 0 && server.hops >= 0;
         let [first, other] = self.captures;
         match (peer, to_server, to_client) {
             (Peer::Client, true, _) | (Peer::Server, _, true) => Some(first),
@@ -80,27 +115,27 @@ impl TwoPlaces<'_> {
 
     /// How many of a peer's packets both show, RSTs aside, and how many of those sent meanwhile only one of them does.
     pub fn packets_of(&self, peer: Peer) -> (u64, u64) {
-        let Crossing { packets, sent, .. } = *self.crossings.of(peer);
+        let Crossing { packets, sent, .. } = *self.crossings.sides.of(peer);
         (packets, sent.saturating_sub(packets))
     }
 
     /// The TTL that a packet of a peer has in the first capture, by that in the other one.
     pub fn ttl_in_first(&self, from: Peer, ttl: Ttl) -> Option<Ttl> {
-        let crossing = self.crossings.of(from);
+        let crossing = self.crossings.sides.of(from);
         let there = u8::try_from(i16::from(ttl.0) + crossing.hops).ok()?;
         (crossing.packets > 0).then_some(Ttl(there))
     }
 
     /// The same the other way round.
     pub fn ttl_in_other(&self, from: Peer, ttl: Ttl) -> Option<Ttl> {
-        let crossing = self.crossings.of(from);
+        let crossing = self.crossings.sides.of(from);
         let there = u8::try_from(i16::from(ttl.0) - crossing.hops).ok()?;
         (crossing.packets > 0).then_some(Ttl(there))
     }
 
     /// Up to where both show a peer's stream.
     pub fn end_of(&self, peer: Peer) -> Option<SeqNumber> {
-        self.crossings.of(peer).end
+        self.crossings.sides.of(peer).end
     }
 
     /// When a packet of a peer that a capture shows at this time passed the other one, by that one's clock: at the earliest, and at the
@@ -111,7 +146,7 @@ impl TwoPlaces<'_> {
         capture: CaptureId,
         time: Timestamp,
     ) -> Option<[Timestamp; 2]> {
-        let (shortest, longest) = self.crossings.of(from).times?;
+        let (shortest, longest) = self.crossings.sides.of(from).times?;
         Some(match capture == self.captures[0] {
             true => [time + shortest, time + longest],
             false => [time - longest, time - shortest],
@@ -151,20 +186,20 @@ mod tests {
         }
     }
 
-    /// From time and TTL of each sighting, here and there.
-    fn crossing(sightings: &[[(i64, u8); 2]]) -> Crossing {
-        let mut crossing = Crossing::default();
-        for [(first, ttl), (other, other_ttl)] in sightings {
-            crossing.note(
-                &head((HERE, *first, *ttl)),
-                &head((THERE, *other, *other_ttl)),
-                sightings.len() as u64,
-            );
+    /// One packet's time and TTL, here and there.
+    type Seen = (Peer, [(i64, u8); 2]);
+
+    fn crossings(seen: &[Seen]) -> Crossings {
+        let mut crossings = Crossings::default();
+        for (from, [(first, ttl), (other, other_ttl)]) in seen {
+            let first = head((HERE, *first, *ttl));
+            let other = head((THERE, *other, *other_ttl));
+            crossings.note(*from, &first, &other, 1);
         }
-        crossing
+        crossings
     }
 
-    fn nearest(crossings: &Both<Crossing>) -> [Option<CaptureId>; 2] {
+    fn nearest(crossings: &Crossings) -> [Option<CaptureId>; 2] {
         let places = TwoPlaces {
             captures: [HERE, THERE],
             crossings,
@@ -175,42 +210,50 @@ mod tests {
     #[test]
     fn the_nearer_capture_is_told_whatever_the_clocks_say() {
         for wrong in [-5_000, -20, 0, 20, 5_000] {
-            let mut both = Both {
-                client: crossing(&[[(0, 64), (30 + wrong, 60)], [(100, 64), (131 + wrong, 60)]]),
-                server: crossing(&[[(60, 60), (30 + wrong, 64)]]),
+            let near = |client, server| {
+                nearest(&crossings(&[
+                    (client, [(0, 64), (30 + wrong, 60)]),
+                    (server, [(60, 60), (30 + wrong, 64)]),
+                    (client, [(100, 64), (131 + wrong, 60)]),
+                ]))
             };
-            assert_eq!(nearest(&both), [Some(HERE), Some(THERE)], "{wrong} ms");
-            std::mem::swap(&mut both.client, &mut both.server);
-            assert_eq!(nearest(&both), [Some(THERE), Some(HERE)], "{wrong} ms");
+            let here = near(Peer::Client, Peer::Server);
+            assert_eq!(here, [Some(HERE), Some(THERE)], "{wrong} ms");
+            let there = near(Peer::Server, Peer::Client);
+            assert_eq!(there, [Some(THERE), Some(HERE)], "{wrong} ms");
         }
+    }
+
+    /// Hours pass, and one clock goes ahead of the other by more than the way.
+    #[test]
+    fn clocks_may_drift() {
+        let seen = (0..100).flat_map(|hour| {
+            let (at, ahead) = (hour * 3_600_000, hour);
+            let there = (Peer::Client, [(at, 64), (at + 3 + ahead, 60)]);
+            let back = (Peer::Server, [(at + 6, 60), (at + 3 + ahead, 64)]);
+            [there, back]
+        });
+        let seen: Vec<Seen> = seen.collect();
+        assert_eq!(nearest(&crossings(&seen)), [Some(HERE), Some(THERE)]);
     }
 
     #[test]
     fn where_times_and_ttls_do_not_agree_neither_is_nearer() {
-        let one = crossing(&[[(0, 64), (30, 60)]]);
-        let unequal_ways = Both {
-            client: crossing(&[[(0, 64), (30, 60)], [(100, 64), (40, 60)]]),
-            server: crossing(&[[(60, 60), (30, 64)]]),
-        };
-        assert_eq!(nearest(&unequal_ways), [None; 2]);
-        let other_ttls = Both {
-            client: crossing(&[[(0, 60), (30, 64)]]),
-            server: crossing(&[[(60, 60), (30, 64)]]),
-        };
-        assert_eq!(nearest(&other_ttls), [None; 2]);
-        let one_side = Both {
-            client: one,
-            server: Crossing::default(),
-        };
-        assert_eq!(nearest(&one_side), [None; 2]);
+        let there = (Peer::Client, [(0, 64), (30, 60)]);
+        let back = (Peer::Server, [(60, 60), (30, 64)]);
+        let early = (Peer::Client, [(100, 64), (40, 60)]);
+        assert_eq!(nearest(&crossings(&[there, back, early])), [None; 2]);
+        let other_ttl = (Peer::Client, [(0, 60), (30, 64)]);
+        assert_eq!(nearest(&crossings(&[other_ttl, back])), [None; 2]);
+        assert_eq!(nearest(&crossings(&[there])), [None; 2]);
     }
 
     #[test]
     fn a_packet_passes_the_other_capture_by_its_clock() {
-        let crossings = Both {
-            client: crossing(&[[(0, 64), (530, 60)], [(100, 64), (640, 60)]]),
-            server: Crossing::default(),
-        };
+        let crossings = crossings(&[
+            (Peer::Client, [(0, 64), (530, 60)]),
+            (Peer::Client, [(100, 64), (640, 60)]),
+        ]);
         let places = TwoPlaces {
             captures: [HERE, THERE],
             crossings: &crossings,

@@ -1,8 +1,8 @@
 //! Stream numbers of a connection, in each capture that shows it.
 
 use crate::capture::CaptureId;
-use crate::flow::crossing::{Crossing, TwoPlaces};
-use crate::flow::{Both, Peer};
+use crate::flow::Peer;
+use crate::flow::crossing::{Crossings, TwoPlaces};
 use crate::wire::Head;
 
 /// `tcp.stream` in each capture that shows a connection, in order of appearance. Nearly always there is one: it stands with the
@@ -24,7 +24,7 @@ struct Further {
     capture: CaptureId,
     number: u32,
     /// Packets that the first one shows, too.
-    crossings: Both<Crossing>,
+    crossings: Crossings,
 }
 
 impl Streams {
@@ -69,14 +69,14 @@ impl Streams {
         if first.frame.capture == self.capture
             && let Some(further) = self.further.iter_mut().find(is_other)
         {
-            further.crossings.of_mut(from).note(first, other, sent);
+            further.crossings.note(from, first, other, sent);
         }
     }
 
     /// One of two captures shows what the other one showed.
     pub(super) fn note_shown_by_both(&mut self, from: Peer, head: &Head) {
         if let [further] = &mut *self.further {
-            further.crossings.of_mut(from).note_end(head);
+            further.crossings.note_end(from, head);
         }
     }
 
@@ -104,7 +104,7 @@ impl Streams {
             further.push(Further {
                 capture,
                 number,
-                crossings: Both::default(),
+                crossings: Crossings::default(),
             });
             self.further = further.into();
         } else {
