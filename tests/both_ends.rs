@@ -118,7 +118,7 @@ fn both_ends_prove_that_a_reset_was_forged() {
         let advice = report["advice"].to_string();
         (
             words.map(|word| finding[word].as_str().unwrap_or("-").to_owned()),
-            advice.contains("captures of both sides prove it"),
+            advice.contains("captures of both sides show it"),
         )
     };
     let words = |words: [&str; 5]| words.map(str::to_owned);

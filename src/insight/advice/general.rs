@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{line, plain, retries_of_writes};
 use crate::insight::observation::believable;
 use crate::report::{Advice, Endpoint, Finding};
-use crate::verdict::{Cause, Harm, Passage};
+use crate::verdict::{Cause, Confidence, Harm, Passage};
 
 /// What has to change, whichever server it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,9 +94,12 @@ impl General {
 }
 
 fn filter(at: &str, cited: &[&Finding]) -> Advice {
-    let is_shown = |finding: &&Finding| finding.passage == Some(Passage::NotFromSender);
+    let is_shown = |finding: &&Finding| {
+        finding.passage == Some(Passage::NotFromSender)
+            && finding.sender_confidence != Some(Confidence::Possible)
+    };
     let proof = match cited.iter().any(is_shown) {
-        true => "The captures of both sides prove it",
+        true => "The captures of both sides show it",
         false => "A capture at both ends proves it",
     };
     plain(

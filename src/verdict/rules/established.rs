@@ -9,7 +9,7 @@ use crate::verdict::rules::responder::responder_abort;
 use crate::verdict::rules::{Case, carries_payload};
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::Silence;
-use crate::verdict::{Cause, Confidence, Form, Harm, IdleKind};
+use crate::verdict::{Cause, Confidence, Form, Harm, IdleKind, Passage};
 /// TCP keepalive gave up: equal intervals of unanswered probes, the RST one interval after the last
 /// (RFC 9293 section 3.8.4; Linux `tcp_keepalive_timer`).
 pub fn probes(case: &Case<'_>) -> Option<Ruling> {
@@ -106,15 +106,19 @@ pub fn injected(case: &Case<'_>) -> Option<Ruling> {
         ),
     )
     .harm(harm, case.situation.requester);
-    // Otherwise there is such a capture.
-    if case.ending.passage_of(case.reset).is_none() {
-        ruling = ruling.or(
-            Cause::AbortiveClose,
-            format!(
-                "a capture at the {}: a RST that never left it was forged",
-                case.claimed()
-            ),
-        );
+    let is_missing = case.ending.passage_of(case.reset) == Some(Passage::NotFromSender);
+    let decided_by = match (is_missing, case.origin.confidence) {
+        (false, _) => Some(format!(
+            "a capture at the {}: a RST that never left it was forged",
+            case.claimed()
+        )),
+        (true, Confidence::Possible) => {
+            Some("longer captures of both ends: how often they lose a packet".to_owned())
+        }
+        (true, _) => None,
+    };
+    if let Some(decided_by) = decided_by {
+        ruling = ruling.or(Cause::AbortiveClose, decided_by);
     }
     if let Some(trigger) = case
         .shape
