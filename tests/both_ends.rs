@@ -7,12 +7,17 @@ use std::process::Command;
 
 use serde_json::Value;
 
+/// A capture of the project.
+fn capture(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join("captures").join(name)
+}
+
 /// Both ends' captures of one incident, in the project and, where they are at hand, of the lab's recordings.
 fn pairs() -> Vec<[PathBuf; 2]> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let shared =
         std::env::var_os("WHYRST_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
-    let capture = |name: &str| root.join("captures").join(name);
     let own = [
         ["nat-idle-reject-client.pcap", "nat-idle-reject-server.pcap"].map(capture),
         ["injected-keyword.pcap", "injected-keyword-server.pcap"].map(capture),
@@ -99,11 +104,6 @@ fn both_ends_together_tell_what_one_of_them_tells() {
 /// A box reset both sides: what bears the server's address never left it, nor did what bears the client's leave that one.
 #[test]
 fn both_ends_prove_that_a_reset_was_forged() {
-    let capture = |name: &str| {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("captures")
-            .join(name)
-    };
     let ends = ["injected-keyword.pcap", "injected-keyword-server.pcap"].map(capture);
     let told = |files: &[PathBuf]| {
         let report = report(files);
@@ -144,11 +144,6 @@ fn both_ends_prove_that_a_reset_was_forged() {
 
 #[test]
 fn a_report_says_that_packets_are_in_both() {
-    let capture = |name: &str| {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("captures")
-            .join(name)
-    };
     let says = |report: &Value| {
         report["caveats"]
             .to_string()

@@ -1,6 +1,6 @@
 //! Chooses the packets that tell the story of an ending.
 
-use crate::capture::FrameId;
+use crate::capture::{CaptureId, FrameId};
 use crate::dialogue::Dialogue;
 use crate::flow::{Packet, PacketKind};
 use crate::report::{LadderMark, LadderStep, Text};
@@ -36,12 +36,8 @@ pub fn ladder(ending: &Ending, verdict: &Verdict) -> Vec<LadderStep> {
         if behind_the_head && index >= crate::flow::History::HEAD {
             skipped += ending.before_skipped;
         }
-        let capture = packet.head.frame.capture;
-        let is_other = capture != verdict.at.head.frame.capture;
-        steps.push(LadderStep {
-            capture: is_other.then_some(capture.0),
-            ..step(packet, *mark, skipped, ending)
-        });
+        let own = verdict.at.head.frame.capture;
+        steps.push(step((packet, *mark), skipped, ending, own));
         previous = Some(index);
     }
     steps
@@ -116,17 +112,19 @@ fn choose(packets: &[(&Packet, Option<LadderMark>)]) -> Vec<usize> {
 /// Nothing speaks for showing it.
 const LEFT_OUT: u8 = 6;
 
+/// `finding` is the capture that the finding is of.
 fn step(
-    packet: &Packet,
-    mark: Option<LadderMark>,
+    (packet, mark): (&Packet, Option<LadderMark>),
     skipped_before: u64,
     ending: &Ending,
+    finding: CaptureId,
 ) -> LadderStep {
+    let FrameId { capture, number } = packet.head.frame;
     let own = ending.state.of(packet.from);
     let other = ending.state.of(packet.from.other());
     LadderStep {
-        frame: packet.head.frame.number.0,
-        capture: None,
+        frame: number.0,
+        capture: (capture != finding).then_some(capture.0),
         at_s: (packet.head.time - ending.opened).as_secs_f64(),
         from: packet.from,
         flags: letters(packet.head.flags),

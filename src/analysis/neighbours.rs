@@ -140,12 +140,18 @@ impl Crossings {
         }
     }
 
-    /// Of few packets, none of which is missing, little is known: one missing and one that is not are counted besides.
+    /// A capture that loses one packet in so many often lacks a single RST by chance.
+    const FREQUENT: u64 = 100;
+    /// One that loses fewer than one in so many hardly ever does. Chosen, not measured: forged RSTs are not that rare among RSTs.
+    const RARE: u64 = 1_000;
+
+    /// Of few packets, none of which is missing, little is known: one missing and one that is not are counted besides (Laplace's rule
+    /// of succession).
     const fn losses(self) -> CaptureLosses {
         let all = self.in_both + self.in_one;
-        if self.in_one * 100 > all {
+        if self.in_one * Self::FREQUENT > all {
             CaptureLosses::Frequent
-        } else if (self.in_one + 1) * 1_000 > all + 2 {
+        } else if (self.in_one + 1) * Self::RARE > all + 2 {
             CaptureLosses::Few
         } else {
             CaptureLosses::Rare

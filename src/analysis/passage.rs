@@ -24,7 +24,9 @@ pub fn sightings(
             passage: passage(&places, episode, (place, reset), circumstances),
             ttl: match own.frame.capture == places.first() {
                 true => Some(own.ttl),
-                false => ttl.or_else(|| places.ttl_in_first(reset.from, own.ttl)),
+                false => {
+                    ttl.or_else(|| places.ttl_elsewhere(reset.from, own.frame.capture, own.ttl))
+                }
             },
             elsewhere: time.or_else(|| {
                 let [_, latest] = places.passed(reset.from, own.frame.capture, own.time)?;
@@ -44,7 +46,7 @@ pub fn two_ends(connection: &Tracked, circumstances: Circumstances) -> Option<Tw
         let (ttl, _) = connection.directions.of(from).ttl.mode()?;
         let ttl = match near == places.first() {
             true => ttl,
-            false => places.ttl_in_other(from, ttl)?,
+            false => places.ttl_elsewhere(from, places.first(), ttl)?,
         };
         Some(SentFrom {
             near,
@@ -90,10 +92,13 @@ fn passage(
     })
 }
 
-/// Both captures show nearly all packets of a side: neither lacks one by chance.
+/// Both captures show nearly all packets of a side, nine of ten at least: what one of them lacks is nothing that it never shows. How
+/// much the lack of one packet says is for the verdict, by how often these captures lose one.
 fn shows_the_rest(places: &TwoPlaces, from: Peer) -> bool {
+    const LEAST: u64 = 2;
+    const FOR_EACH_MISSING: u64 = 9;
     let (in_both, in_one) = places.packets_of(from);
-    in_both >= 2 && in_one * 9 <= in_both
+    in_both >= LEAST && in_one * FOR_EACH_MISSING <= in_both
 }
 
 /// The other capture had begun and was not over when the RST passed it.

@@ -55,7 +55,7 @@ pub struct Crossings {
 }
 
 impl Crossings {
-    /// Clocks that are set right all the time differ little more after so long.
+    /// In so long, a clock that nobody sets goes wrong by 5 ms at most (500 ppm, MAXFREQ of `linux/timex.h`), mostly by a tenth of that.
     const SOON: Interval = Interval::from_millis(10_000);
 
     /// Both captures show a packet, of so many that its sender has sent.
@@ -119,17 +119,14 @@ impl TwoPlaces<'_> {
         (packets, sent.saturating_sub(packets))
     }
 
-    /// The TTL that a packet of a peer has in the first capture, by that in the other one.
-    pub fn ttl_in_first(&self, from: Peer, ttl: Ttl) -> Option<Ttl> {
+    /// The TTL that a packet of a peer bears in the other capture, by that in this one.
+    pub fn ttl_elsewhere(&self, from: Peer, capture: CaptureId, ttl: Ttl) -> Option<Ttl> {
         let crossing = self.crossings.sides.of(from);
-        let there = u8::try_from(i16::from(ttl.0) + crossing.hops).ok()?;
-        (crossing.packets > 0).then_some(Ttl(there))
-    }
-
-    /// The same the other way round.
-    pub fn ttl_in_other(&self, from: Peer, ttl: Ttl) -> Option<Ttl> {
-        let crossing = self.crossings.sides.of(from);
-        let there = u8::try_from(i16::from(ttl.0) - crossing.hops).ok()?;
+        let lower = match capture == self.first() {
+            true => crossing.hops,
+            false => -crossing.hops,
+        };
+        let there = u8::try_from(i16::from(ttl.0) - lower).ok()?;
         (crossing.packets > 0).then_some(Ttl(there))
     }
 

@@ -29,7 +29,7 @@ pub struct Episode<S> {
     pub frames: Vec<FrameId>,
     /// RST packets, second sightings included.
     pub packets: u64,
-    /// Places in `resets` of those that another capture shows, too, and their TTLs and times there.
+    /// Places in `resets` of those that another capture shows, too, each once, and their TTLs and times there.
     pub(super) elsewhere: Vec<(usize, (Ttl, Timestamp))>,
     /// The connection's packets before the first RST, oldest first. While it is the newest event, they are remembered here only.
     pub before: Packets,

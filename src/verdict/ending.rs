@@ -206,7 +206,7 @@ impl Ending<'_> {
         is_watched.then_some(false)
     }
 
-    /// How long after a RST a packet of its sender was captured, both of them at one place.
+    /// How long after a RST another packet was captured, both of them at one place.
     pub fn since_reset(&self, reset: &Packet, packet: &Packet) -> Option<Interval> {
         let there = match (
             reset.head.frame.capture == packet.head.frame.capture,

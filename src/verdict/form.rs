@@ -247,7 +247,9 @@ fn later_life(ending: &Ending, receiver: Peer) -> bool {
     let flight = ending.round_trip().unwrap_or(Interval::ZERO) + REPLY_SLACK;
     ending.after.iter().any(|packet| {
         packet.from == receiver
-            && packet.head.time - reset.head.time > flight
+            && ending
+                .since_reset(reset, packet)
+                .is_some_and(|since| since > flight)
             && matches!(packet.kind, PacketKind::Data | PacketKind::Fin)
     }) || ending
         .after

@@ -129,18 +129,16 @@ impl<R: StreamReader> Connection<R> {
             let episode = self.episodes.last_mut();
             episode.and_then(|episode| episode.note_elsewhere(head, is_such).copied())
         } else {
+            self.streams.note_shown_by_both(from, head);
+            if self.is_at_place(head) {
+                self.directions.of_mut(from).observe_way(head);
+            }
             self.packets_newest_first().find(is_such)
         };
-        if !head.flags.rst() {
-            self.streams.note_shown_by_both(from, head);
-        }
         if let Some(earlier) = earlier {
             let sent = self.directions.of(from).packets;
-            self.streams
-                .note_crossing(from, [&earlier.head, head], sent);
-        }
-        if !head.flags.rst() && self.is_at_place(head) {
-            self.directions.of_mut(from).observe_way(head);
+            let sightings = [&earlier.head, head];
+            self.streams.note_crossing(from, sightings, sent);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::verdict::{CaptureLosses, Passage};
 
 /// The capture nearer to the claimed sender shows all but this RST: it was made behind it, or lost while capturing. What two captures
 /// lack of each other tells how often that happens; that each of them lost just what bears its own side's address, nobody believes.
+/// What a host sends from below the point where it captures (XDP, a card's own stack) counts as made on the way.
 pub(super) fn not_from_sender(ending: &Ending, reset: &Packet, findings: &mut Findings) {
     if ending.passage_of(reset) != Some(Passage::NotFromSender) {
         return;
