@@ -89,15 +89,23 @@ impl<R: StreamReader> Connection<R> {
             .packets_newest_first()
             .filter(|earlier| earlier.from == from)
             .peekable();
-        let follows = own.peek().is_some_and(is_elsewhere);
-        if follows && !head.flags.rst() && self.is_stale(from, head) {
+        let newest = own.peek().filter(|newest| is_elsewhere(newest));
+        if let Some(newest) = newest
+            && !head.flags.rst()
+            && !is_next_number(&newest.head, head)
+            && self.is_stale(from, head)
+        {
             return true;
         }
         let any_time = is_numbered(head) || head.timestamps.is_some() || self.place().is_some();
+        // Files of one place that follow on each other show what is sent again, too, and stacks repeat a RST word for word.
+        let on_its_way = |earlier: &Head| {
+            (head.time - earlier.time).abs() <= Self::LONGEST_WAY
+                && (head.ttl != earlier.ttl || head.src_mac != earlier.src_mac)
+        };
         own.filter(is_elsewhere)
             .any(|Packet { head: earlier, .. }| {
-                is_same(&earlier, head)
-                    && (any_time || (head.time - earlier.time).abs() <= Self::LONGEST_WAY)
+                is_same(&earlier, head) && (any_time || on_its_way(&earlier))
             })
     }
 
@@ -110,7 +118,7 @@ impl<R: StreamReader> Connection<R> {
             .zip(head.timestamps)
             .is_some_and(|(clock, now)| is_earlier(clock, now))
             && own.snd_nxt.is_some_and(|next| !head.end().is_after(next))
-            && own.ack.is_none_or(|ack| !head.ack.is_after(ack))
+            && own.ack.is_some_and(|ack| !head.ack.is_after(ack))
     }
 
     /// Where it was seen at several places: the capture of the one whose TTLs and MAC addresses are remembered, its first.
@@ -162,6 +170,12 @@ fn is_same(earlier: &Head, head: &Head) -> bool {
         && earlier.window == head.window
         && earlier.timestamps == head.timestamps
         && earlier.ip_id == head.ip_id
+}
+
+/// A packet without payload whose number is the next one: its sender sent it after that. What is cut up on its way gets numbers, too.
+fn is_next_number(newest: &Head, head: &Head) -> bool {
+    let next = newest.ip_id.map(|id| id.wrapping_add(1));
+    head.payload_len == 0 && is_numbered(head) && head.ip_id == next
 }
 
 /// Its sender numbers its packets: one that is sent again has another number. 0 is what stacks write where nothing may be cut up (RFC
@@ -301,6 +315,34 @@ mod tests {
         }
         assert_eq!(seen(&trace), (0, 6));
     }
+
+    /// Neither the last part of a handshake or an acknowledgement again within one tick of their sender's clock, nor a RST that a stack
+    /// repeats word for word.
+    #[test]
+    fn wherever_a_second_file_begins() {
+        let ladder = Ladder::to(80)
+            .client(0, "S")
+            .server(0.1, "S.")
+            .client(0.2, ".")
+            .client(0.3, "P.")
+            .payload("question")
+            .again(330)
+            .server(340, ".")
+            .ip_id(7)
+            .server(340.1, ".")
+            .ip_id(8);
+        let echoes = (0..4).fold(ladder, |ladder, n| ladder.server(400 + n, "R").seq(1));
+        let whole = echoes.trace();
+        assert_eq!(seen(&whole).0, 0);
+        for cut in 1..whole.frames.len() {
+            let mut trace = whole.clone();
+            for frame in trace.frames.iter_mut().skip(cut) {
+                frame.capture = CaptureId(1);
+            }
+            assert_eq!(seen(&trace), seen(&whole), "cut before packet {cut}");
+        }
+    }
+
     /// `tcpdump -i any -C`
     #[test]
     fn a_second_file_of_all_interfaces_is_no_second_place() {
