@@ -6,10 +6,13 @@ use std::net::IpAddr;
 use crate::analysis::community_id::community_id;
 use crate::analysis::judges::Tracked;
 use crate::analysis::ladder::ladder;
-use crate::capture::FrameId;
+use crate::capture::{CaptureId, FrameId};
 use crate::flow::{FinSeen, Peer};
-use crate::report::{ConnectionId, Endpoint, Fin, Finding, Fins, HandshakeSeen, Idle, Trigger};
-use crate::verdict::{Ending, ResetVerdict, Ruling, Verdict};
+use crate::report::{
+    self, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, FrameElsewhere, HandshakeSeen,
+    Idle, StreamElsewhere, Trigger,
+};
+use crate::verdict::{Ending, Fact, ResetVerdict, Ruling, Verdict};
 
 /// What a verdict says of a connection, as reports tell it; ladder and evidence included. Its words go into it.
 pub fn finding(
@@ -29,16 +32,13 @@ pub fn finding(
     let reset = verdict.reset.as_ref();
     Finding {
         id: String::new(),
-        connection: connection_id(connection, stream),
+        connection: connection_id(connection, (capture, stream)),
         at: at.head.time,
         capture: capture.0,
         frame: at.head.frame.number.0,
         packets: ending.reset_packets,
-        frames: frames
-            .iter()
-            .filter(|frame| frame.capture == capture)
-            .map(|frame| frame.number.0)
-            .collect(),
+        frames: own(frames, capture),
+        elsewhere: elsewhere(frames, capture),
         form: reset.map(|reset| reset.form),
         sender: reset.map(|reset| reset.sender),
         claimed_sender: (reset.is_some() || at.head.flags.fin()).then_some(at.from),
@@ -49,19 +49,19 @@ pub fn finding(
         confidence: ruling.confidence,
         detail: ruling.detail.map(str::to_owned),
         alternatives: take(&mut ruling.alternatives),
-        trigger: reset.map(trigger),
-        idle: idle(ruling),
+        trigger: reset.map(|reset| trigger(reset, capture)),
+        idle: idle(ruling, capture),
         fins: Fins {
-            client: fin(ending.fin(Peer::Client)),
-            server: fin(ending.fin(Peer::Server)),
+            client: fin(ending.fin(Peer::Client), capture),
+            server: fin(ending.fin(Peer::Server), capture),
         },
         harm: ruling.harm,
         retry: verdict.retry.take(),
         request: verdict.request.take(),
         victim: ruling.victim,
         victim_errors: take(&mut verdict.victim_errors),
-        evidence: take(&mut ruling.evidence),
-        evidence_against: take(&mut ruling.against),
+        evidence: evidence(take(&mut ruling.evidence), capture),
+        evidence_against: evidence(take(&mut ruling.against), capture),
         explanation: take(&mut ruling.explanation),
         advice: Vec::new(),
         wireshark_filter: format!("tcp.stream eq {stream}"),
@@ -75,11 +75,44 @@ pub fn finding(
     }
 }
 
-fn connection_id(connection: &Tracked, stream: u32) -> ConnectionId {
+/// Frames of other captures than the finding's.
+pub(super) fn elsewhere(frames: &[FrameId], finding: CaptureId) -> Vec<FrameElsewhere> {
+    let others = frames.iter().filter(|frame| frame.capture != finding);
+    let told = others.map(|frame| FrameElsewhere {
+        capture: frame.capture.0,
+        frame: frame.number.0,
+    });
+    told.collect()
+}
+
+fn evidence(facts: Vec<Fact>, finding: CaptureId) -> Vec<Evidence> {
+    let told = facts.into_iter().map(|Fact { text, frames }| Evidence {
+        text,
+        elsewhere: elsewhere(&frames, finding),
+        frames: own(&frames, finding),
+    });
+    told.collect()
+}
+
+/// Frames of the finding's capture.
+pub(super) fn own(frames: &[FrameId], finding: CaptureId) -> Vec<u32> {
+    let own = frames.iter().filter(|frame| frame.capture == finding);
+    own.map(|frame| frame.number.0).collect()
+}
+
+fn connection_id(connection: &Tracked, (capture, stream): (CaptureId, u32)) -> ConnectionId {
+    let others = connection.streams.all();
+    let others = others.filter(|(other, _)| *other != capture);
     ConnectionId {
         client: endpoint(connection.client),
         server: endpoint(connection.server),
         stream,
+        elsewhere: others
+            .map(|(capture, stream)| StreamElsewhere {
+                capture: capture.0,
+                stream,
+            })
+            .collect(),
         community_id: community_id(connection.client, connection.server),
         opened: connection.opened,
         handshake: handshake(connection),
@@ -92,16 +125,17 @@ pub fn endpoint((addr, port): (IpAddr, u16)) -> Endpoint {
     Endpoint { addr, port }
 }
 
-fn trigger(reset: &ResetVerdict) -> Trigger {
+fn trigger(reset: &ResetVerdict, finding: CaptureId) -> Trigger {
     let (kind, packet) = reset.trigger;
     Trigger {
         frame: packet.map(|packet| packet.head.frame.number.0),
+        capture: packet.and_then(|packet| report::elsewhere(packet.head.frame.capture, finding.0)),
         kind,
         from: packet.map(|packet| packet.from),
     }
 }
 
-fn idle(ruling: &Ruling) -> Idle {
+fn idle(ruling: &Ruling, finding: CaptureId) -> Idle {
     let silence = ruling.silence;
     let since = silence.and_then(|silence| silence.since);
     Idle {
@@ -113,6 +147,7 @@ fn idle(ruling: &Ruling) -> Idle {
             .and_then(|silence| silence.wire)
             .map(|idle| idle.as_secs_f64()),
         since_frame: since.map(|since| since.frame.number.0),
+        since_capture: since.and_then(|since| report::elsewhere(since.frame.capture, finding.0)),
         last_from: since.map(|since| since.from),
         keepalive_probes: silence.map_or(0, |silence| u32::from(silence.probes)),
     }
@@ -131,9 +166,10 @@ fn handshake(connection: &Tracked) -> HandshakeSeen {
     }
 }
 
-fn fin(seen: Option<&FinSeen>) -> Option<Fin> {
+fn fin(seen: Option<&FinSeen>, finding: CaptureId) -> Option<Fin> {
     seen.map(|fin| Fin {
         frame: fin.frame.number.0,
+        capture: report::elsewhere(fin.frame.capture, finding.0),
         at: fin.time,
     })
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::analysis::judges::{Held, Outline, Turns};
+use crate::capture::CaptureId;
 use crate::dialogue::{Answer, Hints, Protocol, Turn};
 use crate::flow::{self, Both, FinSeen, Items, Peer, SurvivedIdle};
 use crate::insight::{ConnectionStory, IdleEnd, IdleEndBy, IdleObservation, IdleSurvival, Teller};
@@ -233,6 +234,10 @@ impl<'a> Teller<'a> for Held<'a> {
         (capture.0, stream)
     }
 
+    fn stream_in(&self, capture: u16) -> Option<u32> {
+        self.streams().of(CaptureId(capture))
+    }
+
     fn ends(&self) -> (IpAddr, SocketAddr) {
         let Both { client, server } = flow::Held::ends(self);
         (client.0, server.into())
@@ -249,10 +254,13 @@ impl<'a> Teller<'a> for Held<'a> {
     fn story(&self) -> ConnectionStory<'a> {
         let connection = self.outline();
         let (capture, stream) = connection.stream;
+        let all = self.streams().all();
+        let others = all.filter(|(other, _)| *other != capture);
         let reader = connection.reader.as_ref();
         ConnectionStory {
             capture: capture.0,
             stream,
+            elsewhere: others.map(|(other, stream)| (other.0, stream)).collect(),
             client: connection.client.into(),
             server: connection.server.into(),
             opened: connection.opened,

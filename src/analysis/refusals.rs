@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::analysis::community_id::community_id;
-use crate::analysis::finding::endpoint;
+use crate::analysis::finding::{elsewhere, endpoint, own};
 use crate::flow::{FirstRefusal, Orientation, Peer, RefusedGroup, RefusedScope};
 use crate::report::{ConnectionId, Evidence, Finding, Fins, HandshakeSeen, Idle, Trigger};
 use crate::verdict::{Cause, Confidence, Effect, Form, Harm, ResetSender, TriggerKind};
@@ -24,6 +24,7 @@ pub fn refused_group(group: &RefusedGroup) -> Finding {
             client: endpoint(client),
             server: endpoint(group.server),
             stream,
+            elsewhere: Vec::new(),
             community_id: community_id(client, group.server),
             opened: first,
             handshake: HandshakeSeen::Partly,
@@ -33,12 +34,8 @@ pub fn refused_group(group: &RefusedGroup) -> Finding {
         capture: frame.capture.0,
         frame: frame.number.0,
         packets: group.packets,
-        frames: group
-            .frames
-            .iter()
-            .filter(|other| other.capture == frame.capture)
-            .map(|frame| frame.number.0)
-            .collect(),
+        frames: own(&group.frames, frame.capture),
+        elsewhere: elsewhere(&group.frames, frame.capture),
         form: Some(Form::Reply),
         sender: Some(ResetSender::Server),
         claimed_sender: Some(Peer::Server),
@@ -51,6 +48,7 @@ pub fn refused_group(group: &RefusedGroup) -> Finding {
         alternatives: Vec::new(),
         trigger: Some(Trigger {
             frame: None,
+            capture: None,
             kind: TriggerKind::Syn,
             from: Some(Peer::Client),
         }),
@@ -83,6 +81,7 @@ fn together(group: &RefusedGroup) -> Evidence {
             group.connections
         ),
         frames: vec![group.first.frame.number.0],
+        elsewhere: Vec::new(),
     }
 }
 

@@ -16,10 +16,11 @@ impl<'a> Rows<'a> {
     pub fn new(findings: &'a [Finding]) -> Self {
         let mut by_stream: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
         for finding in findings {
-            by_stream
-                .entry((finding.capture, finding.connection.stream))
-                .or_default()
-                .push(finding);
+            for stream in finding.streams() {
+                let capture = stream.capture.unwrap_or(finding.capture);
+                let here: &mut Vec<_> = by_stream.entry((capture, stream.number)).or_default();
+                here.push(finding);
+            }
         }
         Self { by_stream }
     }

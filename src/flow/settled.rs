@@ -115,6 +115,11 @@ impl<'a, R: StreamReader> Held<'a, R> {
         self.kept.streams().first()
     }
 
+    /// See [`Connection::streams`].
+    pub fn streams(&self) -> &'a Streams {
+        self.kept.streams()
+    }
+
     /// See [`Streams::two_places`].
     #[inline]
     pub fn two_places(&self) -> Option<TwoPlaces<'a>> {

@@ -47,6 +47,14 @@ impl Streams {
         found.map(|further| further.number)
     }
 
+    /// Every capture that shows it, and its number there, in order of appearance.
+    pub fn all(&self) -> impl Iterator<Item = (CaptureId, u32)> {
+        let further = self.further.iter();
+        let further = further.map(|further| (further.capture, further.number));
+        let first = self.is_shown.then_some((self.capture, self.number));
+        first.into_iter().chain(further)
+    }
+
     /// Its first capture, where others show the same packets: they were not taken one after the other at one place.
     #[inline]
     pub(super) fn place(&self) -> Option<CaptureId> {

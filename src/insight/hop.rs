@@ -15,11 +15,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
+use crate::capture::{CaptureId, FrameId};
 use crate::flow::Peer;
 use crate::insight::story::Route;
 use crate::insight::{ConnectionStory, Lost, Teller};
 use crate::parts::{LOOKED_AT, in_parts};
-use crate::report::{Finding, Hop, RetrySeen};
+use crate::report::{Finding, Hop, RetrySeen, elsewhere};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{Form, Harm, ResetSender};
 
@@ -74,7 +75,8 @@ fn apply(findings: &mut [&mut Finding], tie: &Tie) {
     if let Some(back) = findings.get_mut(tie.back_finding) {
         back.hop = Some(Hop {
             side: "back".to_owned(),
-            stream: tie.front_stream,
+            stream: tie.front_stream.1,
+            capture: elsewhere(CaptureId(tie.front_stream.0), back.capture),
             finding: front_id,
             outcome: tie.outcome.clone(),
             tied_by: tie.tied_by.clone(),
@@ -87,7 +89,8 @@ fn apply(findings: &mut [&mut Finding], tie: &Tie) {
                 .is_some_and(|seen| seen.may_have_run_twice);
             retry.seen = Some(RetrySeen {
                 stream: again.stream,
-                frame: again.frame,
+                frame: again.frame.number.0,
+                capture: elsewhere(again.frame.capture, back.capture),
                 after_s: (again.at - back.at).as_secs_f64(),
                 answered: true,
                 may_have_run_twice,
@@ -100,7 +103,8 @@ fn apply(findings: &mut [&mut Finding], tie: &Tie) {
     {
         front.hop = Some(Hop {
             side: "front".to_owned(),
-            stream: tie.back_stream,
+            stream: tie.back_stream.1,
+            capture: elsewhere(CaptureId(tie.back_stream.0), front.capture),
             finding: back_id,
             outcome: tie.outcome.clone(),
             tied_by: tie.tied_by.clone(),
@@ -138,9 +142,9 @@ impl Failure<'_> {
 /// The front connection found for a back one.
 struct Tie {
     back_finding: usize,
-    back_stream: u32,
+    back_stream: (u16, u32),
     front_finding: Option<usize>,
-    front_stream: u32,
+    front_stream: (u16, u32),
     outcome: String,
     tied_by: String,
     again: Option<Again>,
@@ -149,8 +153,9 @@ struct Tie {
 /// The proxy's second attempt, which was answered.
 #[derive(Clone, Copy)]
 struct Again {
+    /// In the capture of that frame.
     stream: u32,
-    frame: u32,
+    frame: FrameId,
     at: Timestamp,
 }
 
@@ -298,10 +303,10 @@ fn retried(again: &Asked, at: Timestamp) -> Outcome {
         word: "retried".to_owned(),
         at,
         finding: None,
-        what: format!("its answer, from stream {},", again.story.stream),
+        what: format!("its answer, from stream {},", again.stream_there()),
         again: Some(Again {
-            stream: again.story.stream,
-            frame: again.turn.frame.number.0,
+            stream: again.stream_there(),
+            frame: again.turn.frame,
             at: again.start(),
         }),
     }
@@ -400,9 +405,9 @@ fn tie(back: &Failure, fit: &Fit, fits: usize) -> Tie {
     }
     Tie {
         back_finding: back.finding,
-        back_stream: back.asked.story.stream,
+        back_stream: back.asked.story.stream(),
         front_finding: fit.outcome.finding,
-        front_stream: fit.front.story.stream,
+        front_stream: fit.front.story.stream(),
         outcome: fit.outcome.word.clone(),
         tied_by,
         again: fit.outcome.again,

@@ -33,14 +33,11 @@ impl<'a> Lost<'a> {
         if !finding.is_harmful() {
             return None;
         }
-        let stream = (finding.capture, finding.connection.stream);
-        // All of a capture are mostly there: one stands about at its number.
-        let guess = finding.connection.stream as usize;
-        let until = partition_near(guess, connections, |other| other.stream() <= stream);
-        let connection = connections.get(until.checked_sub(1)?)?;
-        if connection.stream() != stream {
-            return None;
-        }
+        let mut streams = finding.streams();
+        let connection = streams.find_map(|stream| {
+            let capture = stream.capture.unwrap_or(finding.capture);
+            shown_first_as((capture, stream.number), connections)
+        })?;
         let story = connection.story();
         let turn = lost_turn(&story.turns, finding)?;
         Some(Self {
@@ -49,6 +46,18 @@ impl<'a> Lost<'a> {
             turn,
         })
     }
+}
+
+/// The connection that a capture showed before any other did, under this number.
+fn shown_first_as<'c, 'a, T: Teller<'a>>(
+    stream: (u16, u32),
+    connections: &'c [T],
+) -> Option<&'c T> {
+    // All of a capture are mostly there: one stands about at its number.
+    let guess = stream.1 as usize;
+    let until = partition_near(guess, connections, |other| other.stream() <= stream);
+    let connection = connections.get(until.checked_sub(1)?)?;
+    (connection.stream() == stream).then_some(connection)
 }
 
 /// The same as [`partition_point`](slice::partition_point), found in few steps from a good guess.

@@ -10,7 +10,7 @@ use crate::dialogue::{Idempotence, Turn};
 use crate::flow::AT_ONCE;
 use crate::insight::{Lost, Teller};
 use crate::parts::{LOOKED_AT, in_parts};
-use crate::report::{Finding, RetrySeen};
+use crate::report::{Finding, RetrySeen, elsewhere};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::Harm;
 
@@ -29,6 +29,8 @@ struct Seen {
     stream: (u16, u32),
     start: Timestamp,
     frame: FrameId,
+    /// The connection's `tcp.stream` in that frame's capture.
+    number: u32,
     answered: bool,
 }
 
@@ -56,8 +58,9 @@ pub fn find_retries<'a, T: Teller<'a>>(
                 Harm::RequestOutcomeUnknown | Harm::ResponseTruncated
             );
             retry.seen = Some(RetrySeen {
-                stream: copy.stream.1,
+                stream: copy.number,
                 frame: copy.frame.number.0,
+                capture: elsewhere(copy.frame.capture, finding.capture),
                 after_s: (copy.start - finding.at).as_secs_f64(),
                 answered: copy.answered,
                 may_have_run_twice: write && maybe_run,
@@ -104,7 +107,7 @@ fn copies_of<'a, T: Teller<'a>>(
                 for turn in turns.iter() {
                     let signature = (client, turn.fingerprint);
                     if copies.contains_key(&signature) {
-                        alike.push((signature, Seen::of(connection.stream(), &turn)));
+                        alike.push((signature, Seen::of(connection, &turn)));
                     }
                 }
             }
@@ -121,9 +124,12 @@ fn copies_of<'a, T: Teller<'a>>(
 }
 
 impl Seen {
-    fn of(stream: (u16, u32), turn: &Turn) -> Self {
+    fn of<'a>(connection: &impl Teller<'a>, turn: &Turn) -> Self {
+        let stream = connection.stream();
+        let there = connection.stream_in(turn.frame.capture.0);
         Self {
             stream,
+            number: there.unwrap_or(stream.1),
             start: turn.start,
             frame: turn.frame,
             answered: turn.reply.is_some(),

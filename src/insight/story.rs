@@ -15,6 +15,8 @@ pub struct ConnectionStory<'a> {
     pub capture: u16,
     /// `tcp.stream`.
     pub stream: u32,
+    /// The same in other captures that show it: index and `tcp.stream`.
+    pub elsewhere: Vec<(u16, u32)>,
     /// Who opened it.
     pub client: SocketAddr,
     /// Who was connected to.
@@ -29,6 +31,15 @@ pub struct ConnectionStory<'a> {
     pub turns: Items<'a, Turn>,
 }
 
+impl ConnectionStory<'_> {
+    /// Its `tcp.stream` in a capture.
+    pub fn stream_in(&self, capture: u16) -> Option<u32> {
+        let first = (self.capture, self.stream);
+        let mut all = std::iter::once(&first).chain(&self.elsewhere);
+        all.find_map(|(other, stream)| (*other == capture).then_some(*stream))
+    }
+}
+
 /// Who calls which server.
 pub(super) type Route = (IpAddr, SocketAddr);
 
@@ -36,6 +47,8 @@ pub(super) type Route = (IpAddr, SocketAddr);
 pub trait Teller<'a>: Sync {
     /// Index of the capture that showed it first, and its `tcp.stream` there.
     fn stream(&self) -> (u16, u32);
+    /// Its `tcp.stream` in a capture that shows it.
+    fn stream_in(&self, capture: u16) -> Option<u32>;
     /// The client's address, and the server's with its port.
     fn ends(&self) -> (IpAddr, SocketAddr);
     /// The newest exchanges, oldest first.
@@ -53,6 +66,10 @@ pub trait Teller<'a>: Sync {
 impl<'a> Teller<'a> for ConnectionStory<'a> {
     fn stream(&self) -> (u16, u32) {
         (self.capture, self.stream)
+    }
+
+    fn stream_in(&self, capture: u16) -> Option<u32> {
+        self.stream_in(capture)
     }
 
     fn ends(&self) -> (IpAddr, SocketAddr) {

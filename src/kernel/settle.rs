@@ -81,6 +81,7 @@ fn by_word(finding: &mut Finding, sent: &ResetEvent) {
     finding.evidence.push(Evidence {
         text,
         frames: vec![finding.frame],
+        elsewhere: Vec::new(),
     });
     let process = task.or(holder);
     finding.kernel = Some(KernelWord {
@@ -206,6 +207,7 @@ fn by_silence(finding: &mut Finding) {
                a raw socket"
             .to_owned(),
         frames: vec![finding.frame],
+        elsewhere: Vec::new(),
     });
 }
 
@@ -224,6 +226,7 @@ fn by_receipt(finding: &mut Finding, received: &ResetEvent) {
     finding.evidence.push(Evidence {
         text,
         frames: vec![finding.frame],
+        elsewhere: Vec::new(),
     });
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{ConnectionRow, Finding, Report};
+use super::{ConnectionRow, Fin, Finding, Report, Trigger};
 use crate::verdict::Cause;
 
 const COLUMNS: [&str; 36] = [
@@ -147,12 +147,12 @@ fn row(report: &Report, f: &Finding) -> [String; COLUMNS.len()] {
         or_empty(f.detail.as_deref()),
         f.harm.to_string(),
         or_empty(f.trigger.as_ref().map(|t| t.kind)),
-        or_empty(f.trigger.as_ref().and_then(|t| t.frame)),
+        or_empty(f.trigger.as_ref().and_then(Trigger::number)),
         f.idle.kind.to_string(),
         or_empty(f.idle.application_s),
         or_empty(f.idle.wire_s),
-        or_empty(f.fins.client.as_ref().map(|fin| fin.frame)),
-        or_empty(f.fins.server.as_ref().map(|fin| fin.frame)),
+        or_empty(f.fins.client.as_ref().map(Fin::number)),
+        or_empty(f.fins.server.as_ref().map(Fin::number)),
         or_empty(f.request.as_ref().and_then(|r| r.summary.as_deref())),
         or_empty(f.retry.as_ref().map(|r| r.safe)),
         or_empty(

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::headline::{endings, headline};
 use super::text::{about, count, grouped, seconds};
-use super::{Advice, CaptureSummary, ConnectionRow, Finding, Report, commands, telling};
+use super::{Advice, CaptureSummary, ConnectionRow, Finding, Report, commands, frames, telling};
 use crate::verdict::Harm;
 use detail::Detail;
 use diagram::Line;
@@ -159,8 +159,8 @@ impl<'a> Page<'a> {
         self.report.advice.iter().take(ROWS)
     }
 
-    fn captures(&self) -> impl Iterator<Item = &'a CaptureSummary> {
-        self.report.captures.iter().take(ROWS)
+    fn captures(&self) -> impl Iterator<Item = (String, &'a CaptureSummary)> {
+        frames::named(&self.report.captures).take(ROWS)
     }
 }
 

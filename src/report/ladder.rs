@@ -1,9 +1,7 @@
 //! The packets that matter as a picture in text: client left, server right, silences drawn as gaps.
 
-use std::collections::BTreeSet;
-
 use super::text::{Color, Tone, clean, seconds};
-use super::{CaptureSummary, Finding, LadderMark, LadderStep};
+use super::{Finding, LadderMark, LadderStep, NumberIn};
 use crate::flow::Peer;
 use crate::verdict::{ExampleStep, Part};
 
@@ -240,29 +238,6 @@ fn header(columns: &Columns, lane: usize) -> String {
     format!("{:TIME_WIDTH$} {client}{}{server}\n", "", " ".repeat(pad))
 }
 
-/// The step's frame, and behind it which capture it is of, counted from 1, where that is not the finding's.
-pub fn frame_label(step: &LadderStep) -> String {
-    match step.capture {
-        None => step.frame.to_string(),
-        Some(capture) => format!("{} ({})", step.frame, u32::from(capture) + 1),
-    }
-}
-
-/// Which captures those are.
-pub fn other_captures(steps: &[LadderStep], captures: &[CaptureSummary]) -> Option<String> {
-    let others: BTreeSet<u16> = steps.iter().filter_map(|step| step.capture).collect();
-    let named = others.into_iter().filter_map(|index| {
-        let capture = captures.get(usize::from(index))?;
-        Some(format!(
-            "({}) is a frame of {}",
-            u32::from(index) + 1,
-            clean(&capture.path)
-        ))
-    });
-    let named: Vec<String> = named.collect();
-    (!named.is_empty()).then(|| named.join("; "))
-}
-
 /// The step, and below it what has no room in its arrow.
 fn line(step: &LadderStep, lane: usize, options: LadderOptions) -> String {
     let label = Label::of(step);
@@ -281,7 +256,7 @@ fn line(step: &LadderStep, lane: usize, options: LadderOptions) -> String {
     let time = format!("{:.3} s", step.at_s);
     let mut line = format!("{time:>TIME_WIDTH$} │{arrow}│");
     if options.frames == FrameColumn::Shown {
-        line.push_str(&format!(" #{:<6}", frame_label(step)));
+        line.push_str(&format!(" #{:<6}", NumberIn::from(step).to_string()));
     }
     if let Some(mark) = step.mark {
         line.push_str(&format!(" {}", mark_text(mark)));
@@ -428,18 +403,9 @@ mod tests {
     fn frames_of_other_captures_say_so() {
         let mut steps = sample::keepalive_race().ladder;
         steps[1].capture = Some(1);
-        let capture = |path: &str| CaptureSummary {
-            path: path.to_owned(),
-            ..CaptureSummary::default()
-        };
-        let captures = [capture("client.pcap"), capture("server.pcap")];
         let text = render(&steps, &Columns::default(), PLAIN);
         let label = format!("#{} (2)", steps[1].frame);
         assert!(text.contains(&label), "{text}");
-        let others = other_captures(&steps, &captures);
-        assert_eq!(others.as_deref(), Some("(2) is a frame of server.pcap"));
-        steps[1].capture = None;
-        assert_eq!(other_captures(&steps, &captures), None);
     }
 
     #[test]

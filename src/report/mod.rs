@@ -5,6 +5,7 @@ pub mod csv;
 pub mod ecs;
 pub mod evidence;
 pub mod explain;
+mod frames;
 pub mod headline;
 pub mod html;
 pub mod json;
@@ -20,4 +21,5 @@ pub mod terminal;
 mod text;
 pub mod zeek;
 
+pub use frames::{NumberIn, elsewhere};
 pub use model::*;

@@ -281,7 +281,11 @@ impl Pass<'_> {
                 (runtime, error)
             })
             .collect::<BTreeMap<_, _>>();
-        for Evidence { text, frames: _ } in finding
+        for Evidence {
+            text,
+            frames: _,
+            elsewhere: _,
+        } in finding
             .evidence
             .iter_mut()
             .chain(&mut finding.evidence_against)

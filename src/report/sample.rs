@@ -27,6 +27,7 @@ fn connection(port: u16, server_port: u16, stream: u32) -> ConnectionId {
         client: endpoint(2, port),
         server: endpoint(3, server_port),
         stream,
+        elsewhere: vec![],
         community_id: "1:LQU9qZlK+B5F3KDmev6m5PMibrg=".to_owned(),
         opened: at(f64::from(stream)),
         handshake: HandshakeSeen::Seen,
@@ -38,6 +39,7 @@ fn evidence(text: &str, frames: &[u32]) -> Evidence {
     Evidence {
         text: text.to_owned(),
         frames: frames.to_vec(),
+        elsewhere: vec![],
     }
 }
 
@@ -83,6 +85,7 @@ fn plain(id: &str, frame: u32, connection: ConnectionId, cause: Cause) -> Findin
         frame,
         packets: 1,
         frames: vec![frame],
+        elsewhere: vec![],
         form: Some(Form::Reply),
         sender: Some(ResetSender::Server),
         claimed_sender: Some(Peer::Server),
@@ -123,6 +126,7 @@ pub fn keepalive_race() -> Finding {
         at: at(12.5),
         trigger: Some(Trigger {
             frame: Some(107),
+            capture: None,
             kind: TriggerKind::Request,
             from: Some(Client),
         }),
@@ -131,6 +135,7 @@ pub fn keepalive_race() -> Finding {
             application_s: Some(2.401_377),
             wire_s: Some(2.401_377),
             since_frame: Some(11),
+            since_capture: None,
             last_from: Some(Server),
             keepalive_probes: 0,
         },
@@ -138,6 +143,7 @@ pub fn keepalive_race() -> Finding {
             client: None,
             server: Some(Fin {
                 frame: 106,
+                capture: None,
                 at: at(12.48),
             }),
         },
@@ -147,6 +153,7 @@ pub fn keepalive_race() -> Finding {
             why: "the server's stack threw the request away".to_owned(),
             seen: Some(RetrySeen {
                 stream: 5,
+                capture: None,
                 frame: 120,
                 after_s: 0.021,
                 answered: true,
@@ -203,6 +210,7 @@ pub fn refused() -> Finding {
         last: Some(at(29.0)),
         trigger: Some(Trigger {
             frame: Some(199),
+            capture: None,
             kind: TriggerKind::Syn,
             from: Some(Peer::Client),
         }),
@@ -227,6 +235,7 @@ pub fn teardown_noise() -> Finding {
         fins: Fins {
             client: Some(Fin {
                 frame: 2300,
+                capture: None,
                 at: at(30.0),
             }),
             server: None,
@@ -272,6 +281,7 @@ pub fn hang_up() -> Finding {
             application_s: Some(3.0),
             wire_s: Some(1.5),
             since_frame: Some(2490),
+            since_capture: None,
             last_from: Some(Peer::Client),
             keepalive_probes: 2,
         },
@@ -279,6 +289,7 @@ pub fn hang_up() -> Finding {
             client: None,
             server: Some(Fin {
                 frame: 2500,
+                capture: None,
                 at: at(40.0),
             }),
         },

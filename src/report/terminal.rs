@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::headline::{endings, headline, lost};
 use super::ladder::{self, Columns, FrameColumn, LadderOptions};
 use super::text::{Tone, clean, count, grouped, hanging, seconds, wrapped};
-use super::{Finding, Report, telling};
+use super::{Finding, Report, frames, telling};
 use crate::verdict::{Cause, Confidence, Harm};
 
 pub use super::text::Color;
@@ -150,9 +150,9 @@ fn top(report: &Report, options: &TerminalOptions) -> String {
     if report.findings().next().is_some() {
         out.push_str(&wrapped(&totals(report), options.width, ""));
     }
-    for capture in report.captures.iter().take(8) {
+    for (number, capture) in frames::named(&report.captures).take(8) {
         out.push_str(&hanging(
-            &about_capture(capture),
+            &format!("{number}{}", about_capture(capture)),
             options.width,
             "  ",
             "    ",

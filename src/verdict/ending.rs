@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::capture::{CaptureId, FrameId};
+use crate::capture::CaptureId;
 use crate::dialogue::{Answer, Completeness, Dialogue, Exchange, Protocol};
 use crate::flow::{Both, Direction, FinSeen, IcmpSeen, Orientation, Packet, Peer, TtlProfile};
 use crate::time::{Interval, Timestamp};
@@ -370,9 +370,4 @@ pub fn progress_of(
         (Some(Incomplete | HeadIncomplete | UntilClose), _) => Progress::Answering,
         (Some(Complete | Unknown), _) => Progress::Answered,
     }
-}
-
-/// A frame number for evidence.
-pub fn number(frame: FrameId) -> u32 {
-    frame.number.0
 }

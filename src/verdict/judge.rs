@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::dialogue::{Answer, Completeness, Exchange, Idempotence, Protocol};
 use crate::flow::{Packet, PacketKind};
-use crate::report::{Evidence, RequestInFlight, Retry, Text};
+use crate::report::{RequestInFlight, Retry, Text};
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, EndingKind, Progress, progress};
 use crate::verdict::form::{Obedience, Shape, obedience, shape};
 use crate::verdict::harm::{Taken, taken};
 use crate::verdict::origin::{Origin, origin};
 use crate::verdict::rules::{Case, rule, rule_no_reset};
-use crate::verdict::ruling::Ruling;
+use crate::verdict::ruling::{Fact, Ruling};
 use crate::verdict::runtime_errors::{Met, messages};
 use crate::verdict::situation::Situation;
 use crate::verdict::{
@@ -181,33 +181,33 @@ fn sender_of(ruling: &Ruling, origin: &Origin) -> (ResetSender, Confidence) {
 
 fn add_hints(ending: &Ending, reset: &Packet, origin: &Origin, ruling: &mut Ruling) {
     ruling.evidence.extend(origin.evidence.iter().cloned());
-    let frame = reset.head.frame.number.0;
+    let frame = reset.head.frame;
     if let Some(icmp) = ending.icmp.first() {
-        ruling.evidence.push(Evidence {
+        ruling.evidence.push(Fact {
             text: format!("an ICMP error from {} quotes this connection", icmp.from),
-            frames: vec![icmp.frame.number.0],
+            frames: vec![icmp.frame],
         });
     }
     if ending.checksum_ok == Some(false) {
-        ruling.against.push(Evidence {
+        ruling.against.push(Fact {
             text: "the RST's TCP checksum is wrong: normal where the sending host captured it itself, else its receiver drops it".into(),
             frames: vec![frame],
         });
     }
     if let Some(reason) = ending.mptcp_reason {
-        ruling.evidence.push(Evidence {
+        ruling.evidence.push(Fact {
             text: format!("MPTCP names the reason {reason} (RFC 8684 section 3.6)"),
             frames: vec![frame],
         });
     }
     if !ending.reset_text.is_empty() {
-        ruling.evidence.push(Evidence {
+        ruling.evidence.push(Fact {
             text: "the RST carries a text that says why (see reset_text)".into(),
             frames: vec![frame],
         });
     }
     if ending.is_incomplete() {
-        ruling.against.push(Evidence {
+        ruling.against.push(Fact {
             text: "the capture misses packets of this connection: what was not seen may have been sent".into(),
             frames: Vec::new(),
         });

@@ -18,7 +18,7 @@ pub use ending::{
     Surroundings, TwoEnds,
 };
 pub use judge::{ResetVerdict, Verdict, judge};
-pub use ruling::Ruling;
+pub use ruling::{Fact, Ruling};
 pub use situation::{Silence, turn_progress};
 pub use words::{
     Cause, Confidence, Effect, Form, Harm, IdleKind, Passage, ResetSender, RetrySafety, TriggerKind,

@@ -6,12 +6,12 @@
 mod both_ends;
 mod ttl;
 
+use crate::capture::FrameId;
 use crate::flow::{Packet, PacketKind, Peer};
-use crate::report::Evidence;
 use crate::time::Interval;
-use crate::verdict::ending::{Ending, number};
+use crate::verdict::ending::Ending;
 use crate::verdict::form::Shape;
-use crate::verdict::{Confidence, Form, ResetSender};
+use crate::verdict::{Confidence, Fact, Form, ResetSender};
 
 /// Captures reorder packets by less than this.
 const REORDERING: Interval = Interval::from_millis(1);
@@ -37,18 +37,18 @@ pub struct Origin {
     /// How sure.
     pub confidence: Confidence,
     /// What speaks for it.
-    pub evidence: Vec<Evidence>,
+    pub evidence: Vec<Fact>,
     /// The RST contradicts what its claimed sender did at the same time: not just another box's RST, but one sent past a living connection.
     pub contradicted: bool,
 }
 
 struct Findings {
-    tests: Vec<(Weight, Evidence)>,
+    tests: Vec<(Weight, Fact)>,
 }
 
 impl Findings {
-    fn add(&mut self, weight: Weight, text: String, frames: Vec<u32>) {
-        self.tests.push((weight, Evidence { text, frames }));
+    fn add(&mut self, weight: Weight, text: String, frames: Vec<FrameId>) {
+        self.tests.push((weight, Fact { text, frames }));
     }
 }
 
@@ -101,7 +101,7 @@ fn conclude(
             claimed_confidence(ending, seen.as_ref(), medium),
         )
     };
-    let mut evidence: Vec<Evidence> = findings
+    let mut evidence: Vec<Fact> = findings
         .tests
         .into_iter()
         .map(|(_, evidence)| evidence)
@@ -170,17 +170,16 @@ fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
         .filter(|(_, since)| *since > REORDERING)
         .filter(|(packet, since)| !was_overtaken(ending, reset, packet, *since) && goes_on(packet))
         .collect();
-    if let Some((first, since)) = later.first() {
+    if let Some((_, since)) = later.first() {
         findings.add(
             Weight::Decisive,
             format!(
-                "{} ms after its RST the {} goes on ({} more packets, the first in frame {}): whoever made the RST, that host did not",
+                "{} ms after its RST the {} goes on ({} more packets): whoever made the RST, that host did not",
                 since.as_nanos() / 1_000_000,
                 reset.from,
                 later.len(),
-                number(first.head.frame)
             ),
-            later.iter().take(3).map(|(packet, _)| number(packet.head.frame)).collect(),
+            later.iter().take(3).map(|(packet, _)| packet.head.frame).collect(),
         );
     }
 }
@@ -231,11 +230,10 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
         findings.add(
             if kernel { Weight::Strong } else { Weight::Medium },
             format!(
-                "it came {took} after the packet that it answers (frame {}); the {} never answered in less than {usual} here: its maker is nearer",
-                number(trigger.head.frame),
+                "it came {took} after the packet that it answers; the {} never answered in less than {usual} here: its maker is nearer",
                 reset.from
             ),
-            vec![number(trigger.head.frame), number(reset.head.frame)],
+            vec![trigger.head.frame, reset.head.frame],
         );
     }
 }
@@ -288,7 +286,7 @@ fn impossible_reply(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings
                 ending.relative(reset.from, reset.head.seq),
                 reset.from
             ),
-            vec![number(reset.head.frame)],
+            vec![reset.head.frame],
         );
     }
 }
@@ -328,7 +326,7 @@ fn sequence_ladder(ending: &Ending, claimed: Peer, findings: &mut Findings) {
                 ahead.head.seq.offset_from(first.head.seq),
                 claimed
             ),
-            vec![number(first.head.frame), number(ahead.head.frame)],
+            vec![first.head.frame, ahead.head.frame],
         );
     }
 }
@@ -341,7 +339,7 @@ fn missing_timestamps(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findin
         findings.add(
             Weight::Medium,
             format!("it lacks the timestamps that the {}'s live sockets send (some stacks leave them out of RSTs)", reset.from),
-            vec![number(reset.head.frame)],
+            vec![reset.head.frame],
         );
     }
 }
@@ -370,7 +368,7 @@ fn odd_bare_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
                 "a RST without ACK has no socket behind it, yet this one has {}",
                 odd.join(" and ")
             ),
-            vec![number(reset.head.frame)],
+            vec![reset.head.frame],
         );
     }
 }
@@ -388,7 +386,7 @@ fn other_mac(ending: &Ending, reset: &Packet, findings: &mut Findings) {
                 "its Ethernet source is another than that of the {}'s other frames",
                 reset.from
             ),
-            vec![number(reset.head.frame)],
+            vec![reset.head.frame],
         );
     }
 }

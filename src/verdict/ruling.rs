@@ -1,9 +1,19 @@
 //! What a rule says.
 
+use crate::capture::FrameId;
 use crate::flow::{Packet, Peer};
-use crate::report::{Alternative, Evidence};
+use crate::report::Alternative;
 use crate::verdict::situation::Silence;
 use crate::verdict::{Cause, Confidence, Harm, IdleKind};
+
+/// What the captures show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// In a few words.
+    pub text: String,
+    /// Where.
+    pub frames: Vec<FrameId>,
+}
 
 /// The outcome of the rule that fits.
 #[derive(Clone, Debug)]
@@ -21,9 +31,9 @@ pub struct Ruling {
     /// The silence that counts.
     pub silence: Option<Silence>,
     /// For and against.
-    pub evidence: Vec<Evidence>,
+    pub evidence: Vec<Fact>,
     /// Against.
-    pub against: Vec<Evidence>,
+    pub against: Vec<Fact>,
     /// What else fits.
     pub alternatives: Vec<Alternative>,
     /// One or two sentences.
@@ -71,27 +81,24 @@ impl Ruling {
     }
 
     /// With a fact that speaks for it.
-    pub fn because(mut self, text: impl Into<String>, packets: &[&Packet]) -> Self {
-        let frames = packets
-            .iter()
-            .map(|packet| packet.head.frame.number.0)
-            .collect();
-        self.evidence.push(Evidence {
+    pub fn because(self, text: impl Into<String>, packets: &[&Packet]) -> Self {
+        self.because_of(text, frames_of(packets))
+    }
+
+    /// The same, where some of the frames are known without their packets.
+    pub fn because_of(mut self, text: impl Into<String>, frames: impl Into<Vec<FrameId>>) -> Self {
+        self.evidence.push(Fact {
             text: text.into(),
-            frames,
+            frames: frames.into(),
         });
         self
     }
 
     /// With a fact that speaks against it.
     pub fn although(mut self, text: impl Into<String>, packets: &[&Packet]) -> Self {
-        let frames = packets
-            .iter()
-            .map(|packet| packet.head.frame.number.0)
-            .collect();
-        self.against.push(Evidence {
+        self.against.push(Fact {
             text: text.into(),
-            frames,
+            frames: frames_of(packets),
         });
         self
     }
@@ -110,4 +117,8 @@ impl Ruling {
         self.confidence = self.confidence.max(confidence);
         self
     }
+}
+
+fn frames_of(packets: &[&Packet]) -> Vec<FrameId> {
+    packets.iter().map(|packet| packet.head.frame).collect()
 }

@@ -27,6 +27,12 @@ impl<'a> Asked<'a> {
         self.turn.start
     }
 
+    /// Its connection's `tcp.stream` in the capture of its first frame.
+    pub(super) fn stream_there(&self) -> u32 {
+        let there = self.story.stream_in(self.turn.frame.capture.0);
+        there.unwrap_or(self.story.stream)
+    }
+
     /// Tells it from every other request.
     pub(super) fn id(&self) -> (u16, u32, Timestamp) {
         (self.story.capture, self.story.stream, self.start())

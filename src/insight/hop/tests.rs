@@ -57,6 +57,7 @@ fn story(
     ConnectionStory {
         capture: 0,
         stream,
+        elsewhere: Vec::new(),
         client: address(client),
         server: address(server),
         opened: at(-100.0),

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use crate::dialogue::{Answer, Dialogue};
 use crate::flow::Peer;
-use crate::insight::ConnectionStory;
+use crate::insight::{ConnectionStory, Teller};
 use crate::time::Timestamp;
 
 use super::asked::Asked;
@@ -108,9 +108,9 @@ impl Host<'_> {
         );
         Some(Tie {
             back_finding: back.finding,
-            back_stream: back.asked.story.stream,
+            back_stream: back.asked.story.stream(),
             front_finding: outcome.finding,
-            front_stream: front.story.stream,
+            front_stream: front.story.stream(),
             outcome: outcome.word,
             tied_by,
             again: outcome.again,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::capture::{CaptureId, FrameId, FrameNumber};
+use crate::capture::FrameId;
 use crate::report::text::clean;
-use crate::report::{Finding, Report};
+use crate::report::{Finding, NumberIn, Report};
 
 /// Remarks by frame.
 #[derive(Default)]
@@ -51,24 +51,15 @@ pub fn of(report: &Report) -> Comments {
 }
 
 fn add(comments: &mut Comments, finding: &Finding) {
-    let id = |number: u32| FrameId {
-        capture: CaptureId(finding.capture),
-        number: FrameNumber(number),
-    };
+    let id = |number: NumberIn| number.frame(finding.capture);
+    let end = NumberIn::own(finding.frame);
     let name = format!("whyrst {}", clean(&finding.id));
-    for (side, fin) in [
-        ("client", &finding.fins.client),
-        ("server", &finding.fins.server),
-    ] {
-        if let Some(fin) = fin.as_ref().filter(|fin| fin.frame != finding.frame) {
-            comments.add(id(fin.frame), format!("{name}: FIN of the {side}"), None);
-        }
+    let fins = finding.fins_in_order().into_iter();
+    for (side, fin) in fins.filter(|(_, fin)| fin.number() != end) {
+        comments.add(id(fin.number()), format!("{name}: FIN of the {side}"), None);
     }
-    let trigger = finding
-        .trigger
-        .as_ref()
-        .filter(|t| t.frame != Some(finding.frame));
-    if let Some((kind, frame)) = trigger.and_then(|t| Some((t.kind, t.frame?))) {
+    let trigger = finding.trigger.as_ref().filter(|t| t.number() != Some(end));
+    if let Some((kind, frame)) = trigger.and_then(|t| Some((t.kind, t.number()?))) {
         comments.add(
             id(frame),
             format!("{name}: {kind} that the RST answers"),
@@ -86,16 +77,12 @@ fn add(comments: &mut Comments, finding: &Finding) {
         .filter(|s| *s >= 0.001)
     {
         text.push_str(&format!(", {idle:.2} s idle"));
-        since = finding.idle.since_frame.map(id);
+        since = finding.idle.since().map(id);
     }
-    comments.add(id(finding.frame), text, since);
-    for frame in finding
-        .frames
-        .iter()
-        .filter(|frame| **frame != finding.frame)
-    {
+    comments.add(id(end), text, since);
+    for frame in finding.numbers().filter(|number| *number != end) {
         comments.add(
-            id(*frame),
+            id(frame),
             format!("{name}: another RST of the same event"),
             None,
         );

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::comments::{self, Comments};
 use super::packet;
-use crate::capture::{CaptureId, Frame, FrameId, FrameNumber};
-use crate::report::{Endpoint, Finding, Report};
+use crate::capture::{CaptureId, Frame, FrameId};
+use crate::report::{Endpoint, Finding, NumberIn, Report, Trigger};
 use crate::time::Timestamp;
 use crate::wire::{Decoded, Decoder, Segment};
 
@@ -112,21 +112,16 @@ impl Selector {
     }
 
     fn add(&mut self, finding: &Finding) {
-        let id = |number: u32| FrameId {
-            capture: CaptureId(finding.capture),
-            number: FrameNumber(number),
-        };
-        self.resets.extend(finding.frames.iter().map(|n| id(*n)));
-        self.matter.extend(finding.frames.iter().map(|n| id(*n)));
-        let fins = [&finding.fins.client, &finding.fins.server]
-            .into_iter()
-            .flatten()
-            .map(|fin| fin.frame);
-        let trigger = finding.trigger.as_ref().and_then(|t| t.frame);
+        let id = |number: NumberIn| number.frame(finding.capture);
+        self.resets.extend(finding.numbers().map(id));
+        self.matter.extend(finding.numbers().map(id));
+        let fins = finding.fins_in_order().into_iter();
+        let trigger = finding.trigger.as_ref().and_then(Trigger::number);
         let others = fins
+            .map(|(_, fin)| fin.number())
             .chain(trigger)
-            .chain(finding.idle.since_frame)
-            .chain([finding.frame]);
+            .chain(finding.idle.since())
+            .chain([NumberIn::own(finding.frame)]);
         self.matter.extend(others.map(id));
         self.by_ends
             .entry(Ends::of(finding))

@@ -2,7 +2,7 @@
 
 use super::diagram::Diagram;
 use crate::report::text::{clean, count, seconds};
-use crate::report::{Evidence, Finding, Report, RequestInFlight, commands, telling};
+use crate::report::{Evidence, Finding, Report, RequestInFlight, commands, frames, telling};
 
 /// What stands behind a row.
 pub struct Detail<'a> {
@@ -34,15 +34,7 @@ impl<'a> Detail<'a> {
 
 fn fact(evidence: &Evidence) -> String {
     let text = clean(&evidence.text);
-    match evidence.frames.as_slice() {
-        [] => text.into_owned(),
-        [one] => format!("{text} (frame {one})"),
-        several => {
-            let shown: Vec<String> = several.iter().take(6).map(u32::to_string).collect();
-            let more = if several.len() > 6 { " …" } else { "" };
-            format!("{text} (frames {}{more})", shown.join(", "))
-        }
-    }
+    format!("{text}{}", frames::in_brackets(evidence))
 }
 
 fn facts(report: &Report, finding: &Finding) -> Vec<(&'static str, String)> {
@@ -68,6 +60,7 @@ fn facts(report: &Report, finding: &Finding) -> Vec<(&'static str, String)> {
     add("Other hop", hop(finding));
     add("The kernel says", kernel(finding));
     add("Packets", Some(packets(report, finding)));
+    add("Captures", frames::legend(finding, &report.captures));
     add(
         "Community ID",
         Some(finding.connection.community_id.clone()).filter(|id| !id.is_empty()),
@@ -105,7 +98,7 @@ fn trigger(finding: &Finding) -> Option<String> {
     if let Some(from) = trigger.from {
         out.push_str(&format!(" from the {from}"));
     }
-    if let Some(frame) = trigger.frame {
+    if let Some(frame) = trigger.number() {
         out.push_str(&format!(" in frame {frame}"));
     }
     Some(out)
@@ -126,7 +119,7 @@ fn idle(finding: &Finding) -> Option<String> {
     if idle.kind != crate::verdict::IdleKind::None {
         parts.push(idle.kind.to_string());
     }
-    if let Some(frame) = idle.since_frame {
+    if let Some(frame) = idle.since() {
         parts.push(format!("since frame {frame}"));
     }
     if idle.keepalive_probes > 0 {
@@ -140,17 +133,16 @@ fn idle(finding: &Finding) -> Option<String> {
 }
 
 fn fins(finding: &Finding) -> Option<String> {
-    let fin = |who: &str, fin: &Option<crate::report::Fin>| {
-        fin.as_ref()
-            .map(|fin| format!("{who} in frame {} at {}", fin.frame, telling::milli(fin.at)))
-    };
-    let fins: Vec<String> = [
-        fin("client", &finding.fins.client),
-        fin("server", &finding.fins.server),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let fins = finding.fins_in_order().into_iter();
+    let fins: Vec<String> = fins
+        .map(|(who, fin)| {
+            format!(
+                "{who} in frame {} at {}",
+                fin.number(),
+                telling::milli(fin.at)
+            )
+        })
+        .collect();
     (!fins.is_empty()).then(|| fins.join(", "))
 }
 
@@ -186,7 +178,7 @@ fn retry(finding: &Finding) -> Option<String> {
             "; sent again {} in stream {} (frame {})",
             telling::again(seen),
             seen.stream,
-            seen.frame
+            seen.number()
         ));
         if seen.answered {
             out.push_str(", answered");
@@ -260,6 +252,6 @@ fn packets(report: &Report, finding: &Finding) -> String {
         "{}{folded}, first in frame {}{from}, stream {}",
         count(finding.packets.max(1), "packet", "packets"),
         finding.frame,
-        finding.connection.stream
+        frames::list(finding.streams(), 4)
     )
 }

@@ -3,9 +3,8 @@
 //! Lines and labels are decided here; the template and the page's script only draw them one below the other.
 
 use crate::flow::Peer;
-use crate::report::ladder::frame_label;
 use crate::report::text::{clean, count, seconds};
-use crate::report::{Finding, LadderMark, LadderStep};
+use crate::report::{Finding, LadderMark, LadderStep, NumberIn};
 
 /// Steps further apart than this get a gap between them.
 const GAP_S: f64 = 0.5;
@@ -97,7 +96,7 @@ impl Line<'_> {
     pub fn title(step: &LadderStep) -> String {
         let mut out = format!(
             "Frame {} at {:.6} s, from the {}: [{}] seq {}",
-            frame_label(step),
+            NumberIn::from(step),
             step.at_s,
             step.from,
             clean(&step.flags),

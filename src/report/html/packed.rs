@@ -9,8 +9,7 @@ use serde::Serialize;
 use super::detail::Detail;
 use super::diagram::{Diagram, Line};
 use super::table::ESCAPED;
-use crate::report::LadderStep;
-use crate::report::ladder::frame_label;
+use crate::report::{LadderStep, NumberIn};
 
 /// Texts, each once, in order of first use.
 #[derive(Default)]
@@ -95,7 +94,7 @@ impl PackedFrame {
     fn of(step: &LadderStep) -> Self {
         match step.capture {
             None => Self::Own(step.frame),
-            Some(_) => Self::Other(frame_label(step)),
+            Some(_) => Self::Other(NumberIn::from(step).to_string()),
         }
     }
 }

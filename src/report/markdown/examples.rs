@@ -4,7 +4,7 @@ use super::escape::{block, code, text};
 use super::sections::{COUNTING, fill};
 use crate::report::ladder::{self, Columns, FrameColumn, LadderOptions};
 use crate::report::text::{Color, count};
-use crate::report::{Finding, Report, telling};
+use crate::report::{Finding, Report, frames, telling};
 
 pub(super) fn ladders(report: &Report, share: usize) -> String {
     let examples = telling::one_per_cause(report);
@@ -48,14 +48,14 @@ fn example(report: &Report, finding: &Finding) -> String {
         points.push_str(&format!(
             "- {}{}\n",
             text(&evidence.text),
-            frames(&evidence.frames)
+            frames::in_brackets(evidence)
         ));
     }
     for evidence in finding.evidence_against.iter().take(4) {
         points.push_str(&format!(
             "- Against it: {}{}\n",
             text(&evidence.text),
-            frames(&evidence.frames)
+            frames::in_brackets(evidence)
         ));
     }
     for rival in finding.alternatives.iter().take(3) {
@@ -80,9 +80,9 @@ fn example(report: &Report, finding: &Finding) -> String {
             .unwrap_or_default();
         let drawn = ladder::render(steps, &Columns::of(finding), options);
         out.push_str(&format!("{}\n", block("text", &drawn)));
-        if let Some(others) = ladder::other_captures(steps, &report.captures) {
-            out.push_str(&format!("{}\n\n", text(&others)));
-        }
+    }
+    if let Some(legend) = frames::legend(finding, &report.captures) {
+        out.push_str(&format!("{}.\n\n", text(&legend)));
     }
     out.push_str(&format!(
         "In Wireshark: {}\n\n",
@@ -108,15 +108,3 @@ fn errors(finding: &Finding) -> String {
 
 /// Runtimes whose messages are told.
 const ERRORS: usize = 16;
-
-fn frames(frames: &[u32]) -> String {
-    match frames {
-        [] => String::new(),
-        [one] => format!(" (frame {one})"),
-        several => {
-            let shown: Vec<String> = several.iter().take(6).map(u32::to_string).collect();
-            let more = if several.len() > 6 { " …" } else { "" };
-            format!(" (frames {}{more})", shown.join(", "))
-        }
-    }
-}

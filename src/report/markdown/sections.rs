@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::escape::{block, cell, code, text};
 use crate::report::headline::{endings, headline};
 use crate::report::text::{count, grouped, seconds};
-use crate::report::{Advice, CaptureSummary, Finding, Report, commands, telling};
+use crate::report::{Advice, CaptureSummary, Finding, Report, commands, frames, telling};
 use crate::verdict::{Cause, Harm};
 
 /// Cell of something that is not known or does not apply.
@@ -265,7 +265,11 @@ pub(super) fn captures(report: &Report, share: usize) -> String {
         | capture | format | first packet | last packet | frames | TCP | dropped | notes |\n\
         | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
-    let left_out = fill(&mut out, report.captures.iter().map(capture_row), share / 2);
+    let left_out = fill(
+        &mut out,
+        frames::named(&report.captures).map(capture_row),
+        share / 2,
+    );
     if left_out > 0 {
         out.push_str(&format!(
             "\nand {}.\n",
@@ -294,7 +298,7 @@ pub(super) fn captures(report: &Report, share: usize) -> String {
     out
 }
 
-fn capture_row(capture: &CaptureSummary) -> String {
+fn capture_row((number, capture): (String, &CaptureSummary)) -> String {
     let mut notes = Vec::new();
     if let Some(vantage) = &capture.vantage {
         notes.push(format!("taken at {}", text(vantage)));
@@ -318,7 +322,7 @@ fn capture_row(capture: &CaptureSummary) -> String {
     );
     let time = |t: Option<crate::Timestamp>| t.map_or(NOTHING.to_owned(), telling::milli);
     let cells = [
-        cell(&capture.path),
+        format!("{number}{}", cell(&capture.path)),
         match capture.compression.as_str() {
             "none" | "" => text(&capture.format),
             compression => format!("{}, {}", text(&capture.format), text(compression)),

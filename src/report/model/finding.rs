@@ -47,6 +47,24 @@ pub enum HandshakeSeen {
     Unseen,
 }
 
+/// A connection in another capture than the finding's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StreamElsewhere {
+    /// Index into `captures`.
+    pub capture: u16,
+    /// Wireshark's `tcp.stream` there.
+    pub stream: u32,
+}
+
+/// A frame of another capture than the finding's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FrameElsewhere {
+    /// Index into `captures`.
+    pub capture: u16,
+    /// Its number there.
+    pub frame: u32,
+}
+
 /// The connection of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionId {
@@ -56,6 +74,9 @@ pub struct ConnectionId {
     pub server: Endpoint,
     /// Wireshark's `tcp.stream` in the finding's capture.
     pub stream: u32,
+    /// The same in other captures that show it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<StreamElsewhere>,
     /// Community ID v1 (of the innermost addresses).
     pub community_id: String,
     /// When it was first seen.
@@ -83,6 +104,9 @@ pub struct Finding {
     pub packets: u64,
     /// Frames of all RST packets of this event (at most 10,000).
     pub frames: Vec<u32>,
+    /// Those of them that only other captures show.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<FrameElsewhere>,
     /// Shape of the RST.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Form>,
@@ -182,6 +206,9 @@ pub struct Trigger {
     /// Its frame; absent for `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frame: Option<u32>,
+    /// The capture of that frame, as index into `captures`, where that is another one than the finding's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<u16>,
     /// What it was.
     pub kind: TriggerKind,
     /// Who sent it.
@@ -203,6 +230,9 @@ pub struct Idle {
     /// Frame of the last application activity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_frame: Option<u32>,
+    /// The capture of that frame, as index into `captures`, where that is another one than the finding's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_capture: Option<u16>,
     /// Who sent that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_from: Option<Peer>,
@@ -217,6 +247,7 @@ impl Idle {
         application_s: None,
         wire_s: None,
         since_frame: None,
+        since_capture: None,
         last_from: None,
         keepalive_probes: 0,
     };
@@ -238,6 +269,9 @@ pub struct Fins {
 pub struct Fin {
     /// Its frame.
     pub frame: u32,
+    /// The capture of that frame, as index into `captures`, where that is another one than the finding's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<u16>,
     /// Its time.
     pub at: Timestamp,
 }
@@ -261,6 +295,9 @@ pub struct RetrySeen {
     pub stream: u32,
     /// Frame of its first byte.
     pub frame: u32,
+    /// The capture of both, as index into `captures`, where that is another one than the finding's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<u16>,
     /// Seconds after the loss.
     pub after_s: f64,
     /// The retry was answered: the application may never have noticed.
@@ -294,6 +331,9 @@ pub struct Evidence {
     /// Its frames.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<u32>,
+    /// Its frames in other captures than the finding's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<FrameElsewhere>,
 }
 
 /// The other side of a proxy.
@@ -303,6 +343,9 @@ pub struct Hop {
     pub side: String,
     /// `tcp.stream` of the other hop's connection.
     pub stream: u32,
+    /// The capture of that stream, as index into `captures`, where that is another one than the finding's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<u16>,
     /// The finding on the other hop, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,

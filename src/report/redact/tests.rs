@@ -71,6 +71,7 @@ fn no_view_shows_what_was_redacted() {
         finding.evidence = vec![Evidence {
             text: text.to_owned(),
             frames: vec![],
+            elsewhere: vec![],
         }];
         finding.evidence_against = finding.evidence.clone();
         finding.reset_text = Some(text.to_owned());

@@ -5,7 +5,7 @@ use super::insight::advice_lines;
 use crate::flow::Orientation;
 use crate::report::ladder::{self, Columns};
 use crate::report::text::{Tone, clean, count, hanging, seconds, wrapped};
-use crate::report::{Evidence, Finding, HandshakeSeen, Report, telling};
+use crate::report::{Evidence, Finding, HandshakeSeen, Report, frames, telling};
 use crate::verdict::{Effect, Harm, IdleKind, ResetSender, RetrySafety, TriggerKind};
 
 /// Draws one finding with all that the report knows of it.
@@ -45,9 +45,6 @@ pub fn render(report: &Report, finding: &Finding, options: &TerminalOptions) -> 
             &Columns::of(finding),
             options.ladder(),
         ));
-        if let Some(others) = ladder::other_captures(&finding.ladder, &report.captures) {
-            out.push_str(&wrapped(&others, options.width, "            "));
-        }
     }
     out.push_str(&judgement(finding, options));
     out.push_str(&victim(finding, options));
@@ -73,6 +70,7 @@ fn facts(report: &Report, finding: &Finding) -> Vec<(&'static str, String)> {
         ("connection", connection(finding)),
         ("ended", ended(report, finding)),
     ];
+    facts.extend(frames::legend(finding, &report.captures).map(|text| ("captures", text)));
     facts.extend(sent_by(finding).map(|text| ("sent by", text)));
     facts.extend(answering(finding).map(|text| ("answering", text)));
     facts.extend(silence(finding).map(|text| ("silence", text)));
@@ -107,8 +105,15 @@ fn connection(finding: &Finding) -> String {
         _ => String::new(),
     };
     format!(
-        "{} → {}, stream {}, opened {}, {handshake}{roles}{others}",
-        id.client, id.server, id.stream, id.opened
+        "{} → {}, {} {}, opened {}, {handshake}{roles}{others}",
+        id.client,
+        id.server,
+        match id.elsewhere.is_empty() {
+            true => "stream",
+            false => "streams",
+        },
+        frames::list(finding.streams(), 4),
+        id.opened
     )
 }
 
@@ -118,16 +123,10 @@ fn ended(report: &Report, finding: &Finding) -> String {
         text.push_str(&format!(" of {}", capture.path));
     }
     if finding.packets > 1 {
-        let shown: Vec<_> = finding.frames.iter().take(12).map(u32::to_string).collect();
-        let more = if finding.frames.len() > shown.len() {
-            " …"
-        } else {
-            ""
-        };
         text.push_str(&format!(
-            ", {} ({}{more})",
+            ", {} ({})",
             count(finding.packets, "RST packet", "RST packets"),
-            shown.join(", ")
+            frames::list(finding.numbers(), 12)
         ));
     }
     if let (Some(first), Some(last)) = (finding.first, finding.last) {
@@ -177,7 +176,7 @@ fn answering(finding: &Finding) -> Option<String> {
     if let Some(from) = trigger.from {
         text.push_str(&format!(" of the {from}"));
     }
-    if let Some(frame) = trigger.frame {
+    if let Some(frame) = trigger.number() {
         text.push_str(&format!(", frame {frame}"));
     }
     Some(text)
@@ -201,7 +200,7 @@ fn silence(finding: &Finding) -> Option<String> {
     if parts.is_empty() {
         return None;
     }
-    if let (Some(frame), Some(from)) = (idle.since_frame, idle.last_from) {
+    if let (Some(frame), Some(from)) = (idle.since(), idle.last_from) {
         parts.push(format!("last activity: frame {frame} of the {from}"));
     }
     if idle.keepalive_probes > 0 {
@@ -215,18 +214,10 @@ fn silence(finding: &Finding) -> Option<String> {
 }
 
 fn fins(finding: &Finding) -> Option<String> {
-    let mut fins: Vec<_> = [
-        ("client", &finding.fins.client),
-        ("server", &finding.fins.server),
-    ]
-    .into_iter()
-    .filter_map(|(who, fin)| {
-        fin.as_ref()
-            .map(|f| (f.frame, format!("{who}: frame {} at {}", f.frame, f.at)))
-    })
-    .collect();
-    fins.sort_unstable();
-    let texts: Vec<String> = fins.into_iter().map(|(_, text)| text).collect();
+    let fins = finding.fins_in_order().into_iter();
+    let texts: Vec<String> = fins
+        .map(|(who, fin)| format!("{who}: frame {} at {}", fin.number(), fin.at))
+        .collect();
     (!texts.is_empty()).then(|| texts.join("; "))
 }
 
@@ -276,7 +267,7 @@ fn retry(finding: &Finding) -> Option<String> {
             "; sent again {} on stream {} (frame {}), {outcome}",
             telling::again(seen),
             seen.stream,
-            seen.frame
+            seen.number()
         ));
         if seen.may_have_run_twice {
             text.push_str("; it may have run twice");
@@ -294,7 +285,10 @@ fn hop(finding: &Finding) -> Option<String> {
         .unwrap_or_default();
     Some(format!(
         "this is the {} of a proxy; the other side is stream {}{which}, outcome in front: {}; tied by: {}",
-        hop.side, hop.stream, hop.outcome, hop.tied_by
+        hop.side,
+        hop.number(),
+        hop.outcome,
+        hop.tied_by
     ))
 }
 
@@ -317,7 +311,7 @@ fn kernel(finding: &Finding) -> Option<String> {
 }
 
 fn evidence_line(mark: &str, evidence: &Evidence, options: &TerminalOptions) -> String {
-    let frames: Vec<_> = evidence.frames.iter().map(|f| format!("#{f}")).collect();
+    let frames: Vec<_> = evidence.numbers().map(|f| format!("#{f}")).collect();
     let text = if frames.is_empty() {
         evidence.text.clone()
     } else {

@@ -200,7 +200,7 @@ fn answering(finding: &Finding) -> String {
     match &finding.trigger {
         None => NOTHING.to_owned(),
         Some(trigger) if trigger.kind == TriggerKind::None => "nothing".to_owned(),
-        Some(trigger) => match trigger.frame {
+        Some(trigger) => match trigger.number() {
             Some(frame) => format!("{}\n#{frame}", trigger.kind),
             None => trigger.kind.to_string(),
         },
@@ -215,18 +215,8 @@ fn before(finding: &Finding) -> String {
     if let Some(wire) = finding.idle.wire_s {
         lines.push(format!("wire {}", seconds(wire)));
     }
-    let mut fins: Vec<_> = [
-        ("client", &finding.fins.client),
-        ("server", &finding.fins.server),
-    ]
-    .into_iter()
-    .filter_map(|(who, fin)| fin.as_ref().map(|fin| (fin.frame, who)))
-    .collect();
-    fins.sort_unstable();
-    lines.extend(
-        fins.iter()
-            .map(|(frame, who)| format!("FIN {who} #{frame}")),
-    );
+    let fins = finding.fins_in_order().into_iter();
+    lines.extend(fins.map(|(who, fin)| format!("FIN {who} #{}", fin.number())));
     if lines.is_empty() {
         NOTHING.to_owned()
     } else {

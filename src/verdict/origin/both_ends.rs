@@ -2,9 +2,8 @@
 
 use super::{Findings, Weight};
 use crate::flow::Packet;
-use crate::report::Evidence;
-use crate::verdict::ending::{Ending, number};
-use crate::verdict::{CaptureLosses, Passage};
+use crate::verdict::ending::Ending;
+use crate::verdict::{CaptureLosses, Fact, Passage};
 
 /// The capture nearer to the claimed sender shows all but this RST: it was made behind it, or lost while capturing. What two captures
 /// lack of each other tells how often that happens; that each of them lost just what bears its own side's address, nobody believes.
@@ -36,12 +35,12 @@ pub(super) fn not_from_sender(ending: &Ending, reset: &Packet, findings: &mut Fi
             "the capture nearer to the {0} shows what the {0} sent, but not this RST: {meaning}",
             reset.from
         ),
-        vec![number(reset.head.frame)],
+        vec![reset.head.frame],
     );
 }
 
 /// The capture nearer to the claimed sender shows it: it comes from there, or from what stands in front of that host.
-pub(super) fn from_sender(ending: &Ending, reset: &Packet) -> Option<Evidence> {
+pub(super) fn from_sender(ending: &Ending, reset: &Packet) -> Option<Fact> {
     let (from, to) = (reset.from, reset.from.other());
     let text = match ending.passage_of(reset) {
         Some(Passage::Whole) => {
@@ -52,9 +51,9 @@ pub(super) fn from_sender(ending: &Ending, reset: &Packet) -> Option<Evidence> {
         ),
         Some(Passage::NotFromSender) | None => return None,
     };
-    Some(Evidence {
+    Some(Fact {
         text,
-        frames: vec![number(reset.head.frame)],
+        frames: vec![reset.head.frame],
     })
 }
 

@@ -2,23 +2,22 @@
 
 use super::{Findings, Weight};
 use crate::flow::{Packet, Peer};
-use crate::report::Evidence;
 use crate::time::Interval;
-use crate::verdict::Form;
-use crate::verdict::ending::{Ending, number};
+use crate::verdict::ending::Ending;
 use crate::verdict::form::Shape;
+use crate::verdict::{Fact, Form};
 use crate::wire::Ttl;
 
-pub(super) fn fits_claimed(ending: &Ending, seen: &Packet) -> Option<Evidence> {
+pub(super) fn fits_claimed(ending: &Ending, seen: &Packet) -> Option<Fact> {
     let own = ending.state.of(seen.from).ttl;
-    own.contains(seen.head.ttl).then(|| Evidence {
+    own.contains(seen.head.ttl).then(|| Fact {
         text: format!(
             "{} is that of {} other packets of the {} on this connection",
             ttl_words(ending, seen),
             own.total(),
             seen.from
         ),
-        frames: vec![number(seen.head.frame)],
+        frames: vec![seen.head.frame],
     })
 }
 
@@ -74,7 +73,7 @@ pub(super) fn hop_count(
             "{} means {hops} hops; the {}'s other packets bear {mode} ({usual} hops, {count} packets)",
             ttl_words(ending, reset), reset.from
         ),
-        vec![number(reset.head.frame)],
+        vec![reset.head.frame],
     );
 }
 
@@ -95,7 +94,7 @@ fn different_initial(
                 "{} starts from another value than the {}'s other packets ({mode}): another stack at the same distance",
                 ttl_words(ending, reset), reset.from
             ),
-            vec![number(reset.head.frame)],
+            vec![reset.head.frame],
         );
     }
 }
@@ -117,7 +116,7 @@ fn two_devices(ending: &Ending, reset: &Packet, findings: &mut Findings) {
                 "the {}'s data has TTL {}, its handshake and this RST {}: two devices answer for that address, and the nearer one reset",
                 reset.from, data.head.ttl, reset.head.ttl
             ),
-            vec![number(data.head.frame), number(reset.head.frame)],
+            vec![data.head.frame, reset.head.frame],
         );
     }
 }
@@ -146,7 +145,7 @@ pub(super) fn several_ttls(ending: &Ending, claimed: Peer, findings: &mut Findin
                 "two RSTs of one burst bear TTL {} and {}",
                 first.head.ttl, other.head.ttl
             ),
-            vec![number(first.head.frame), number(other.head.frame)],
+            vec![first.head.frame, other.head.frame],
         );
     }
 }

@@ -143,7 +143,7 @@ fn late_words(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
         Confidence::Likely,
         "Both sides had said all they had to say; the RST only answers the last words of the closing.",
     )
-    .because(format!("the {} had closed with FIN in frame {}", case.claimed(), fin.frame.number), &[])
+    .because_of(format!("the {} had closed with FIN", case.claimed()), [fin.frame])
     .because("what drew the RST carries no request and no response", &[trigger, case.reset]);
     ruling.detail = detail;
     ruling
@@ -209,9 +209,9 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
         .is_some_and(|packet| packet.head.payload_len == 0)
     {
         return Ruling::new(Cause::HangUp, Confidence::Likely, words)
-            .because(
-                format!("FIN in frame {} with a request open", fin.frame.number),
-                &[case.reset],
+            .because_of(
+                "FIN with a request open",
+                [fin.frame, case.reset.head.frame],
             )
             .harm(harm, situation.requester)
             .or(
@@ -229,17 +229,30 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
 
 /// The next request and the FIN of an idle connection crossed.
 fn met_by_the_fin(cause: Cause, fin: &FinSeen, exchange: &Exchange) -> Ruling {
-    let crossing = format!(
-        "the FIN of frame {} and the request of frame {} crossed",
-        fin.frame.number, exchange.request.start.frame.number
-    );
     Ruling::new(
         cause,
         Confidence::Likely,
         "The idle connection was closed while the next request was on its way; nobody read that request.",
     )
-    .because(crossing, &[])
+    .because_of("the FIN and the request crossed", [fin.frame, exchange.request.start.frame])
     .or(Cause::DataAfterClose, "a capture at the server")
+}
+
+/// How a FIN and data that it did not wait for lie to each other.
+fn met_on_the_way(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> String {
+    let after = trigger.head.time - fin.time;
+    match after < Interval::ZERO {
+        // The capture is nearer to whoever sent the data.
+        true => format!(
+            "the {}'s FIN came {} after data that had been on its way to it",
+            case.claimed(),
+            after.abs()
+        ),
+        false => format!(
+            "the {} had closed with FIN, {after} before more data came",
+            case.claimed()
+        ),
+    }
 }
 
 /// Data met a socket that was closed while the other side was still sending: an early answer, an upload cut short.
@@ -279,7 +292,7 @@ fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling 
         },
     )
     .detail(detail)
-    .because(format!("the {} had closed with FIN in frame {}, {} before more data came", case.claimed(), fin.frame.number, trigger.head.time - fin.time), &[trigger])
+    .because_of(met_on_the_way(case, fin, trigger), [fin.frame, trigger.head.frame])
     .because("the RST has no ACK and repeats that data's acknowledgement", &[case.reset])
     .harm(harm, situation.requester)
     .or(Cause::CloseWithUnreadData, "the server's counters TCPAbortOnClose and TCPAbortOnData")
@@ -313,7 +326,7 @@ fn requester_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<
             format!("The {} had all it wanted and closed; what the {} still sent found nobody and was reset. Nothing was lost.", case.claimed(), case.receiver()),
         )
         .detail(detail)
-        .because(format!("the {} had closed with FIN in frame {}; no request was open", case.claimed(), fin.frame.number), &[])
+        .because_of(format!("the {} had closed with FIN; no request was open", case.claimed()), [fin.frame])
         .because("the RST answers what came after it", &[trigger, case.reset]),
     )
 }
@@ -340,13 +353,7 @@ fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>) -> Ruling 
             case.claimed()
         ),
     )
-    .because(
-        format!(
-            "its FIN (frame {}) came while a request was unanswered",
-            fin.frame.number
-        ),
-        &[],
-    )
+    .because_of("its FIN came while a request was unanswered", [fin.frame])
     .because(
         "the RST answers the late response",
         &case
@@ -397,7 +404,7 @@ fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
         format!("The {} had closed with FIN and cleared the rest of the connection {waited} later with a RST. Nothing was outstanding.", case.claimed()),
     )
     .detail(if waited > Interval::from_millis(1000) { "fin-wait-timeout" } else { "abrupt-close" })
-    .because(format!("its FIN is in frame {}", fin.frame.number), &[])
+    .because_of("its FIN", [fin.frame])
     .because("the RST continues its own stream", &[case.reset])
 }
 
@@ -453,7 +460,7 @@ fn after_the_others_fin(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
             format!("The {} had closed; the {} ended its side with a RST instead of a FIN {waited} later. Nothing was outstanding.", case.receiver(), case.claimed()),
         )
         .detail("abrupt-close")
-        .because(format!("FIN of the {} in frame {}, no request open", case.receiver(), fin.frame.number), &[case.reset])
+        .because_of(format!("FIN of the {}, no request open", case.receiver()), [fin.frame, case.reset.head.frame])
     })
 }
 
@@ -477,7 +484,7 @@ fn echo_of_a_hang_up(
         Confidence::Likely,
         format!("The {} closed with FIN before it had answered in full; the {}'s RST only clears the rest.", case.receiver(), case.claimed()),
     )
-    .because(format!("FIN in frame {} with a request open", fin.frame.number), &[])
+    .because_of("FIN with a request open", [fin.frame])
     .because("the RST came after it", &[case.reset])
     .harm(harm, situation.requester)
     .idle(kind, silence)

@@ -2,14 +2,13 @@
 
 use crate::dialogue::{Answer, Completeness, Protocol};
 use crate::flow::{FinSeen, Packet, PacketKind, Peer};
-use crate::report::Evidence;
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::harm::{Taken, harm_of_exchange, taken};
 use crate::verdict::rules::requester::answers_are_due;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation, is_over};
-use crate::verdict::{Cause, Confidence, Harm, IdleKind};
+use crate::verdict::{Cause, Confidence, Fact, Harm, IdleKind};
 use crate::wire::IcmpReason;
 
 /// A bad ending without a RST.
@@ -59,9 +58,9 @@ fn refused_by_icmp(ending: &Ending) -> Option<NoResetEnding> {
     )
     .harm(Harm::Refused, Peer::Client)
     .detail("icmp");
-    ruling.evidence.push(Evidence {
+    ruling.evidence.push(Fact {
         text: format!("ICMP error from {} quotes the SYN", icmp.from),
-        frames: vec![icmp.frame.number.0, syn.head.frame.number.0],
+        frames: vec![icmp.frame, syn.head.frame],
     });
     Some(NoResetEnding { ruling, at: *syn })
 }

@@ -48,7 +48,7 @@ pub(super) fn goodbye(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Rulin
             case.receiver()
         ),
     )
-    .because(format!("the {} had closed with FIN in frame {}", case.claimed(), fin.frame.number), &[])
+    .because_of(format!("the {} had closed with FIN", case.claimed()), [fin.frame])
     .because("what drew the RST is shorter than any request before, and its sender closed right behind it", &[trigger, case.reset])
     .or(Cause::StaleReuse, "the client's log: whether this was a request")
 }
@@ -86,7 +86,7 @@ pub(super) fn race(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
         format!("the request acknowledges {} bytes, not the FIN: it left before the FIN arrived", case.ending.relative(case.claimed(), trigger.head.ack)),
         &[trigger],
     )
-    .because(format!("the {} had closed with FIN in frame {}", case.claimed(), fin.frame.number), &[])
+    .because_of(format!("the {} had closed with FIN", case.claimed()), [fin.frame])
     .because("the RST has no ACK and repeats the request's acknowledgement: a closed socket answers", &[case.reset])
     .or(
         Cause::DataAfterClose,
@@ -134,7 +134,7 @@ pub(super) fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> R
             case.receiver()
         ),
     )
-    .because(format!("the request acknowledges the FIN of frame {}, {known_for} after it", fin.frame.number), &[trigger])
+    .because_of(format!("the request acknowledges the FIN, {known_for} after it"), [fin.frame, trigger.head.frame])
     .because("the RST answers the request", &[case.reset])
     .or(Cause::DataAfterClose, "the client's pool: whether this was a new request or the rest of an old one");
     lost(case, ruling).idle(IdleKind::BetweenRequests, silence)

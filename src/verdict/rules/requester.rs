@@ -42,7 +42,7 @@ pub(super) fn requester_abort(case: &Case<'_>) -> Ruling {
             if case.ending.dialogue.protocol == Protocol::Opaque { Confidence::Possible } else { Confidence::Likely },
             format!("The {} had waited {waited} for {} and reset the connection: its own timeout, or a cancel.", case.claimed(), if state == Progress::Answering { "the rest of the response" } else { "a response" }),
         )
-        .because(format!("a request was open (frame {}) and the other side had been silent for {waited}", exchange.request.start.frame.number), &[case.reset])
+        .because_of(format!("a request was open and the other side had been silent for {waited}"), [exchange.request.start.frame, case.reset.head.frame])
         .harm(harm_of(case.ending, &case.situation), case.situation.requester)
         .idle(IdleKind::AwaitingResponse, silence)
         .or(Cause::AbortiveClose, "a second such ending: a timeout repeats to the millisecond, a user's cancel does not"),

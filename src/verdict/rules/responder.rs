@@ -46,7 +46,7 @@ pub(super) fn responder_abort(case: &Case<'_>) -> Ruling {
         .or(Cause::CloseWithUnreadData, counters),
     };
     let mut ruling = ruling
-        .because(format!("a request was open (frame {})", exchange.request.start.frame.number), &[])
+        .because_of("a request was open", [exchange.request.start.frame])
         .because("the RST continues its sender's stream and acknowledges what came: a live socket made it", &[case.reset])
         .harm(harm, requester);
     if ruling.silence.is_none() {
