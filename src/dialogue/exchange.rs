@@ -136,6 +136,13 @@ pub struct Exchange {
     pub status: Option<u16>,
 }
 
+impl Exchange {
+    /// Its request was seen, or a part of it: the capture had begun.
+    pub fn was_asked_here(&self) -> bool {
+        self.request.start != self.request.end
+    }
+}
+
 /// What the peer said before it hung up on purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Farewell {

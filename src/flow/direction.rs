@@ -308,17 +308,20 @@ impl Direction {
         }
     }
 
+    /// The window at most: where the handshake was not seen, any scale can be.
+    pub fn widest_window(&self, other: &Self) -> u64 {
+        let is_known = self.window_scale.is_some() && other.window_scale.is_some();
+        match self.iss.is_none() || other.iss.is_none() {
+            true if !is_known => u64::from(self.window) << 14,
+            _ => self.scaled_window(other),
+        }
+    }
+
     /// A sequence number that this sender may use next, or again: not beyond what its receiver lets it send (RFC 9293 section
     /// 3.8.6), not long before what it sent last. Others are those of another connection on the same addresses and ports.
     pub fn could_send(&self, seq: SeqNumber, receiver: &Self) -> bool {
         const RECENT: i64 = 1 << 20;
-        let scale = match (receiver.window_scale, self.window_scale) {
-            (Some(scale), Some(_)) => scale.min(14),
-            // Where the handshake was not seen any scale can be.
-            _ if self.iss.is_none() || receiver.iss.is_none() => 14,
-            _ => 0,
-        };
-        let window = (i64::from(receiver.window) << scale).max(1 << 16);
+        let window = (receiver.widest_window(self) as i64).max(1 << 16);
         self.snd_nxt.is_none_or(|next| {
             let ahead = i64::from(seq.offset_from(next));
             (-window.max(RECENT)..=window).contains(&ahead)

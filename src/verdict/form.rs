@@ -104,16 +104,21 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     let was_taken = |packet: &Packet| {
         packet.head.payload_len > 0 && acknowledged.is_some_and(|ack| !packet.end().is_after(ack))
     };
+    let response = ending.response_of(reset.from).unwrap_or(Interval::ZERO);
+    // What came to it before it closed was taken by a live socket. Two places may have two clocks.
+    let fin = ending.fin(reset.from).filter(|_| ending.place.is_none());
+    let closed = fin.map(|fin| fin.time - response.times(2) - REPLY_SLACK);
+    let came_before = |packet: &Packet| closed.is_some_and(|closed| packet.head.time < closed);
     let candidates = || {
         ending.before.iter().filter(move |packet| {
             packet.from != reset.from
                 && packet.head.flags.ack()
                 && packet.head.ack == reset.head.seq
                 && !was_taken(packet)
+                && !came_before(packet)
         })
     };
     let newest = candidates().next_back()?;
-    let response = ending.response_of(reset.from).unwrap_or(Interval::ZERO);
     let (earliest, latest) = (
         earliest_reply(response),
         Interval::from_nanos(response.as_nanos().saturating_mul(3) / 2) + REPLY_SLACK,
@@ -208,6 +213,10 @@ pub fn obedience(ending: &Ending, reset: &Packet) -> Obedience {
     let Some(expected) = receiver.ack.or(sender.snd_nxt) else {
         return Obedience::Unopposed;
     };
+    // What it expects is what it acknowledges; of one that was not seen, nothing is known.
+    if receiver.packets == 0 {
+        return Obedience::Unopposed;
+    }
     let highest = sender.snd_nxt.map_or(expected, |next| next.later(expected));
     if at_edge(reset.head.seq, expected, highest)
         || sender.fin.is_some_and(|fin| fin.seq == reset.head.seq)
@@ -215,7 +224,7 @@ pub fn obedience(ending: &Ending, reset: &Packet) -> Obedience {
     {
         return Obedience::Accepted;
     }
-    let window = receiver.scaled_window(sender).max(1);
+    let window = receiver.widest_window(sender).max(1);
     let ahead = i64::from(reset.head.seq.offset_from(expected));
     if later_life(ending, receiver_peer) {
         return if ahead >= 0 && ahead as u64 <= window {

@@ -174,7 +174,8 @@ fn agree_with_origin(ruling: &mut Ruling, origin: &Origin) {
 fn sender_of(ruling: &Ruling, origin: &Origin) -> (ResetSender, Confidence) {
     // A RST that its claimed sender lived through, or that nobody obeyed although it lies off the edge, was made by somebody else.
     if ruling.cause == Cause::IgnoredRst && origin.sender != ResetSender::Middlebox {
-        return (ResetSender::Middlebox, Confidence::Likely);
+        let confidence = ruling.confidence.max(Confidence::Likely);
+        return (ResetSender::Middlebox, confidence);
     }
     (origin.sender, origin.confidence)
 }

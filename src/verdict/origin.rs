@@ -213,7 +213,8 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
     let (Some(trigger), Some(usual)) = (trigger, ending.response_of(reset.from)) else {
         return;
     };
-    if ending.place.is_some() || seen_at_several_points(ending, trigger) {
+    // Where packets are missing, it may answer an earlier one.
+    if ending.place.is_some() || ending.is_incomplete() || seen_at_several_points(ending, trigger) {
         return;
     }
     let took = reset.head.time - trigger.head.time;
@@ -278,6 +279,15 @@ fn impossible_reply(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings
             && packet.head.ack == reset.head.seq
             && packet.head.time - reset.head.time <= REORDERING
     });
+    // A closed socket answers what comes next with what that acknowledges, at most its FIN: it may be missing in the capture.
+    let acknowledged = ending.state.of(reset.from.other()).ack;
+    let closed = ending.fin(reset.from).is_some_and(|fin| {
+        !reset.head.seq.is_after(fin.seq + 1)
+            && acknowledged.is_some_and(|ack| !reset.head.seq.is_before(ack))
+    });
+    if closed {
+        return;
+    }
     if sender.snd_nxt != Some(reset.head.seq) && ending.before_skipped == 0 && !drawn_out_of_order {
         findings.add(
             Weight::Strong,

@@ -151,6 +151,23 @@ ladders! {
             .server(300_110, "R")
             .server(300_110.1, "R");
 
+    the_next_request_meets_an_abort: "possible abortive-close · by server · drawn by none · request-lost" =>
+        served()
+            .client(60, "P.").payload(GET)
+            .server(61, "R.").crossing()
+            .server(80, "R").answering(60);
+
+    the_first_answer_to_a_closed_sockets_upload_lies_below_its_fin: "likely data-after-close · by server · drawn by data · response-truncated" =>
+        Ladder::to(80).handshake(0)
+            .client(21, "P.").payload(UPLOAD)
+            .client(22, "P.").payload([b'a'; 1400])
+            .client(41, "P.").payload([b'a'; 1400])
+            .server(60, "P.").payload(TOO_LARGE).crossing()
+            .server(60.1, "F.").crossing()
+            .client(60.2, ".")
+            .server(61, "R").answering(41)
+            .client(61.1, "P.").payload([b'a'; 1400]);
+
     a_second_answer_comes_after_the_client_is_gone: "likely teardown-noise · by client · drawn by response · none" =>
         served()
             .client(60, "F.")

@@ -4,7 +4,7 @@
 use whyrst::Interval;
 use whyrst::report::Finding;
 use whyrst::testing::{Ladder, Trace, TraceFrame};
-use whyrst::verdict::{Confidence, Harm, RetrySafety};
+use whyrst::verdict::{Cause, Confidence, Harm, RetrySafety};
 
 use crate::{every_ladder, line};
 
@@ -81,6 +81,21 @@ fn complaint(whole: &[Finding], found: &Finding) -> Option<&'static str> {
     }
     if found.confidence < Confidence::Possible && hurts(found) && !of_it().any(hurts) {
         return Some("harm that nobody suffered");
+    }
+    // What a forged RST cost depends on packets that may be missing; that it was forged does not.
+    let harmless =
+        found.harm == Harm::None && found.cause != Cause::Injected && of_it().next().is_some();
+    if found.confidence < Confidence::Possible && harmless && of_it().all(hurts) {
+        return Some("harm that was not told");
+    }
+    let thought_of = |other: &Finding| {
+        let mut rivals = other.alternatives.iter();
+        other.cause == found.cause || rivals.any(|rival| rival.cause == found.cause)
+    };
+    // A hang-up is what a capture shows that ends before the RST.
+    let reset = found.form.is_some();
+    if found.confidence < Confidence::Possible && reset && !of_it().any(thought_of) {
+        return Some("likely, and nothing that comes into question");
     }
     let safe = |finding: &Finding, safety| {
         finding

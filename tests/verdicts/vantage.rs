@@ -91,6 +91,43 @@ ladders! {
             .client(9045.1, ".")
             .server(9060, "R").answering(9040);
 
+    an_answer_to_what_was_asked_before_the_capture_comes_too_late: "possible response-timeout · by client · drawn by response · request-outcome-unknown" =>
+        served()
+            .client(60, "P.").payload(POST)
+            .captured_from_here()
+            .client(3000, "F.")
+            .server(3044, ".")
+            .server(4200, "P.").payload(OK)
+            .client(4200.1, "R");
+
+    what_was_asked_before_the_capture_may_be_open: "possible teardown-noise · by client · drawn by none · none" =>
+        served()
+            .client(60, "P.").payload(POST)
+            .captured_from_here()
+            .client(3000, "F.")
+            .server(3044, ".")
+            .client(3045, "R.");
+
+    the_rest_of_what_was_asked_before_the_capture: "possible stale-reuse · by server · drawn by request · request-lost · between-requests" =>
+        Ladder::to(80).handshake(0)
+            .client(21, "P.").payload("POST / HTTP/1.1\r\nHost: a\r\n")
+            .captured_from_here()
+            .client(500, "P.").payload("X-Slow: 12345\r\n")
+            .server(520, ".")
+            .server(800, "P.").payload("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+            .client(800.1, ".")
+            .server(801, "F.")
+            .client(821, ".")
+            .client(1000, "P.").payload("X-Slow: 67890\r\n")
+            .server(1020, "R");
+
+    a_handshake_aborted_whose_syn_was_not_captured: "likely handshake-aborted · by client · drawn by syn-ack · none · handshake" =>
+        Ladder::to(80)
+            .client(0, "S")
+            .captured_from_here()
+            .server(1400, "S.")
+            .client(1400.1, "R");
+
     only_the_servers_packets_of_a_race: "possible keepalive-race · by server · drawn by none · request-lost · between-requests" =>
         served()
             .client(5040, "P.").payload(GET)

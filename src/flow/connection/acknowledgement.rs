@@ -3,8 +3,8 @@
 use super::Connection;
 use crate::flow::outline::round_trip;
 use crate::flow::{Packet, Peer, StreamReader};
-use crate::time::{Interval, Timestamp};
-use crate::wire::SeqNumber;
+use crate::time::Interval;
+use crate::wire::Head;
 
 impl<R: StreamReader> Connection<R> {
     /// The round trip between both ends: the two halves that the point of capture sees (see science of vantage points:
@@ -66,11 +66,12 @@ impl<R: StreamReader> Connection<R> {
                     .miss_until(packet.head.ack, packet.head.time);
             }
         }
-        self.measure_round_trip(packet.from, packet.head.ack, packet.head.time);
+        self.measure_round_trip(packet.from, &packet.head);
     }
 
     #[inline(always)]
-    pub(super) fn measure_round_trip(&mut self, from: Peer, ack: SeqNumber, now: Timestamp) {
+    pub(super) fn measure_round_trip(&mut self, from: Peer, head: &Head) {
+        let (ack, now) = (head.ack, head.time);
         let pending = self.pending_acks.of_mut(from.other());
         if let Some((end, sent)) = *pending
             && !ack.is_before(end)
@@ -78,7 +79,9 @@ impl<R: StreamReader> Connection<R> {
             *pending = None;
             let sample = now - sent;
             let (own, other) = self.directions.own_and_other_mut(from);
-            if other.iss.is_some_and(|iss| end == iss + 1) {
+            // A kernel's answer: one that acknowledges more, or says something, may follow one that was not captured.
+            let is_bare = ack == end && head.payload_len == 0;
+            if is_bare && other.iss.is_some_and(|iss| end == iss + 1) {
                 own.answered_handshake |= sample >= Interval::ZERO;
             }
             let best = self.response_time.of_mut(from);

@@ -133,7 +133,7 @@ impl<R: StreamReader> Connection<R> {
         }
         other.unanswered_probes = 0;
         own.count(head, true);
-        self.measure_round_trip(from, head.ack, head.time);
+        self.measure_round_trip(from, head);
         if let (Some(sittings), Some(packet)) = (&mut self.sittings, self.history.newest()) {
             sittings.observe(packet, &self.directions);
         }

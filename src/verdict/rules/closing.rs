@@ -5,6 +5,7 @@ use crate::flow::{FinSeen, Packet, PacketKind};
 use crate::time::Interval;
 use crate::verdict::ending::{Progress, progress};
 use crate::verdict::harm::{Taken, harm_of, harm_of_exchange, taken};
+use crate::verdict::rules::gone::{gave_up, requester_closed};
 use crate::verdict::rules::race::{goodbye, race, says_goodbye, stale_reuse};
 use crate::verdict::rules::requester::{own_window_full, stopped_reading};
 use crate::verdict::rules::{Case, carries_payload};
@@ -133,6 +134,9 @@ fn late_words(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     {
         return unanswered_at_close(case, &situation, fin);
     }
+    if let Some(unread) = unread_words(case) {
+        return met_unseen(case, fin, unread);
+    }
     let detail = if trigger.housekeeping {
         Some("tls-close")
     } else {
@@ -147,6 +151,43 @@ fn late_words(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     .because("what drew the RST carries no request and no response", &[trigger, case.reset]);
     ruling.detail = detail;
     ruling
+}
+
+/// What the other side had said and nobody acknowledged, not even with the close.
+fn unread_words<'c>(case: &Case<'c>) -> Option<&'c Packet> {
+    let acknowledged = case.ending.state.of(case.claimed()).ack;
+    case.ending.before.iter().find(|packet| {
+        packet.from == case.receiver()
+            && packet.is_new_data()
+            && !packet.housekeeping
+            && acknowledged.is_none_or(|ack| packet.end().is_after(ack))
+    })
+}
+
+/// The RST answers the last words; the one that answers the words before them was not captured.
+fn met_unseen(case: &Case<'_>, fin: &FinSeen, unread: &Packet) -> Ruling {
+    Ruling::new(
+        Cause::DataAfterClose,
+        Confidence::Possible,
+        format!(
+            "The {} closed without taking what the {} had said last.",
+            case.claimed(),
+            case.receiver()
+        ),
+    )
+    .because_of(
+        format!("the {}'s FIN acknowledges none of it", case.claimed()),
+        [unread.head.frame, fin.frame],
+    )
+    .harm(Harm::RequestLost, case.receiver())
+    .or(
+        Cause::KeepaliveRace,
+        "the silence before the close: a timer that fires after the same silence each time",
+    )
+    .or(
+        Cause::TeardownNoise,
+        "the application: whether those words were a goodbye",
+    )
 }
 
 fn ends_with_fin(response: crate::dialogue::Message) -> bool {
@@ -297,83 +338,7 @@ fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling 
     .harm(harm, situation.requester)
     .or(Cause::CloseWithUnreadData, "the server's counters TCPAbortOnClose and TCPAbortOnData")
     .or(Cause::KeepaliveRace, "the silence that the server's timer counts: here none is seen before the close")
-}
-
-/// The one who asks closed; a late answer drew its RST (Linux TCP_ABORT_ON_DATA or TIME-WAIT). If the answer was still due,
-/// it had given up waiting.
-fn requester_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<Ruling> {
-    let at_fin = case.situation_at(fin.time);
-    let open = at_fin.open;
-    if let Some((_, state)) = open
-        && matches!(
-            state,
-            Progress::Asking | Progress::Unanswered | Progress::Answering
-        )
-        && carries_payload(trigger)
-        && !trigger.housekeeping
-    {
-        return Some(gave_up(case, fin, &at_fin));
-    }
-    let detail = match (trigger.housekeeping, carries_payload(trigger)) {
-        (true, _) => "tls-close",
-        (_, true) => "late-data",
-        _ => "abrupt-close",
-    };
-    Some(
-        Ruling::new(
-            Cause::TeardownNoise,
-            Confidence::Likely,
-            format!("The {} had all it wanted and closed; what the {} still sent found nobody and was reset. Nothing was lost.", case.claimed(), case.receiver()),
-        )
-        .detail(detail)
-        .because_of(format!("the {} had closed with FIN; no request was open", case.claimed()), [fin.frame])
-        .because("the RST answers what came after it", &[trigger, case.reset]),
-    )
-}
-
-fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>) -> Ruling {
-    let silence = Silence {
-        application: fin.last_activity.map(|activity| fin.time - activity.time),
-        wire: fin.wire_idle,
-        since: fin.last_activity,
-        probes: 0,
-    };
-    let waited = silence.application.unwrap_or(Interval::ZERO);
-    let harm = harm_of(case.ending, situation);
-    let patient = waited >= case.ending.idle_threshold();
-    let ruling = Ruling::new(
-        Cause::ResponseTimeout,
-        if patient {
-            Confidence::Likely
-        } else {
-            Confidence::Possible
-        },
-        format!(
-            "The {} waited {waited} for an answer and closed; the answer came later and was reset.",
-            case.claimed()
-        ),
-    )
-    .because_of("its FIN came while a request was unanswered", [fin.frame])
-    .because(
-        "the RST answers the late response",
-        &case
-            .shape
-            .trigger
-            .into_iter()
-            .chain([case.reset])
-            .collect::<Vec<_>>(),
-    )
-    .harm(harm, situation.requester)
-    .or(
-        Cause::DataAfterClose,
-        "the client's log: a timeout, a cancel by its user, or the end of its process",
-    );
-    let kind = if patient {
-        IdleKind::AwaitingResponse
-    } else {
-        IdleKind::None
-    };
-    ruling.idle(kind, silence)
+    .or(Cause::HangUp, "the server's log: whether it closed on what it had been asked, without an answer")
 }
 
 /// RST from a live socket after its own FIN: FIN-WAIT-2 that timed out, a process that exits, linger.

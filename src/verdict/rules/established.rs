@@ -240,7 +240,7 @@ fn idle_abort(case: &Case<'_>) -> Ruling {
 }
 
 /// Requests that were on their way when the RST came died with it.
-fn in_flight_harm(case: &Case<'_>) -> Harm {
+pub(super) fn in_flight_harm(case: &Case<'_>) -> Harm {
     // Payload that came after the RST had been sent before its sender of it knew; a RST of its own answers it.
     let answered = case
         .ending

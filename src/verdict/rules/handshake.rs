@@ -1,6 +1,6 @@
 //! Endings before the first payload.
 
-use crate::flow::{PacketKind, Peer};
+use crate::flow::{Both, PacketKind, Peer};
 use crate::time::Interval;
 use crate::verdict::rules::Case;
 use crate::verdict::rules::carries_payload;
@@ -53,7 +53,9 @@ fn refused(case: &Case<'_>) -> Option<Ruling> {
 /// (RFC 9293 section 3.10.7.3 and 3.10.7.4; Linux `tcp_rcv_synsent_state_process`).
 pub fn collision(case: &Case<'_>) -> Option<Ruling> {
     let ending = case.ending;
-    if case.claimed() != Peer::Client || ending.state.server.iss.is_some() {
+    // Who acknowledges anything has got a SYN-ACK, captured or not.
+    let Both { client, server } = ending.state.as_ref();
+    if case.claimed() != Peer::Client || server.iss.is_some() || client.ack.is_some() {
         return None;
     }
     let iss = ending.state.client.iss?;
@@ -62,12 +64,20 @@ pub fn collision(case: &Case<'_>) -> Option<Ruling> {
             && packet.head.flags.ack()
             && packet.head.ack == case.reset.head.seq
             && packet.head.ack != iss + 1
-    })?;
+    });
     let again = ending
         .after
         .iter()
         .find(|packet| packet.kind == PacketKind::Syn);
-    let confidence = if again.is_some() {
+    // What it answers was not captured: a number that is no SYN-ACK's, and the attempt goes on.
+    let answers_unseen = !case.reset.head.flags.ack()
+        && case.reset.head.seq != iss + 1
+        && again.is_some()
+        && server.packets == 0;
+    if foreign.is_none() && !answers_unseen {
+        return None;
+    }
+    let confidence = if again.is_some() && foreign.is_some() {
         Confidence::Certain
     } else {
         Confidence::Likely
@@ -78,7 +88,13 @@ pub fn collision(case: &Case<'_>) -> Option<Ruling> {
         "The client re-used a port for which the server still held an older connection; the RST cleared that one, and the client's SYN is sent again.",
     )
     .idle(IdleKind::Handshake, Silence::before(case.reset))
-    .because("the server answered the SYN with an ACK of another connection's number, and the RST repeats that number", &[foreign, case.reset]);
+    .because(
+        match foreign {
+            Some(_) => "the server answered the SYN with an ACK of another connection's number, and the RST repeats that number",
+            None => "the RST bears a number that is none of this attempt's; what it answers was not captured",
+        },
+        &foreign.into_iter().chain([case.reset]).collect::<Vec<_>>(),
+    );
     if let Some(syn) = again {
         ruling = ruling.because("the client sends its SYN again", &[syn]);
     }
@@ -111,9 +127,11 @@ fn aborted(case: &Case<'_>) -> Option<Ruling> {
     let gave_up = waited.is_some_and(|waited| waited >= Interval::from_millis(500));
     let ruling = Ruling::new(
         Cause::HandshakeAborted,
-        Confidence::Certain,
+        if syn.is_some() { Confidence::Certain } else { Confidence::Likely },
         if gave_up {
             "The SYN-ACK came after the client had given up its connect: its stack has no such socket any more."
+        } else if syn.is_none() {
+            "The SYN-ACK found no socket at the client, whose SYN was not captured: a connect that had been given up, a half-open scan, or an answer to a forged SYN."
         } else {
             "The SYN-ACK found no socket at the client: a half-open scan, a cancelled connect, or an answer to a forged SYN."
         },

@@ -3,13 +3,14 @@
 mod closing;
 mod established;
 mod forgotten;
+mod gone;
 mod handshake;
 mod no_reset;
 mod race;
 mod requester;
 mod responder;
 
-use crate::dialogue::Completeness;
+use crate::dialogue::{Completeness, Exchange};
 use crate::flow::{Packet, PacketKind, Peer};
 use crate::time::Timestamp;
 use crate::verdict::ending::Ending;
@@ -135,6 +136,24 @@ impl<'a> Case<'a> {
             })
     }
 
+    /// A RST without ACK answers something, and that was not captured. Where only an acknowledgement is there for it, a request may have
+    /// followed, unless its sender had closed.
+    fn answers_the_unseen(&self, ruling: &Ruling) -> bool {
+        let may_have_asked =
+            ruling.cause == Cause::TeardownNoise && self.ending.fin(self.receiver()).is_none();
+        !self.reset.head.flags.ack()
+            && self
+                .shape
+                .trigger
+                .is_none_or(|packet| packet.kind == PacketKind::Ack && may_have_asked)
+    }
+
+    /// Begun before the capture, which shows no request before this: one may have been open.
+    fn began_unheard(&self) -> bool {
+        let was_asked = |exchange: &Exchange| exchange.was_asked_here();
+        !self.ending.handshake_seen() && !self.situation.newest.is_some_and(was_asked)
+    }
+
     /// A verdict that an incomplete capture can't bear is taken down.
     pub fn capped(&self, ruling: Ruling) -> Ruling {
         // What a handshake shows needs no more than the handshake.
@@ -148,9 +167,14 @@ impl<'a> Case<'a> {
         let few = !self.ending.handshake_seen() && self.ending.before.len() < 3;
         // Begun before the capture, and nothing heard of what it was about.
         let unknown = !self.ending.handshake_seen() && self.ending.dialogue.recent.is_empty();
+        let nothing_lost = ruling.harm == Harm::None && !proved_by_few;
+        // Without silence before it, as far as was seen.
+        let without_idle = ruling.cause == Cause::DataAfterClose;
         if self.ending.is_incomplete()
             || (few || unknown) && !proved_by_few
-            || ruling.harm == Harm::None && self.may_be_answering()
+            || self.answers_the_unseen(&ruling) && !proved_by_few && !self.by_box()
+            || nothing_lost && self.may_be_answering()
+            || (nothing_lost || without_idle) && self.began_unheard()
         {
             ruling.at_most(Confidence::Possible)
         } else {
@@ -198,6 +222,13 @@ fn only_the_reset(case: &Case<'_>) -> Ruling {
     .or(Cause::HandshakeAborted, "a capture that begins earlier")
 }
 
+/// A closed socket's answer to data that was on its way to it: its sender's last words and FIN overtake that in the receiver's window.
+/// The next one, to data that acknowledges the FIN, is obeyed.
+fn follows_a_fin(case: &Case<'_>) -> bool {
+    let fin = case.ending.fin(case.claimed());
+    case.is_reply() && fin.is_some_and(|fin| fin.time <= case.reset.head.time)
+}
+
 /// RFC 5961 section 3.2 and RFC 9293 section 3.5.3: a RST that is not exactly at the edge ends nothing.
 fn ignored(case: &Case<'_>, obedience: Obedience) -> Option<Ruling> {
     let (confidence, why) = match obedience {
@@ -210,12 +241,23 @@ fn ignored(case: &Case<'_>, obedience: Obedience) -> Option<Ruling> {
             Confidence::Likely,
             "it lies inside the window but not at its edge, and its receiver answered with a challenge ACK or went on",
         ),
+        Obedience::OutOfWindow if follows_a_fin(case) => return None,
         Obedience::OutOfWindow => (
-            Confidence::Likely,
+            // What it answers, and what its sender had said before, may lie before the capture.
+            if case.ending.handshake_seen() {
+                Confidence::Likely
+            } else {
+                Confidence::Possible
+            },
             "its sequence number lies outside the receiver's window",
         ),
         Obedience::DoesNotAnswerSyn => (
-            Confidence::Likely,
+            // Without ACK it answers something that was not captured: there was more than the SYN.
+            if case.reset.head.flags.ack() {
+                Confidence::Likely
+            } else {
+                Confidence::Possible
+            },
             "it does not acknowledge the SYN, so a client in SYN-SENT drops it",
         ),
     };

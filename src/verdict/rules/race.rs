@@ -53,6 +53,11 @@ pub(super) fn goodbye(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Rulin
     .or(Cause::StaleReuse, "the client's log: whether this was a request")
 }
 
+/// Begun before the capture, which shows no answer to anything: what drew the RST may be the rest of a request.
+fn may_be_a_rest(case: &Case<'_>) -> bool {
+    !case.ending.handshake_seen() && case.ending.dialogue.answered == 0 && !is_surely_request(case)
+}
+
 /// What drew the RST is a request for sure: its bytes say so, or at least nothing of them is missing and this protocol that nobody
 /// knows has answered such words before.
 fn is_surely_request(case: &Case<'_>) -> bool {
@@ -70,6 +75,8 @@ pub(super) fn race(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     let both = case.ending.handshake_seen() && !case.ending.is_incomplete();
     let confidence = if both && !case.by_box() && is_surely_request(case) {
         Confidence::Certain
+    } else if may_be_a_rest(case) {
+        Confidence::Possible
     } else {
         Confidence::Likely
     };
@@ -120,7 +127,9 @@ pub(super) fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> R
                 "whether the pool looks for a FIN before it hands out a connection",
             );
     }
-    let confidence = if case.by_box() || !is_surely_request(case) {
+    let confidence = if may_be_a_rest(case) {
+        Confidence::Possible
+    } else if case.by_box() || !is_surely_request(case) {
         Confidence::Likely
     } else {
         Confidence::Certain

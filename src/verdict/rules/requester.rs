@@ -1,6 +1,6 @@
 //! Endings that the one who asks chose: it gave up waiting, stopped reading, or had enough.
 
-use crate::dialogue::Protocol;
+use crate::dialogue::{Exchange, Protocol};
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::harm::harm_of;
@@ -27,6 +27,7 @@ pub(super) fn stopped_reading(case: &Case<'_>) -> Ruling {
     .because("the RST comes from that live socket", &[case.reset])
     .harm(harm_of(case.ending, &case.situation), case.situation.requester)
     .or(Cause::ResponseTimeout, "its log: a timer of its own, or its client gone")
+    .or(Cause::AbortiveClose, "its counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0")
 }
 
 /// The one who asks reset: it gave up waiting, or it had enough.
@@ -37,15 +38,7 @@ pub(super) fn requester_abort(case: &Case<'_>) -> Ruling {
         Some((_, state)) if silence.is_idle(case.ending) && state != Progress::Answering && !answers_are_due(case.ending, waited) => {
             unknown_protocol_idle(case)
         }
-        Some((exchange, state)) if silence.is_idle(case.ending) => Ruling::new(
-            Cause::ResponseTimeout,
-            if case.ending.dialogue.protocol == Protocol::Opaque { Confidence::Possible } else { Confidence::Likely },
-            format!("The {} had waited {waited} for {} and reset the connection: its own timeout, or a cancel.", case.claimed(), if state == Progress::Answering { "the rest of the response" } else { "a response" }),
-        )
-        .because_of(format!("a request was open and the other side had been silent for {waited}"), [exchange.request.start.frame, case.reset.head.frame])
-        .harm(harm_of(case.ending, &case.situation), case.situation.requester)
-        .idle(IdleKind::AwaitingResponse, silence)
-        .or(Cause::AbortiveClose, "a second such ending: a timeout repeats to the millisecond, a user's cancel does not"),
+        Some((exchange, state)) if silence.is_idle(case.ending) => gave_up_waiting(case, exchange, state),
         Some((_, Progress::Answering)) => reader_cancelled(case, Harm::ResponseTruncated),
         Some(_) => Ruling::new(
             Cause::AbortiveClose,
@@ -56,6 +49,40 @@ pub(super) fn requester_abort(case: &Case<'_>) -> Ruling {
         .harm(harm_of(case.ending, &case.situation), case.situation.requester)
         .or(Cause::ResponseTimeout, "the client's timeout setting"),
         None => after_all_was_said(case),
+    }
+}
+
+fn gave_up_waiting(case: &Case<'_>, exchange: &Exchange, state: Progress) -> Ruling {
+    let silence = case.silence;
+    let waited = silence.application.unwrap_or(Interval::ZERO);
+    let what = match state {
+        Progress::Answering => "the rest of the response",
+        _ => "a response",
+    };
+    let known = case.ending.dialogue.protocol != Protocol::Opaque;
+    let ruling = Ruling::new(
+        Cause::ResponseTimeout,
+        if known { Confidence::Likely } else { Confidence::Possible },
+        format!("The {} had waited {waited} for {what} and reset the connection: its own timeout, or a cancel.", case.claimed()),
+    )
+    .because_of(format!("a request was open and the other side had been silent for {waited}"), [exchange.request.start.frame, case.reset.head.frame])
+    .harm(harm_of(case.ending, &case.situation), case.situation.requester)
+    .idle(IdleKind::AwaitingResponse, silence)
+    .or(Cause::AbortiveClose, "a second such ending: a timeout repeats to the millisecond, a user's cancel does not");
+    let last = case.ending.before.last();
+    let next = case.ending.state.of(case.claimed()).snd_nxt;
+    // A probe looks like one only where all that was sent before is known to be acknowledged.
+    let probed = last.is_some_and(|packet| {
+        packet.from == case.claimed()
+            && packet.head.payload_len == 0
+            && next == Some(packet.head.seq + 1)
+    });
+    match probed {
+        true => ruling.at_most(Confidence::Possible).or(
+            Cause::KeepaliveProbeFailure,
+            "a capture that misses nothing: probes at even distances, none of them answered",
+        ),
+        false => ruling,
     }
 }
 

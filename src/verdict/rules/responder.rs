@@ -1,10 +1,12 @@
 //! Endings that the one who answers chose, and RSTs after everything had been said.
 
-use crate::dialogue::Completeness;
+use crate::dialogue::{Completeness, Exchange};
+use crate::flow::Packet;
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::harm::harm_of_exchange;
 use crate::verdict::rules::Case;
+use crate::verdict::rules::established::in_flight_harm;
 use crate::verdict::rules::requester::reader_cancelled;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::{Cause, Confidence, Harm, IdleKind};
@@ -184,10 +186,21 @@ pub(super) fn after_all_was_said(case: &Case<'_>) -> Ruling {
     if streaming && case.claimed() == case.situation.requester {
         return reader_cancelled(case, Harm::None);
     }
-    let unread = unread_extra(case);
+    let went_on_sending = case.in_flight.is_some() && case.situation.begun.is_none();
+    if !went_on_sending && in_flight_harm(case) == Harm::RequestLost {
+        return closed_on_a_request(case);
+    }
+    let unread = unread_extra(case) || case.in_flight.is_some();
+    // Without framing nobody knows whether the answer was whole.
+    let of_unknown_length = |exchange: &Exchange| {
+        let response = exchange.response.map(|response| response.complete);
+        response == Some(Completeness::Unknown)
+    };
+    let unframed = case.claimed() == case.situation.responder()
+        && case.situation.newest.is_some_and(of_unknown_length);
     let ruling = Ruling::new(
         if unread { Cause::CloseWithUnreadData } else { Cause::TeardownNoise },
-        if unread { Confidence::Possible } else { Confidence::Likely },
+        if unread || unframed || answered_more(case) { Confidence::Possible } else { Confidence::Likely },
         format!("The exchange was complete; the {} closed with a RST instead of a FIN. Nothing was lost.", case.claimed()),
     )
     .because("no request was open", &[])
@@ -200,6 +213,30 @@ pub(super) fn after_all_was_said(case: &Case<'_>) -> Ruling {
             "the application: a linger of 0 after each exchange is a habit of load generators",
         )
     }
+}
+
+/// It sent a RST without ACK behind this one: that answers something, and nothing was captured that it could answer.
+fn answered_more(case: &Case<'_>) -> bool {
+    let ending = case.ending;
+    let mut behind = ending.resets.iter().skip(1);
+    behind.any(|reset| reset.from == case.claimed() && !reset.head.flags.ack())
+        && ending
+            .after
+            .iter()
+            .all(|packet| packet.from == case.claimed())
+}
+
+/// The next request was on its way when the socket was closed with a RST.
+fn closed_on_a_request(case: &Case<'_>) -> Ruling {
+    let in_flight: Vec<&Packet> = case.in_flight.into_iter().chain([case.reset]).collect();
+    Ruling::new(
+        Cause::AbortiveClose,
+        Confidence::Possible,
+        format!("The {} reset the live connection while a request was on its way to it: it had not seen that, and chose to close, or was stopped.", case.claimed()),
+    )
+    .because("the RST acknowledges nothing of that request", &in_flight)
+    .harm(Harm::RequestLost, case.situation.requester)
+    .or(Cause::CloseWithUnreadData, "the server's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0")
 }
 
 /// The other side had sent something behind its request that nothing answered: unread when the socket was closed.

@@ -1,0 +1,115 @@
+//! The one who asks had closed, and what its peer still said was reset.
+
+use crate::dialogue::Exchange;
+use crate::flow::{FinSeen, Packet};
+use crate::time::Interval;
+use crate::verdict::ending::Progress;
+use crate::verdict::harm::harm_of;
+use crate::verdict::rules::{Case, carries_payload};
+use crate::verdict::ruling::Ruling;
+use crate::verdict::situation::{Silence, Situation};
+use crate::verdict::{Cause, Confidence, Harm, IdleKind};
+
+/// The one who asks closed; a late answer drew its RST (Linux TCP_ABORT_ON_DATA or TIME-WAIT). If the answer was still due,
+/// it had given up waiting.
+pub(super) fn requester_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<Ruling> {
+    let at_fin = case.situation_at(fin.time);
+    let open = at_fin.open;
+    if let Some((_, state)) = open
+        && matches!(
+            state,
+            Progress::Asking | Progress::Unanswered | Progress::Answering
+        )
+        && carries_payload(trigger)
+        && !trigger.housekeeping
+    {
+        return Some(gave_up(case, fin, &at_fin));
+    }
+    let answers_unheard = |exchange: &Exchange| {
+        let response = exchange.response.map(|response| response.start.frame);
+        !exchange.was_asked_here() && response == Some(trigger.head.frame)
+    };
+    let unheard = !case.ending.handshake_seen();
+    if unheard && case.ending.dialogue.recent.iter().any(answers_unheard) {
+        return Some(gave_up_unheard(case, fin, trigger));
+    }
+    let detail = match (trigger.housekeeping, carries_payload(trigger)) {
+        (true, _) => "tls-close",
+        (_, true) => "late-data",
+        _ => "abrupt-close",
+    };
+    Some(
+        Ruling::new(
+            Cause::TeardownNoise,
+            Confidence::Likely,
+            format!("The {} had all it wanted and closed; what the {} still sent found nobody and was reset. Nothing was lost.", case.claimed(), case.receiver()),
+        )
+        .detail(detail)
+        .because_of(format!("the {} had closed with FIN; no request was open", case.claimed()), [fin.frame])
+        .because("the RST answers what came after it", &[trigger, case.reset]),
+    )
+}
+
+/// The same, where the capture began after the request.
+fn gave_up_unheard(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
+    Ruling::new(
+        Cause::ResponseTimeout,
+        Confidence::Possible,
+        format!(
+            "The {} closed before the answer came to what it had asked before the capture began: it gave up waiting, or needed it no more.",
+            case.claimed()
+        ),
+    )
+    .because_of("its FIN came before that answer", [fin.frame, trigger.head.frame])
+    .because("the RST answers the late response", &[trigger, case.reset])
+    .harm(Harm::RequestOutcomeUnknown, case.claimed())
+    .or(
+        Cause::TeardownNoise,
+        "a capture that begins earlier: what was asked, and whether it was answered before",
+    )
+}
+
+pub(super) fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>) -> Ruling {
+    let silence = Silence {
+        application: fin.last_activity.map(|activity| fin.time - activity.time),
+        wire: fin.wire_idle,
+        since: fin.last_activity,
+        probes: 0,
+    };
+    let waited = silence.application.unwrap_or(Interval::ZERO);
+    let harm = harm_of(case.ending, situation);
+    let patient = waited >= case.ending.idle_threshold();
+    let ruling = Ruling::new(
+        Cause::ResponseTimeout,
+        if patient {
+            Confidence::Likely
+        } else {
+            Confidence::Possible
+        },
+        format!(
+            "The {} waited {waited} for an answer and closed; the answer came later and was reset.",
+            case.claimed()
+        ),
+    )
+    .because_of("its FIN came while a request was unanswered", [fin.frame])
+    .because(
+        "the RST answers the late response",
+        &case
+            .shape
+            .trigger
+            .into_iter()
+            .chain([case.reset])
+            .collect::<Vec<_>>(),
+    )
+    .harm(harm, situation.requester)
+    .or(
+        Cause::DataAfterClose,
+        "the client's log: a timeout, a cancel by its user, or the end of its process",
+    );
+    let kind = if patient {
+        IdleKind::AwaitingResponse
+    } else {
+        IdleKind::None
+    };
+    ruling.idle(kind, silence)
+}
