@@ -7,6 +7,10 @@ use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
+use support::{Pcap, captures};
+
+mod support;
+
 /// A capture of the project cut into files of about as many frames.
 struct Rotated {
     folder: tempfile::TempDir,
@@ -15,21 +19,9 @@ struct Rotated {
     before: Vec<u64>,
 }
 
-/// pcap, little-endian, microseconds.
-const MAGIC: [u8; 4] = [0xd4, 0xc3, 0xb2, 0xa1];
-
 impl Rotated {
     fn new(capture: &Path, parts: usize) -> Self {
-        let bytes = std::fs::read(capture).expect("readable");
-        assert_eq!(bytes[..4], MAGIC, "{}", capture.display());
-        let (header, mut rest) = bytes.split_at(24);
-        let mut records = Vec::new();
-        while let Some(length) = rest.get(8..12) {
-            let length = u32::from_le_bytes(length.try_into().expect("four bytes")) as usize;
-            let (record, others) = rest.split_at(16 + length);
-            records.push(record);
-            rest = others;
-        }
+        let Pcap { header, records } = Pcap::read(capture);
         let folder = tempfile::tempdir().expect("a folder");
         let bounds: Vec<usize> = (0..=parts)
             .map(|part| records.len() * part / parts)
@@ -37,7 +29,7 @@ impl Rotated {
         let mut files = Vec::new();
         for (index, bounds) in bounds.windows(2).enumerate() {
             let file = folder.path().join(format!("part.pcap{index}"));
-            let part = [&[header], &records[bounds[0]..bounds[1]]].concat();
+            let part = [&[header.clone()], &records[bounds[0]..bounds[1]]].concat();
             std::fs::write(&file, part.concat()).expect("written");
             files.push(file);
         }
@@ -137,11 +129,8 @@ fn remarks(evidence: &[u8]) -> Vec<String> {
 
 #[test]
 fn a_rotated_set_is_told_of_as_one_capture() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
-    let files = std::fs::read_dir(root).expect("captures");
-    let files = files.filter_map(|file| Some(file.ok()?.path()));
     let mut compared: BTreeMap<PathBuf, usize> = BTreeMap::new();
-    for file in files.filter(|file| file.extension().is_some_and(|end| end == "pcap")) {
+    for file in captures() {
         let one = Rotated::new(&file, 1);
         let (report, evidence) = one.analysed();
         let whole = as_of_one(report, &one.before);

@@ -1,0 +1,128 @@
+//! A part of a capture (begun late, ended early, packets missing) may say less than the whole one, and less surely. What it calls likely
+//! or certain, the whole one says, too, or thinks of.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use support::{Pcap, captures};
+
+mod support;
+
+/// The project's captures, and those of the lab where they are at hand.
+fn all() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shared =
+        std::env::var_os("WHYRST_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
+    let lab = shared.join("captures/lab");
+    let mut all = captures();
+    let Ok(folders) = std::fs::read_dir(&lab) else {
+        eprintln!("skipped: no {}", lab.display());
+        return all;
+    };
+    let mut folders: Vec<_> = folders
+        .filter_map(|folder| Some(folder.ok()?.path()))
+        .collect();
+    folders.sort();
+    let files = folders
+        .iter()
+        .flat_map(|folder| ["client.pcap", "server.pcap"].map(|file| folder.join(file)));
+    all.extend(files.filter(|file| file.exists()));
+    all
+}
+
+fn resets(header: &[u8], records: &[&Vec<u8>]) -> Vec<Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_whyrst"));
+    let mut whyrst = command
+        .args(["-", "--format", "json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("whyrst runs");
+    let mut input = whyrst.stdin.take().expect("a pipe");
+    input.write_all(header).expect("written");
+    for record in records {
+        input.write_all(record).expect("written");
+    }
+    drop(input);
+    let output = whyrst.wait_with_output().expect("it ends");
+    let mut report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    match report["resets"].take() {
+        Value::Array(resets) => resets,
+        _ => Vec::new(),
+    }
+}
+
+/// Whose connection it was: what a part shows may tell client and server apart in another way.
+fn ends(reset: &Value) -> [String; 2] {
+    let mut ends = ["client", "server"].map(|end| reset["connection"][end].to_string());
+    ends.sort();
+    ends
+}
+
+/// What is wrong with a RST of a part, given those of the whole capture.
+fn complaint(whole: &[Value], found: &Value) -> Option<&'static str> {
+    let of_it = || whole.iter().filter(|other| ends(other) == ends(found));
+    let same = |name: &str| of_it().any(|other| other[name] == found[name]);
+    if found["sender_confidence"] != "possible" && !same("sender") {
+        return Some("another sender");
+    }
+    let thought_of = of_it().any(|other| {
+        let rivals = other["alternatives"].as_array();
+        let mut rivals = rivals.into_iter().flatten();
+        other["cause"] == found["cause"] || rivals.any(|rival| rival["cause"] == found["cause"])
+    });
+    (found["confidence"] != "possible" && !thought_of).then_some("another cause")
+}
+
+/// Parts of so many packets: which of them each has.
+fn parts(count: usize, seed: usize, cuts: usize) -> Vec<(String, Vec<usize>)> {
+    let mut parts = Vec::new();
+    for cut in 1..=cuts {
+        // Other places in every capture.
+        let at = (count * cut + seed % count.max(1)) / (cuts + 1);
+        let at = at.min(count);
+        parts.push((format!("until packet {at}"), (0..at).collect()));
+        parts.push((format!("from packet {} on", at + 1), (at..count).collect()));
+        let mut state = (seed * 31 + cut) as u64;
+        let mut is_lost = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % 100 < cut as u64
+        };
+        let thin = (0..count).filter(|_| !is_lost()).collect();
+        parts.push((format!("without {cut} % of its packets"), thin));
+    }
+    parts
+}
+
+#[test]
+fn a_part_is_not_surer_of_something_else() {
+    let mut complaints = Vec::new();
+    let mut compared = 0;
+    for (seed, file) in all().iter().enumerate() {
+        let Pcap { header, records } = Pcap::read(file);
+        let whole = resets(&header, &records.iter().collect::<Vec<_>>());
+        for (what, part) in parts(records.len(), seed, 2) {
+            let part: Vec<_> = part.into_iter().map(|index| &records[index]).collect();
+            for reset in resets(&header, &part) {
+                compared += 1;
+                if let Some(complaint) = complaint(&whole, &reset) {
+                    let told = ["at", "cause", "confidence", "sender"].map(|name| &reset[name]);
+                    complaints.push(format!("{}, {what}: {complaint}: {told:?}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(
+        complaints.is_empty(),
+        "{} of {compared}:\n{}",
+        complaints.len(),
+        complaints.join("\n")
+    );
+    assert!(compared > 50, "{compared}");
+}
