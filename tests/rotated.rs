@@ -29,7 +29,8 @@ impl Rotated {
         let mut files = Vec::new();
         for (index, bounds) in bounds.windows(2).enumerate() {
             let file = folder.path().join(format!("part.pcap{index}"));
-            let part = [&[header.clone()], &records[bounds[0]..bounds[1]]].concat();
+            let part = &records[bounds[0]..bounds[1]];
+            let part = [std::slice::from_ref(&header), part].concat();
             std::fs::write(&file, part.concat()).expect("written");
             files.push(file);
         }

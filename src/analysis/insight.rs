@@ -80,6 +80,7 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
             frame: packet.head.frame,
             application: silence.application.unwrap_or(Interval::ZERO),
             wire: silence.wire.unwrap_or(Interval::ZERO),
+            probed: silence.probes > 0,
             awaiting_response: verdict.ruling.idle_kind == IdleKind::AwaitingResponse,
             prompted: false,
             cause,
@@ -119,6 +120,7 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
                 wire: reset
                     .previous_packet
                     .map_or(Interval::ZERO, |previous| reset.head.time - previous),
+                probed: reset.probes_since_activity > 0,
                 awaiting_response: open_at(turns.read(), reset.head.time),
                 prompted: verdict
                     .and_then(|verdict| verdict.reset.as_ref())
@@ -140,11 +142,17 @@ fn fin_end(
     cause: Option<Cause>,
     turns: &Turns,
 ) -> IdleEnd {
-    let application = fin
-        .last_activity
-        .map_or(fin.time - connection.opened, |activity| {
-            fin.time - activity.time
-        });
+    let other = peer.other();
+    let requester = connection.reader.as_ref().map(|reader| reader.requester);
+    // The capture may have begun in the middle of a question.
+    let unheard = connection.sides.client.iss.is_none()
+        && requester == Some(other)
+        && fin.last_activity.is_some_and(|last| last.from == other);
+    let answers_unseen = fin.answers_unseen && connection.sides.of(other).fin.is_none();
+    // Where the capture began in that silence, nobody knows how long it was.
+    let begun = connection.sides.client.iss.map(|_| connection.opened);
+    let since = fin.last_activity.map(|activity| activity.time).or(begun);
+    let application = since.map_or(Interval::ZERO, |since| fin.time - since);
     IdleEnd {
         by: Some(peer),
         how: IdleEndBy::Fin,
@@ -152,8 +160,10 @@ fn fin_end(
         frame: fin.frame,
         application,
         wire: fin.wire_idle.unwrap_or(Interval::ZERO),
-        awaiting_response: !turns.are_answered_by(fin.time) && open_before(turns.read(), fin.time),
-        prompted: bidden(connection, peer, fin.time),
+        probed: fin.probes > 0,
+        awaiting_response: unheard
+            || !turns.are_answered_by(fin.time) && open_before(turns.read(), fin.time),
+        prompted: answers_unseen || bidden(connection, peer, fin.time),
         cause,
     }
 }
@@ -308,6 +318,42 @@ mod tests {
         assert_eq!(owners(&timers), ["server"]);
         let estimate = timers[0].estimate_s.unwrap();
         assert!((estimate - 3.0).abs() < 0.01, "{estimate}");
+    }
+
+    /// How long the silence before it was, nobody knows.
+    #[test]
+    fn a_close_in_the_silence_in_which_the_capture_began_shows_no_timer() {
+        let talk = Ladder::to(80)
+            .handshake(0)
+            .client(100, "P.")
+            .payload(GET)
+            .server(110, "P.")
+            .payload(OK);
+        let close = |ladder: Ladder| {
+            let ladder = ladder.client(1_500, ".").server(3_110, "F.");
+            ladder.trace().report().idle_timeouts
+        };
+        assert_eq!(owners(&close(talk.clone())), ["server"]);
+        assert_eq!(owners(&close(talk.captured_from_here())), [""; 0]);
+    }
+
+    /// The client answered a FIN that was not captured.
+    #[test]
+    fn a_close_that_answers_what_was_not_captured_is_not_its_senders() {
+        let talk = |captured: bool| {
+            let ladder = Ladder::to(80)
+                .handshake(0)
+                .client(100, "P.")
+                .payload(GET)
+                .server(110, "P.")
+                .payload(OK)
+                .client(111, ".")
+                .server(3_110, "F.");
+            let ladder = if captured { ladder } else { ladder.unseen() };
+            ladder.client(3_111, "F.").trace().report().idle_timeouts
+        };
+        assert_eq!(owners(&talk(true)), ["server"]);
+        assert_eq!(owners(&talk(false)), [""; 0]);
     }
 
     /// RFC 8446 section 6.1: the one who gets close_notify may close at once.

@@ -22,6 +22,10 @@ pub struct FinSeen {
     pub last_activity: Option<LastActivity>,
     /// Silence on the wire before it.
     pub wire_idle: Option<Interval>,
+    /// Keepalive probes since that activity.
+    pub probes: u16,
+    /// It acknowledges more than was seen: perhaps its peer's FIN.
+    pub answers_unseen: bool,
     /// When the peer was first seen to acknowledge it.
     pub acked_at: Option<Timestamp>,
 }

@@ -50,6 +50,7 @@ struct Sample {
     age: Option<f64>,
     requests: u64,
     how: IdleEndBy,
+    probed: bool,
 }
 
 /// What the connections of one owner tell of its timer.
@@ -116,6 +117,7 @@ fn sample(observation: &IdleObservation) -> Option<(Option<Peer>, Sample)> {
             .then(|| (end.at - observation.opened).as_secs_f64()),
         requests: observation.requests,
         how: end.how,
+        probed: end.probed,
     };
     Some((end.by, sample))
 }
@@ -242,7 +244,9 @@ fn clock_of(group: &Group) -> Clock {
     }
     // A FIN comes from a socket; what closes it counts what it reads, and keepalive probes don't reach that.
     let by_socket = closes_by(group) == "fin";
-    let meaningful = median(&wire.values) >= SHORTEST.as_secs_f64();
+    let probed = group.samples.iter().filter(|sample| sample.probed).count();
+    let only_probed = by_socket && probed * 2 > group.samples.len();
+    let meaningful = !only_probed && median(&wire.values) >= SHORTEST.as_secs_f64();
     match (
         application.explains(group),
         meaningful && wire.explains(group),

@@ -41,6 +41,7 @@ fn closed(opened: f64, idle: f64, survived: &[f64]) -> IdleObservation<'static> 
             frame: FrameId::default(),
             application: Interval::from_secs_f64(idle),
             wire: Interval::from_secs_f64(idle),
+            probed: false,
             awaiting_response: false,
             prompted: false,
             cause: None,
@@ -99,6 +100,37 @@ fn a_restart_is_no_timer() {
     let timer = server_timer(&observations);
     assert_eq!(timer.no_timer.as_deref(), Some("restart"));
     assert_eq!(timer.estimate_s, None);
+}
+
+#[test]
+fn an_exit_after_a_burst_is_no_timer() {
+    // Last used within 50 ms, closed at one moment.
+    let observations: Vec<_> = [200, 210, 225, 240, 250]
+        .iter()
+        .map(|millis| f64::from(*millis) / 1e3)
+        .map(|idle| closed(10.0 - idle, idle, &[]))
+        .collect();
+    let timer = server_timer(&observations);
+    assert_eq!(timer.no_timer.as_deref(), Some("restart"));
+}
+
+/// Probes come at even times after the last exchange: from the last one of them to a FIN it is as regular as any timer.
+#[test]
+fn keepalive_probes_are_not_heard_by_who_closes_a_socket() {
+    let observations: Vec<_> = (0..12)
+        .map(|n| {
+            let idle = if n % 3 == 0 { 1.0 + f64::from(n) } else { 4.0 };
+            let mut observation = closed(f64::from(n) * 3.1, idle, &[]);
+            if let Some(end) = &mut observation.end {
+                end.wire = Interval::from_secs_f64(0.727);
+                end.probed = true;
+            }
+            observation
+        })
+        .collect();
+    let timer = server_timer(&observations);
+    assert_eq!(timer.clock, "application");
+    assert!((timer.estimate_s.unwrap() - 4.0).abs() < 0.01);
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub struct IdleEnd {
     pub application: Interval,
     /// Silence on the wire before it.
     pub wire: Interval,
+    /// Keepalive probes interrupted the silence on the wire.
+    pub probed: bool,
     /// A request was unanswered: this is a response timeout or an error, and no idle timer.
     pub awaiting_response: bool,
     /// The FIN or RST came at once after the peer's FIN or farewell, or after an announced close: no timer fired.

@@ -61,6 +61,7 @@ impl<R: StreamReader> Connection<R> {
         };
         let server_port = self.server.1;
         self.talk.fin(packet.from, at, server_port);
+        let seen = self.directions.of(packet.from.other()).snd_nxt;
         self.directions.of_mut(packet.from).fin = Some(FinSeen {
             time: packet.head.time,
             frame: packet.head.frame,
@@ -74,6 +75,9 @@ impl<R: StreamReader> Connection<R> {
             wire_idle: packet
                 .previous_packet
                 .map(|previous| packet.head.time - previous),
+            probes: packet.probes_since_activity,
+            answers_unseen: packet.head.flags.ack()
+                && seen.is_some_and(|next| packet.head.ack.is_after(next)),
             acked_at: None,
         });
     }

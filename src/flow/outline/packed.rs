@@ -10,7 +10,7 @@ use crate::time::{Interval, Timestamp};
 use crate::wire::{SeqNumber, Ttl};
 
 /// Of both sides and the connection.
-type GistSheet = Sheet<2, 5, 6, 4, 28>;
+type GistSheet = Sheet<2, 5, 6, 4, 30>;
 
 /// Base sequence numbers of client and server; see [`Connection::is_reused_by`](crate::flow::Connection).
 type Bases = Both<Option<SeqNumber>>;
@@ -219,6 +219,8 @@ fn listed_ends(sides: &mut Both<Side>, activity: LastActivity, sheet: &mut GistS
             ack: None,
             last_activity: None,
             wire_idle: None,
+            probes: 0,
+            answers_unseen: false,
             acked_at: None,
         });
         End { time, frame, seq }
@@ -257,6 +259,8 @@ impl Side {
         let expected = own.previous(other, activity.time);
         let previous = idle.map_or(expected, |idle| before(own.time, idle));
         sheet.same_time(previous, expected);
+        sheet.rare(fin.map_or(0, |fin| fin.probes));
+        sheet.flag(fin.is_some_and(|fin| fin.answers_unseen));
         let acked = fin.and_then(|fin| fin.acked_at);
         sheet.flag(acked.is_some());
         let expected = own.acked_at(other, over);
@@ -286,12 +290,16 @@ impl Side {
         let last_activity = sheet.take_same_activity(activity);
         let was_idle = sheet.take_flag();
         let previous = sheet.take_same_time(own.previous(other, activity.time));
+        let probes = sheet.take_rare() as u16;
+        let answers_unseen = sheet.take_flag();
         let was_acked = sheet.take_flag();
         let acked = sheet.take_same_time(own.acked_at(other, over));
         if let Some(fin) = &mut self.fin {
             fin.ack = ack;
             fin.last_activity = last_activity;
             fin.wire_idle = was_idle.then_some(between(previous, own.time));
+            fin.probes = probes;
+            fin.answers_unseen = answers_unseen;
             fin.acked_at = was_acked.then_some(acked);
         }
         let [second, third, fourth, _] = (sheet.take_rare() as u32).to_le_bytes().map(Ttl);
@@ -358,6 +366,8 @@ mod tests {
                 ack: ack.map(SeqNumber),
                 last_activity: last_activity.map(activity),
                 wire_idle: wire_idle.map(Interval::from_nanos),
+                probes: number as u16,
+                answers_unseen: number % 2 == 0,
                 acked_at: acked_at.map(Timestamp::from_nanos),
             }),
             ttl: TtlProfile::of(std::array::from_fn(|n| (Ttl(ttls[n]), counts[n]))),

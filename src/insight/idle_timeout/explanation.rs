@@ -4,6 +4,9 @@ use super::cluster::{Cluster, densest, sorted};
 use super::telling::seconds;
 use super::{Group, POLLED, TIGHT, TIGHT_FRACTION};
 
+/// Silences that differ by less are equal.
+const JITTER: f64 = 0.010;
+
 /// What explains the closes of a group.
 pub(super) enum Explanation {
     Timer { cluster: Cluster, firing: Firing },
@@ -24,20 +27,20 @@ pub(super) fn explain(group: &Group, values: &[f64], longest_survival: f64) -> E
     let tight = densest(values, |low| TIGHT.max(low * TIGHT_FRACTION));
     let most = |cluster: &Cluster| cluster.values.len() * 2 > values.len();
     let contradicted = |cluster: &Cluster| longest_survival > cluster.high() + slack;
-    let together = group.samples.len() >= 3 && {
-        let times = sorted(group.samples.iter().map(|sample| sample.at));
-        times
-            .last()
-            .zip(times.first())
-            .is_some_and(|(last, first)| last - first < Group::MOMENT)
-    };
-    if most(&tight) && !contradicted(&tight) && !(together && tight.values.len() < values.len()) {
+    let times = sorted(group.samples.iter().map(|sample| sample.at));
+    let moment = Cluster { values: times };
+    let at_once = group.samples.len() >= 2 && moment.spread() < Group::MOMENT;
+    let together = group.samples.len() >= 3 && at_once;
+    // Timers fire after equal silences, an exit ends them at one time.
+    let by_exit = at_once && tight.spread() > JITTER && moment.spread() * 4.0 < tight.spread();
+    let left = by_exit || together && tight.values.len() < values.len();
+    if most(&tight) && !contradicted(&tight) && !left {
         return Explanation::Timer {
             cluster: tight,
             firing: Firing::AtOnce,
         };
     }
-    if together {
+    if together || left {
         return Explanation::NoTimer {
             name: "restart",
             why: "they all came at one moment, after different silences: a restart or a drain"
