@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use etherparse::IpNumber;
 
 use super::fragment::Fragments;
+use super::head::interface_of;
 use super::ip::{self, IpHeader};
 use super::link::wifi_fragment::WirelessFragments;
 use super::view::View;
@@ -138,7 +139,7 @@ impl<'f> Context<'f> {
         Self {
             frame: frame.id,
             time: frame.time,
-            interface: frame.interface,
+            interface: interface_of(frame),
             src_mac: None,
             ip: IpHeader {
                 addresses: unspecified,

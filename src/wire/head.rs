@@ -1,7 +1,7 @@
 //! What tracking reads of each segment, in little memory.
 
 use super::{Addresses, MacAddress, Segment, SeqNumber, TcpFlags, TcpOptions, Timestamps, Ttl};
-use crate::capture::FrameId;
+use crate::capture::{Frame, FrameId, LinkType};
 use crate::time::Timestamp;
 
 /// The fields of a segment's headers that stay when the segment is gone: what a [`Packet`](crate::flow::Packet) is remembered by.
@@ -12,7 +12,7 @@ pub struct Head {
     pub time: Timestamp,
     /// Capture and number of the frame (for fragments: the one that completed the datagram).
     pub frame: FrameId,
-    /// The capture's interface.
+    /// The capture's interface, or the one that the frame names.
     pub interface: u32,
     /// `tcp.seq_raw`
     pub seq: SeqNumber,
@@ -103,6 +103,19 @@ impl Ends {
             addresses: self.addresses.reversed(),
             ports: (dst, src),
         }
+    }
+}
+
+/// The interface that saw a frame: the capture's, or the one that `LINKTYPE_LINUX_SLL2` names, where `-i any` saw packets pass through
+/// several.
+#[inline(always)]
+pub(super) fn interface_of(frame: &Frame<'_>) -> u32 {
+    const LINUX_SLL2: LinkType = LinkType(276);
+    match frame.data {
+        [_, _, _, _, a, b, c, d, ..] if frame.link == LINUX_SLL2 => {
+            u32::from_be_bytes([*a, *b, *c, *d])
+        }
+        _ => frame.interface,
     }
 }
 

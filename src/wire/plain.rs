@@ -3,6 +3,7 @@
 //! It is read straight, without the steps that anything else needs. What is not plain goes the general way, and what is reads the same
 //! on both.
 
+use super::head::interface_of;
 use super::options;
 use super::tcp::{self, Fixed};
 use super::{Addresses, Besides, Ends, Head, MacAddress, Segment, Ttl};
@@ -110,7 +111,7 @@ impl<'f, 'a> PlainFrame<'f, 'a> {
         let fixed = Fixed::read(self.fixed);
         head.time = self.frame.time;
         head.frame = self.frame.id;
-        head.interface = self.frame.interface;
+        head.interface = interface_of(self.frame);
         head.seq = fixed.seq;
         head.ack = fixed.ack;
         head.flags = fixed.flags;

@@ -17,7 +17,7 @@ pub(in crate::flow) enum Sighting {
 
 impl<R: StreamReader> Connection<R> {
     /// Among so many packets, and how far back, second sightings of a packet are looked for.
-    const NEWEST: usize = 8;
+    const NEWEST: usize = 32;
     const DUPLICATE_WINDOW: Interval = Interval::from_millis(20);
     /// How far back a packet that nothing numbers is looked for in other captures, until one is known to be of another place: beyond any
     /// way through the Internet.
@@ -244,6 +244,19 @@ mod tests {
         let once = ladder().trace();
         assert_eq!(seen(&once), (0, 9));
         assert_eq!(seen(&once.seen_twice(200)), (9, 9));
+    }
+
+    /// Many packets lie between both sightings.
+    #[test]
+    fn a_burst_that_is_captured_twice_counts_once() {
+        let said = "0123456789".repeat(100);
+        let burst = (0..60).fold(Ladder::to(80).handshake(0), |ladder, n| {
+            let at = 30.0 + f64::from(n) / 100.0;
+            ladder.client(at, ".").payload(&said)
+        });
+        let once = burst.trace();
+        assert_eq!(seen(&once), (0, 63));
+        assert_eq!(seen(&once.seen_twice(150)), (63, 63));
     }
 
     #[test]

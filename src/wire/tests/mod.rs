@@ -235,6 +235,7 @@ fn linux_cooked_captures() {
     bytes.extend(&packet);
     let cooked = segment(decoder.decode(&frame(276, &bytes)));
     assert_eq!(cooked.head.src_mac.map(|m| m.0[5]), Some(9));
+    assert_eq!(cooked.head.interface, 3, "which of any");
 }
 
 #[test]
