@@ -1,7 +1,7 @@
 //! What the dialogue was doing when the connection ended.
 
 use crate::dialogue::{Completeness, Exchange, Message, Turn};
-use crate::flow::{Packet, Peer};
+use crate::flow::{FinSeen, Packet, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::IdleKind;
 use crate::verdict::ending::{Ending, Progress, progress, progress_of};
@@ -181,6 +181,16 @@ impl Silence {
                 .map(|previous| (packet.head.time - previous).max(Interval::ZERO)),
             since: packet.last_activity,
             probes: packet.probes_since_activity,
+        }
+    }
+
+    /// The one that a FIN ended.
+    pub fn before_fin(fin: &FinSeen) -> Self {
+        Self {
+            application: fin.last_activity.map(|activity| fin.time - activity.time),
+            wire: fin.wire_idle,
+            since: fin.last_activity,
+            probes: fin.probes,
         }
     }
 

@@ -100,3 +100,18 @@ ladders! {
             .client(80.1, ".")
             .server(100.1, "R");
 }
+
+#[test]
+fn keepalive_probes_in_the_silence_before_a_fin_are_told() {
+    let asked = served()
+        .client(60, "P.").payload(POST)
+        .server(80, ".");
+    let probed = (1..=3).fold(asked, |ladder, n| {
+        let at = 10_000 * n;
+        ladder.client(at, ".").probe().server(at + 20, ".")
+    });
+    let [finding] = &probed.server(35_000, "F.").findings()[..] else {
+        panic!("one hang-up");
+    };
+    assert_eq!(finding.idle.keepalive_probes, 3);
+}

@@ -67,7 +67,7 @@ fn one_sided(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
     if !fin_was_idle(case, fin) || !crossed && case.reset.head.seq != fin.seq + 1 {
         return None;
     }
-    let silence = silence_before_fin(fin);
+    let silence = Silence::before_fin(fin);
     let (cause, rival) = if crossed {
         (Cause::KeepaliveRace, Cause::TeardownNoise)
     } else {
@@ -91,16 +91,6 @@ fn one_sided(case: &Case<'_>, fin: &FinSeen) -> Option<Ruling> {
     } else {
         ruling
     })
-}
-
-/// The silence that a FIN ended.
-fn silence_before_fin(fin: &FinSeen) -> Silence {
-    Silence {
-        application: fin.last_activity.map(|activity| fin.time - activity.time),
-        wire: fin.wire_idle,
-        since: fin.last_activity,
-        probes: 0,
-    }
 }
 
 fn head_incomplete(exchange: &Exchange) -> bool {
@@ -437,12 +427,7 @@ fn echo_of_a_hang_up(
     (exchange, state): (&Exchange, Progress),
 ) -> Ruling {
     let harm = harm_of_exchange(case.ending, situation, exchange, state);
-    let silence = Silence {
-        application: fin.last_activity.map(|activity| fin.time - activity.time),
-        wire: fin.wire_idle,
-        since: fin.last_activity,
-        probes: 0,
-    };
+    let silence = Silence::before_fin(fin);
     let kind = silence.kind(case.ending, situation);
     Ruling::new(
         Cause::HangUp,

@@ -50,32 +50,9 @@ pub(super) fn requester_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet)
     )
 }
 
-/// The same, where the capture began after the request.
-fn gave_up_unheard(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
-    Ruling::new(
-        Cause::ResponseTimeout,
-        Confidence::Possible,
-        format!(
-            "The {} closed before the answer came to what it had asked before the capture began: it gave up waiting, or needed it no more.",
-            case.claimed()
-        ),
-    )
-    .because_of("its FIN came before that answer", [fin.frame, trigger.head.frame])
-    .because("the RST answers the late response", &[trigger, case.reset])
-    .harm(Harm::RequestOutcomeUnknown, case.claimed())
-    .or(
-        Cause::TeardownNoise,
-        "a capture that begins earlier: what was asked, and whether it was answered before",
-    )
-}
-
+/// It closed while it waited.
 pub(super) fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>) -> Ruling {
-    let silence = Silence {
-        application: fin.last_activity.map(|activity| fin.time - activity.time),
-        wire: fin.wire_idle,
-        since: fin.last_activity,
-        probes: 0,
-    };
+    let silence = Silence::before_fin(fin);
     let waited = silence.application.unwrap_or(Interval::ZERO);
     let harm = harm_of(case.ending, situation);
     let patient = waited >= case.ending.idle_threshold();
@@ -112,4 +89,23 @@ pub(super) fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>)
         IdleKind::None
     };
     ruling.idle(kind, silence)
+}
+
+/// The same for an answer to what was asked before the capture began.
+fn gave_up_unheard(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
+    Ruling::new(
+        Cause::ResponseTimeout,
+        Confidence::Possible,
+        format!(
+            "The {} closed before the answer came to what it had asked before the capture began: it gave up waiting, or needed it no more.",
+            case.claimed()
+        ),
+    )
+    .because_of("its FIN came before that answer", [fin.frame, trigger.head.frame])
+    .because("the RST answers the late response", &[trigger, case.reset])
+    .harm(Harm::RequestOutcomeUnknown, case.claimed())
+    .or(
+        Cause::TeardownNoise,
+        "a capture that begins earlier: what was asked, and whether it was answered before",
+    )
 }

@@ -176,12 +176,7 @@ fn cut_websocket(ending: &Ending, closer: Peer) -> Option<NoResetEnding> {
     {
         return None;
     }
-    let silence = Silence {
-        application: fin.last_activity.map(|activity| fin.time - activity.time),
-        wire: fin.wire_idle,
-        since: fin.last_activity,
-        probes: 0,
-    };
+    let silence = Silence::before_fin(fin);
     let idle = silence.is_idle(ending);
     let ruling = Ruling::new(
         Cause::HangUp,
@@ -227,12 +222,7 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         .iter()
         .find(|packet| packet.head.frame == exchange.request.start.frame);
     let harm = harm_of_exchange(ending, &situation, exchange, state);
-    let silence = Silence {
-        application: fin.last_activity.map(|activity| fin.time - activity.time),
-        wire: fin.wire_idle,
-        since: fin.last_activity,
-        probes: 0,
-    };
+    let silence = Silence::before_fin(fin);
     let crossed = request.is_some_and(|packet| !packet.head.ack.is_after(fin.seq))
         && taken_before_fin(ending, &situation, fin) == Taken::Nothing;
     let refused = exchange.answer == Answer::Refused;
@@ -378,12 +368,7 @@ fn gave_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
     {
         return None;
     }
-    let silence = Silence {
-        application: fin.last_activity.map(|activity| fin.time - activity.time),
-        wire: fin.wire_idle,
-        since: fin.last_activity,
-        probes: 0,
-    };
+    let silence = Silence::before_fin(fin);
     // One-way protocols ask nothing: only where answers are known to be due does silence mean anything.
     let answers_due = answers_are_due(ending, silence.application.unwrap_or(Interval::ZERO));
     if !silence.is_idle(ending) || !answers_due || exchange.request.start == exchange.request.end {
