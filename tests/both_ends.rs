@@ -7,6 +7,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+mod support;
+
 /// A capture of the project.
 fn capture(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -15,21 +17,11 @@ fn capture(name: &str) -> PathBuf {
 
 /// Both ends' captures of one incident, in the project and, where they are at hand, of the lab's recordings.
 fn pairs() -> Vec<[PathBuf; 2]> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared =
-        std::env::var_os("WHYRST_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
     let own = [
         ["nat-idle-reject-client.pcap", "nat-idle-reject-server.pcap"].map(capture),
         ["injected-keyword.pcap", "injected-keyword-server.pcap"].map(capture),
     ];
-    let lab = shared.join("captures/lab");
-    let Ok(folders) = std::fs::read_dir(&lab) else {
-        eprintln!("skipped: no {}", lab.display());
-        return own.into();
-    };
-    let folders = folders.filter_map(|folder| Some(folder.ok()?.path()));
-    let recorded =
-        folders.map(|folder| ["client.pcap", "server.pcap"].map(|file| folder.join(file)));
+    let recorded = support::recorded().into_iter();
     let whole = recorded.filter(|pair| pair.iter().all(|file| file.exists()));
     own.into_iter().chain(whole).collect()
 }

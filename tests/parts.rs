@@ -2,7 +2,7 @@
 //! or certain, the whole one says, too, or thinks of.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -13,24 +13,9 @@ mod support;
 
 /// The project's captures, and those of the lab where they are at hand.
 fn all() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared =
-        std::env::var_os("WHYRST_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
-    let lab = shared.join("captures/lab");
-    let mut all = captures();
-    let Ok(folders) = std::fs::read_dir(&lab) else {
-        eprintln!("skipped: no {}", lab.display());
-        return all;
-    };
-    let mut folders: Vec<_> = folders
-        .filter_map(|folder| Some(folder.ok()?.path()))
-        .collect();
-    folders.sort();
-    let files = folders
-        .iter()
-        .flat_map(|folder| ["client.pcap", "server.pcap"].map(|file| folder.join(file)));
-    all.extend(files.filter(|file| file.exists()));
-    all
+    let recorded = support::recorded().into_iter().flatten();
+    let recorded = recorded.filter(|file| file.exists());
+    captures().into_iter().chain(recorded).collect()
 }
 
 fn resets(header: &[u8], records: &[&Vec<u8>]) -> Vec<Value> {

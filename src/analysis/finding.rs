@@ -9,8 +9,8 @@ use crate::analysis::ladder::ladder;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::{FinSeen, Peer};
 use crate::report::{
-    self, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, FrameElsewhere, HandshakeSeen,
-    Idle, StreamElsewhere, Trigger,
+    ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, FrameElsewhere, HandshakeSeen, Idle,
+    StreamElsewhere, Trigger, capture_if_other,
 };
 use crate::verdict::{Ending, Fact, ResetVerdict, Ruling, Verdict};
 
@@ -129,7 +129,7 @@ fn trigger(reset: &ResetVerdict, finding: CaptureId) -> Trigger {
     let (kind, packet) = reset.trigger;
     Trigger {
         frame: packet.map(|packet| packet.head.frame.number.0),
-        capture: packet.and_then(|packet| report::elsewhere(packet.head.frame.capture, finding.0)),
+        capture: packet.and_then(|packet| capture_if_other(packet.head.frame.capture, finding.0)),
         kind,
         from: packet.map(|packet| packet.from),
     }
@@ -147,7 +147,7 @@ fn idle(ruling: &Ruling, finding: CaptureId) -> Idle {
             .and_then(|silence| silence.wire)
             .map(|idle| idle.as_secs_f64()),
         since_frame: since.map(|since| since.frame.number.0),
-        since_capture: since.and_then(|since| report::elsewhere(since.frame.capture, finding.0)),
+        since_capture: since.and_then(|since| capture_if_other(since.frame.capture, finding.0)),
         last_from: since.map(|since| since.from),
         keepalive_probes: silence.map_or(0, |silence| u32::from(silence.probes)),
     }
@@ -169,7 +169,7 @@ fn handshake(connection: &Tracked) -> HandshakeSeen {
 fn fin(seen: Option<&FinSeen>, finding: CaptureId) -> Option<Fin> {
     seen.map(|fin| Fin {
         frame: fin.frame.number.0,
-        capture: report::elsewhere(fin.frame.capture, finding.0),
+        capture: capture_if_other(fin.frame.capture, finding.0),
         at: fin.time,
     })
 }

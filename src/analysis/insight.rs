@@ -320,40 +320,37 @@ mod tests {
         assert!((estimate - 3.0).abs() < 0.01, "{estimate}");
     }
 
-    /// How long the silence before it was, nobody knows.
-    #[test]
-    fn a_close_in_the_silence_in_which_the_capture_began_shows_no_timer() {
-        let talk = Ladder::to(80)
+    /// A question and its answer.
+    fn talk() -> Ladder {
+        Ladder::to(80)
             .handshake(0)
             .client(100, "P.")
             .payload(GET)
             .server(110, "P.")
-            .payload(OK);
+            .payload(OK)
+    }
+
+    /// How long the silence before it was, nobody knows.
+    #[test]
+    fn a_close_in_the_silence_in_which_the_capture_began_shows_no_timer() {
         let close = |ladder: Ladder| {
             let ladder = ladder.client(1_500, ".").server(3_110, "F.");
             ladder.trace().report().idle_timeouts
         };
-        assert_eq!(owners(&close(talk.clone())), ["server"]);
-        assert_eq!(owners(&close(talk.captured_from_here())), [""; 0]);
+        assert_eq!(owners(&close(talk())), ["server"]);
+        assert_eq!(owners(&close(talk().captured_from_here())), [""; 0]);
     }
 
     /// The client answered a FIN that was not captured.
     #[test]
     fn a_close_that_answers_what_was_not_captured_is_not_its_senders() {
-        let talk = |captured: bool| {
-            let ladder = Ladder::to(80)
-                .handshake(0)
-                .client(100, "P.")
-                .payload(GET)
-                .server(110, "P.")
-                .payload(OK)
-                .client(111, ".")
-                .server(3_110, "F.");
+        let close = |captured: bool| {
+            let ladder = talk().client(111, ".").server(3_110, "F.");
             let ladder = if captured { ladder } else { ladder.unseen() };
             ladder.client(3_111, "F.").trace().report().idle_timeouts
         };
-        assert_eq!(owners(&talk(true)), ["server"]);
-        assert_eq!(owners(&talk(false)), [""; 0]);
+        assert_eq!(owners(&close(true)), ["server"]);
+        assert_eq!(owners(&close(false)), [""; 0]);
     }
 
     /// RFC 8446 section 6.1: the one who gets close_notify may close at once.
@@ -395,12 +392,7 @@ mod tests {
 
     #[test]
     fn a_close_without_a_goodbye_is_the_closers_own() {
-        let ladder = Ladder::to(80)
-            .handshake(0)
-            .client(100, "P.")
-            .payload(GET)
-            .server(110, "P.")
-            .payload(OK)
+        let ladder = talk()
             .client(111, ".")
             .client(3_111, "F.")
             .server(3_112, "F.")

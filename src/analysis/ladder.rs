@@ -3,7 +3,7 @@
 use crate::capture::{CaptureId, FrameId};
 use crate::dialogue::Dialogue;
 use crate::flow::{Packet, PacketKind};
-use crate::report::{LadderMark, LadderStep, Text, elsewhere};
+use crate::report::{LadderMark, LadderStep, Text, capture_if_other};
 use crate::verdict::{Ending, Verdict};
 use crate::wire::TcpFlags;
 
@@ -124,7 +124,7 @@ fn step(
     let other = ending.state.of(packet.from.other());
     LadderStep {
         frame: number.0,
-        capture: elsewhere(capture, finding.0),
+        capture: capture_if_other(capture, finding.0),
         at_s: (packet.head.time - ending.opened).as_secs_f64(),
         from: packet.from,
         flags: letters(packet.head.flags),

@@ -312,7 +312,7 @@ impl Direction {
         }
     }
 
-    /// The window at most: where the handshake was not seen, any scale can be.
+    /// The window at most: where the handshake was not seen, any scale can be, up to 14 (RFC 7323 section 2.3).
     pub fn widest_window(&self, other: &Self) -> u64 {
         let is_known = self.window_scale.is_some() && other.window_scale.is_some();
         match self.iss.is_none() || other.iss.is_none() {

@@ -20,7 +20,7 @@ use crate::flow::Peer;
 use crate::insight::story::Route;
 use crate::insight::{ConnectionStory, Lost, Teller};
 use crate::parts::{LOOKED_AT, in_parts};
-use crate::report::{Finding, Hop, RetrySeen, elsewhere};
+use crate::report::{Finding, Hop, RetrySeen, capture_if_other};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{Form, Harm, ResetSender};
 
@@ -76,7 +76,7 @@ fn apply(findings: &mut [&mut Finding], tie: &Tie) {
         back.hop = Some(Hop {
             side: "back".to_owned(),
             stream: tie.front_stream.1,
-            capture: elsewhere(CaptureId(tie.front_stream.0), back.capture),
+            capture: capture_if_other(CaptureId(tie.front_stream.0), back.capture),
             finding: front_id,
             outcome: tie.outcome.clone(),
             tied_by: tie.tied_by.clone(),
@@ -90,7 +90,7 @@ fn apply(findings: &mut [&mut Finding], tie: &Tie) {
             retry.seen = Some(RetrySeen {
                 stream: again.stream,
                 frame: again.frame.number.0,
-                capture: elsewhere(again.frame.capture, back.capture),
+                capture: capture_if_other(again.frame.capture, back.capture),
                 after_s: (again.at - back.at).as_secs_f64(),
                 answered: true,
                 may_have_run_twice,
@@ -104,7 +104,7 @@ fn apply(findings: &mut [&mut Finding], tie: &Tie) {
         front.hop = Some(Hop {
             side: "front".to_owned(),
             stream: tie.back_stream.1,
-            capture: elsewhere(CaptureId(tie.back_stream.0), front.capture),
+            capture: capture_if_other(CaptureId(tie.back_stream.0), front.capture),
             finding: back_id,
             outcome: tie.outcome.clone(),
             tied_by: tie.tied_by.clone(),

@@ -10,7 +10,7 @@ use crate::dialogue::{Idempotence, Turn};
 use crate::flow::AT_ONCE;
 use crate::insight::{Lost, Teller};
 use crate::parts::{LOOKED_AT, in_parts};
-use crate::report::{Finding, RetrySeen, elsewhere};
+use crate::report::{Finding, RetrySeen, capture_if_other};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::Harm;
 
@@ -60,7 +60,7 @@ pub fn find_retries<'a, T: Teller<'a>>(
             retry.seen = Some(RetrySeen {
                 stream: copy.number,
                 frame: copy.frame.number.0,
-                capture: elsewhere(copy.frame.capture, finding.capture),
+                capture: capture_if_other(copy.frame.capture, finding.capture),
                 after_s: (copy.start - finding.at).as_secs_f64(),
                 answered: copy.answered,
                 may_have_run_twice: write && maybe_run,

@@ -1,10 +1,11 @@
-//! CSV (RFC 4180), safe to open in a spreadsheet: one row per finding, or one row per connection.
+//! CSV (RFC 4180), safe to open in a spreadsheet: one row per finding, or one row per connection. A frame or stream of another capture
+//! than the row's has that one's number behind it: `20 (2)`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{ConnectionRow, Fin, Finding, Report, Trigger};
+use super::{ConnectionRow, Fin, Finding, Report, RetrySeen, Trigger};
 use crate::verdict::Cause;
 
 const COLUMNS: [&str; 36] = [
@@ -159,7 +160,7 @@ fn row(report: &Report, f: &Finding) -> [String; COLUMNS.len()] {
             f.retry
                 .as_ref()
                 .and_then(|r| r.seen.as_ref())
-                .map(|s| s.stream),
+                .map(RetrySeen::on_stream),
         ),
         f.packets.to_string(),
         or_empty(f.connections),

@@ -48,7 +48,7 @@ impl NumberIn {
 }
 
 /// The capture, where it is another one than the finding's.
-pub fn elsewhere(capture: CaptureId, finding: u16) -> Option<u16> {
+pub fn capture_if_other(capture: CaptureId, finding: u16) -> Option<u16> {
     (capture.0 != finding).then_some(capture.0)
 }
 
@@ -106,6 +106,14 @@ impl Fin {
 }
 
 impl RetrySeen {
+    /// The connection that it is on.
+    pub const fn on_stream(&self) -> NumberIn {
+        NumberIn {
+            capture: self.capture,
+            number: self.stream,
+        }
+    }
+
     /// Frame of its first byte.
     pub const fn number(&self) -> NumberIn {
         NumberIn {

@@ -21,5 +21,5 @@ pub mod terminal;
 mod text;
 pub mod zeek;
 
-pub use frames::{NumberIn, elsewhere};
+pub use frames::{NumberIn, capture_if_other};
 pub use model::*;

@@ -105,7 +105,8 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
         packet.head.payload_len > 0 && acknowledged.is_some_and(|ack| !packet.end().is_after(ack))
     };
     let response = ending.response_of(reset.from).unwrap_or(Interval::ZERO);
-    // What came to it before it closed was taken by a live socket. Two places may have two clocks.
+    // What came to it before it closed was taken by a live socket; both may have been on their way past each other, and each side's way
+    // varies. Two places may have two clocks.
     let fin = ending.fin(reset.from).filter(|_| ending.place.is_none());
     let closed = fin.map(|fin| fin.time - response.times(2) - REPLY_SLACK);
     let came_before = |packet: &Packet| closed.is_some_and(|closed| packet.head.time < closed);

@@ -1,4 +1,7 @@
-//! The project's captures, packet by packet.
+//! Captures for tests, and their packets.
+
+// Each test uses some of it.
+#![allow(dead_code, reason = "compiled into several tests")]
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +31,26 @@ impl Pcap {
             records,
         }
     }
+}
+
+/// Client's and server's captures of each of the lab's recordings, where they are at hand.
+pub fn recorded() -> Vec<[PathBuf; 2]> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shared =
+        std::env::var_os("WHYRST_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
+    let lab = shared.join("captures/lab");
+    let Ok(folders) = std::fs::read_dir(&lab) else {
+        eprintln!("skipped: no {}", lab.display());
+        return Vec::new();
+    };
+    let mut folders: Vec<_> = folders
+        .filter_map(|folder| Some(folder.ok()?.path()))
+        .collect();
+    folders.sort();
+    let pairs = folders.into_iter();
+    pairs
+        .map(|folder| ["client.pcap", "server.pcap"].map(|file| folder.join(file)))
+        .collect()
 }
 
 /// The project's captures that are plain pcap.

@@ -16,7 +16,8 @@ pub(in crate::flow) enum Sighting {
 }
 
 impl<R: StreamReader> Connection<R> {
-    /// Among so many packets, and how far back, second sightings of a packet are looked for.
+    /// Among so many packets, and how far back, second sightings of a packet are looked for. Measured: in a burst of full segments, some
+    /// twenty lie between sightings 150 µs apart.
     const NEWEST: usize = 32;
     const DUPLICATE_WINDOW: Interval = Interval::from_millis(20);
     /// How far back a packet that nothing numbers is looked for in other captures, until one is known to be of another place: beyond any
@@ -172,7 +173,8 @@ fn is_same(earlier: &Head, head: &Head) -> bool {
         && earlier.ip_id == head.ip_id
 }
 
-/// A packet without payload whose number is the next one: its sender sent it after that. What is cut up on its way gets numbers, too.
+/// A packet without payload whose number is the next one: its sender sent it after that (Linux counts up for each connection,
+/// `ip_select_ident_segs`). What is cut up on its way gets numbers, too.
 fn is_next_number(newest: &Head, head: &Head) -> bool {
     let next = newest.ip_id.map(|id| id.wrapping_add(1));
     head.payload_len == 0 && is_numbered(head) && head.ip_id == next

@@ -4,8 +4,10 @@ use super::cluster::{Cluster, densest, sorted};
 use super::telling::seconds;
 use super::{Group, POLLED, TIGHT, TIGHT_FRACTION};
 
-/// Silences that differ by less are equal.
+/// Seconds: silences that differ by less are equal. Chosen, as is the next one.
 const JITTER: f64 = 0.010;
+/// Closes by an exit lie so many times closer together than the silences before them.
+const CLOSER: f64 = 4.0;
 
 /// What explains the closes of a group.
 pub(super) enum Explanation {
@@ -32,7 +34,7 @@ pub(super) fn explain(group: &Group, values: &[f64], longest_survival: f64) -> E
     let at_once = group.samples.len() >= 2 && moment.spread() < Group::MOMENT;
     let together = group.samples.len() >= 3 && at_once;
     // Timers fire after equal silences, an exit ends them at one time.
-    let by_exit = at_once && tight.spread() > JITTER && moment.spread() * 4.0 < tight.spread();
+    let by_exit = at_once && tight.spread() > JITTER && moment.spread() * CLOSER < tight.spread();
     let left = by_exit || together && tight.values.len() < values.len();
     if most(&tight) && !contradicted(&tight) && !left {
         return Explanation::Timer {
@@ -40,7 +42,7 @@ pub(super) fn explain(group: &Group, values: &[f64], longest_survival: f64) -> E
             firing: Firing::AtOnce,
         };
     }
-    if together || left {
+    if together || by_exit {
         return Explanation::NoTimer {
             name: "restart",
             why: "they all came at one moment, after different silences: a restart or a drain"

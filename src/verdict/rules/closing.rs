@@ -166,7 +166,7 @@ fn met_unseen(case: &Case<'_>, fin: &FinSeen, unread: &Packet) -> Ruling {
         ),
     )
     .because_of(
-        format!("the {}'s FIN acknowledges none of it", case.claimed()),
+        format!("the {} never acknowledged all of it", case.claimed()),
         [unread.head.frame, fin.frame],
     )
     .harm(Harm::RequestLost, case.receiver())

@@ -71,7 +71,8 @@ fn gave_up_waiting(case: &Case<'_>, exchange: &Exchange, state: Progress) -> Rul
     .or(Cause::AbortiveClose, "a second such ending: a timeout repeats to the millisecond, a user's cancel does not");
     let last = case.ending.before.last();
     let next = case.ending.state.of(case.claimed()).snd_nxt;
-    // A probe looks like one only where all that was sent before is known to be acknowledged.
+    // A probe (RFC 9293 section 3.8.4: SEG.SEQ = SND.NXT-1) is known as one only where all that was sent before is known to be
+    // acknowledged.
     let probed = last.is_some_and(|packet| {
         packet.from == case.claimed()
             && packet.head.payload_len == 0

@@ -11,6 +11,10 @@ use crate::verdict::rules::requester::reader_cancelled;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::{Cause, Confidence, Harm, IdleKind};
 
+/// What tells two of them apart (Linux `tcp_close`).
+const COUNTERS: &str =
+    "the sender's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0";
+
 /// The one who answers reset.
 pub(super) fn responder_abort(case: &Case<'_>) -> Ruling {
     let Some((exchange, state)) = case.situation.open else {
@@ -20,8 +24,6 @@ pub(super) fn responder_abort(case: &Case<'_>) -> Ruling {
     let silence = case.silence;
     let idle = silence.is_idle(case.ending);
     let requester = case.situation.requester;
-    let counters =
-        "the server's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0";
     let kind = if idle {
         IdleKind::AwaitingResponse
     } else {
@@ -36,16 +38,16 @@ pub(super) fn responder_abort(case: &Case<'_>) -> Ruling {
             format!("The {} reset the connection in the middle of its response: it crashed, was killed, or chose to.", case.claimed()),
         )
         .detail("response-aborted")
-        .or(Cause::CloseWithUnreadData, counters),
+        .or(Cause::CloseWithUnreadData, COUNTERS),
         Progress::Asking if idle && !burst => timer_reset(case, "the rest of the request"),
-        Progress::Asking => unread(case).or(Cause::AbortiveClose, counters).or(Cause::DataAfterClose, "a capture at the server"),
-        _ if burst => unread_or_killed(case).or(Cause::AbortiveClose, counters),
+        Progress::Asking => unread(case).or(Cause::AbortiveClose, COUNTERS).or(Cause::DataAfterClose, "a capture at the server"),
+        _ if burst => unread_or_killed(case).or(Cause::AbortiveClose, COUNTERS),
         _ => Ruling::new(
             Cause::AbortiveClose,
             Confidence::Possible,
             format!("The {} took the request and reset the connection without an answer: it crashed, closed with data unread, or chose to.", case.claimed()),
         )
-        .or(Cause::CloseWithUnreadData, counters),
+        .or(Cause::CloseWithUnreadData, COUNTERS),
     };
     let mut ruling = ruling
         .because_of("a request was open", [exchange.request.start.frame])
@@ -190,7 +192,10 @@ pub(super) fn after_all_was_said(case: &Case<'_>) -> Ruling {
     if !went_on_sending && in_flight_harm(case) == Harm::RequestLost {
         return closed_on_a_request(case);
     }
-    let unread = unread_extra(case) || case.in_flight.is_some();
+    if case.in_flight.is_some() {
+        return closed_on_more(case);
+    }
+    let unread = unread_extra(case);
     // Without framing nobody knows whether the answer was whole.
     let of_unknown_length = |exchange: &Exchange| {
         let response = exchange.response.map(|response| response.complete);
@@ -206,13 +211,32 @@ pub(super) fn after_all_was_said(case: &Case<'_>) -> Ruling {
     .because("no request was open", &[])
     .because("the RST comes from the live socket right after the exchange", &[case.reset]);
     if unread {
-        ruling.or(Cause::AbortiveClose, "the sender's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0")
+        ruling.or(Cause::AbortiveClose, COUNTERS)
     } else {
         ruling.detail("abrupt-close").or(
             Cause::AbortiveClose,
             "the application: a linger of 0 after each exchange is a habit of load generators",
         )
     }
+}
+
+/// More was on its way to it, and the capture does not show of what.
+fn closed_on_more(case: &Case<'_>) -> Ruling {
+    let in_flight: Vec<&Packet> = case.in_flight.into_iter().chain([case.reset]).collect();
+    Ruling::new(
+        Cause::CloseWithUnreadData,
+        Confidence::Possible,
+        format!(
+            "The {} closed with a RST while more of the {} was on its way to it.",
+            case.claimed(),
+            case.receiver()
+        ),
+    )
+    .because(
+        "the RST acknowledges less than had been sent to it",
+        &in_flight,
+    )
+    .or(Cause::AbortiveClose, COUNTERS)
 }
 
 /// It sent a RST without ACK behind this one: that answers something, and nothing was captured that it could answer.
@@ -236,7 +260,7 @@ fn closed_on_a_request(case: &Case<'_>) -> Ruling {
     )
     .because("the RST acknowledges nothing of that request", &in_flight)
     .harm(Harm::RequestLost, case.situation.requester)
-    .or(Cause::CloseWithUnreadData, "the server's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0")
+    .or(Cause::CloseWithUnreadData, COUNTERS)
 }
 
 /// The other side had sent something behind its request that nothing answered: unread when the socket was closed.
