@@ -107,7 +107,7 @@ fn fin_ended_open_response(case: &Case<'_>) -> bool {
 }
 
 /// The FIN itself came after a silence: a timer or a drain closed an idle connection.
-fn fin_was_idle(case: &Case<'_>, fin: &FinSeen) -> bool {
+pub(super) fn fin_was_idle(case: &Case<'_>, fin: &FinSeen) -> bool {
     fin.last_activity
         .is_some_and(|activity| fin.time - activity.time >= case.ending.idle_threshold())
 }
@@ -352,6 +352,9 @@ fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
             .detail("early-answer")
             .harm(Harm::ResponseTruncated, situation.requester);
     }
+    if met_more(case) {
+        return unread_or_abort(case, &situation);
+    }
     let waited = (case.reset.head.time - fin.time).max(Interval::ZERO);
     Ruling::new(
         Cause::TeardownNoise,
@@ -361,6 +364,14 @@ fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
     .detail(if waited > Interval::from_millis(1000) { "fin-wait-timeout" } else { "abrupt-close" })
     .because_of("its FIN", [fin.frame])
     .because("the RST continues its own stream", &[case.reset])
+}
+
+/// The other side was not done: more of it was on its way, or came before it knew.
+fn met_more(case: &Case<'_>) -> bool {
+    let later = case.ending.after.iter();
+    let mut later = later.filter(|packet| packet.from == case.receiver() && packet.is_new_data());
+    let more = case.in_flight.or_else(|| later.next());
+    more.is_some_and(|packet| !packet.housekeeping)
 }
 
 fn unread_or_abort(case: &Case<'_>, situation: &Situation<'_>) -> Ruling {

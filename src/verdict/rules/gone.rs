@@ -5,6 +5,7 @@ use crate::flow::{FinSeen, Packet};
 use crate::time::Interval;
 use crate::verdict::ending::Progress;
 use crate::verdict::harm::harm_of;
+use crate::verdict::rules::requester::answers_are_due;
 use crate::verdict::rules::{Case, carries_payload};
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation};
@@ -54,35 +55,46 @@ pub(super) fn requester_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet)
 pub(super) fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>) -> Ruling {
     let silence = Silence::before_fin(fin);
     let waited = silence.application.unwrap_or(Interval::ZERO);
-    let harm = harm_of(case.ending, situation);
     let patient = waited >= case.ending.idle_threshold();
+    let due = answers_are_due(case.ending, waited);
+    let (then, sign, frames) = match case.shape.trigger {
+        Some(trigger) => (
+            "the answer came later and was reset".to_owned(),
+            "the RST answers the late response",
+            vec![trigger, case.reset],
+        ),
+        None => (
+            format!(
+                "{} later it reset what was left of the connection",
+                (case.reset.head.time - fin.time).max(Interval::ZERO)
+            ),
+            "the RST continues its own stream",
+            vec![case.reset],
+        ),
+    };
     let ruling = Ruling::new(
         Cause::ResponseTimeout,
-        if patient {
+        if patient && (due || case.shape.trigger.is_some()) {
             Confidence::Likely
         } else {
             Confidence::Possible
         },
-        format!(
-            "The {} waited {waited} for an answer and closed; the answer came later and was reset.",
-            case.claimed()
-        ),
+        format!("The {} waited {waited} for an answer and closed; {then}.", case.claimed()),
     )
     .because_of("its FIN came while a request was unanswered", [fin.frame])
-    .because(
-        "the RST answers the late response",
-        &case
-            .shape
-            .trigger
-            .into_iter()
-            .chain([case.reset])
-            .collect::<Vec<_>>(),
-    )
-    .harm(harm, situation.requester)
+    .because(sign, &frames)
+    .harm(harm_of(case.ending, situation), situation.requester)
     .or(
         Cause::DataAfterClose,
         "the client's log: a timeout, a cancel by its user, or the end of its process",
     );
+    let ruling = match due {
+        true => ruling,
+        false => ruling.or(
+            Cause::TeardownNoise,
+            "the protocol: whether an answer was due",
+        ),
+    };
     let kind = if patient {
         IdleKind::AwaitingResponse
     } else {

@@ -1,11 +1,11 @@
 //! The next request met a socket that had been closed in silence.
 
-use crate::dialogue::Completeness;
+use crate::dialogue::{Completeness, Exchange};
 use crate::flow::{FinSeen, Packet};
 use crate::time::Interval;
 use crate::verdict::harm::{Taken, taken};
 use crate::verdict::rules::Case;
-use crate::verdict::rules::closing::EVENT_LOOP;
+use crate::verdict::rules::closing::{EVENT_LOOP, fin_was_idle};
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::Silence;
 use crate::verdict::{Cause, Confidence, Harm, IdleKind};
@@ -53,30 +53,35 @@ pub(super) fn goodbye(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Rulin
     .or(Cause::StaleReuse, "the client's log: whether this was a request")
 }
 
-/// Begun before the capture, which shows no answer to anything: what drew the RST may be the rest of a request.
-fn may_be_a_rest(case: &Case<'_>) -> bool {
-    !case.ending.handshake_seen() && case.ending.dialogue.answered == 0 && !is_surely_request(case)
+/// What drew the RST may be the rest of a request, and not a new one: nobody can read it, and the close was the end of an answer, or the
+/// capture begins behind all that was asked before.
+fn may_be_a_rest(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> bool {
+    let unheard = !case.ending.handshake_seen() && case.ending.dialogue.answered == 0;
+    // Where they crossed, the silence before the one is that before the other.
+    let ended_an_answer = fin.time < trigger.head.time && !fin_was_idle(case, fin);
+    !is_readable(case) && (unheard || ended_an_answer)
+}
+
+/// What drew the RST begins a request: its bytes say so.
+fn is_readable(case: &Case<'_>) -> bool {
+    let is_read = |exchange: &Exchange| exchange.request.complete != Completeness::Unknown;
+    case.ending.is_framed() && case.situation.begun.is_some_and(is_read)
 }
 
 /// What drew the RST is a request for sure: its bytes say so, or at least nothing of them is missing and this protocol that nobody
 /// knows has answered such words before.
 fn is_surely_request(case: &Case<'_>) -> bool {
     let ending = case.ending;
-    let readable = ending.is_framed()
-        && case
-            .situation
-            .begun
-            .is_some_and(|exchange| exchange.request.complete != Completeness::Unknown);
-    readable || !ending.cut_payload && ending.dialogue.answered > 0
+    is_readable(case) || !ending.cut_payload && ending.dialogue.answered > 0
 }
 
 pub(super) fn race(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     let silence = Silence::before(trigger);
     let both = case.ending.handshake_seen() && !case.ending.is_incomplete();
-    let confidence = if both && !case.by_box() && is_surely_request(case) {
-        Confidence::Certain
-    } else if may_be_a_rest(case) {
+    let confidence = if may_be_a_rest(case, fin, trigger) {
         Confidence::Possible
+    } else if both && !case.by_box() && is_surely_request(case) {
+        Confidence::Certain
     } else {
         Confidence::Likely
     };
@@ -127,7 +132,7 @@ pub(super) fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> R
                 "whether the pool looks for a FIN before it hands out a connection",
             );
     }
-    let confidence = if may_be_a_rest(case) {
+    let confidence = if may_be_a_rest(case, fin, trigger) {
         Confidence::Possible
     } else if case.by_box() || !is_surely_request(case) {
         Confidence::Likely

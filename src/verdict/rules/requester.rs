@@ -39,7 +39,8 @@ pub(super) fn requester_abort(case: &Case<'_>) -> Ruling {
             unknown_protocol_idle(case)
         }
         Some((exchange, state)) if silence.is_idle(case.ending) => gave_up_waiting(case, exchange, state),
-        Some((_, Progress::Answering)) => reader_cancelled(case, Harm::ResponseTruncated),
+        Some((_, Progress::Answering)) => reader_cancelled(case)
+            .because("the response was incomplete and flowing when the RST came from the live socket", &[case.reset]),
         Some(_) => Ruling::new(
             Cause::AbortiveClose,
             Confidence::Possible,
@@ -113,14 +114,13 @@ fn unknown_protocol_idle(case: &Case<'_>) -> Ruling {
     .or(Cause::AbortiveClose, "more connections to the same endpoint: a timer fires after the same silence each time")
 }
 
-pub(super) fn reader_cancelled(case: &Case<'_>, harm: Harm) -> Ruling {
+pub(super) fn reader_cancelled(case: &Case<'_>) -> Ruling {
     Ruling::new(
         Cause::AbortiveClose,
         Confidence::Likely,
         format!("The {} reset the connection while the response was still coming: it had read enough, was cancelled, or died.", case.claimed()),
     )
     .detail("reader-cancelled")
-    .because("the response was incomplete and flowing when the RST came from the live socket", &[case.reset])
-    .harm(harm, case.situation.requester)
+    .harm(Harm::ResponseTruncated, case.situation.requester)
     .or(Cause::CloseWithUnreadData, "the sender's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0")
 }

@@ -186,7 +186,7 @@ pub(super) fn after_all_was_said(case: &Case<'_>) -> Ruling {
         })
     });
     if streaming && case.claimed() == case.situation.requester {
-        return reader_cancelled(case, Harm::None);
+        return stream_cancelled(case);
     }
     let went_on_sending = case.in_flight.is_some() && case.situation.begun.is_none();
     if !went_on_sending && in_flight_harm(case) == Harm::RequestLost {
@@ -217,6 +217,27 @@ pub(super) fn after_all_was_said(case: &Case<'_>) -> Ruling {
             Cause::AbortiveClose,
             "the application: a linger of 0 after each exchange is a habit of load generators",
         )
+    }
+}
+
+/// The one who asked reset within a long response whose end nobody can read. More of it behind the RST says that it had not ended.
+fn stream_cancelled(case: &Case<'_>) -> Ruling {
+    let ruling = reader_cancelled(case);
+    let went_on = |packet: &&Packet| packet.from == case.receiver() && packet.is_new_data();
+    match case.ending.after.iter().find(went_on) {
+        Some(more) => ruling.because(
+            "more of the response came behind the RST of the live socket",
+            &[case.reset, more],
+        ),
+        None => Ruling {
+            harm: Harm::None,
+            victim: None,
+            ..ruling.at_most(Confidence::Possible)
+        }
+        .because(
+            "the RST came from the live socket soon after a long response, whose end can't be read",
+            &[case.reset],
+        ),
     }
 }
 
