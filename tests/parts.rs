@@ -1,5 +1,5 @@
-//! A part of a capture (begun late, ended early, packets missing) may say less than the whole one, and less surely. What it calls likely
-//! or certain, the whole one says, too, or thinks of.
+//! A part of a capture (begun late, ended early, packets missing, a short snap length, words that nobody can read) may say less than the
+//! whole one, and less surely. What it calls likely or certain, the whole one says, too, or thinks of.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ fn all() -> Vec<PathBuf> {
     captures().into_iter().chain(recorded).collect()
 }
 
-fn resets(header: &[u8], records: &[&Vec<u8>]) -> Vec<Value> {
+fn resets(header: &[u8], records: &[impl AsRef<[u8]>]) -> Vec<Value> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_whyrst"));
     let mut whyrst = command
         .args(["-", "--format", "json"])
@@ -30,7 +30,7 @@ fn resets(header: &[u8], records: &[&Vec<u8>]) -> Vec<Value> {
     let mut input = whyrst.stdin.take().expect("a pipe");
     input.write_all(header).expect("written");
     for record in records {
-        input.write_all(record).expect("written");
+        input.write_all(record.as_ref()).expect("written");
     }
     drop(input);
     let output = whyrst.wait_with_output().expect("it ends");
@@ -85,15 +85,65 @@ fn parts(count: usize, seed: usize, cuts: usize) -> Vec<(String, Vec<usize>)> {
     parts
 }
 
+/// Every record with no more than so many bytes of its frame.
+fn cut_at(records: &[Vec<u8>], length: usize) -> Vec<Vec<u8>> {
+    let cut = |record: &Vec<u8>| {
+        let mut record = record.clone();
+        record.truncate(16 + length);
+        let captured = record.len() as u32 - 16;
+        record[8..12].copy_from_slice(&captured.to_le_bytes());
+        record
+    };
+    records.iter().map(cut).collect()
+}
+
+/// Every TCP payload over Ethernet turned into words that nobody knows; that of a RST is no part of the conversation.
+fn unreadable(records: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    /// Record header and Ethernet header.
+    const IP: usize = 16 + 14;
+    const RST: u8 = 4;
+    let payload_at = |record: &Vec<u8>| {
+        let first = *record.get(IP)?;
+        let tcp = match (first >> 4, record.get(IP - 2..IP)?) {
+            (4, [8, 0]) if record.get(IP + 9) == Some(&6) => IP + usize::from(first & 15) * 4,
+            (6, [0x86, 0xdd]) if record.get(IP + 6) == Some(&6) => IP + 40,
+            _ => return None,
+        };
+        let &[length, flags] = record.get(tcp + 12..tcp + 14)? else {
+            return None;
+        };
+        (flags & RST == 0).then_some(tcp + usize::from(length >> 4) * 4)
+    };
+    let turned = |record: &Vec<u8>| {
+        let mut record = record.clone();
+        let payload = payload_at(&record).and_then(|at| record.get_mut(at..));
+        for byte in payload.unwrap_or_default() {
+            *byte ^= 0xa5;
+        }
+        record
+    };
+    records.iter().map(turned).collect()
+}
+
 #[test]
 fn a_part_is_not_surer_of_something_else() {
     let mut complaints = Vec::new();
     let mut compared = 0;
     for (seed, file) in all().iter().enumerate() {
         let Pcap { header, records } = Pcap::read(file);
-        let whole = resets(&header, &records.iter().collect::<Vec<_>>());
-        for (what, part) in parts(records.len(), seed, 2) {
-            let part: Vec<_> = part.into_iter().map(|index| &records[index]).collect();
+        let whole = resets(&header, &records);
+        let parts = parts(records.len(), seed, 2).into_iter();
+        let parts = parts.map(|(what, part)| {
+            let part = part.into_iter().map(|index| records[index].clone());
+            (what, part.collect())
+        });
+        // Ethernet, IPv4 and TCP with timestamps take 66 bytes.
+        let length = [66, 72, 80, 96, 110, 128, 160, 200][seed % 8];
+        let others = [
+            (format!("cut at {length}"), cut_at(&records, length)),
+            ("unreadable".to_owned(), unreadable(&records)),
+        ];
+        for (what, part) in parts.chain(others) {
             for reset in resets(&header, &part) {
                 compared += 1;
                 if let Some(complaint) = complaint(&whole, &reset) {

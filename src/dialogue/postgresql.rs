@@ -174,22 +174,20 @@ impl PostgreSql {
         if kind == b'E' {
             self.error
                 .extend(bytes.iter().take(ERROR.saturating_sub(self.error.len())));
-            if left == 0
-                && let Some(code) = fatal(&self.error)
-            {
-                ledger.farewell(from, start, code);
-                // The session is over: what was asked before stays unanswered.
-                return if self.query.is_none() {
-                    Activity::Housekeeping
-                } else {
-                    Activity::Application
+            let code = fatal(&self.error);
+            // Whether it is fatal, and so no answer, the rest of it may tell. If it is, the session is over: what was asked before
+            // stays unanswered.
+            if code.is_some() || left > 0 || self.query.is_none() {
+                let is_asked = match code.is_some() {
+                    true => self.is_asking(ledger),
+                    false => self.query.is_some(),
                 };
-            }
-            // Whether it is fatal, and so no answer, the rest of it tells.
-            if self.query.is_none() || left > 0 {
-                return match self.query {
-                    None => Activity::Housekeeping,
-                    Some(_) => Activity::Application,
+                if let Some(code) = code.filter(|_| left == 0) {
+                    ledger.farewell(from, start, code);
+                }
+                return match is_asked {
+                    true => Activity::Application,
+                    false => Activity::Housekeeping,
                 };
             }
         }
@@ -237,7 +235,8 @@ fn begins_message(bytes: &[u8], asks: bool) -> bool {
             .is_some_and(|header| matches!(parse(header), Header::Whole(_)))
 }
 
-/// SQLSTATE of an error whose severity is FATAL or PANIC: fields of one letter and a string each.
+/// SQLSTATE of an error whose severity is FATAL or PANIC: fields of one letter and a string each. Where only the severity was captured,
+/// which comes first, that.
 fn fatal(fields: &[u8]) -> Option<String> {
     let (mut severe, mut code) = (false, None);
     for field in fields.split(|byte| *byte == 0) {
@@ -249,7 +248,7 @@ fn fatal(fields: &[u8]) -> Option<String> {
             _ => {}
         }
     }
-    code.filter(|_| severe)
+    severe.then(|| code.unwrap_or_else(|| "fatal".into()))
 }
 
 impl ProtocolReader for PostgreSql {
@@ -370,6 +369,22 @@ mod tests {
             (terminate.requests, terminate.farewells[0].what.as_str()),
             (0, "terminate")
         );
+    }
+
+    #[test]
+    fn a_fatal_error_is_a_farewell_though_little_of_it_was_captured() {
+        let rows = [message(b'D', &[b'x'; 80]), message(b'Z', b"I")].concat();
+        let fatal = message(b'E', b"SFATAL\0VFATAL\0C57P05\0Mterminating\0\0");
+        for (captured, name) in [(5 + 20, "57P05"), (5 + 9, "fatal")] {
+            let script = opened()
+                .client(message(b'Q', b"one\0"))
+                .server_cut(&rows[..captured], (rows.len() - captured) as u32)
+                .server_cut(&fatal[..captured], (fatal.len() - captured) as u32);
+            assert_eq!(*script.activities().last().unwrap(), Housekeeping);
+            let dialogue = script.dialogue();
+            assert_eq!(dialogue.farewells[0].what, name);
+            assert_eq!((dialogue.requests, dialogue.answered), (1, 1));
+        }
     }
 
     #[test]

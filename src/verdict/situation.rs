@@ -103,7 +103,7 @@ fn begins_response(exchange: &Exchange, packet: &Packet) -> bool {
 }
 
 /// The packet acknowledges part of the response: that had come before it.
-fn acknowledges_response(ending: &Ending, exchange: &Exchange, packet: &Packet) -> bool {
+pub fn acknowledges_response(ending: &Ending, exchange: &Exchange, packet: &Packet) -> bool {
     exchange.response.is_some_and(|response| {
         ending
             .offset_of(packet.from.other(), packet.head.ack)

@@ -90,6 +90,20 @@ ladders! {
             .client(43, "P.").payload([b'x'; 1400])
             .server(63, "R");
 
+    a_head_that_comes_too_slowly_meets_a_closed_socket: "likely data-after-close · by server · drawn by data · request-lost" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.").payload("POST /orders HTTP/")
+            .server(41, ".")
+            .client(421, "P.").payload("1.1\r\nHost: a\r\nX-A")
+            .server(441, ".")
+            .server(650, "P.").payload("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+            .client(650.1, ".")
+            .server(650.2, "F.")
+            .client(650.3, ".")
+            .client(821, "P.").payload("bc: one\r\nX-Def: tw")
+            .server(841, "R");
+
     the_server_reset_what_follows_both_fins: "likely teardown-noise · by server · drawn by ack · none" =>
         served()
             .client(60, "F.")

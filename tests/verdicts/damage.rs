@@ -16,6 +16,26 @@ fn source(frame: &TraceFrame) -> Option<&[u8]> {
     }
 }
 
+/// Where a frame's TCP payload begins.
+fn payload_at(frame: &TraceFrame) -> Option<usize> {
+    let tcp = match frame.bytes.get(14)? >> 4 {
+        4 => 14 + usize::from(frame.bytes[14] & 15) * 4,
+        _ => 14 + 40,
+    };
+    Some(tcp + usize::from(frame.bytes.get(tcp + 12)? >> 4) * 4)
+}
+
+/// The same conversation in a language that nobody knows.
+fn unreadable(mut trace: Trace) -> Trace {
+    for frame in &mut trace.frames {
+        let payload = payload_at(frame).and_then(|at| frame.bytes.get_mut(at..));
+        for byte in payload.unwrap_or_default() {
+            *byte ^= 0xa5;
+        }
+    }
+    trace
+}
+
 /// A capture, and what it lacks.
 fn damaged(ladder: &Ladder) -> Vec<(String, Trace)> {
     let whole = ladder.trace();
@@ -30,7 +50,8 @@ fn damaged(ladder: &Ladder) -> Vec<(String, Trace)> {
         ("the first side's packets".to_owned(), one_way(true)),
         ("the other side's packets".to_owned(), one_way(false)),
     ];
-    for length in [68, 80, 96, 128] {
+    all.push(("words".to_owned(), unreadable(whole.clone())));
+    for length in [66, 68, 72, 80, 96, 110, 128, 160, 200] {
         all.push((
             format!("snap length {length}"),
             whole.clone().cut_at(length),

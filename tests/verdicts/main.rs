@@ -37,6 +37,8 @@ mod idle;
 mod opening;
 mod properties;
 #[rustfmt::skip]
+mod unreadable;
+#[rustfmt::skip]
 mod vantage;
 #[rustfmt::skip]
 mod waiting;
@@ -94,6 +96,7 @@ fn every_ladder() -> Vec<(&'static str, Ladder)> {
         healthy::all(),
         idle::all(),
         opening::all(),
+        unreadable::all(),
         vantage::all(),
         waiting::all(),
     ]

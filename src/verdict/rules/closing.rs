@@ -4,10 +4,10 @@ use crate::dialogue::{Completeness, Exchange, Protocol};
 use crate::flow::{FinSeen, Packet, PacketKind};
 use crate::time::Interval;
 use crate::verdict::ending::{Progress, progress};
-use crate::verdict::harm::{Taken, harm_of, harm_of_exchange, taken};
-use crate::verdict::rules::gone::{gave_up, requester_closed};
+use crate::verdict::harm::{Taken, harm_of_exchange, taken};
+use crate::verdict::rules::gone::requester_closed;
+use crate::verdict::rules::own_fin::abort_after_own_fin;
 use crate::verdict::rules::race::{goodbye, race, says_goodbye, stale_reuse};
-use crate::verdict::rules::requester::{own_window_full, stopped_reading};
 use crate::verdict::rules::{Case, carries_payload};
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation};
@@ -185,7 +185,7 @@ fn ends_with_fin(response: crate::dialogue::Message) -> bool {
 }
 
 /// Nothing asked was left unanswered when the RST came.
-fn closed_quietly(case: &Case<'_>) -> bool {
+pub(super) fn closed_quietly(case: &Case<'_>) -> bool {
     case.ending
         .dialogue
         .recent
@@ -299,6 +299,7 @@ fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling 
     let harm = match situation.at_stake() {
         // Runtimes that fail on the write never read the answer.
         _ if early_answer => Harm::ResponseTruncated,
+        None => return unreadable_after_close(case, fin, trigger),
         Some((exchange, state)) => match harm_of_exchange(case.ending, &situation, exchange, state)
         {
             Harm::RequestLost if !case.triggered_by_request() && !head_incomplete(exchange) => {
@@ -306,7 +307,6 @@ fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling 
             }
             harm => harm,
         },
-        None => Harm::None,
     };
     // What ends a dialogue that nobody can read may be a goodbye.
     let perhaps_goodbye =
@@ -331,58 +331,23 @@ fn data_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling 
     .or(Cause::HangUp, "the server's log: whether it closed on what it had been asked, without an answer")
 }
 
-/// RST from a live socket after its own FIN: FIN-WAIT-2 that timed out, a process that exits, linger.
-fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
-    let situation = case.situation_at(case.ending.frozen_at(case.reset));
-    let harm = harm_of(case.ending, &situation);
-    if harm != Harm::None && case.claimed() == situation.responder() && !closed_quietly(case) {
-        return unread_or_abort(case, &situation);
-    }
-    if harm != Harm::None && case.claimed() == situation.requester && !closed_quietly(case) {
-        let at_fin = case.situation_at(fin.time);
-        if own_window_full(case) {
-            return stopped_reading(case);
-        }
-        if at_fin.open.is_some() {
-            return gave_up(case, fin, &at_fin);
-        }
-    }
-    if case.claimed() == situation.responder() && case.answered_while_asking() {
-        return unread_or_abort(case, &situation)
-            .detail("early-answer")
-            .harm(Harm::ResponseTruncated, situation.requester);
-    }
-    if met_more(case) {
-        return unread_or_abort(case, &situation);
-    }
-    let waited = (case.reset.head.time - fin.time).max(Interval::ZERO);
+/// The same for data of which nobody can say what it was: no request is known to be open, nor to begin there.
+fn unreadable_after_close(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     Ruling::new(
-        Cause::TeardownNoise,
-        Confidence::Likely,
-        format!("The {} had closed with FIN and cleared the rest of the connection {waited} later with a RST. Nothing was outstanding.", case.claimed()),
-    )
-    .detail(if waited > Interval::from_millis(1000) { "fin-wait-timeout" } else { "abrupt-close" })
-    .because_of("its FIN", [fin.frame])
-    .because("the RST continues its own stream", &[case.reset])
-}
-
-/// The other side was not done: more of it was on its way, or came before it knew.
-fn met_more(case: &Case<'_>) -> bool {
-    let later = case.ending.after.iter();
-    let mut later = later.filter(|packet| packet.from == case.receiver() && packet.is_new_data());
-    let more = case.in_flight.or_else(|| later.next());
-    more.is_some_and(|packet| !packet.housekeeping)
-}
-
-fn unread_or_abort(case: &Case<'_>, situation: &Situation<'_>) -> Ruling {
-    Ruling::new(
-        Cause::CloseWithUnreadData,
+        Cause::DataAfterClose,
         Confidence::Possible,
-        format!("The {} closed while data of the {} was still coming or unread, which turns a close into a RST.", case.claimed(), case.receiver()),
+        format!(
+            "The {} closed, and what the {} said next met the closed socket. What that was can't be read here.",
+            case.claimed(),
+            case.receiver()
+        ),
     )
-    .because("the RST comes from a live socket", &[case.reset])
-    .harm(harm_of(case.ending, situation), situation.requester)
-    .or(Cause::AbortiveClose, "the sender's counters: TCPAbortOnClose counts unread data, TCPAbortOnData a linger of 0")
+    .because_of(met_on_the_way(case, fin, trigger), [fin.frame, trigger.head.frame])
+    .harm(Harm::RequestLost, case.receiver())
+    .or(
+        Cause::TeardownNoise,
+        "the application: whether those words were a goodbye",
+    )
 }
 
 /// The other side had closed first.

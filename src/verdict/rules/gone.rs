@@ -79,7 +79,10 @@ pub(super) fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>)
         } else {
             Confidence::Possible
         },
-        format!("The {} waited {waited} for an answer and closed; {then}.", case.claimed()),
+        format!(
+            "The {} waited {waited} for an answer and closed; {then}.",
+            case.claimed()
+        ),
     )
     .because_of("its FIN came while a request was unanswered", [fin.frame])
     .because(sign, &frames)

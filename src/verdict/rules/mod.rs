@@ -6,6 +6,7 @@ mod forgotten;
 mod gone;
 mod handshake;
 mod no_reset;
+mod own_fin;
 mod race;
 mod requester;
 mod responder;
@@ -102,7 +103,7 @@ impl<'a> Case<'a> {
 
     /// The situation at another moment.
     pub fn situation_at(&self, moment: Timestamp) -> Situation<'a> {
-        Situation::at(self.ending, self.shape.trigger, moment)
+        Situation::at(self.ending, self.shape.trigger.or(self.in_flight), moment)
     }
 
     /// The trigger carries payload of the one who asks, and begins a request.
@@ -134,6 +135,24 @@ impl<'a> Case<'a> {
                     .response
                     .is_some_and(|response| response.complete == Completeness::Unknown)
             })
+    }
+
+    /// What its receiver still said: on its way when an abort was made, or sent before its sender could know.
+    pub fn more_of_the_other(&self) -> Option<&'a Packet> {
+        let is_more = |packet: &&Packet| packet.from == self.receiver() && packet.is_new_data();
+        let mut later = self.ending.after.iter();
+        self.in_flight.or_else(|| later.find(is_more))
+    }
+
+    /// It sent a RST without ACK behind this one: that answers something, and nothing was captured that it could answer.
+    pub fn answered_more(&self) -> bool {
+        let ending = self.ending;
+        let mut behind = ending.resets.iter().skip(1);
+        behind.any(|reset| reset.from == self.claimed() && !reset.head.flags.ack())
+            && ending
+                .after
+                .iter()
+                .all(|packet| packet.from == self.claimed())
     }
 
     /// A RST without ACK answers something, and that was not captured. Where only an acknowledgement is there for it, a request may have

@@ -205,7 +205,7 @@ pub(super) fn after_all_was_said(case: &Case<'_>) -> Ruling {
         && case.situation.newest.is_some_and(of_unknown_length);
     let ruling = Ruling::new(
         if unread { Cause::CloseWithUnreadData } else { Cause::TeardownNoise },
-        if unread || unframed || answered_more(case) { Confidence::Possible } else { Confidence::Likely },
+        if unread || unframed || case.answered_more() { Confidence::Possible } else { Confidence::Likely },
         format!("The exchange was complete; the {} closed with a RST instead of a FIN. Nothing was lost.", case.claimed()),
     )
     .because("no request was open", &[])
@@ -223,10 +223,9 @@ pub(super) fn after_all_was_said(case: &Case<'_>) -> Ruling {
 /// The one who asked reset within a long response whose end nobody can read. More of it behind the RST says that it had not ended.
 fn stream_cancelled(case: &Case<'_>) -> Ruling {
     let ruling = reader_cancelled(case);
-    let went_on = |packet: &&Packet| packet.from == case.receiver() && packet.is_new_data();
-    match case.ending.after.iter().find(went_on) {
+    match case.more_of_the_other() {
         Some(more) => ruling.because(
-            "more of the response came behind the RST of the live socket",
+            "more of the response came, and the RST of the live socket acknowledges nothing of that",
             &[case.reset, more],
         ),
         None => Ruling {
@@ -258,17 +257,6 @@ fn closed_on_more(case: &Case<'_>) -> Ruling {
         &in_flight,
     )
     .or(Cause::AbortiveClose, COUNTERS)
-}
-
-/// It sent a RST without ACK behind this one: that answers something, and nothing was captured that it could answer.
-fn answered_more(case: &Case<'_>) -> bool {
-    let ending = case.ending;
-    let mut behind = ending.resets.iter().skip(1);
-    behind.any(|reset| reset.from == case.claimed() && !reset.head.flags.ack())
-        && ending
-            .after
-            .iter()
-            .all(|packet| packet.from == case.claimed())
 }
 
 /// The next request was on its way when the socket was closed with a RST.
