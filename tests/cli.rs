@@ -276,6 +276,35 @@ fn a_filter_expression_selects_packets() {
         );
 }
 
+/// Among the chosen packets streams have other numbers than in the file: what one is told to type finds the connection there all the same.
+#[test]
+#[cfg(feature = "live")]
+fn the_commands_behind_a_filter_expression_find_the_same_connection() {
+    let race = capture("keepalive-race.pcap");
+    let finding = |options: &[&str]| {
+        let text = stdout(
+            whyrst()
+                .args(options)
+                .args(["--format", "jsonl"])
+                .arg(&race),
+        );
+        let mut findings = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let found =
+            findings.find(|f: &serde_json::Value| f["connection"]["client"]["port"] == 46944);
+        found.expect("a finding")
+    };
+    let (whole, chosen) = (finding(&[]), finding(&["-f", "port 46944"]));
+    assert_eq!(whole["frame"], chosen["frame"]);
+    assert_eq!(whole["wireshark_filter"], "tcp.stream eq 12");
+    assert_eq!(
+        chosen["wireshark_filter"],
+        "ip.addr == 10.77.1.2 && tcp.port == 46944 && ip.addr == 10.77.1.3 && tcp.port == 3000"
+    );
+    let text = stdout(whyrst().args(["-f", "port 46944"]).arg(&race));
+    let again = format!("whyrst show r1 -f 'port 46944' {}", race.display());
+    assert!(text.contains(&again), "{text}");
+}
+
 #[test]
 fn a_damaged_capture_is_analysed_with_a_warning() {
     let scratch = tempfile::tempdir().unwrap();

@@ -1,5 +1,7 @@
 //! Verdicts become findings, findings become the report.
 
+use std::net::IpAddr;
+
 use crate::analysis::circumstances::{CaptureQuality, Circumstances, Places};
 use crate::analysis::judges::{Judged, Judges};
 use crate::analysis::refusals::refused_group;
@@ -83,6 +85,9 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         .iter_mut()
         .chain(&mut report.hang_ups)
         .collect();
+    for finding in &mut all {
+        find_by_addresses(finding, &report.captures);
+    }
     let timers = || {
         let timeouts = infer(silences, known(analyzer));
         let alignment = align(silences, &timeouts);
@@ -105,6 +110,22 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
     report
 }
 
+/// Where a filter expression chose the packets, the number of a stream among those finds another one in the whole capture.
+fn find_by_addresses(finding: &mut Finding, captures: &[CaptureSummary]) {
+    let capture = captures.get(usize::from(finding.capture));
+    let chosen = capture.is_some_and(|capture| capture.filter.is_some());
+    if !chosen || finding.connections.is_some() {
+        return;
+    }
+    let ends = [finding.connection.client, finding.connection.server];
+    let field = match ends[0].addr {
+        IpAddr::V4(_) => "ip.addr",
+        IpAddr::V6(_) => "ipv6.addr",
+    };
+    let each = ends.map(|end| format!("{field} == {} && tcp.port == {}", end.addr, end.port));
+    finding.wireshark_filter = each.join(" && ");
+}
+
 fn quality(captures: &[CaptureSummary]) -> CaptureQuality {
     if captures.iter().any(|capture| capture.dropped_by_kernel > 0) {
         CaptureQuality::Incomplete
@@ -119,6 +140,12 @@ fn caveats(
     captures: &[CaptureSummary],
 ) -> Vec<String> {
     let mut caveats = Vec::new();
+    if captures.iter().any(|capture| capture.filter.is_some()) {
+        caveats.push(
+            "Only packets that pass the filter expression were looked at; streams are numbered among those."
+                .to_owned(),
+        );
+    }
     for capture in captures {
         if let Some(damage) = &capture.damage {
             caveats.push(format!(

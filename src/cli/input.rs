@@ -254,7 +254,10 @@ impl InputArgs {
                 }
             })?,
         };
-        let summaries = reading::summaries(&facts, request.vantage, ending);
+        let mut summaries = reading::summaries(&facts, request.vantage, ending);
+        for capture in &mut summaries {
+            capture.filter = self.expression();
+        }
         let report = analyzer.report(summaries);
         // The process ends soon: giving back every connection by itself takes time and brings nothing.
         std::mem::forget(analyzer);

@@ -8,7 +8,11 @@ pub(super) fn of(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     if !files.is_empty() {
         let paths: Vec<String> = files.iter().map(|c| quoted(&c.path)).collect();
-        lines.push(format!("whyrst {}", paths.join(" ")));
+        lines.push(format!(
+            "whyrst {}{}",
+            filter_option(report),
+            paths.join(" ")
+        ));
     }
     for interface in live {
         lines.push(format!("whyrst live -i {}", quoted(&interface.path)));
@@ -23,6 +27,12 @@ pub(super) fn of(report: &Report) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The filter expression that chose the packets, as an option and a space.
+pub(super) fn filter_option(report: &Report) -> String {
+    let filter = report.captures.iter().find_map(|c| c.filter.as_deref());
+    filter.map_or_else(String::new, |filter| format!("-f {} ", quoted(filter)))
 }
 
 /// The command that prints a connection's packets.

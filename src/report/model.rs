@@ -132,6 +132,9 @@ pub struct CaptureSummary {
     /// A name for the place of capture, where the user gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vantage: Option<String>,
+    /// The filter expression of libpcap that let packets pass, where one was given: stream numbers count the connections of those alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// `pcap`, `pcapng` or `live`.
     pub format: String,
     /// `none`, `gzip`, `zstd` or `lz4`.

@@ -246,6 +246,10 @@ impl Pass<'_> {
         if let Some(vantage) = &mut capture.vantage {
             self.words(vantage);
         }
+        // What names it has, nobody knows.
+        if let Some(filter) = &mut capture.filter {
+            "…".clone_into(filter);
+        }
         self.texts(&mut capture.damage);
     }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::headline::{endings, headline, lost};
 use super::ladder::{self, Columns, FrameColumn, LadderOptions};
 use super::text::{Tone, clean, count, grouped, hanging, seconds, wrapped};
-use super::{Finding, Report, frames, telling};
+use super::{Finding, Report, commands, frames, telling};
 use crate::verdict::{Cause, Confidence, Harm};
 
 pub use super::text::Color;
@@ -408,7 +408,8 @@ fn pointers(report: &Report, options: &TerminalOptions) -> String {
         [only] => Some(clean(&only.path).into_owned()),
         _ => Some("FILE…".to_owned()),
     };
-    let show = file.map(|file| format!("whyrst show {} {file}", finding.id));
+    let filter = commands::filter_option(report);
+    let show = file.map(|file| format!("whyrst show {} {filter}{file}", finding.id));
     let explain = format!("whyrst explain {}", finding.cause);
     let mut out = "\n".to_owned();
     for (command, lead) in show.into_iter().chain([explain]).zip(["More: ", "      "]) {
