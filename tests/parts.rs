@@ -1,5 +1,5 @@
-//! A part of a capture (begun late, ended early, packets missing, a short snap length, words that nobody can read) may say less than the
-//! whole one, and less surely. What it calls likely or certain, the whole one says, too, or thinks of.
+//! A part of a capture (begun late, ended early, packets missing, a short snap length, words that nobody can read, a clock with long
+//! steps) may say less than the whole one, and less surely. What it calls likely or certain, the whole one says, too, or thinks of.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -97,6 +97,21 @@ fn cut_at(records: &[Vec<u8>], length: usize) -> Vec<Vec<u8>> {
     records.iter().map(cut).collect()
 }
 
+/// Every time as a clock shows it that goes in such steps.
+fn by_steps_of(records: &[Vec<u8>], micros: u64) -> Vec<Vec<u8>> {
+    const SECOND: u64 = 1_000_000;
+    let number = |bytes: &[u8]| u64::from(u32::from_le_bytes(bytes.try_into().expect("four")));
+    let stamped = |record: &Vec<u8>| {
+        let mut record = record.clone();
+        let time = number(&record[..4]) * SECOND + number(&record[4..8]);
+        let shown = time / micros * micros;
+        record[..4].copy_from_slice(&((shown / SECOND) as u32).to_le_bytes());
+        record[4..8].copy_from_slice(&((shown % SECOND) as u32).to_le_bytes());
+        record
+    };
+    records.iter().map(stamped).collect()
+}
+
 /// Every TCP payload over Ethernet turned into words that nobody knows; that of a RST is no part of the conversation.
 fn unreadable(records: &[Vec<u8>]) -> Vec<Vec<u8>> {
     /// Record header and Ethernet header.
@@ -142,6 +157,11 @@ fn a_part_is_not_surer_of_something_else() {
         let others = [
             (format!("cut at {length}"), cut_at(&records, length)),
             ("unreadable".to_owned(), unreadable(&records)),
+            ("in steps of 1 ms".to_owned(), by_steps_of(&records, 1_000)),
+            (
+                "as older Windows' clocks show it".to_owned(),
+                by_steps_of(&records, 15_625),
+            ),
         ];
         for (what, part) in parts.chain(others) {
             for reset in resets(&header, &part) {

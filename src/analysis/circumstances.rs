@@ -85,6 +85,15 @@ impl<'c> Circumstances<'c> {
         }
     }
 
+    /// The longest steps in which one of the clocks goes.
+    pub fn clock_step(self) -> Interval {
+        let steps = self
+            .captures
+            .iter()
+            .filter_map(|capture| capture.clock_step_s);
+        Interval::from_secs_f64(steps.fold(0.0, f64::max))
+    }
+
     /// The first and the last time in a capture that is over.
     pub fn span_of(self, capture: CaptureId) -> Option<[Timestamp; 2]> {
         let capture = self.captures.get(usize::from(capture.0))?;

@@ -8,11 +8,14 @@ use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
 use crate::analysis::watch::{Numbers, Watch};
 use crate::analysis::{Analyzer, ConnectionRows, Selection};
+use crate::capture::FileFacts;
 use crate::insight::{
-    Grounds, Knowledge, Lost, Silences, advise, align, find_hops, find_retries, infer,
+    Grounds, Knowledge, Lost, Silences, advise, align, as_clocks_allow, find_hops, find_retries,
+    infer, tells_who_keeps_longer,
 };
 use crate::parts::at_once;
 use crate::report::{CaptureSummary, Finding, IdleTimeout, Report, SCHEMA_VERSION, Summary, Tool};
+use crate::time::Interval;
 use crate::verdict::Harm;
 
 /// Findings so far, and what insight reads.
@@ -62,6 +65,7 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
     let (silences, connections) = (&judged.silences, judged.connections.as_slice());
     let rows =
         (analyzer.options.connections == ConnectionRows::All).then(|| rows(analyzer, &findings));
+    let step = circumstances.clock_step();
     let mut report = Report {
         schema_version: SCHEMA_VERSION.to_owned(),
         tool: Tool::this(),
@@ -89,8 +93,11 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         find_by_addresses(finding, &report.captures);
     }
     let timers = || {
-        let timeouts = infer(silences, known(analyzer));
-        let alignment = align(silences, &timeouts);
+        let timeouts = as_clocks_allow(infer(silences, known(analyzer)), step);
+        let alignment = match tells_who_keeps_longer(step) {
+            true => align(silences, &timeouts),
+            false => Vec::new(),
+        };
         (timeouts, alignment)
     };
     ((report.idle_timeouts, report.alignment), ()) = at_once(connections.len(), timers, || {
@@ -105,7 +112,11 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         stack: &analyzer.options.stack,
         silences,
     };
-    report.advice = advise(&mut all, &grounds);
+    // Without times it is not known what would help.
+    report.advice = match step < FileFacts::STANDS_STILL {
+        true => advise(&mut all, &grounds),
+        false => Vec::new(),
+    };
     report.summary = summary(analyzer, &report);
     report
 }
@@ -152,6 +163,15 @@ fn caveats(
                 "{}: {damage}; what was read before it is reported",
                 capture.path
             ));
+        }
+        if let Some(step) = capture.clock_step_s.map(Interval::from_secs_f64) {
+            caveats.push(match step {
+                FileFacts::STANDS_STILL => format!("{}: its clock stands still: no time says anything", capture.path),
+                step => format!(
+                    "{}: its clock goes in steps of {step}: times that are less apart say nothing, and all others may be wrong by as much",
+                    capture.path
+                ),
+            });
         }
         if capture.dropped_by_kernel > 0 {
             caveats.push(format!(

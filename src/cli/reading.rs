@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 
 use anyhow::bail;
+use whyrst::Interval;
 use whyrst::capture::{CaptureFilter, Captures, FileFacts, Frame, Input, StopFlag, link_type_name};
 use whyrst::report::CaptureSummary;
 
@@ -122,6 +123,7 @@ pub(super) fn summaries(
             frames: file.frames,
             truncated_frames: file.truncated_frames,
             dropped_by_kernel: file.dropped_by_kernel.unwrap_or(0),
+            clock_step_s: file.clock_step().map(Interval::as_secs_f64),
             damage: file
                 .damage
                 .as_ref()

@@ -10,6 +10,8 @@ use crate::wire::{Head, SeqNumber, Ttl};
 
 /// Captures exchange neighbours that are less than this apart.
 const REORDERING: Interval = Interval::from_millis(1);
+/// Farther away than what may be on its way unseen.
+const FAR: u32 = 1 << 20;
 
 /// What was known of a connection at one moment.
 #[derive(Clone, Debug)]
@@ -142,7 +144,12 @@ impl<S> Episode<S> {
             let late = moment.state.of(packet.from).lateness;
             let near = packet.head.time - reset.head.time <= REORDERING + late.times(2);
             let believed = near && self.rejoined < Self::REJOINED;
-            believed && !self.resumed && precedes(packet, reset)
+            // What clears a connection of long ago bears that one's number, which says nothing of its sender's.
+            let next = moment.state.of(reset.from).snd_nxt;
+            let is_foreign = !reset.head.flags.ack()
+                && next.is_some_and(|next| reset.head.seq.offset_from(next).unsigned_abs() >= FAR);
+            let says = packet.from != reset.from || !is_foreign;
+            believed && says && !self.resumed && precedes(packet, reset)
         })
     }
 

@@ -17,6 +17,13 @@ pub struct Mark {
     pub offset: u64,
 }
 
+impl Mark {
+    /// It was captured before what was captured then, in that frame: clocks may be coarse.
+    pub fn is_before(&self, time: Timestamp, frame: FrameId) -> bool {
+        (self.time, self.frame) < (time, frame)
+    }
+}
+
 /// New payload of one direction, in order, each byte once.
 #[derive(Clone, Copy, Debug)]
 pub struct StreamBytes<'a> {

@@ -3,6 +3,7 @@
 mod advice;
 mod alignment;
 mod chain;
+mod clock;
 mod hop;
 mod idle_timeout;
 mod known_timeouts;
@@ -16,6 +17,7 @@ mod story;
 pub use advice::{Grounds, advise};
 pub use alignment::align;
 pub use chain::{ChainError, check_chain};
+pub use clock::{as_clocks_allow, tells_who_keeps_longer};
 pub use hop::find_hops;
 pub use idle_timeout::{Owner, infer};
 pub use known_timeouts::{

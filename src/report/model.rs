@@ -125,7 +125,7 @@ impl Heading {
 }
 
 /// One file or interface.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaptureSummary {
     /// Path as given, `-` for standard input, or the interface's name.
     pub path: String,
@@ -159,6 +159,10 @@ pub struct CaptureSummary {
     pub duplicates_removed: u64,
     /// Packets that the kernel or the interface dropped while capturing, where known.
     pub dropped_by_kernel: u64,
+    /// Seconds between the times that the capture's clock shows, where those are 1 ms or more: shorter times say nothing. 86,400 where it
+    /// always shows one time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_step_s: Option<f64>,
     /// What was wrong with the file and where; absent when whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,

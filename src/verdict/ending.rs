@@ -61,6 +61,8 @@ pub struct Surroundings {
     pub capture_incomplete: bool,
     /// How many packets of connections that two captures show one of them lacks.
     pub capture_losses: CaptureLosses,
+    /// The steps in which the captures' clocks go, where those are long.
+    pub clock_step: Interval,
 }
 
 /// What two captures show of a RST.
@@ -266,6 +268,11 @@ impl Ending<'_> {
             || self.state.server.missed_bytes > 0
             || self.missed.client > 0
             || self.missed.server > 0
+    }
+
+    /// Clocks with long steps tell no silence from what is none.
+    pub fn shows_silences(&self) -> bool {
+        self.surroundings.clock_step < SHORTEST_IDLE
     }
 
     /// The handshake was captured: roles and sequence numbers are sure.

@@ -108,7 +108,8 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     // What came to it before it closed was taken by a live socket; both may have been on their way past each other, and each side's way
     // varies. Two places may have two clocks.
     let fin = ending.fin(reset.from).filter(|_| ending.place.is_none());
-    let closed = fin.map(|fin| fin.time - response.times(2) - REPLY_SLACK);
+    let slack = REPLY_SLACK + ending.surroundings.clock_step;
+    let closed = fin.map(|fin| fin.time - response.times(2) - slack);
     let came_before = |packet: &Packet| closed.is_some_and(|closed| packet.head.time < closed);
     let candidates = || {
         ending.before.iter().filter(move |packet| {
@@ -121,8 +122,8 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     };
     let newest = candidates().next_back()?;
     let (earliest, latest) = (
-        earliest_reply(response),
-        Interval::from_nanos(response.as_nanos().saturating_mul(3) / 2) + REPLY_SLACK,
+        earliest_reply(response) - ending.surroundings.clock_step,
+        Interval::from_nanos(response.as_nanos().saturating_mul(3) / 2) + slack,
     );
     let fitting = candidates()
         .filter(|packet| {

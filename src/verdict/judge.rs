@@ -365,7 +365,7 @@ fn met(ending: &Ending, ruling: &Ruling, situation: &Situation<'_>) -> Option<Me
 fn judge_no_reset(ending: &Ending) -> Option<Verdict> {
     let found = rule_no_reset(ending)?;
     let mut ruling = found.ruling;
-    if ending.is_incomplete() {
+    if ending.is_incomplete() || !ending.shows_silences() {
         ruling.confidence = Confidence::Possible;
     }
     let situation = Situation::at(ending, None, ending.last);

@@ -167,7 +167,7 @@ fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
         .filter(|packet| packet.from == reset.from);
     let later: Vec<(&Packet, Interval)> = own
         .filter_map(|packet| Some((packet, ending.since_reset(reset, packet)?)))
-        .filter(|(_, since)| *since > REORDERING)
+        .filter(|(_, since)| *since > REORDERING + ending.surroundings.clock_step)
         .filter(|(packet, since)| !was_overtaken(ending, reset, packet, *since) && goes_on(packet))
         .collect();
     if let Some((_, since)) = later.first() {
@@ -218,12 +218,15 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
         return;
     }
     let took = reset.head.time - trigger.head.time;
+    // Both may have been a step of the clock longer or shorter.
+    let step = ending.surroundings.clock_step;
+    let (at_most, at_least) = (took + step, usual - step);
     let reacts = shape.trigger.is_some() || acknowledges(reset, trigger);
     // Within a local network a stack's jitter is as long as the round trip.
-    let margin = usual - took;
+    let margin = at_least - at_most;
     if reacts
         && took >= Interval::ZERO
-        && took.as_nanos() * 10 < usual.as_nanos() * 8
+        && at_most.as_nanos() * 10 < at_least.as_nanos() * 8
         && margin > Interval::from_millis(2)
     {
         // Without the handshake the shortest answer may be an application's, slower than its kernel's.

@@ -29,7 +29,10 @@ impl<'a> Situation<'a> {
             trigger.is_some_and(|packet| {
                 exchange.request.start.frame == packet.head.frame
                     || (packet.from == dialogue.requester
-                        && exchange.request.start.time >= packet.head.time
+                        && !exchange
+                            .request
+                            .start
+                            .is_before(packet.head.time, packet.head.frame)
                         && packet.head.payload_len > 0)
             })
         };

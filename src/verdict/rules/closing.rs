@@ -218,7 +218,7 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
     let unread = crossed
         && silence.is_idle(case.ending)
         && taken(case.ending, situation, exchange) == Taken::Nothing;
-    if exchange.request.start.time >= fin.time || unread {
+    if !exchange.request.start.is_before(fin.time, fin.frame) || unread {
         let soon = exchange.request.start.time - fin.time < EVENT_LOOP;
         let cause = if crossed || soon {
             Cause::KeepaliveRace

@@ -228,7 +228,8 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
     {
         return None;
     }
-    if case.by_box() && !repeated {
+    // The network may have doubled one.
+    if case.by_box() && !(repeated && stubborn) {
         return None;
     }
     let payload = carries_payload(trigger) || ending.state.client.new_bytes > 0;

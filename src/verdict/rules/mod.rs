@@ -190,6 +190,7 @@ impl<'a> Case<'a> {
         // Without silence before it, as far as was seen.
         let without_idle = ruling.cause == Cause::DataAfterClose;
         if self.ending.is_incomplete()
+            || !self.ending.shows_silences() && !proved_by_few
             || (few || unknown) && !proved_by_few
             || self.answers_the_unseen(&ruling) && !proved_by_few && !self.by_box()
             || nothing_lost && self.may_be_answering()

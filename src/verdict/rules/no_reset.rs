@@ -227,7 +227,7 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         && taken_before_fin(ending, &situation, fin) == Taken::Nothing;
     let refused = exchange.answer == Answer::Refused;
     let ruling = match request {
-        Some(packet) if (crossed || refused) && Silence::before(packet).is_idle(ending) && state == Progress::Unanswered => raced((packet, at), requester, harm, exchange.answer),
+        Some(packet) if (crossed || refused) && Silence::before(first_of(ending, packet)).is_idle(ending) && state == Progress::Unanswered => raced(ending, (packet, at), requester, harm, exchange.answer),
         Some(packet) if came_after(packet, fin) && !Silence::before(packet).is_idle(ending) && !silence.is_idle(ending) => {
             // The last words of a closing: nobody waits for an answer to them.
             return None;
@@ -251,6 +251,7 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
 
 /// The FIN of an idle connection and the next request crossed, and no RST followed.
 fn raced(
+    ending: &Ending,
     (request, fin): (&Packet, &Packet),
     requester: Peer,
     harm: Harm,
@@ -273,14 +274,25 @@ fn raced(
             },
             &[request, fin],
         )
-        .idle(IdleKind::BetweenRequests, Silence::before(request))
+        .idle(IdleKind::BetweenRequests, Silence::before(first_of(ending, request)))
         .harm(harm, requester)
         .or(Cause::HangUp, "the server's log: whether it read the request")
 }
 
+/// What was captured first of the words that a packet begins: later ones may have overtaken it.
+fn first_of<'a>(ending: &'a Ending<'_>, packet: &'a Packet) -> &'a Packet {
+    let is_of_them = |other: &&Packet| {
+        other.from == packet.from
+            && other.is_new_data()
+            && !other.head.seq.is_before(packet.head.seq)
+    };
+    ending.before.iter().find(is_of_them).unwrap_or(packet)
+}
+
 /// The request came after the FIN, which acknowledges nothing of it.
 fn came_after(request: &Packet, fin: &FinSeen) -> bool {
-    request.head.time > fin.time && fin.ack.is_none_or(|ack| !ack.is_after(request.head.seq))
+    (request.head.time, request.head.frame) > (fin.time, fin.frame)
+        && fin.ack.is_none_or(|ack| !ack.is_after(request.head.seq))
 }
 
 /// What the FIN itself says of the request: whether its sender had taken it when it closed.

@@ -58,7 +58,8 @@ pub(super) fn goodbye(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Rulin
 fn may_be_a_rest(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> bool {
     let unheard = !case.ending.handshake_seen() && case.ending.dialogue.answered == 0;
     // Where they crossed, the silence before the one is that before the other.
-    let ended_an_answer = fin.time < trigger.head.time && !fin_was_idle(case, fin);
+    let was_first = (fin.time, fin.frame) < (trigger.head.time, trigger.head.frame);
+    let ended_an_answer = was_first && !fin_was_idle(case, fin);
     !is_readable(case) && (unheard || ended_an_answer)
 }
 

@@ -283,9 +283,11 @@ fn unread_extra(case: &Case<'_>) -> bool {
                 packet.head.payload_len > 0 && packet.head.frame != exchange.request.start.frame
             });
         later.is_some_and(|packet| {
-            exchange
-                .response
-                .is_some_and(|response| packet.head.time > response.start.time)
+            exchange.response.is_some_and(|response| {
+                response
+                    .start
+                    .is_before(packet.head.time, packet.head.frame)
+            })
         })
     })
 }
