@@ -103,6 +103,9 @@ impl Default for Parcel {
 impl Parcel {
     /// Hands everything to the table.
     pub fn deliver<R: StreamReader>(&mut self, table: &mut Table<R>) {
+        if !table.has_room_for(self.count) {
+            self.leave_trails();
+        }
         let mut rare = std::mem::take(&mut self.rare);
         let mut rarities = rare.drain(..);
         let mut leading = std::mem::take(&mut self.leading);
@@ -148,6 +151,14 @@ impl Parcel {
         self.count = 0;
         self.rare = rare;
         self.bytes.clear();
+    }
+
+    /// All is taken in its turn: what is forgotten for want of room depends on who spoke last, and what came of it by then stays.
+    #[cold]
+    fn leave_trails(&mut self) {
+        for link in self.links.iter_mut().take(self.count) {
+            link.next = NOWHERE;
+        }
     }
 
     /// Hands a plain packet to the table, and the connection's next ones on its trail, up to one that is anything else.
@@ -271,8 +282,9 @@ mod tests {
     proptest! {
         /// Whatever is taken before its turn.
         #[test]
-        fn parcels_of_any_size_change_nothing(trace in traffic(), size in 1_usize..200) {
-            let table = || Table::<DialogueReader>::part(Limits::default());
+        fn parcels_of_any_size_change_nothing(trace in traffic(), size in 1_usize..200, connections in 1_usize..12) {
+            let limits = Limits { connections, ..Limits::default() };
+            let table = || Table::<DialogueReader>::part(limits);
             let (mut at_once, mut one_by_one) = (table(), table());
             let (mut filling, mut empty) = (Filling::default(), Parcel::default());
             let mut decoder = Decoder::new();

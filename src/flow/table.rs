@@ -232,6 +232,11 @@ impl<R: StreamReader> Table<R> {
         self.kept.len() - self.free.len() + self.replaced.len()
     }
 
+    /// So many connections more make nobody forgotten.
+    pub(super) fn has_room_for(&self, more: usize) -> bool {
+        self.held().saturating_add(more) <= self.limits.connections
+    }
+
     /// Every connection still held, in no order.
     fn each(&self) -> impl Iterator<Item = &Kept<R>> + Clone {
         self.kept.iter().flatten().chain(&self.replaced)
