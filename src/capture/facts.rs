@@ -60,6 +60,9 @@ pub struct FileFacts {
 }
 
 impl FileFacts {
+    /// The step of a clock that always shows one time: a day, which no capture has to last.
+    pub const STANDS_STILL: Interval = Interval::from_millis(24 * 60 * 60 * 1_000);
+
     pub(super) fn new(id: CaptureId, input: Input) -> Self {
         Self {
             id,
@@ -96,16 +99,13 @@ impl FileFacts {
         self.steps = noted.steps;
     }
 
-    /// The step of a clock that always shows one time: a day, which no capture has to last.
-    pub const STANDS_STILL: Interval = Interval::from_millis(24 * 60 * 60 * 1_000);
-
     /// The steps in which the clock of this capture goes, where they are long: times that are less apart say nothing. Windows' system
     /// time, of which older drivers take their stamps, goes in steps of 10 to 16 ms
     /// (<https://learn.microsoft.com/windows/win32/sysinfo/acquiring-high-resolution-time-stamps>).
     pub fn clock_step(&self) -> Option<Interval> {
         /// Shorter ones do no harm.
         const LONG: Interval = Interval::from_millis(1);
-        /// Neighbours of the very same time, beside the first frame, that no clock with short steps shows where none are a little apart.
+        /// Chosen: so many neighbours have one time by chance before any two are less than such a step apart (the first frame counts, too).
         const SAME: u64 = 4;
         let step =
             i64::try_from(self.steps.shortest).map_or(Self::STANDS_STILL, Interval::from_nanos);

@@ -42,7 +42,7 @@ pub(super) fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
     let waited = (case.reset.head.time - fin.time).max(Interval::ZERO);
     Ruling::new(
         Cause::TeardownNoise,
-        if case.answered_more() || ends_with(case, fin) { Confidence::Possible } else { Confidence::Likely },
+        if case.answered_more() || capture_ends_with(case, fin) { Confidence::Possible } else { Confidence::Likely },
         format!("The {} had closed with FIN and cleared the rest of the connection {waited} later with a RST. Nothing was outstanding.", case.claimed()),
     )
     .detail(if waited > Interval::from_millis(1000) { "fin-wait-timeout" } else { "abrupt-close" })
@@ -51,7 +51,7 @@ pub(super) fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
 }
 
 /// The capture is over before the other side could hear of the FIN and of the RST right behind it: what it still said is not seen.
-fn ends_with(case: &Case<'_>, fin: &FinSeen) -> bool {
+fn capture_ends_with(case: &Case<'_>, fin: &FinSeen) -> bool {
     let way = case.ending.round_trip().unwrap_or(Interval::ZERO);
     case.claimed() == case.situation.responder()
         && case.reset.head.time - fin.time < way
