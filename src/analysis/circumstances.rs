@@ -1,6 +1,7 @@
 //! How captures were taken, and what can therefore be inferred from them.
 
 use crate::analysis::Analyzer;
+use crate::analysis::display_filter::FindBy;
 use crate::capture::CaptureId;
 use crate::report::CaptureSummary;
 use crate::time::{Interval, Timestamp};
@@ -67,6 +68,10 @@ pub struct Circumstances<'c> {
     pub quality: CaptureQuality,
     /// Where they were taken.
     pub places: Places,
+    /// What finds a connection in the whole capture.
+    pub find_by: FindBy,
+    /// The longest steps in which one of the clocks goes; none where they are good.
+    pub clock_step: Interval,
     /// Those that are over.
     captures: &'c [CaptureSummary],
 }
@@ -78,20 +83,17 @@ impl<'c> Circumstances<'c> {
         quality: CaptureQuality,
         captures: &'c [CaptureSummary],
     ) -> Self {
+        let steps = captures.iter().filter_map(|capture| capture.clock_step_s);
         Self {
+            find_by: match analyzer.options.filter {
+                None => FindBy::Stream,
+                Some(_) => FindBy::Ends,
+            },
+            clock_step: Interval::from_secs_f64(steps.fold(0.0, f64::max)),
             quality,
             places: Places::of(captures, analyzer.table.seen_elsewhere()),
             captures,
         }
-    }
-
-    /// The longest steps in which one of the clocks goes.
-    pub fn clock_step(self) -> Interval {
-        let steps = self
-            .captures
-            .iter()
-            .filter_map(|capture| capture.clock_step_s);
-        Interval::from_secs_f64(steps.fold(0.0, f64::max))
     }
 
     /// The first and the last time in a capture that is over.

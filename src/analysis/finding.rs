@@ -4,6 +4,7 @@ use std::mem::take;
 use std::net::IpAddr;
 
 use crate::analysis::community_id::community_id;
+use crate::analysis::display_filter::{self, FindBy};
 use crate::analysis::judges::Tracked;
 use crate::analysis::ladder::ladder;
 use crate::capture::{CaptureId, FrameId};
@@ -20,6 +21,7 @@ pub fn finding(
     ending: &Ending,
     verdict: &mut Verdict,
     frames: &[FrameId],
+    by: FindBy,
 ) -> Finding {
     let at = verdict.at;
     let capture = at.head.frame.capture;
@@ -27,12 +29,15 @@ pub fn finding(
         .streams
         .of(capture)
         .unwrap_or_else(|| connection.first_stream());
+    let connection = connection_id(connection, (capture, stream));
+    let ends = [connection.client, connection.server];
+    let wireshark_filter = display_filter::of_connection(by, stream, ends);
     let ladder = ladder(ending, verdict);
     let ruling = &mut verdict.ruling;
     let reset = verdict.reset.as_ref();
     Finding {
         id: String::new(),
-        connection: connection_id(connection, (capture, stream)),
+        connection,
         at: at.head.time,
         capture: capture.0,
         frame: at.head.frame.number.0,
@@ -64,7 +69,7 @@ pub fn finding(
         evidence_against: evidence(take(&mut ruling.against), capture),
         explanation: take(&mut ruling.explanation),
         advice: Vec::new(),
-        wireshark_filter: format!("tcp.stream eq {stream}"),
+        wireshark_filter,
         reset_text: reset_text(&ending.reset_text),
         connections: None,
         first: None,

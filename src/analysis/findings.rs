@@ -1,7 +1,5 @@
 //! Verdicts become findings, findings become the report.
 
-use std::net::IpAddr;
-
 use crate::analysis::circumstances::{CaptureQuality, Circumstances, Places};
 use crate::analysis::judges::{Judged, Judges};
 use crate::analysis::refusals::refused_group;
@@ -58,14 +56,17 @@ pub fn refused(analyzer: &Analyzer) -> Vec<Finding> {
 }
 
 /// The whole report.
-pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
+pub fn report(analyzer: &Analyzer, mut captures: Vec<CaptureSummary>) -> Report {
+    for capture in &mut captures {
+        capture.filter.clone_from(&analyzer.options.filter);
+    }
     let circumstances = Circumstances::new(analyzer, quality(&captures), &captures);
     let mut judged = judge_all(analyzer, circumstances);
     let mut findings = std::mem::take(&mut judged.findings);
     let (silences, connections) = (&judged.silences, judged.connections.as_slice());
     let rows =
         (analyzer.options.connections == ConnectionRows::All).then(|| rows(analyzer, &findings));
-    let step = circumstances.clock_step();
+    let step = circumstances.clock_step;
     let mut report = Report {
         schema_version: SCHEMA_VERSION.to_owned(),
         tool: Tool::this(),
@@ -89,9 +90,6 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
         .iter_mut()
         .chain(&mut report.hang_ups)
         .collect();
-    for finding in &mut all {
-        find_by_addresses(finding, &report.captures);
-    }
     let timers = || {
         let timeouts = as_clocks_allow(infer(silences, known(analyzer)), step);
         let alignment = match tells_who_keeps_longer(step) {
@@ -121,22 +119,6 @@ pub fn report(analyzer: &Analyzer, captures: Vec<CaptureSummary>) -> Report {
     report
 }
 
-/// Where a filter expression chose the packets, the number of a stream among those finds another one in the whole capture.
-fn find_by_addresses(finding: &mut Finding, captures: &[CaptureSummary]) {
-    let capture = captures.get(usize::from(finding.capture));
-    let chosen = capture.is_some_and(|capture| capture.filter.is_some());
-    if !chosen || finding.connections.is_some() {
-        return;
-    }
-    let ends = [finding.connection.client, finding.connection.server];
-    let field = match ends[0].addr {
-        IpAddr::V4(_) => "ip.addr",
-        IpAddr::V6(_) => "ipv6.addr",
-    };
-    let each = ends.map(|end| format!("{field} == {} && tcp.port == {}", end.addr, end.port));
-    finding.wireshark_filter = each.join(" && ");
-}
-
 fn quality(captures: &[CaptureSummary]) -> CaptureQuality {
     if captures.iter().any(|capture| capture.dropped_by_kernel > 0) {
         CaptureQuality::Incomplete
@@ -151,7 +133,7 @@ fn caveats(
     captures: &[CaptureSummary],
 ) -> Vec<String> {
     let mut caveats = Vec::new();
-    if captures.iter().any(|capture| capture.filter.is_some()) {
+    if analyzer.options.filter.is_some() {
         caveats.push(
             "Only packets that pass the filter expression were looked at; streams are numbered among those."
                 .to_owned(),

@@ -201,6 +201,7 @@ impl<'a> Judges<'a> {
         connection: &Tracked,
         (outline, turns): (&Outline, &Turns),
     ) -> (Vec<Finding>, Option<Verdict>) {
+        let by = self.neighbours.circumstances.find_by;
         let mut findings = Vec::new();
         let mut last = None;
         for episode in &connection.episodes {
@@ -216,7 +217,13 @@ impl<'a> Judges<'a> {
             let Some(mut verdict) = judge(&ending) else {
                 continue;
             };
-            findings.push(finding(connection, &ending, &mut verdict, &episode.frames));
+            findings.push(finding(
+                connection,
+                &ending,
+                &mut verdict,
+                &episode.frames,
+                by,
+            ));
             if verdict.ruling.cause != Cause::IgnoredRst || last.is_none() {
                 last = Some(verdict);
             }
@@ -227,7 +234,7 @@ impl<'a> Judges<'a> {
         if still_open && !ended_well(outline, turns) {
             let ending = without_reset(connection, index, &self.neighbours, self.capture_end);
             if let Some(mut verdict) = judge(&ending) {
-                findings.push(finding(connection, &ending, &mut verdict, &[]));
+                findings.push(finding(connection, &ending, &mut verdict, &[], by));
                 last = Some(verdict);
             }
         }

@@ -2,6 +2,7 @@
 
 mod circumstances;
 mod community_id;
+mod display_filter;
 mod endings;
 mod finding;
 mod findings;
@@ -67,6 +68,8 @@ pub struct AnalysisOptions {
     pub stack: Vec<String>,
     /// Further known timeouts (`--known`).
     pub known_timeouts: Option<crate::insight::KnownTimeouts>,
+    /// The filter expression that chose the packets, where one did (`-f`).
+    pub filter: Option<String>,
     /// The user's own words.
     pub heading: Heading,
 }

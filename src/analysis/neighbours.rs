@@ -291,7 +291,7 @@ impl<'c> Neighbours<'c> {
             },
             capture_incomplete: self.circumstances.quality == CaptureQuality::Incomplete,
             capture_losses: self.crossings.losses(),
-            clock_step: self.circumstances.clock_step(),
+            clock_step: self.circumstances.clock_step,
             ..Surroundings::default()
         };
         let Some(facts) = self.endpoints.get(&connection.server) else {

@@ -1,9 +1,9 @@
 //! Entries that stand for many refused connections.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use crate::analysis::community_id::community_id;
+use crate::analysis::display_filter;
 use crate::analysis::finding::{elsewhere, endpoint, own};
 use crate::flow::{FirstRefusal, Orientation, Peer, RefusedGroup, RefusedScope};
 use crate::report::{ConnectionId, Evidence, Finding, Fins, HandshakeSeen, Idle, Trigger};
@@ -63,7 +63,7 @@ pub fn refused_group(group: &RefusedGroup) -> Finding {
         evidence_against: Vec::new(),
         explanation: explanation(group),
         advice: Vec::new(),
-        wireshark_filter: group_filter(group),
+        wireshark_filter: display_filter::of_group(group),
         reset_text: None,
         connections: Some(group.connections),
         first: Some(first),
@@ -104,24 +104,4 @@ fn explanation(group: &RefusedGroup) -> String {
             group.connections
         ),
     }
-}
-
-fn group_filter(group: &RefusedGroup) -> String {
-    let address = match group.client {
-        IpAddr::V4(_) => "ip.addr",
-        IpAddr::V6(_) => "ipv6.addr",
-    };
-    let common = match group.scope {
-        RefusedScope::Service => format!(
-            "{address} == {} && {address} == {} && tcp.port == {} && ",
-            group.client, group.server.0, group.server.1
-        ),
-        RefusedScope::Host => format!(
-            "{address} == {} && {address} == {} && ",
-            group.client, group.server.0
-        ),
-        RefusedScope::Client => format!("{address} == {} && ", group.client),
-        RefusedScope::Anyone => String::new(),
-    };
-    format!("{common}tcp.flags.reset == 1")
 }

@@ -99,9 +99,9 @@ impl FileFacts {
         self.steps = noted.steps;
     }
 
-    /// The steps in which the clock of this capture goes, where they are long: times that are less apart say nothing. Windows' system
-    /// time, of which older drivers take their stamps, goes in steps of 10 to 16 ms
-    /// (<https://learn.microsoft.com/windows/win32/sysinfo/acquiring-high-resolution-time-stamps>).
+    /// The steps in which the clock of this capture goes, where they are long: times that are less apart say nothing. Stamps may be taken
+    /// of a clock that the system sets with its timer's ticks (pcap-tstamp(7)): WinPcap's `TimestampMode` 2 has steps of 10 or 15 ms
+    /// (<https://github.com/nmap/npcap/issues/71>).
     pub fn clock_step(&self) -> Option<Interval> {
         /// Shorter ones do no harm.
         const LONG: Interval = Interval::from_millis(1);

@@ -228,6 +228,7 @@ impl InputArgs {
                 request.rows
             },
             limits: self.max_memory.map(Limits::within).unwrap_or_default(),
+            filter: self.expression(),
             ..self.knowledge.options()?
         });
         let stop = on_interrupt()?;
@@ -254,10 +255,7 @@ impl InputArgs {
                 }
             })?,
         };
-        let mut summaries = reading::summaries(&facts, request.vantage, ending);
-        for capture in &mut summaries {
-            capture.filter = self.expression();
-        }
+        let summaries = reading::summaries(&facts, request.vantage, ending);
         let report = analyzer.report(summaries);
         // The process ends soon: giving back every connection by itself takes time and brings nothing.
         std::mem::forget(analyzer);

@@ -194,6 +194,8 @@ pub struct Direction {
 impl Direction {
     /// What is captured later than this was repeated, and not late.
     const LATEST: Interval = Interval::from_millis(50);
+    /// So many bytes from what was seen of a stream lies what is none of its: chosen, above what is on its way unseen on most links.
+    pub(super) const FAR: u32 = 1 << 20;
 
     /// Counts a packet of its sender, which is no RST; see [`Connection::place`](crate::flow::Connection::place).
     #[inline(always)]
@@ -262,12 +264,11 @@ impl Direction {
     /// A RST of its peer acknowledges more than was seen: at least a FIN is missing. A number beyond any window is a forger's, or
     /// that of another connection.
     pub(super) fn miss_before_reset(&mut self, reset: &Packet) {
-        const FAR: i32 = 1 << 20;
         let missed = self
             .snd_nxt
             .filter(|_| reset.head.flags.ack() && self.packets > 0)
             .map_or(0, |next| reset.head.ack.offset_from(next));
-        if (1..FAR).contains(&missed) {
+        if missed > 0 && missed.unsigned_abs() < Self::FAR {
             self.missed_bytes += u64::from(missed.unsigned_abs());
         }
     }

@@ -10,8 +10,6 @@ use crate::wire::{Head, SeqNumber, Ttl};
 
 /// Captures exchange neighbours that are less than this apart.
 const REORDERING: Interval = Interval::from_millis(1);
-/// Farther away than what may be on its way unseen.
-const FAR: u32 = 1 << 20;
 
 /// What was known of a connection at one moment.
 #[derive(Clone, Debug)]
@@ -147,7 +145,9 @@ impl<S> Episode<S> {
             // What clears a connection of long ago bears that one's number, which says nothing of its sender's.
             let next = moment.state.of(reset.from).snd_nxt;
             let is_foreign = !reset.head.flags.ack()
-                && next.is_some_and(|next| reset.head.seq.offset_from(next).unsigned_abs() >= FAR);
+                && next.is_some_and(|next| {
+                    reset.head.seq.offset_from(next).unsigned_abs() >= Direction::FAR
+                });
             let says = packet.from != reset.from || !is_foreign;
             believed && says && !self.resumed && precedes(packet, reset)
         })

@@ -2,11 +2,11 @@
 
 use crate::report::IdleTimeout;
 use crate::time::Interval;
-use crate::verdict::Confidence;
+use crate::verdict::{Confidence, SHORTEST_IDLE};
 
-/// A timer is not known at all where so many steps make up its silence, or fewer.
+/// A timer is not known at all where so many steps make up its silence, or fewer. Chosen: either end may be off by one.
 const FEWEST_STEPS: f64 = 2.0;
-/// As many let it be known well, as far as it is a matter of the clock.
+/// As many let it be known well, as far as it is a matter of the clock. Chosen: 2 %.
 const MANY_STEPS: f64 = 50.0;
 
 /// Timers as sure as clocks that go in steps of `step` can make them (zero where they are good).
@@ -41,8 +41,7 @@ pub fn as_clocks_allow(timeouts: Vec<IdleTimeout>, step: Interval) -> Vec<IdleTi
 
 /// Which side of a connection keeps it longer is often a matter of less than a second: with clocks of longer steps nobody can say.
 pub fn tells_who_keeps_longer(step: Interval) -> bool {
-    const LONGEST: Interval = Interval::from_millis(150);
-    step < LONGEST
+    step < SHORTEST_IDLE
 }
 
 #[cfg(test)]

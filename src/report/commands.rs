@@ -1,5 +1,6 @@
 //! The very commands that show a report's facts again.
 
+use super::text::clean;
 use super::{CaptureSummary, Report, telling};
 
 /// Command lines for a POSIX shell: this program over the same input, then tshark for one finding of each cause.
@@ -15,7 +16,11 @@ pub(super) fn of(report: &Report) -> Vec<String> {
         ));
     }
     for interface in live {
-        lines.push(format!("whyrst live -i {}", quoted(&interface.path)));
+        lines.push(format!(
+            "whyrst live {}-i {}",
+            filter_option(report),
+            quoted(&interface.path)
+        ));
     }
     for finding in telling::one_per_cause(report) {
         if let Some(capture) = report.captures.get(usize::from(finding.capture)) {
@@ -46,23 +51,15 @@ pub(super) fn tshark(capture: &CaptureSummary, filter: &str) -> String {
 }
 
 /// As one word of a POSIX shell.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| {
         c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-' | '+' | ':' | ',' | '%')
     };
     if word == "-" || (!word.is_empty() && !word.starts_with('-') && word.chars().all(plain)) {
         return word.to_owned();
     }
-    let word = if word.starts_with('-') {
-        format!("./{word}")
-    } else {
-        word.to_owned()
-    };
-    let visible: String = word
-        .chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
-    format!("'{}'", visible.replace('\'', r"'\''"))
+    let lead = if word.starts_with('-') { "./" } else { "" };
+    format!("'{lead}{}'", clean(word).replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

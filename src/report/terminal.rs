@@ -405,7 +405,7 @@ fn pointers(report: &Report, options: &TerminalOptions) -> String {
     let file = match report.captures.as_slice() {
         // What an interface showed is gone.
         [only] if only.format == "live" => None,
-        [only] => Some(clean(&only.path).into_owned()),
+        [only] => Some(commands::quoted(&only.path)),
         _ => Some("FILE…".to_owned()),
     };
     let filter = commands::filter_option(report);

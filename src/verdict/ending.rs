@@ -156,8 +156,8 @@ pub struct Ending<'a> {
     pub surroundings: Surroundings,
 }
 
-/// Silences shorter than this are no idle, whatever the round trip.
-const SHORTEST_IDLE: Interval = Interval::from_millis(150);
+/// Silences shorter than this are no idle, whatever the round trip. Chosen.
+pub const SHORTEST_IDLE: Interval = Interval::from_millis(150);
 
 impl Ending<'_> {
     /// The packet's TTL and MAC address can be held against what is known of its sender's: it was captured at the same place.

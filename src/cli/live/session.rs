@@ -79,6 +79,7 @@ impl<'a> Session<'a> {
             connections: args.report.rows(&args.output),
             heading: args.report.heading(),
             limits: memory::limits(args.memory_for_analysis()),
+            filter: args.filter(),
             ..options
         });
         analyzer.watch();

@@ -5,7 +5,7 @@ use super::insight::advice_lines;
 use crate::flow::Orientation;
 use crate::report::ladder::{self, Columns};
 use crate::report::text::{Tone, clean, count, hanging, seconds, wrapped};
-use crate::report::{Evidence, Finding, HandshakeSeen, Report, frames, telling};
+use crate::report::{Evidence, Finding, HandshakeSeen, Report, commands, frames, telling};
 use crate::verdict::{Effect, Harm, IdleKind, ResetSender, RetrySafety, TriggerKind};
 
 /// Draws one finding with all that the report knows of it.
@@ -388,11 +388,8 @@ fn commands(report: &Report, finding: &Finding, options: &TerminalOptions) -> St
     let mut out = options.heading("See it for yourself");
     let capture = report.captures.get(usize::from(finding.capture));
     if let Some(capture) = capture.filter(|c| c.path != "-" && c.format != "live") {
-        out.push_str(&format!(
-            "  tshark -r {} -Y {}\n",
-            shell_word(&clean(&capture.path)),
-            shell_word(&clean(&finding.wireshark_filter))
-        ));
+        let command = commands::tshark(capture, &finding.wireshark_filter);
+        out.push_str(&format!("  {command}\n"));
     } else {
         out.push_str(&format!(
             "  Wireshark display filter: {}\n",
@@ -401,14 +398,4 @@ fn commands(report: &Report, finding: &Finding, options: &TerminalOptions) -> St
     }
     out.push_str(&format!("  whyrst explain {}\n", finding.cause));
     out
-}
-
-/// Quoted where a POSIX shell would take a character for its own.
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }

@@ -56,7 +56,7 @@ pub(super) fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>)
     let silence = Silence::before_fin(fin);
     let waited = silence.application.unwrap_or(Interval::ZERO);
     let patient = waited >= case.ending.idle_threshold();
-    let due = answers_are_due(case.ending, waited);
+    let due = case.shape.trigger.is_some() || answers_are_due(case.ending, waited);
     let (then, sign, frames) = match case.shape.trigger {
         Some(trigger) => (
             "the answer came later and was reset".to_owned(),
@@ -74,7 +74,7 @@ pub(super) fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>)
     };
     let ruling = Ruling::new(
         Cause::ResponseTimeout,
-        if patient && (due || case.shape.trigger.is_some()) {
+        if patient && due {
             Confidence::Likely
         } else {
             Confidence::Possible

@@ -139,9 +139,13 @@ impl<'a> Case<'a> {
 
     /// What its receiver still said: on its way when an abort was made, or sent before its sender could know.
     pub fn more_of_the_other(&self) -> Option<&'a Packet> {
-        let is_more = |packet: &&Packet| packet.from == self.receiver() && packet.is_new_data();
+        let is_more = |packet: &&Packet| {
+            packet.from == self.receiver() && packet.is_new_data() && !packet.housekeeping
+        };
         let mut later = self.ending.after.iter();
-        self.in_flight.or_else(|| later.find(is_more))
+        self.in_flight
+            .filter(is_more)
+            .or_else(|| later.find(is_more))
     }
 
     /// It sent a RST without ACK behind this one: that answers something, and nothing was captured that it could answer.

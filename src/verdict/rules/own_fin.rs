@@ -33,10 +33,7 @@ pub(super) fn abort_after_own_fin(case: &Case<'_>, fin: &FinSeen) -> Ruling {
             .detail("early-answer")
             .harm(Harm::ResponseTruncated, situation.requester);
     }
-    if let Some(more) = case
-        .more_of_the_other()
-        .filter(|packet| !packet.housekeeping)
-    {
+    if let Some(more) = case.more_of_the_other() {
         return closed_before_more(case, &situation, more);
     }
     let waited = (case.reset.head.time - fin.time).max(Interval::ZERO);
