@@ -1,5 +1,5 @@
-//! A part of a capture (begun late, ended early, packets missing, a short snap length, words that nobody can read, a clock with long
-//! steps) may say less than the whole one, and less surely. What it calls likely or certain, the whole one says, too, or thinks of.
+//! A part of a capture (begun late, ended early, packets missing, what a filter lets pass, a short snap length, words that nobody can
+//! read, a clock with long steps) may say less than the whole one, and less surely. What it calls likely or certain, the whole one says, too, or thinks of.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -60,7 +60,13 @@ fn complaint(whole: &[Value], found: &Value) -> Option<&'static str> {
         let mut rivals = rivals.into_iter().flatten();
         other["cause"] == found["cause"] || rivals.any(|rival| rival["cause"] == found["cause"])
     });
-    (found["confidence"] != "possible" && !thought_of).then_some("another cause")
+    if found["confidence"] != "possible" && !thought_of {
+        return Some("another cause");
+    }
+    let is_harmless = |reset: &Value| reset["harm"] == "none" || reset["harm"] == "refused";
+    let is_doubted = found["confidence"] == "possible" && found["harm_unclear"] == true;
+    (is_harmless(found) && !is_doubted && of_it().next().is_some() && !of_it().any(is_harmless))
+        .then_some("nothing lost")
 }
 
 /// Parts of so many packets: which of them each has.
@@ -112,26 +118,38 @@ fn by_steps_of(records: &[Vec<u8>], micros: u64) -> Vec<Vec<u8>> {
     records.iter().map(stamped).collect()
 }
 
-/// Every TCP payload over Ethernet turned into words that nobody knows; that of a RST is no part of the conversation.
-fn unreadable(records: &[Vec<u8>]) -> Vec<Vec<u8>> {
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+
+/// Flags and payload of a record that holds TCP over Ethernet; its place and its bytes.
+fn tcp(record: &[u8]) -> Option<(u8, usize)> {
     /// Record header and Ethernet header.
     const IP: usize = 16 + 14;
-    const RST: u8 = 4;
-    let payload_at = |record: &Vec<u8>| {
-        let first = *record.get(IP)?;
-        let tcp = match (first >> 4, record.get(IP - 2..IP)?) {
-            (4, [8, 0]) if record.get(IP + 9) == Some(&6) => IP + usize::from(first & 15) * 4,
-            (6, [0x86, 0xdd]) if record.get(IP + 6) == Some(&6) => IP + 40,
-            _ => return None,
-        };
-        let &[length, flags] = record.get(tcp + 12..tcp + 14)? else {
-            return None;
-        };
-        (flags & RST == 0).then_some(tcp + usize::from(length >> 4) * 4)
+    let first = *record.get(IP)?;
+    let tcp = match (first >> 4, record.get(IP - 2..IP)?) {
+        (4, [8, 0]) if record.get(IP + 9) == Some(&6) => IP + usize::from(first & 15) * 4,
+        (6, [0x86, 0xdd]) if record.get(IP + 6) == Some(&6) => IP + 40,
+        _ => return None,
     };
+    let &[length, flags] = record.get(tcp + 12..tcp + 14)? else {
+        return None;
+    };
+    Some((flags, tcp + usize::from(length >> 4) * 4))
+}
+
+/// What a filter lets pass.
+fn passing(records: &[Vec<u8>], passes: impl Fn(u8) -> bool) -> Vec<Vec<u8>> {
+    let is_let_pass = |record: &&Vec<u8>| tcp(record).is_none_or(|(flags, _)| passes(flags));
+    records.iter().filter(is_let_pass).cloned().collect()
+}
+
+/// Every TCP payload turned into words that nobody knows; that of a RST is no part of the conversation.
+fn unreadable(records: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let turned = |record: &Vec<u8>| {
         let mut record = record.clone();
-        let payload = payload_at(&record).and_then(|at| record.get_mut(at..));
+        let payload = tcp(&record).filter(|(flags, _)| flags & RST == 0);
+        let payload = payload.and_then(|(_, at)| record.get_mut(at..));
         for byte in payload.unwrap_or_default() {
             *byte ^= 0xa5;
         }
@@ -156,6 +174,18 @@ fn a_part_is_not_surer_of_something_else() {
         let length = [66, 72, 80, 96, 110, 128, 160, 200][seed % 8];
         let others = [
             (format!("cut at {length}"), cut_at(&records, length)),
+            (
+                "SYN, FIN and RST".to_owned(),
+                passing(&records, |flags| flags & (SYN | FIN | RST) != 0),
+            ),
+            (
+                "RST alone".to_owned(),
+                passing(&records, |flags| flags & RST != 0),
+            ),
+            (
+                "without FIN".to_owned(),
+                passing(&records, |flags| flags & FIN == 0),
+            ),
             ("unreadable".to_owned(), unreadable(&records)),
             ("in steps of 1 ms".to_owned(), by_steps_of(&records, 1_000)),
             (

@@ -61,6 +61,7 @@ pub fn finding(
             server: fin(ending.fin(Peer::Server), capture),
         },
         harm: ruling.harm,
+        harm_unclear: ruling.harm_unclear,
         retry: verdict.retry.take(),
         request: verdict.request.take(),
         victim: ruling.victim,

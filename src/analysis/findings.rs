@@ -14,7 +14,6 @@ use crate::insight::{
 use crate::parts::at_once;
 use crate::report::{CaptureSummary, Finding, IdleTimeout, Report, SCHEMA_VERSION, Summary, Tool};
 use crate::time::Interval;
-use crate::verdict::Harm;
 
 /// Findings so far, and what insight reads.
 pub fn judge_all<'a>(analyzer: &'a Analyzer, circumstances: Circumstances) -> Judged<'a> {
@@ -215,12 +214,7 @@ fn summary(analyzer: &Analyzer, report: &Report) -> Summary {
         ..Summary::default()
     };
     for finding in report.resets.iter().chain(&report.hang_ups) {
-        *summary.by_cause.entry(finding.cause).or_default() += 1;
-        match finding.harm {
-            Harm::Refused => summary.refused += finding.connections.unwrap_or(1),
-            _ if finding.is_harmful() => summary.harmful += 1,
-            _ => summary.benign += 1,
-        }
+        summary.add(finding);
     }
     summary
 }

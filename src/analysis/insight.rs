@@ -9,7 +9,7 @@ use crate::dialogue::{Answer, Hints, Protocol, Turn};
 use crate::flow::{self, Both, FinSeen, Items, Peer, SurvivedIdle};
 use crate::insight::{ConnectionStory, IdleEnd, IdleEndBy, IdleObservation, IdleSurvival, Teller};
 use crate::time::{Interval, Timestamp};
-use crate::verdict::{Cause, IdleKind, Progress, ResetSender, Verdict, turn_progress};
+use crate::verdict::{Cause, Confidence, IdleKind, Progress, ResetSender, Verdict, turn_progress};
 
 /// Of a connection on which none was heard.
 static NO_HINTS: Hints = Hints::none();
@@ -25,6 +25,12 @@ pub fn observation<'a>(
     let hints = reader.and_then(|reader| reader.hints.as_deref());
     let end = end_of(connection, verdict, turns);
     let idle_since = connection.last_activity.map(|activity| activity.time);
+    // Of one direction alone nobody knows what answered what.
+    let is_heard = |peer: Peer| connection.sides.of(peer).packets > 0;
+    let survived = match is_heard(Peer::Client) && is_heard(Peer::Server) {
+        true => connection.survived.as_slice(),
+        false => &[],
+    };
     IdleObservation {
         stream: connection.stream.1,
         client: connection.client.0,
@@ -35,7 +41,7 @@ pub fn observation<'a>(
         handshake_seen: connection.sides.client.iss.is_some(),
         round_trip: connection.round_trip(),
         requests: reader.map_or(0, |reader| reader.requests),
-        survived: connection.survived.iter().map(survival).collect(),
+        survived: survived.iter().map(survival).collect(),
         open_idle: end
             .is_none()
             .then(|| idle_since.map(|since| capture_end - since))
@@ -68,6 +74,10 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
         && silently
     {
         let silence = verdict.ruling.silence?;
+        let known = |silence: Option<Interval>| {
+            let silence = silence.filter(|_| !verdict.lacks_activity);
+            silence.unwrap_or(Interval::ZERO)
+        };
         let packet = verdict
             .reset
             .as_ref()
@@ -78,12 +88,13 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
             how: IdleEndBy::Silence,
             at: packet.head.time,
             frame: packet.head.frame,
-            application: silence.application.unwrap_or(Interval::ZERO),
-            wire: silence.wire.unwrap_or(Interval::ZERO),
+            application: known(silence.application),
+            wire: known(silence.wire),
             probed: silence.probes > 0,
             awaiting_response: verdict.ruling.idle_kind == IdleKind::AwaitingResponse,
             prompted: false,
             cause,
+            doubtful: verdict.ruling.confidence == Confidence::Possible,
         });
     }
     let (client, server) = (&connection.sides.client.fin, &connection.sides.server.fin);
@@ -109,17 +120,19 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
             let sender = verdict
                 .and_then(|verdict| verdict.reset.as_ref())
                 .map(|reset| reset.sender);
+            let is_known = !verdict.is_some_and(|verdict| verdict.lacks_activity);
+            let [active, previous] = [
+                reset.last_activity.map(|activity| activity.time),
+                reset.previous_packet,
+            ]
+            .map(|time| time.filter(|_| is_known));
             Some(IdleEnd {
                 by: sender.and_then(endpoint),
                 how: IdleEndBy::Rst,
                 at: reset.head.time,
                 frame: reset.head.frame,
-                application: reset
-                    .last_activity
-                    .map_or(Interval::ZERO, |activity| reset.head.time - activity.time),
-                wire: reset
-                    .previous_packet
-                    .map_or(Interval::ZERO, |previous| reset.head.time - previous),
+                application: active.map_or(Interval::ZERO, |active| reset.head.time - active),
+                wire: previous.map_or(Interval::ZERO, |previous| reset.head.time - previous),
                 probed: reset.probes_since_activity > 0,
                 awaiting_response: open_at(turns.read(), reset.head.time),
                 prompted: verdict
@@ -129,6 +142,7 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
                         .and_then(endpoint)
                         .is_some_and(|peer| bidden(connection, peer, reset.head.time)),
                 cause,
+                doubtful: false,
             })
         }
         _ => None,
@@ -152,19 +166,22 @@ fn fin_end(
     // Where the capture began in that silence, nobody knows how long it was.
     let begun = connection.sides.client.iss.map(|_| connection.opened);
     let since = fin.last_activity.map(|activity| activity.time).or(begun);
+    let since = since.filter(|_| !fin.lacks_activity);
     let application = since.map_or(Interval::ZERO, |since| fin.time - since);
+    let wire = fin.wire_idle.filter(|_| !fin.lacks_activity);
     IdleEnd {
         by: Some(peer),
         how: IdleEndBy::Fin,
         at: fin.time,
         frame: fin.frame,
         application,
-        wire: fin.wire_idle.unwrap_or(Interval::ZERO),
+        wire: wire.unwrap_or(Interval::ZERO),
         probed: fin.probes > 0,
         awaiting_response: unheard
             || !turns.are_answered_by(fin.time) && open_before(turns.read(), fin.time),
         prompted: answers_unseen || bidden(connection, peer, fin.time),
         cause,
+        doubtful: false,
     }
 }
 

@@ -55,6 +55,7 @@ pub fn refused_group(group: &RefusedGroup) -> Finding {
         idle: Idle::NONE,
         fins: Fins::default(),
         harm: Harm::Refused,
+        harm_unclear: false,
         retry: None,
         request: None,
         victim: Some(Peer::Client),

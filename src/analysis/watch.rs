@@ -14,7 +14,7 @@ use crate::analysis::refusals::refused_group;
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, RefusedGroup};
 use crate::kernel::KernelSays;
-use crate::report::Finding;
+use crate::report::{Cost, Finding};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::Cause;
 
@@ -347,7 +347,7 @@ fn says_otherwise(before: &Finding, now: &Finding) -> bool {
     let verdict = |finding: &Finding| {
         (
             (finding.cause, finding.confidence, finding.detail.clone()),
-            (finding.sender, finding.effect, finding.harm),
+            (finding.sender, finding.effect, Cost::of(finding)),
             (finding.form, finding.kernel.clone()),
         )
     };

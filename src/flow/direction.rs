@@ -26,6 +26,8 @@ pub struct FinSeen {
     pub probes: u16,
     /// It acknowledges more than was seen: perhaps its peer's FIN.
     pub answers_unseen: bool,
+    /// Something was said after that activity, and was not captured: how long the silence was is not known.
+    pub lacks_activity: bool,
     /// When the peer was first seen to acknowledge it.
     pub acked_at: Option<Timestamp>,
 }
@@ -195,7 +197,7 @@ impl Direction {
     /// What is captured later than this was repeated, and not late.
     const LATEST: Interval = Interval::from_millis(50);
     /// So many bytes from what was seen of a stream lies what is none of its: chosen, above what is on its way unseen on most links.
-    pub(super) const FAR: u32 = 1 << 20;
+    pub const FAR: u32 = 1 << 20;
 
     /// Counts a packet of its sender, which is no RST; see [`Connection::place`](crate::flow::Connection::place).
     #[inline(always)]
@@ -259,6 +261,12 @@ impl Direction {
         };
         self.missing = Some((start, ack, since));
         self.snd_nxt = Some(ack);
+    }
+
+    /// It may have said something after this moment that was not captured.
+    pub fn may_lack_activity_since(&self, moment: Option<Timestamp>) -> bool {
+        let is_older = |moment| self.missing.is_some_and(|(_, _, since)| since <= moment);
+        self.missed_bytes > 0 && !moment.is_some_and(is_older)
     }
 
     /// A RST of its peer acknowledges more than was seen: at least a FIN is missing. A number beyond any window is a forger's, or

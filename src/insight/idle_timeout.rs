@@ -51,6 +51,7 @@ struct Sample {
     requests: u64,
     how: IdleEndBy,
     probed: bool,
+    doubtful: bool,
 }
 
 /// What the connections of one owner tell of its timer.
@@ -118,6 +119,7 @@ fn sample(observation: &IdleObservation) -> Option<(Option<Peer>, Sample)> {
         requests: observation.requests,
         how: end.how,
         probed: end.probed,
+        doubtful: end.doubtful,
     };
     Some((end.by, sample))
 }
@@ -277,6 +279,9 @@ fn timeout(owner: Owner, group: &Group, words: &Words, known: Knowledge<'_>) -> 
         silent(&mut timeout, &clock.values, &clock.survivals);
     } else {
         timed(&mut timeout, group, &clock.values, clock.longest());
+    }
+    if group.samples.iter().all(|sample| sample.doubtful) {
+        timeout.confidence = Confidence::Possible;
     }
     if let Some(estimate) = timeout.estimate_s {
         let round_trip = group.round_trip.as_secs_f64();

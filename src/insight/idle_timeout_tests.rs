@@ -45,6 +45,7 @@ fn closed(opened: f64, idle: f64, survived: &[f64]) -> IdleObservation<'static> 
             awaiting_response: false,
             prompted: false,
             cause: None,
+            doubtful: false,
         }),
         open_idle: None,
         protocol: Protocol::Http1,

@@ -60,6 +60,8 @@ pub struct IdleEnd {
     pub prompted: bool,
     /// What the verdict says, where there was one.
     pub cause: Option<Cause>,
+    /// That verdict is no more than possible, and nothing else says that a timer fired.
+    pub doubtful: bool,
 }
 
 /// Everything one connection says about idle timers.

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use super::{ConnectionRow, Fin, Finding, Report, RetrySeen, Trigger};
 use crate::verdict::Cause;
 
-const COLUMNS: [&str; 36] = [
+const COLUMNS: [&str; 37] = [
     "id",
     "time",
     "capture",
@@ -45,6 +45,7 @@ const COLUMNS: [&str; 36] = [
     "wireshark_filter",
     "community_id",
     "explanation",
+    "harm_unclear",
 ];
 
 /// Writes the header and one row per reset and hang-up, in the report's order.
@@ -170,6 +171,7 @@ fn row(report: &Report, f: &Finding) -> [String; COLUMNS.len()] {
         f.wireshark_filter.clone(),
         f.connection.community_id.clone(),
         f.explanation.clone(),
+        or_empty(f.harm_unclear.then_some(true)),
     ]
 }
 
@@ -227,7 +229,7 @@ mod tests {
             let bytes = text(&report);
             let mut reader = csv::Reader::from_reader(bytes.as_bytes());
             let first = reader.records().next().unwrap().unwrap();
-            assert!(first[COLUMNS.len() - 1].starts_with(&format!("'{begin}")));
+            assert!(first[COLUMNS.len() - 2].starts_with(&format!("'{begin}")));
         }
         assert_eq!(guarded("tcp.stream eq 1"), "tcp.stream eq 1");
     }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::{ConnectionRow, Endpoint, Finding, Report};
+use super::{ConnectionRow, Cost, Endpoint, Finding, Report};
 use crate::time::Interval;
 use crate::verdict::Harm;
 
@@ -116,11 +116,12 @@ fn about(finding: &Finding) -> Value {
     } else {
         "end"
     };
-    let (outcome, severity) = match finding.harm {
-        Harm::None => ("success", 1),
-        Harm::Refused => ("failure", 2),
-        Harm::RequestLost | Harm::ResponseTruncated => ("failure", 3),
-        Harm::RequestOutcomeUnknown => ("unknown", 4),
+    let (outcome, severity) = match Cost::of(finding) {
+        Cost::Nothing => ("success", 1),
+        Cost::Unclear => ("unknown", 1),
+        Cost::Refused => ("failure", 2),
+        Cost::RequestLost | Cost::ResponseTruncated => ("failure", 3),
+        Cost::OutcomeUnknown => ("unknown", 4),
     };
     json!({
         "kind": "event",
@@ -204,6 +205,7 @@ fn own(finding: &Finding) -> Value {
     put("confidence", Some(json!(finding.confidence)));
     put("detail", Some(json!(finding.detail)));
     put("harm", Some(json!(finding.harm)));
+    put("harm_unclear", finding.harm_unclear.then_some(json!(true)));
     put("sender", Some(json!(finding.sender)));
     put("claimed_sender", Some(json!(finding.claimed_sender)));
     put("form", Some(json!(finding.form)));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::text::{about, count};
+use super::text::{about, count, grouped};
 use super::{Endpoint, Finding, Report};
 use crate::verdict::{Cause, Harm};
 
@@ -18,6 +18,9 @@ pub fn headline(report: &Report) -> String {
     if summary.refused > 0 {
         return refused(report);
     }
+    if summary.unclear > 0 {
+        return unclear(report);
+    }
     if summary.resets > 0 || summary.hang_ups > 0 {
         return format!(
             "Nothing was lost: {} in {}, and no request or response suffered.",
@@ -29,6 +32,21 @@ pub fn headline(report: &Report) -> String {
         "No reset and no hang-up in {}.",
         count(summary.connections, "connection", "connections")
     )
+}
+
+/// Some of the endings may have cost something.
+fn unclear(report: &Report) -> String {
+    const UNSEEN: &str = "the capture does not show enough of what was said";
+    let summary = &report.summary;
+    let endings = endings(report);
+    let connections = count(summary.connections, "connection", "connections");
+    match summary.benign {
+        0 => format!("What {endings} in {connections} cost can't be told: {UNSEEN}."),
+        _ => format!(
+            "No loss was seen: {endings} in {connections}; but of {} {UNSEEN}.",
+            grouped(summary.unclear)
+        ),
+    }
 }
 
 /// `4 resets and 1 hang-up`
@@ -196,14 +214,16 @@ fn refused(report: &Report) -> String {
         *servers.entry(finding.connection.server).or_default() += finding.connections.unwrap_or(1);
     }
     let connections = count(report.summary.refused, "connection", "connections");
+    let others = match report.summary.unclear {
+        0 => "Nothing else was lost.",
+        _ => "Nothing else is seen to be lost.",
+    };
     match servers
         .iter()
         .max_by_key(|(server, n)| (**n, std::cmp::Reverse(**server)))
     {
         Some((server, _)) if servers.len() == 1 => {
-            format!(
-                "{connections} never came to be: {server} refused or broke off. Nothing else was lost."
-            )
+            format!("{connections} never came to be: {server} refused or broke off. {others}")
         }
         // None stands out.
         Some((_, n)) if *n * 2 < report.summary.refused => {
@@ -215,10 +235,10 @@ fn refused(report: &Report) -> String {
                 }
                 _ => count(many, "address and port", "addresses and ports"),
             };
-            format!("{connections} to {to} never came to be. Nothing else was lost.")
+            format!("{connections} to {to} never came to be. {others}")
         }
         Some((server, n)) => format!(
-            "{connections} never came to be, {} of them to {server}. Nothing else was lost.",
+            "{connections} never came to be, {} of them to {server}. {others}",
             super::text::grouped(*n)
         ),
         None => format!("{connections} never came to be."),
@@ -276,6 +296,44 @@ mod tests {
         assert_eq!(
             headline(&sample::empty()),
             "No reset and no hang-up in 3 connections."
+        );
+    }
+
+    #[test]
+    fn what_the_capture_does_not_show_is_not_called_harmless() {
+        let of_many = |unclear: u64, benign: u64| {
+            of(|report| {
+                let endings = (0..unclear + benign).map(|place| Finding {
+                    harm_unclear: place < unclear,
+                    ..sample::teardown_noise()
+                });
+                report.resets = endings.collect();
+                report.hang_ups.clear();
+                let mut summary = Summary {
+                    connections: 9,
+                    resets: unclear + benign,
+                    ..Summary::default()
+                };
+                report.findings().for_each(|finding| summary.add(finding));
+                report.summary = summary;
+            })
+        };
+        assert_eq!(
+            of_many(2, 0),
+            "What 2 resets in 9 connections cost can't be told: the capture does not show enough of what was said."
+        );
+        assert_eq!(
+            of_many(2, 3),
+            "No loss was seen: 5 resets in 9 connections; but of 2 the capture does not show enough of what was said."
+        );
+        let refused = of(|report| {
+            report.resets = vec![sample::refused()];
+            report.hang_ups.clear();
+            (report.summary.harmful, report.summary.unclear) = (0, 1);
+        });
+        assert!(
+            refused.ends_with("Nothing else is seen to be lost."),
+            "{refused}"
         );
     }
 

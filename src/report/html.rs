@@ -18,7 +18,9 @@ use sha2::{Digest, Sha256};
 
 use super::headline::{endings, headline};
 use super::text::{about, count, grouped, seconds};
-use super::{Advice, CaptureSummary, ConnectionRow, Finding, Report, commands, frames, telling};
+use super::{
+    Advice, CaptureSummary, ConnectionRow, Cost, Finding, Report, commands, frames, telling,
+};
 use crate::verdict::Harm;
 use detail::Detail;
 use diagram::Line;
@@ -82,7 +84,7 @@ struct Total {
 /// The finding that stands for its cause.
 struct Example<'a> {
     finding: &'a Finding,
-    shape: &'static str,
+    cost: Cost,
     number: String,
     detail: Detail<'a>,
 }
@@ -99,7 +101,7 @@ impl<'a> Page<'a> {
             .into_iter()
             .map(|finding| Example {
                 finding,
-                shape: shape(finding.harm),
+                cost: Cost::of(finding),
                 number: count(
                     report
                         .summary
@@ -198,6 +200,13 @@ fn totals(report: &Report) -> Vec<Total> {
         what: "benign",
         class: "none",
     });
+    if summary.unclear > 0 {
+        totals.push(Total {
+            number: grouped(summary.unclear),
+            what: "unclear",
+            class: "unclear",
+        });
+    }
     totals
 }
 
@@ -226,17 +235,6 @@ fn hash_source(text: &str) -> String {
         "'sha256-{}'",
         STANDARD.encode(Sha256::digest(text.as_bytes()))
     )
-}
-
-/// A sign for each harm: shape and colour say the same, so that neither is needed alone.
-const fn shape(harm: Harm) -> &'static str {
-    match harm {
-        Harm::RequestOutcomeUnknown => "◆",
-        Harm::ResponseTruncated => "▲",
-        Harm::RequestLost => "●",
-        Harm::Refused => "■",
-        Harm::None => "○",
-    }
 }
 
 /// Only web addresses become links.

@@ -1,6 +1,7 @@
 //! Step 7: the [`Report`], and its views.
 
 mod commands;
+mod cost;
 pub mod csv;
 pub mod ecs;
 pub mod evidence;
@@ -21,5 +22,6 @@ pub mod terminal;
 mod text;
 pub mod zeek;
 
+pub use cost::Cost;
 pub use frames::{NumberIn, capture_if_other};
 pub use model::*;

@@ -6,6 +6,7 @@
 mod finding;
 mod insight;
 
+use super::Cost;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -181,6 +182,9 @@ pub struct Summary {
     pub harmful: u64,
     /// Findings that cost nothing.
     pub benign: u64,
+    /// Findings of which the capture does not show enough to tell whether they cost anything; see `harm_unclear`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unclear: u64,
     /// Connections refused.
     pub refused: u64,
     /// Findings by cause.
@@ -192,6 +196,25 @@ pub struct Summary {
 
 fn is_zero(n: &u64) -> bool {
     *n == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Summary {
+    /// Counts a finding.
+    pub fn add(&mut self, finding: &Finding) {
+        *self.by_cause.entry(finding.cause).or_default() += 1;
+        match Cost::of(finding) {
+            Cost::OutcomeUnknown | Cost::ResponseTruncated | Cost::RequestLost => {
+                self.harmful += 1;
+            }
+            Cost::Refused => self.refused += finding.connections.unwrap_or(1),
+            Cost::Unclear => self.unclear += 1,
+            Cost::Nothing => self.benign += 1,
+        }
+    }
 }
 
 /// One connection in Zeek's words. Where Zeek would have forgotten it in between (after a RST, a close or a long silence) and

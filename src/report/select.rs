@@ -2,12 +2,11 @@
 //!
 //! Selecting afterwards keeps what a finding rests on (idle times, Wireshark's stream numbers) as the whole capture shows it.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Endpoint, Finding, Report};
+use super::{Endpoint, Finding, Report, Summary};
 use crate::time::Timestamp;
-use crate::verdict::{Cause, Harm};
+use crate::verdict::Cause;
 
 /// What to keep. Empty lists keep everything; several values of one kind are alternatives, several kinds hold together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,21 +99,17 @@ fn keep_advice(report: &mut Report) {
 }
 
 fn count_again(report: &mut Report) {
-    let mut by_cause = BTreeMap::new();
-    let (mut harmful, mut benign, mut refused) = (0, 0, 0);
+    let mut summary = Summary {
+        connections: report.summary.connections,
+        evicted_connections: report.summary.evicted_connections,
+        resets: report.resets.len() as u64,
+        hang_ups: report.hang_ups.len() as u64,
+        ..Summary::default()
+    };
     for finding in report.findings() {
-        *by_cause.entry(finding.cause).or_insert(0) += 1;
-        match finding.harm {
-            Harm::None => benign += 1,
-            Harm::Refused => refused += finding.connections.unwrap_or(1),
-            _ => harmful += 1,
-        }
+        summary.add(finding);
     }
-    let summary = &mut report.summary;
-    (summary.harmful, summary.benign, summary.refused) = (harmful, benign, refused);
-    summary.by_cause = by_cause;
-    summary.resets = report.resets.len() as u64;
-    summary.hang_ups = report.hang_ups.len() as u64;
+    report.summary = summary;
 }
 
 #[cfg(test)]

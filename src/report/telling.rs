@@ -6,18 +6,18 @@ use chrono::SecondsFormat;
 
 use super::text::{grouped, seconds};
 use super::{
-    Alignment, Alternative, ConnectionRow, Endpoint, Finding, IdleEndpoint, IdleTimeout, Report,
-    RetrySeen,
+    Alignment, Alternative, ConnectionRow, Cost, Endpoint, Finding, IdleEndpoint, IdleTimeout,
+    Report, RetrySeen,
 };
 use crate::time::Timestamp;
-use crate::verdict::{Cause, Harm};
+use crate::verdict::Cause;
 
 /// Indexes of the findings, most telling first: the first few of every cause and server before the many of one, the worse harm
 /// before the lesser, the surer before the less sure, the earlier before the later.
 pub(super) fn order(findings: &[&Finding]) -> Vec<usize> {
     const OF_EACH: usize = 3;
     let mut seen: BTreeMap<(Cause, Endpoint), usize> = BTreeMap::new();
-    let mut ranked: Vec<(bool, u8, crate::verdict::Confidence, usize)> = findings
+    let mut ranked: Vec<(bool, Cost, crate::verdict::Confidence, usize)> = findings
         .iter()
         .enumerate()
         .map(|(i, finding)| {
@@ -25,27 +25,11 @@ pub(super) fn order(findings: &[&Finding]) -> Vec<usize> {
                 .entry((finding.cause, finding.connection.server))
                 .or_default();
             *nth += 1;
-            (
-                *nth > OF_EACH,
-                severity(finding.harm),
-                finding.confidence,
-                i,
-            )
+            (*nth > OF_EACH, Cost::of(finding), finding.confidence, i)
         })
         .collect();
     ranked.sort();
     ranked.into_iter().map(|(_, _, _, i)| i).collect()
-}
-
-/// 0 is worst.
-pub(super) const fn severity(harm: Harm) -> u8 {
-    match harm {
-        Harm::RequestOutcomeUnknown => 0,
-        Harm::ResponseTruncated => 1,
-        Harm::RequestLost => 2,
-        Harm::Refused => 3,
-        Harm::None => 4,
-    }
 }
 
 /// The best example of every cause, harmful causes and frequent ones first. One with a ladder is better than one without.
@@ -60,13 +44,7 @@ pub(super) fn one_per_cause(report: &Report) -> Vec<&Finding> {
         .filter(|finding| seen.insert(finding.cause))
         .collect();
     let number = |cause: Cause| report.summary.by_cause.get(&cause).copied().unwrap_or(0);
-    examples.sort_by_key(|f| {
-        (
-            severity(f.harm) >= 3,
-            std::cmp::Reverse(number(f.cause)),
-            f.cause,
-        )
-    });
+    examples.sort_by_key(|f| (!f.is_harmful(), std::cmp::Reverse(number(f.cause)), f.cause));
     examples
 }
 

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use super::headline::{endings, headline, lost};
 use super::ladder::{self, Columns, FrameColumn, LadderOptions};
 use super::text::{Tone, clean, count, grouped, hanging, seconds, wrapped};
-use super::{Finding, Report, commands, frames, telling};
-use crate::verdict::{Cause, Confidence, Harm};
+use super::{Cost, Finding, Report, commands, frames, telling};
+use crate::verdict::{Cause, Confidence};
 
 pub use super::text::Color;
 pub use finding::render as render_finding;
@@ -102,7 +102,12 @@ fn and_more(rest: usize, options: &TerminalOptions) -> String {
 /// Draws the whole report.
 pub fn render(report: &Report, options: &TerminalOptions) -> String {
     let mut out = top(report, options);
-    for class in [Class::Harmful, Class::Refused, Class::Benign] {
+    for class in [
+        Class::Harmful,
+        Class::Refused,
+        Class::Unclear,
+        Class::Benign,
+    ] {
         out.push_str(&section(report, class, options));
     }
     out.push_str(&insight::timeouts_section(report, options));
@@ -138,10 +143,10 @@ fn top(report: &Report, options: &TerminalOptions) -> String {
     if !heading.is_empty() {
         out.push('\n');
     }
-    let tone = if report.summary.harmful > 0 {
-        Tone::Harm
-    } else {
-        Tone::Good
+    let tone = match (report.summary.harmful, report.summary.unclear) {
+        (1.., _) => Tone::Harm,
+        (0, 1..) => Tone::Strong,
+        (0, 0) => Tone::Good,
     };
     for line in wrapped(&headline(report), options.width, "").lines() {
         out.push_str(&options.color.paint(tone, line));
@@ -188,6 +193,9 @@ fn totals(report: &Report) -> String {
             ));
         }
         parts.push(format!("{} benign", summary.benign));
+        if summary.unclear > 0 {
+            parts.push(format!("{} unclear", summary.unclear));
+        }
         text.push_str(&format!(": {}", parts.join(", ")));
     }
     text.push('.');
@@ -216,17 +224,17 @@ fn about_capture(capture: &super::CaptureSummary) -> String {
 enum Class {
     Harmful,
     Refused,
+    Unclear,
     Benign,
 }
 
 impl Class {
     fn of(finding: &Finding) -> Self {
-        match finding.harm {
-            Harm::None => Self::Benign,
-            Harm::Refused => Self::Refused,
-            Harm::RequestLost | Harm::RequestOutcomeUnknown | Harm::ResponseTruncated => {
-                Self::Harmful
-            }
+        match Cost::of(finding) {
+            Cost::Nothing => Self::Benign,
+            Cost::Unclear => Self::Unclear,
+            Cost::Refused => Self::Refused,
+            Cost::OutcomeUnknown | Cost::ResponseTruncated | Cost::RequestLost => Self::Harmful,
         }
     }
 
@@ -234,6 +242,7 @@ impl Class {
         match self {
             Self::Harmful => "Harmful",
             Self::Refused => "Never connected",
+            Self::Unclear => "Unclear: the capture does not show enough of what was said",
             Self::Benign => "Benign",
         }
     }
@@ -250,8 +259,8 @@ fn section(report: &Report, class: Class, options: &TerminalOptions) -> String {
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(_, findings)| std::cmp::Reverse(findings.len()));
     let mut out = options.heading(class.title());
-    if class == Class::Benign && options.listing == Listing::Short {
-        out.push_str(&folded(&groups, options));
+    if matches!(class, Class::Unclear | Class::Benign) && options.listing == Listing::Short {
+        out.push_str(&folded(class, &groups, options));
         return out;
     }
     for (index, (cause, findings)) in groups.into_iter().enumerate() {
@@ -263,19 +272,26 @@ fn section(report: &Report, class: Class, options: &TerminalOptions) -> String {
     out
 }
 
-/// Benign findings: counted, one line per cause.
-fn folded(groups: &[(Cause, Vec<&Finding>)], options: &TerminalOptions) -> String {
+/// Findings that are counted, one line per cause.
+fn folded(class: Class, groups: &[(Cause, Vec<&Finding>)], options: &TerminalOptions) -> String {
+    let (perhaps, more) = match class {
+        Class::Unclear => (
+            "perhaps ",
+            "  (--all lists them; a capture of every packet, from before they opened, would tell)",
+        ),
+        _ => ("", "  (--all lists them)"),
+    };
     let mut out = String::new();
     for (cause, findings) in groups {
         let text = format!(
-            "{} × {cause}{}: {}",
+            "{} × {perhaps}{cause}{}: {}",
             findings.len(),
             details(findings),
             cause.entry().meaning
         );
         out.push_str(&hanging(&text, options.width, "  ", "      "));
     }
-    out.push_str(&options.color.paint(Tone::Faint, "  (--all lists them)"));
+    out.push_str(&options.color.paint(Tone::Faint, more));
     out.push('\n');
     out
 }

@@ -1,5 +1,7 @@
 //! The frozen facts of one ending: all that a verdict may read. It can be built from a capture or by hand.
 
+mod unseen;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -251,23 +253,6 @@ impl Ending<'_> {
     /// A FIN of a peer that was seen before the RST (or at all).
     pub fn fin(&self, peer: Peer) -> Option<&FinSeen> {
         self.state.of(peer).fin.as_ref()
-    }
-
-    /// Nothing of one direction was ever seen, or bytes of it were acknowledged that the capture lacks.
-    pub fn is_incomplete(&self) -> bool {
-        let one_sided = |peer: Peer| {
-            let direction = self.state.of(peer);
-            direction.packets == 0
-                && direction.resets == 0
-                && self.state.of(peer.other()).ack.is_some()
-        };
-        self.surroundings.capture_incomplete
-            || one_sided(Peer::Client)
-            || one_sided(Peer::Server)
-            || self.state.client.missed_bytes > 0
-            || self.state.server.missed_bytes > 0
-            || self.missed.client > 0
-            || self.missed.server > 0
     }
 
     /// Clocks with long steps tell no silence from what is none.

@@ -2,7 +2,6 @@
 
 use crate::dialogue::{Answer, Completeness, Exchange};
 use crate::flow::PacketKind;
-use crate::time::Interval;
 use crate::verdict::Harm;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::situation::Situation;
@@ -94,14 +93,8 @@ fn begun_before_capture(ending: &Ending, exchange: &Exchange) -> bool {
         && exchange.request.complete == Completeness::Unknown
 }
 
-/// What is not acknowledged is sent again after a second at the latest, or three where the round trip is not known (RFC 6298
-/// sections 2.1 and 2.4, RFC 1122 section 4.2.3.1). This was not: its acknowledgement was missed.
+/// What is not acknowledged is [sent again](Ending::first_timeout). This was not: its acknowledgement was missed.
 fn never_repeated(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) -> bool {
-    let patience = ending
-        .round_trip()
-        .map_or(Interval::from_millis(3_000), |round_trip| {
-            Interval::from_millis(1_000) + round_trip.times(2)
-        });
     let end = ending
         .resets
         .first()
@@ -113,5 +106,5 @@ fn never_repeated(ending: &Ending, situation: &Situation<'_>, exchange: &Exchang
     let repeated = ending.newest_before(situation.requester).any(|packet| {
         packet.kind == PacketKind::Retransmission && packet.head.time >= exchange.request.start.time
     });
-    alive && !repeated && end - exchange.request.end.time >= patience
+    alive && !repeated && end - exchange.request.end.time >= ending.first_timeout()
 }

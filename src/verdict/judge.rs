@@ -44,6 +44,8 @@ pub struct Verdict {
     pub at: Packet,
     /// About the RST.
     pub reset: Option<ResetVerdict>,
+    /// Something was said before the silence's end that was not captured: how long that was is not known.
+    pub lacks_activity: bool,
     /// The request in flight.
     pub request: Option<RequestInFlight>,
     /// Whether to send it again.
@@ -94,6 +96,7 @@ fn judge_reset(ending: &Ending) -> Option<Verdict> {
             effect: obeyed.effect(),
             trigger,
         }),
+        lacks_activity: ending.lacks_activity(reset),
         request: stake.map(|exchange| request_in_flight(ending, &case.situation, exchange)),
         retry: stake.and_then(|exchange| retry(ending, &case.situation, exchange, &ruling)),
         victim_errors: met.map(messages).unwrap_or_default(),
@@ -368,12 +371,14 @@ fn judge_no_reset(ending: &Ending) -> Option<Verdict> {
     if ending.is_incomplete() || !ending.shows_silences() {
         ruling.confidence = Confidence::Possible;
     }
+    ruling.harm_unclear = ruling.harm == Harm::None && ending.is_incomplete();
     let situation = Situation::at(ending, None, ending.last);
     let exchange = stake(&situation, &ruling);
     let met = met(ending, &ruling, &situation);
     Some(Verdict {
         at: found.at,
         reset: None,
+        lacks_activity: ending.lacks_activity(&found.at),
         request: exchange.map(|exchange| request_in_flight(ending, &situation, exchange)),
         retry: exchange.and_then(|exchange| retry(ending, &situation, exchange, &ruling)),
         victim_errors: met.map(messages).unwrap_or_default(),

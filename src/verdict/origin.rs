@@ -7,7 +7,7 @@ mod both_ends;
 mod ttl;
 
 use crate::capture::FrameId;
-use crate::flow::{Packet, PacketKind, Peer};
+use crate::flow::{Direction, Packet, PacketKind, Peer};
 use crate::time::Interval;
 use crate::verdict::ending::Ending;
 use crate::verdict::form::Shape;
@@ -110,7 +110,10 @@ fn conclude(
         evidence.extend(both_ends::from_sender(ending, reset));
         evidence.extend(seen.and_then(|seen| ttl::fits_claimed(ending, &seen)));
     }
-    let confidence = if ending.is_incomplete() {
+    let confidence = if ending.lacks_the_middle() {
+        // There is hardly a packet of its sender to hold it against.
+        Confidence::Possible
+    } else if ending.is_incomplete() {
         confidence.max(Confidence::Likely)
     } else {
         confidence
@@ -153,10 +156,16 @@ fn life_after_reset(ending: &Ending, reset: &Packet, findings: &mut Findings) {
         return;
     }
     let sender = ending.state.of(reset.from);
+    // Of a sender that had said nothing, what lies far off may be of a connection whose SYN was not captured.
+    let is_related = |packet: &Packet| {
+        let off = packet.head.seq.offset_from(reset.head.seq);
+        sender.snd_nxt.is_some() || off.unsigned_abs() < Direction::FAR
+    };
     let goes_on = |packet: &Packet| {
         sender.could_send(packet.head.seq, ending.state.of(reset.from.other()))
             && match packet.kind {
-                PacketKind::Data | PacketKind::Fin | PacketKind::SynAck => true,
+                PacketKind::SynAck => true,
+                PacketKind::Data | PacketKind::Fin => is_related(packet),
                 PacketKind::Ack => sender.ack.is_some_and(|ack| packet.head.ack.is_after(ack)),
                 _ => false,
             }
@@ -304,7 +313,7 @@ fn impossible_reply(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings
     }
 }
 
-/// F9: RSTs back to back whose sequence numbers run ahead of everything sent or acknowledged.
+/// F9: RSTs back to back whose sequence numbers run ahead of everything sent or acknowledged, and of a FIN that may have been missed.
 fn sequence_ladder(ending: &Ending, claimed: Peer, findings: &mut Findings) {
     let burst: Vec<&Packet> = ending
         .resets
@@ -329,7 +338,7 @@ fn sequence_ladder(ending: &Ending, claimed: Peer, findings: &mut Findings) {
     if let Some(ahead) = burst.iter().skip(1).find(|reset| {
         reset.head.seq.offset_from(first.head.seq) > 2
             && reset.head.time - first.head.time < Interval::from_millis(2000)
-            && reset.head.seq.is_after(highest)
+            && reset.head.seq.is_after(highest + 1)
             && !acknowledged(reset.head.seq)
     }) {
         findings.add(

@@ -26,6 +26,8 @@ pub struct Ruling {
     pub detail: Option<&'static str>,
     /// What it cost.
     pub harm: Harm,
+    /// It cost nothing as far as was captured, and that is not enough to tell.
+    pub harm_unclear: bool,
     /// What was being waited for.
     pub idle_kind: IdleKind,
     /// The silence that counts.
@@ -50,6 +52,7 @@ impl Ruling {
             confidence,
             detail: None,
             harm: Harm::None,
+            harm_unclear: false,
             idle_kind: IdleKind::None,
             silence: None,
             evidence: Vec::new(),
@@ -70,6 +73,12 @@ impl Ruling {
     pub fn harm(mut self, harm: Harm, victim: Peer) -> Self {
         self.harm = harm;
         self.victim = (harm != Harm::None).then_some(victim);
+        self
+    }
+
+    /// Whether it cost anything was not captured.
+    pub fn unclear(mut self) -> Self {
+        self.harm_unclear = self.harm == Harm::None;
         self
     }
 

@@ -150,7 +150,7 @@ ladders! {
             .server(41.1, "F.")
             .client(41.3, "R.");
 
-    a_goodbye_to_a_server_that_has_closed: "possible teardown-noise · by server · drawn by request · none" =>
+    a_goodbye_to_a_server_that_has_closed: "possible teardown-noise · by server · drawn by request · unclear" =>
         Ladder::to(25)
             .handshake(0)
             .server(60, "P.").payload("220 mail\r\n")

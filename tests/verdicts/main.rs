@@ -2,7 +2,7 @@
 //!
 //! A verdict is written in one line: how sure, why, who made the RST, what drew it, what it cost, and what was waited for.
 
-use whyrst::report::Finding;
+use whyrst::report::{Cost, Finding};
 use whyrst::testing::{Ladder, Trace};
 use whyrst::verdict::IdleKind;
 
@@ -29,6 +29,8 @@ mod boxes;
 mod closing;
 mod both_ends;
 mod damage;
+#[rustfmt::skip]
+mod filtered;
 #[rustfmt::skip]
 mod healthy;
 #[rustfmt::skip]
@@ -73,7 +75,7 @@ fn line(finding: &Finding) -> String {
     if let Some(trigger) = &finding.trigger {
         words.push(format!("drawn by {}", trigger.kind));
     }
-    words.push(finding.harm.to_string());
+    words.push(Cost::of(finding).to_string());
     if finding.idle.kind != IdleKind::None {
         words.push(finding.idle.kind.to_string());
     }
@@ -93,6 +95,7 @@ fn every_ladder() -> Vec<(&'static str, Ladder)> {
     [
         boxes::all(),
         closing::all(),
+        filtered::all(),
         healthy::all(),
         idle::all(),
         opening::all(),

@@ -51,7 +51,7 @@ ladders! {
             .client(60.3, "P.").payload([0x81; 1400]).ack(1)
             .server(80.3, "R").seq(1);
 
-    a_close_and_a_reset_with_nothing_on_its_way: "possible teardown-noise · by server · drawn by none · none" =>
+    a_close_and_a_reset_with_nothing_on_its_way: "possible teardown-noise · by server · drawn by none · unclear" =>
         asked(100)
             .server(60, "P.").payload([0x83; 200])
             .client(60.1, ".")
@@ -64,7 +64,7 @@ ladders! {
             .server(80, "P.").payload([0x7e; 1400])
             .client(80.1, "R").seq(91);
 
-    a_long_answer_may_have_been_whole: "possible abortive-close · by client · drawn by none · none" =>
+    a_long_answer_may_have_been_whole: "possible abortive-close · by client · drawn by none · unclear" =>
         streaming()
             .client(79, "R.");
 }

@@ -100,7 +100,7 @@ ladders! {
             .server(4200, "P.").payload(OK)
             .client(4200.1, "R");
 
-    what_was_asked_before_the_capture_may_be_open: "possible teardown-noise · by client · drawn by none · none" =>
+    what_was_asked_before_the_capture_may_be_open: "possible teardown-noise · by client · drawn by none · unclear" =>
         served()
             .client(60, "P.").payload(POST)
             .captured_from_here()
@@ -136,7 +136,7 @@ ladders! {
             .server(5060, "R").answering(5040)
             .only_from(Server);
 
-    only_the_servers_packets_of_stale_reuse: "possible teardown-noise · by server · drawn by none · none" =>
+    only_the_servers_packets_of_stale_reuse: "possible teardown-noise · by server · drawn by none · unclear" =>
         served()
             .server(5045, "F.")
             .client(5045.1, ".")
@@ -144,12 +144,12 @@ ladders! {
             .server(9020, "R")
             .only_from(Server);
 
-    a_lone_reset: "possible unexplained · by server · drawn by none · none" =>
+    a_lone_reset: "possible unexplained · by server · drawn by none · unclear" =>
         served()
             .captured_from_here()
             .server(9020, "R");
 
-    a_lone_abort: "possible unexplained · by client · drawn by none · none" =>
+    a_lone_abort: "possible unexplained · by client · drawn by none · unclear" =>
         served()
             .captured_from_here()
             .client(9020, "R.");

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use whyrst::analysis::Event;
-use whyrst::report::{Finding, IdleTimeout};
+use whyrst::report::{Cost, Finding, IdleTimeout};
 
 use super::arguments::LiveArgs;
 use super::source::{Drops, Seen};
@@ -91,7 +91,7 @@ impl Metrics {
         }
         let labels = Labels {
             cause: finding.cause.as_str(),
-            harm: finding.harm.as_str(),
+            harm: Cost::of(finding).as_str(),
             sender: finding.sender.map_or("none", |sender| sender.as_str()),
             server,
         };

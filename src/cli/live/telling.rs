@@ -6,8 +6,7 @@ use anyhow::Context;
 use whyrst::analysis::Event;
 use whyrst::report::json::JsonLine;
 use whyrst::report::terminal::Color;
-use whyrst::report::{Finding, KernelWord};
-use whyrst::verdict::Harm;
+use whyrst::report::{Cost, Finding, KernelWord};
 
 use super::arguments::LiveArgs;
 use crate::cli::screen;
@@ -150,12 +149,13 @@ fn verdict(finding: &Finding) -> String {
         text.push('/');
         text.push_str(detail);
     }
-    let harm = match finding.harm {
-        Harm::None => "nothing lost",
-        Harm::Refused => "refused",
-        Harm::RequestLost => "request lost",
-        Harm::RequestOutcomeUnknown => "request with unknown outcome",
-        Harm::ResponseTruncated => "response cut short",
+    let harm = match Cost::of(finding) {
+        Cost::Nothing => "nothing lost",
+        Cost::Unclear => "cost unclear",
+        Cost::Refused => "refused",
+        Cost::RequestLost => "request lost",
+        Cost::OutcomeUnknown => "request with unknown outcome",
+        Cost::ResponseTruncated => "response cut short",
     };
     let many = finding
         .connections

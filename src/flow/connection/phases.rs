@@ -4,7 +4,7 @@ use super::Connection;
 use crate::flow::direction::{Direction, FinSeen};
 use crate::flow::{Mark, Packet, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
-use crate::wire::{Head, Segment};
+use crate::wire::{Head, Segment, SeqNumber};
 
 impl<R: StreamReader> Connection<R> {
     pub(super) fn take_handshake(&mut self, packet: &Packet, segment: &Segment<'_>) {
@@ -62,11 +62,22 @@ impl<R: StreamReader> Connection<R> {
         let server_port = self.server.1;
         self.talk.fin(packet.from, at, server_port);
         let seen = self.directions.of(packet.from.other()).snd_nxt;
+        // A FIN of the peer counts one.
+        let answered = packet.head.flags.ack().then_some(packet.head.ack);
+        let own_next = self.directions.of(packet.from).snd_nxt;
+        let since = last_activity.map(|activity| activity.time);
+        let lacks_activity = own_next.is_some_and(|next| packet.head.seq.is_after(next))
+            || answered
+                .zip(seen)
+                .is_some_and(|(ack, next)| ack.is_after(next + 1))
+            || [&self.directions.client, &self.directions.server]
+                .iter()
+                .any(|direction| direction.may_lack_activity_since(since));
         self.directions.of_mut(packet.from).fin = Some(FinSeen {
             time: packet.head.time,
             frame: packet.head.frame,
             seq,
-            ack: packet.head.flags.ack().then_some(packet.head.ack),
+            ack: answered,
             last_activity: if packet.is_new_data() && !packet.housekeeping {
                 self.last_activity
             } else {
@@ -76,10 +87,21 @@ impl<R: StreamReader> Connection<R> {
                 .previous_packet
                 .map(|previous| packet.head.time - previous),
             probes: packet.probes_since_activity,
-            answers_unseen: packet.head.flags.ack()
-                && seen.is_some_and(|next| packet.head.ack.is_after(next)),
+            answers_unseen: answered.is_some_and(|ack| match seen {
+                Some(next) => ack.is_after(next),
+                None => self.acknowledges_more(packet.from, ack),
+            }),
+            lacks_activity,
             acked_at: None,
         });
+    }
+
+    /// Than with its newest payload: something came from the other side since, if nothing of that was captured.
+    fn acknowledges_more(&self, from: Peer, ack: SeqNumber) -> bool {
+        let is_own =
+            |packet: &Packet| packet.from == from && packet.is_new_data() && !packet.housekeeping;
+        let newest = self.packets_newest_first().find(is_own);
+        newest.is_none_or(|newest| newest.head.ack != ack)
     }
 
     pub(super) fn note_close(&mut self, time: Timestamp) {

@@ -221,6 +221,7 @@ fn listed_ends(sides: &mut Both<Side>, activity: LastActivity, sheet: &mut GistS
             wire_idle: None,
             probes: 0,
             answers_unseen: false,
+            lacks_activity: false,
             acked_at: None,
         });
         End { time, frame, seq }
@@ -261,6 +262,7 @@ impl Side {
         sheet.same_time(previous, expected);
         sheet.rare(fin.map_or(0, |fin| fin.probes));
         sheet.flag(fin.is_some_and(|fin| fin.answers_unseen));
+        sheet.flag(fin.is_some_and(|fin| fin.lacks_activity));
         let acked = fin.and_then(|fin| fin.acked_at);
         sheet.flag(acked.is_some());
         let expected = own.acked_at(other, over);
@@ -292,6 +294,7 @@ impl Side {
         let previous = sheet.take_same_time(own.previous(other, activity.time));
         let probes = sheet.take_rare() as u16;
         let answers_unseen = sheet.take_flag();
+        let lacks_activity = sheet.take_flag();
         let was_acked = sheet.take_flag();
         let acked = sheet.take_same_time(own.acked_at(other, over));
         if let Some(fin) = &mut self.fin {
@@ -300,6 +303,7 @@ impl Side {
             fin.wire_idle = was_idle.then_some(between(previous, own.time));
             fin.probes = probes;
             fin.answers_unseen = answers_unseen;
+            fin.lacks_activity = lacks_activity;
             fin.acked_at = was_acked.then_some(acked);
         }
         let [second, third, fourth, _] = (sheet.take_rare() as u32).to_le_bytes().map(Ttl);
@@ -368,6 +372,7 @@ mod tests {
                 wire_idle: wire_idle.map(Interval::from_nanos),
                 probes: number as u16,
                 answers_unseen: number % 2 == 0,
+                lacks_activity: number % 3 == 0,
                 acked_at: acked_at.map(Timestamp::from_nanos),
             }),
             ttl: TtlProfile::of(std::array::from_fn(|n| (Ttl(ttls[n]), counts[n]))),

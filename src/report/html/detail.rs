@@ -37,6 +37,17 @@ fn fact(evidence: &Evidence) -> String {
     format!("{text}{}", frames::in_brackets(evidence))
 }
 
+/// `none, as far as was captured`
+fn harm(finding: &Finding) -> String {
+    match finding.harm_unclear {
+        true => format!(
+            "{}, as far as was captured: that does not show enough of what was said",
+            finding.harm
+        ),
+        false => finding.harm.to_string(),
+    }
+}
+
 fn facts(report: &Report, finding: &Finding) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let mut add = |name, value: Option<String>| {
@@ -51,7 +62,7 @@ fn facts(report: &Report, finding: &Finding) -> Vec<(&'static str, String)> {
     add("Silence before", idle(finding));
     add("FINs", fins(finding));
     add("Request", finding.request.as_ref().map(request));
-    add("Harm", Some(finding.harm.to_string()));
+    add("Harm", Some(harm(finding)));
     add("Retry", retry(finding));
     add("Effect", finding.effect.map(|effect| effect.to_string()));
     add("Also possible", rivals(finding));

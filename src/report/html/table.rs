@@ -6,10 +6,9 @@ use serde::Serialize;
 
 use super::detail::Detail;
 use super::packed::{Packed, Texts};
-use super::shape;
 use crate::report::text::{clean, count, seconds};
-use crate::report::{Endpoint, Finding, Report, telling};
-use crate::verdict::{Cause, Harm};
+use crate::report::{Cost, Endpoint, Finding, Report, telling};
+use crate::verdict::Cause;
 
 /// `<` could close the script element or open a comment in it (HTML, restrictions for contents of script elements).
 pub const ESCAPED: &str = "\\u003c";
@@ -29,7 +28,7 @@ pub struct Table<'a> {
     /// What did not fit.
     pub left_out: Option<String>,
     pub causes: Vec<(Cause, u64)>,
-    pub harms: Vec<(Harm, u64)>,
+    pub harms: Vec<(Cost, u64)>,
     pub endpoints: Vec<String>,
     /// JSON for the script, safe inside a script element.
     pub data: String,
@@ -46,8 +45,7 @@ pub struct Row<'a> {
     pub server: String,
     pub cause: Cause,
     pub idle: String,
-    pub harm: Harm,
-    pub shape: &'static str,
+    pub cost: Cost,
     pub request: String,
 }
 
@@ -86,7 +84,7 @@ impl<'a> Table<'a> {
             left_out: (left_out > 0)
                 .then(|| count(left_out as u64, "more finding is", "more findings are")),
             causes: tally(findings.iter().map(|f| f.cause)),
-            harms: tally(findings.iter().map(|f| f.harm)),
+            harms: tally(findings.iter().map(|f| Cost::of(f))),
             endpoints: endpoints(&findings),
             data: data(&findings, BTreeMap::new(), Vec::new()),
             shown: findings,
@@ -113,8 +111,7 @@ impl<'a> Row<'a> {
             server: finding.connection.server.to_string(),
             cause: finding.cause,
             idle: silence(finding).map(seconds).unwrap_or_default(),
-            harm: finding.harm,
-            shape: shape(finding.harm),
+            cost: Cost::of(finding),
             request: what(finding),
         }
     }
@@ -208,8 +205,8 @@ fn data(findings: &[&Finding], details: BTreeMap<usize, Packed>, texts: Vec<Stri
         let since = (f.at - first).as_nanos() / 1_000_000;
         (
             f.cause.as_str(),
-            f.harm.as_str(),
-            telling::severity(f.harm),
+            Cost::of(f).as_str(),
+            Cost::of(f) as u8,
             silence(f),
             since,
         )

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::scale::{Scale, percent};
-use super::shape;
 use crate::report::text::{count, seconds};
-use crate::report::{Finding, Report, telling};
-use crate::verdict::{Cause, Harm};
+use crate::report::{Cost, Finding, Report, telling};
+use crate::verdict::Cause;
 
 /// Places in a lane; findings nearer than that share a mark.
 const PLACES: f64 = 150.0;
@@ -32,8 +31,7 @@ pub struct Lane {
 pub struct Mark {
     pub at: String,
     pub id: String,
-    pub harm: Harm,
-    pub shape: &'static str,
+    pub cost: Cost,
     pub several: &'static str,
     pub label: String,
 }
@@ -80,14 +78,9 @@ impl Timeline {
             .collect();
         let number = |cause: Cause| report.summary.by_cause.get(&cause).copied().unwrap_or(0);
         lanes.sort_by_key(|lane| {
-            let worst = lane
-                .marks
-                .iter()
-                .map(|m| telling::severity(m.harm))
-                .min()
-                .unwrap_or(9);
+            let worst = lane.marks.iter().map(|m| m.cost).min();
             (
-                worst >= telling::severity(Harm::Refused),
+                !worst.is_some_and(Cost::is_harmful),
                 std::cmp::Reverse(number(lane.cause)),
                 lane.cause,
             )
@@ -108,13 +101,14 @@ impl Timeline {
 fn lane(cause: Cause, places: BTreeMap<i64, Vec<&Finding>>) -> Lane {
     let number: usize = places.values().map(Vec::len).sum();
     let marks = places.into_iter().filter_map(|(place, findings)| {
-        let worst = findings.iter().min_by_key(|f| telling::severity(f.harm))?;
+        let worst = findings.iter().min_by_key(|f| Cost::of(f))?;
+        let cost = Cost::of(worst);
         let label = match findings.as_slice() {
             [only] => format!(
                 "{} at {}: {cause}, harm {}",
                 only.id,
                 telling::milli(only.at),
-                only.harm
+                cost
             ),
             several => format!(
                 "{} from {} on, from {}: {cause}, worst harm {}",
@@ -123,14 +117,13 @@ fn lane(cause: Cause, places: BTreeMap<i64, Vec<&Finding>>) -> Lane {
                 several
                     .first()
                     .map_or(String::new(), |f| telling::milli(f.at)),
-                worst.harm
+                cost
             ),
         };
         Some(Mark {
             at: percent(place as f64 / PLACES * 100.0),
             id: worst.id.clone(),
-            harm: worst.harm,
-            shape: shape(worst.harm),
+            cost,
             several: if findings.len() > 1 { " several" } else { "" },
             label,
         })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::escape::{block, cell, code, text};
 use crate::report::headline::{endings, headline};
 use crate::report::text::{count, grouped, seconds};
-use crate::report::{Advice, CaptureSummary, Finding, Report, commands, frames, telling};
+use crate::report::{Advice, CaptureSummary, Cost, Report, commands, frames, telling};
 use crate::verdict::{Cause, Harm};
 
 /// Cell of something that is not known or does not apply.
@@ -95,8 +95,15 @@ fn totals(report: &Report) -> String {
         0 => String::new(),
         n => format!(", {} refused", count(n, "connection", "connections")),
     };
+    let unclear = match summary.unclear {
+        0 => String::new(),
+        n => format!(
+            ", {} unclear (the capture does not show enough of what was said)",
+            grouped(n)
+        ),
+    };
     out.push_str(&format!(
-        "- **Cost:** {} harmful, {} benign{refused}\n",
+        "- **Cost:** {} harmful, {} benign{refused}{unclear}\n",
         grouped(summary.harmful),
         grouped(summary.benign),
     ));
@@ -209,19 +216,23 @@ fn clip(content: &str, longest: usize) -> String {
 }
 
 pub(super) fn benign(report: &Report, share: usize) -> String {
-    let quiet = |finding: &&Finding| finding.harm == Harm::None;
-    let mut by_cause: BTreeMap<Cause, u64> = BTreeMap::new();
-    for finding in report.findings().filter(quiet) {
-        *by_cause.entry(finding.cause).or_default() += 1;
-    }
     let mut out = "## Also seen\n\n".to_owned();
     let empty = out.len();
-    if !by_cause.is_empty() {
-        let causes: Vec<String> = by_cause
+    for (cost, words) in [
+        (Cost::Nothing, "Harmless"),
+        (Cost::Unclear, "What these cost can't be told"),
+    ] {
+        let mut by_cause: BTreeMap<Cause, u64> = BTreeMap::new();
+        for finding in report.findings().filter(|f| Cost::of(f) == cost) {
+            *by_cause.entry(finding.cause).or_default() += 1;
+        }
+        let causes = by_cause
             .iter()
-            .map(|(cause, n)| format!("{cause} {}", grouped(*n)))
-            .collect();
-        out.push_str(&format!("Harmless: {}.\n\n", causes.join(", ")));
+            .map(|(cause, n)| format!("{cause} {}", grouped(*n)));
+        let causes = causes.collect::<Vec<_>>().join(", ");
+        if !causes.is_empty() {
+            out.push_str(&format!("{words}: {causes}.\n\n"));
+        }
     }
     let refused = report
         .findings()

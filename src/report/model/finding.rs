@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::is_zero;
+use super::{is_false, is_zero};
 use crate::dialogue::Protocol;
 use crate::flow::{Orientation, Peer};
+use crate::report::Cost;
 use crate::time::Timestamp;
 use crate::verdict::{
     Cause, Confidence, Effect, Form, Harm, IdleKind, Passage, ResetSender, RetrySafety, TriggerKind,
@@ -144,6 +145,9 @@ pub struct Finding {
     pub fins: Fins,
     /// What it cost.
     pub harm: Harm,
+    /// `harm` is `none` as far as was captured, and the capture does not show enough of what was said to tell.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub harm_unclear: bool,
     /// Whether and how the request may be sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
@@ -422,10 +426,7 @@ pub enum LadderMark {
 
 impl Finding {
     /// It cost somebody a request or a response.
-    pub fn is_harmful(&self) -> bool {
-        matches!(
-            self.harm,
-            Harm::RequestLost | Harm::RequestOutcomeUnknown | Harm::ResponseTruncated
-        )
+    pub const fn is_harmful(&self) -> bool {
+        Cost::of(self).is_harmful()
     }
 }

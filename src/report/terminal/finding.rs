@@ -5,8 +5,8 @@ use super::insight::advice_lines;
 use crate::flow::Orientation;
 use crate::report::ladder::{self, Columns};
 use crate::report::text::{Tone, clean, count, hanging, seconds, wrapped};
-use crate::report::{Evidence, Finding, HandshakeSeen, Report, commands, frames, telling};
-use crate::verdict::{Effect, Harm, IdleKind, ResetSender, RetrySafety, TriggerKind};
+use crate::report::{Cost, Evidence, Finding, HandshakeSeen, Report, commands, frames, telling};
+use crate::verdict::{Effect, IdleKind, ResetSender, RetrySafety, TriggerKind};
 
 /// Draws one finding with all that the report knows of it.
 pub fn render(report: &Report, finding: &Finding, options: &TerminalOptions) -> String {
@@ -18,7 +18,7 @@ pub fn render(report: &Report, finding: &Finding, options: &TerminalOptions) -> 
         "{}  {cause} ({}): {}",
         finding.id,
         finding.confidence,
-        cost(finding.harm)
+        cost(finding)
     );
     let tone = if finding.is_harmful() {
         Tone::Harm
@@ -53,15 +53,14 @@ pub fn render(report: &Report, finding: &Finding, options: &TerminalOptions) -> 
     out
 }
 
-fn cost(harm: Harm) -> &'static str {
-    match harm {
-        Harm::None => "nothing was lost",
-        Harm::Refused => "the connection never came to be",
-        Harm::RequestLost => "a request was lost, the peer never took it",
-        Harm::RequestOutcomeUnknown => {
-            "a request was taken and never answered, its outcome is unknown"
-        }
-        Harm::ResponseTruncated => "a response was cut short",
+const fn cost(finding: &Finding) -> &'static str {
+    match Cost::of(finding) {
+        Cost::Nothing => "nothing was lost",
+        Cost::Unclear => "what it cost can't be told",
+        Cost::Refused => "the connection never came to be",
+        Cost::RequestLost => "a request was lost, the peer never took it",
+        Cost::OutcomeUnknown => "a request was taken and never answered, its outcome is unknown",
+        Cost::ResponseTruncated => "a response was cut short",
     }
 }
 

@@ -7,9 +7,9 @@ use tabled::settings::{Format, Modify, Padding};
 
 use super::TerminalOptions;
 use crate::report::text::{Color, Tone, clean, count, hanging, seconds};
-use crate::report::{ConnectionRow, Finding, Report};
+use crate::report::{ConnectionRow, Cost, Finding, Report};
 use crate::time::Timestamp;
-use crate::verdict::{Harm, ResetSender, RetrySafety, TriggerKind};
+use crate::verdict::{ResetSender, RetrySafety, TriggerKind};
 
 /// A table under a header; where the screen is too narrow for it, a list of the same cells, so that none is broken or cut.
 pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, options: &TerminalOptions) -> String {
@@ -225,12 +225,13 @@ fn before(finding: &Finding) -> String {
 }
 
 fn cost(finding: &Finding) -> String {
-    let harm = match finding.harm {
-        Harm::None => "nothing",
-        Harm::Refused => "connection",
-        Harm::RequestLost => "request lost",
-        Harm::RequestOutcomeUnknown => "outcome unknown",
-        Harm::ResponseTruncated => "response cut",
+    let harm = match Cost::of(finding) {
+        Cost::Nothing => "nothing",
+        Cost::Unclear => "unclear",
+        Cost::Refused => "connection",
+        Cost::RequestLost => "request lost",
+        Cost::OutcomeUnknown => "outcome unknown",
+        Cost::ResponseTruncated => "response cut",
     };
     let mut lines = vec![harm.to_owned()];
     if let Some(retry) = finding.retry.as_ref().filter(|_| finding.is_harmful()) {

@@ -31,6 +31,24 @@ fn nothing_found_is_a_short_answer() {
 }
 
 #[test]
+fn what_the_capture_does_not_show_stands_apart() {
+    let mut report = sample::report();
+    report.resets = vec![sample::teardown_noise()];
+    report.resets[0].harm_unclear = true;
+    report.hang_ups.clear();
+    (report.summary.harmful, report.summary.benign) = (0, 0);
+    (report.summary.refused, report.summary.unclear) = (0, 1);
+    let text = render(&report, &wide(100));
+    assert!(text.contains("0 harmful, 0 benign, 1 unclear."), "{text}");
+    assert!(
+        text.contains("\nUnclear: the capture does not show enough of what was said\n  1 × perhaps teardown-noise"),
+        "{text}"
+    );
+    let one = finding::render(&report, &report.resets[0], &wide(100));
+    assert!(one.contains("what it cost can't be told"), "{one}");
+}
+
+#[test]
 fn a_narrow_screen_wraps_and_loses_nothing() {
     let text = render(&sample::report(), &wide(80));
     assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");

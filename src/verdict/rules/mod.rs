@@ -10,6 +10,7 @@ mod own_fin;
 mod race;
 mod requester;
 mod responder;
+mod seen;
 
 use crate::dialogue::{Completeness, Exchange};
 use crate::flow::{Packet, PacketKind, Peer};
@@ -19,7 +20,7 @@ use crate::verdict::form::{Obedience, Shape};
 use crate::verdict::origin::Origin;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation};
-use crate::verdict::{Cause, Confidence, Form, Harm, ResetSender};
+use crate::verdict::{Cause, Confidence, Form, ResetSender};
 
 pub use no_reset::rule_no_reset;
 
@@ -128,7 +129,7 @@ impl<'a> Case<'a> {
     }
 
     /// The newest answer lost its framing with bytes that were not captured: whether it was whole is not known.
-    fn may_be_answering(&self) -> bool {
+    pub fn may_be_answering(&self) -> bool {
         self.ending.is_framed()
             && self.situation.newest.is_some_and(|exchange| {
                 exchange
@@ -161,7 +162,7 @@ impl<'a> Case<'a> {
 
     /// A RST without ACK answers something, and that was not captured. Where only an acknowledgement is there for it, a request may have
     /// followed, unless its sender had closed.
-    fn answers_the_unseen(&self, ruling: &Ruling) -> bool {
+    pub fn answers_the_unseen(&self, ruling: &Ruling) -> bool {
         let may_have_asked =
             ruling.cause == Cause::TeardownNoise && self.ending.fin(self.receiver()).is_none();
         !self.reset.head.flags.ack()
@@ -172,38 +173,9 @@ impl<'a> Case<'a> {
     }
 
     /// Begun before the capture, which shows no request before this: one may have been open.
-    fn began_unheard(&self) -> bool {
+    pub fn began_unheard(&self) -> bool {
         let was_asked = |exchange: &Exchange| exchange.was_asked_here();
         !self.ending.handshake_seen() && !self.situation.newest.is_some_and(was_asked)
-    }
-
-    /// A verdict that an incomplete capture can't bear is taken down.
-    pub fn capped(&self, ruling: Ruling) -> Ruling {
-        // What a handshake shows needs no more than the handshake.
-        let proved_by_few = matches!(
-            ruling.cause,
-            Cause::ConnectionRefused
-                | Cause::HandshakeAborted
-                | Cause::TimeWaitCollision
-                | Cause::IgnoredRst
-        );
-        let few = !self.ending.handshake_seen() && self.ending.before.len() < 3;
-        // Begun before the capture, and nothing heard of what it was about.
-        let unknown = !self.ending.handshake_seen() && self.ending.dialogue.recent.is_empty();
-        let nothing_lost = ruling.harm == Harm::None && !proved_by_few;
-        // Without silence before it, as far as was seen.
-        let without_idle = ruling.cause == Cause::DataAfterClose;
-        if self.ending.is_incomplete()
-            || !self.ending.shows_silences() && !proved_by_few
-            || (few || unknown) && !proved_by_few
-            || self.answers_the_unseen(&ruling) && !proved_by_few && !self.by_box()
-            || nothing_lost && self.may_be_answering()
-            || (nothing_lost || without_idle) && self.began_unheard()
-        {
-            ruling.at_most(Confidence::Possible)
-        } else {
-            ruling
-        }
     }
 }
 
@@ -220,7 +192,7 @@ pub fn rule(case: &Case<'_>, obedience: Obedience) -> Ruling {
     }
     let ruling = handshake::collision(case)
         .or_else(|| ignored(case, obedience))
-        .or_else(|| handshake::rule(case))
+        .or_else(|| handshake::rule(case).filter(|_| !case.ending.lacks_the_middle()))
         .or_else(|| established::probes(case))
         .or_else(|| established::injected(case))
         .or_else(|| closing::rule(case))
@@ -242,6 +214,7 @@ fn only_the_reset(case: &Case<'_>) -> Ruling {
         Confidence::Possible,
         "Only the RST itself was captured: what it ended can't be told. A lone RST can also be backscatter of somebody else's forged SYN.",
     )
+    .unclear()
     .because("no other packet of the connection was seen before it", &[case.reset])
     .or(Cause::HandshakeAborted, "a capture that begins earlier")
 }

@@ -233,6 +233,7 @@ fn stream_cancelled(case: &Case<'_>) -> Ruling {
             victim: None,
             ..ruling.at_most(Confidence::Possible)
         }
+        .unclear()
         .because(
             "the RST came from the live socket soon after a long response, whose end can't be read",
             &[case.reset],

@@ -1,0 +1,103 @@
+//! What the capture lacks of a connection, as far as it shows that.
+
+use super::Ending;
+use crate::flow::{Direction, Packet, Peer};
+use crate::time::Interval;
+use crate::wire::SeqNumber;
+
+/// A SYN or SYN-ACK that is not acknowledged is sent again by then, and nothing else sooner (RFC 6298 sections 2.1 and 2.4).
+const FIRST_TIMEOUT: Interval = Interval::from_millis(1_000);
+
+impl Ending<'_> {
+    /// Nothing of one direction was ever seen, or bytes of it were acknowledged or passed over that the capture lacks.
+    pub fn is_incomplete(&self) -> bool {
+        let lacks = |peer: Peer| {
+            self.state.of(peer).missed_bytes > 0
+                || *self.missed.of(peer) > 0
+                || self.is_unheard(peer)
+                || self.lacks_fin(peer)
+                || self.lacks_acknowledgements_of(peer)
+        };
+        self.surroundings.capture_incomplete
+            || lacks(Peer::Client)
+            || lacks(Peer::Server)
+            || self.lacks_the_middle()
+    }
+
+    /// Something was said between the activity that a packet follows and it, and was not captured.
+    pub fn lacks_activity(&self, packet: &Packet) -> bool {
+        let since = packet.last_activity.map(|activity| activity.time);
+        let lacks = |peer: Peer| {
+            self.state.of(peer).may_lack_activity_since(since)
+                || self.is_unheard(peer)
+                || self.lacks_fin(peer)
+        };
+        lacks(Peer::Client) || lacks(Peer::Server) || self.lacks_the_middle()
+    }
+
+    /// The other side acknowledges what it said, and none of that was captured.
+    fn is_unheard(&self, peer: Peer) -> bool {
+        let [own, other] = [peer, peer.other()].map(|peer| self.state.of(peer));
+        // A lone acknowledgement that meets a RST may be a scanner's.
+        own.packets == 0 && other.ack.is_some() && (own.resets == 0 || other.new_bytes > 0)
+    }
+
+    /// Its RST counts one more than it sent: a FIN that was not captured, as by a filter for payload and RST.
+    fn lacks_fin(&self, peer: Peer) -> bool {
+        let own = self.state.of(peer);
+        let next = own.snd_nxt.filter(|_| own.fin.is_none());
+        next.is_some_and(|next| {
+            let mut resets = self.resets.iter();
+            resets.any(|reset| reset.from == peer && reset.head.seq == next + 1)
+        })
+    }
+
+    /// After so long, what is not acknowledged has been sent again: a second, or three where the round trip is not known (RFC 6298
+    /// sections 2.1 and 2.4, RFC 1122 section 4.2.3.1).
+    pub fn first_timeout(&self) -> Interval {
+        let round_trip = self.round_trip();
+        round_trip.map_or(Interval::from_millis(3_000), |round_trip| {
+            FIRST_TIMEOUT + round_trip.times(2)
+        })
+    }
+
+    /// It lived to send the RST, and had sent nothing again of what nobody acknowledged for too long: that was acknowledged.
+    fn lacks_acknowledgements_of(&self, peer: Peer) -> bool {
+        let [own, other] = [peer, peer.other()].map(|peer| self.state.of(peer));
+        let mut resets = self.resets.iter();
+        let Some(reset) = resets.next().filter(|reset| reset.from == peer) else {
+            return false;
+        };
+        let is_open = |packet: &&Packet| {
+            packet.from == peer
+                && packet.is_new_data()
+                && other.ack.is_none_or(|ack| packet.end().is_after(ack))
+        };
+        let oldest = self.before.iter().find(is_open);
+        own.retransmissions == 0
+            && oldest
+                .is_some_and(|oldest| reset.head.time - oldest.head.time >= self.first_timeout())
+    }
+
+    /// Nothing but SYN and RST was captured, and more was said, or would have been by then: what lies between was left out, as by the
+    /// filter `tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0`.
+    pub fn lacks_the_middle(&self) -> bool {
+        let server = &self.state.server;
+        let is_bare = |packet: &Packet| packet.head.flags.syn() && packet.head.payload_len == 0;
+        let Some(reset) = self.resets.first() else {
+            return false;
+        };
+        let is_ahead = |peer: Peer, number: SeqNumber| {
+            let next = self.state.of(peer).snd_nxt;
+            let ahead = next.map_or(0, |next| number.offset_from(next));
+            ahead > 0 && ahead.unsigned_abs() < Direction::FAR
+        };
+        let head = &reset.head;
+        let answered = server.syn_times.filter(|_| server.syns == 1);
+        let is_late = answered.is_some_and(|(_, answered)| head.time - answered > FIRST_TIMEOUT);
+        self.before.iter().all(is_bare)
+            && (is_late
+                || is_ahead(reset.from, head.seq)
+                || head.flags.ack() && is_ahead(reset.from.other(), head.ack))
+    }
+}
