@@ -18,10 +18,17 @@ impl Case<'_> {
             true => ruling.at_most(Confidence::Possible),
             false => ruling,
         };
-        match self.may_have_cost(&ruling, unseen || perhaps_open) {
-            true => ruling.unclear(),
-            false => ruling,
+        if !self.may_have_cost(&ruling, unseen || perhaps_open) {
+            return ruling;
         }
+        let was_told = ruling.harm_unclear || ruling.harm != Harm::None;
+        let mut ruling = ruling.unclear();
+        if !was_told {
+            ruling.explanation.push_str(
+                " That is what was captured and can be read; whether anything was lost it does not tell.",
+            );
+        }
+        ruling
     }
 
     /// Begun before the capture, of which little or nothing was heard; or the RST answers what was not captured.
