@@ -197,6 +197,11 @@ impl Silence {
         }
     }
 
+    /// It had begun before the capture, for all that is known: what came after it was the first that was heard of the connection.
+    pub fn began_before_capture(&self, ending: &Ending) -> bool {
+        self.application.is_none() && !ending.handshake_seen()
+    }
+
     /// Longer than the connection's own pace.
     pub fn is_idle(&self, ending: &Ending) -> bool {
         self.application

@@ -144,6 +144,14 @@ ladders! {
             .server(9020, "R")
             .only_from(Server);
 
+    a_capture_begins_so_and_a_reset_follows: "possible keepalive-race · by server · drawn by fin · request-lost · between-requests" =>
+        served()
+            .captured_from_here()
+            .client(5045, "P.").payload(GET)
+            .server(5055, "F.").crossing()
+            .client(5055.1, "F.")
+            .server(5076, "R").answering(5055.1);
+
     a_lone_reset: "possible unexplained · by server · drawn by none · unclear" =>
         served()
             .captured_from_here()
@@ -191,4 +199,16 @@ fn a_ttl_is_held_against_those_of_its_place() {
     let told = |trace: &Trace| crate::told(&trace.findings());
     assert_eq!(told(&here), "likely injected · by middlebox · drawn by none · request-outcome-unknown");
     assert_eq!(told(&both), told(&here));
+}
+
+/// Not for the properties: where the other end's clock is seconds off, nothing says which came first.
+#[test]
+fn a_capture_begins_with_the_request_that_crosses_the_close() {
+    let ladder = served()
+        .captured_from_here()
+        .client(5045, "P.").payload(GET)
+        .server(5055, "F.").crossing()
+        .client(5055.1, "F.")
+        .server(5065, ".");
+    assert_eq!(crate::told(&ladder.findings()), "possible keepalive-race · request-lost · between-requests");
 }

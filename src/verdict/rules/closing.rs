@@ -215,9 +215,12 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
         .find(|packet| packet.head.frame == exchange.request.start.frame);
     let crossed = request.is_some_and(|packet| !packet.head.ack.is_after(fin.seq));
     let silence = request.map_or_else(|| Silence::before(case.reset), Silence::before);
-    let unread = crossed
-        && silence.is_idle(case.ending)
-        && taken(case.ending, situation, exchange) == Taken::Nothing;
+    let unheard = silence.began_before_capture(case.ending);
+    let idle = silence.is_idle(case.ending);
+    let took = taken(case.ending, situation, exchange) != Taken::Nothing;
+    let fin_took =
+        (request.zip(fin.ack)).is_some_and(|(packet, ack)| ack.is_after(packet.head.seq));
+    let unread = crossed && (idle && !took || unheard && !fin_took);
     if !exchange.request.start.is_before(fin.time, fin.frame) || unread {
         let soon = exchange.request.start.time - fin.time < EVENT_LOOP;
         let cause = if crossed || soon {
@@ -225,9 +228,13 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
         } else {
             Cause::StaleReuse
         };
-        return met_by_the_fin(cause, fin, exchange)
+        let ruling = met_by_the_fin(cause, fin, exchange)
             .harm(harm, situation.requester)
             .idle(IdleKind::BetweenRequests, silence);
+        return match unheard {
+            true => ruling.at_most(Confidence::Possible),
+            false => ruling,
+        };
     }
     let words = format!(
         "The {} closed before it had answered; what came later was reset.",

@@ -228,6 +228,9 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
     let refused = exchange.answer == Answer::Refused;
     let ruling = match request {
         Some(packet) if (crossed || refused) && Silence::before(first_of(ending, packet)).is_idle(ending) && state == Progress::Unanswered => raced(ending, (packet, at), requester, harm, exchange.answer),
+        Some(packet) if crossed && Silence::before(first_of(ending, packet)).began_before_capture(ending) && state == Progress::Unanswered => {
+            raced(ending, (packet, at), requester, harm, exchange.answer).at_most(Confidence::Possible)
+        }
         Some(packet) if came_after(packet, fin) && !Silence::before(packet).is_idle(ending) && !silence.is_idle(ending) => {
             // The last words of a closing: nobody waits for an answer to them.
             return None;
