@@ -62,10 +62,10 @@ impl<R: StreamReader> Connection<R> {
         let server_port = self.server.1;
         self.talk.fin(packet.from, at, server_port);
         let seen = self.directions.of(packet.from.other()).snd_nxt;
-        // A FIN of the peer counts one.
         let answered = packet.head.flags.ack().then_some(packet.head.ack);
         let own_next = self.directions.of(packet.from).snd_nxt;
         let since = last_activity.map(|activity| activity.time);
+        // A FIN of the peer, which counts one, is no activity.
         let lacks_activity = own_next.is_some_and(|next| packet.head.seq.is_after(next))
             || answered
                 .zip(seen)
@@ -96,7 +96,7 @@ impl<R: StreamReader> Connection<R> {
         });
     }
 
-    /// Than with its newest payload: something came from the other side since, if nothing of that was captured.
+    /// This acknowledges more than its newest payload did: something came to it since. For a peer of which nothing was captured.
     fn acknowledges_more(&self, from: Peer, ack: SeqNumber) -> bool {
         let is_own =
             |packet: &Packet| packet.from == from && packet.is_new_data() && !packet.housekeeping;
