@@ -29,7 +29,7 @@ pub(super) struct AnalyzeArgs {
 /// What the report is to hold and how it is headed: shared by `analyze` and `live`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ReportArgs {
-    /// List benign findings too, and every row of long groups
+    /// List benign and unclear findings too, and every row of long groups
     #[arg(long, help_heading = "Report")]
     all: bool,
     /// Draw the packets that matter below each group

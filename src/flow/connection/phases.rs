@@ -2,7 +2,7 @@
 
 use super::Connection;
 use crate::flow::direction::{Direction, FinSeen};
-use crate::flow::{Mark, Packet, PacketKind, Peer, StreamReader};
+use crate::flow::{LastActivity, Mark, Packet, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
 use crate::wire::{Head, Segment, SeqNumber};
 
@@ -63,16 +63,7 @@ impl<R: StreamReader> Connection<R> {
         self.talk.fin(packet.from, at, server_port);
         let seen = self.directions.of(packet.from.other()).snd_nxt;
         let answered = packet.head.flags.ack().then_some(packet.head.ack);
-        let own_next = self.directions.of(packet.from).snd_nxt;
-        let since = last_activity.map(|activity| activity.time);
-        // A FIN of the peer, which counts one, is no activity.
-        let lacks_activity = own_next.is_some_and(|next| packet.head.seq.is_after(next))
-            || answered
-                .zip(seen)
-                .is_some_and(|(ack, next)| ack.is_after(next + 1))
-            || [&self.directions.client, &self.directions.server]
-                .iter()
-                .any(|direction| direction.may_lack_activity_since(since));
+        let lacks_activity = self.lacks_activity(packet, last_activity);
         self.directions.of_mut(packet.from).fin = Some(FinSeen {
             time: packet.head.time,
             frame: packet.head.frame,
@@ -94,6 +85,22 @@ impl<R: StreamReader> Connection<R> {
             lacks_activity,
             acked_at: None,
         });
+    }
+
+    /// Something was said since that activity and before this packet that was not captured.
+    fn lacks_activity(&self, packet: &Packet, activity: Option<LastActivity>) -> bool {
+        let [own, other] = [packet.from, packet.from.other()].map(|peer| self.directions.of(peer));
+        let since = activity.map(|activity| activity.time);
+        let head = &packet.head;
+        let passed_over = own.snd_nxt.is_some_and(|next| head.seq.is_after(next));
+        // A FIN of the peer, which counts one, is no activity.
+        let answers_more = other
+            .snd_nxt
+            .is_some_and(|next| head.flags.ack() && head.ack.is_after(next + 1));
+        passed_over
+            || answers_more
+            || own.may_lack_activity_since(since)
+            || other.may_lack_activity_since(since)
     }
 
     /// This acknowledges more than its newest payload did: something came to it since. For a peer of which nothing was captured.

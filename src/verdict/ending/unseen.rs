@@ -5,11 +5,13 @@ use crate::flow::{Direction, Packet, Peer};
 use crate::time::Interval;
 use crate::wire::SeqNumber;
 
-/// A SYN or SYN-ACK that is not acknowledged is sent again by then, and nothing else sooner (RFC 6298 sections 2.1 and 2.4).
+/// A SYN or SYN-ACK that is not acknowledged is sent again by then, and so is other data where the round trip is short (RFC 6298
+/// sections 2.1 and 2.4; many stacks are quicker with data).
 const FIRST_TIMEOUT: Interval = Interval::from_millis(1_000);
 
 impl Ending<'_> {
-    /// Nothing of one direction was ever seen, or bytes of it were acknowledged or passed over that the capture lacks.
+    /// Nothing of one direction was ever seen, bytes of it were acknowledged or passed over that the capture lacks, or it lacks a FIN,
+    /// acknowledgements, or all between the handshake and the RST.
     pub fn is_incomplete(&self) -> bool {
         let lacks = |peer: Peer| {
             self.state.of(peer).missed_bytes > 0
