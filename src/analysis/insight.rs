@@ -60,6 +60,7 @@ fn survival(survived: &SurvivedIdle) -> IdleSurvival {
     };
     IdleSurvival {
         application: survived.application,
+        data: survived.data,
         wire: survived.wire,
         resumed_by: survived.resumed_by,
         frame: survived.frame,
@@ -89,8 +90,8 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
             at: packet.head.time,
             frame: packet.head.frame,
             application: known(silence.application),
+            data: known(silence.application),
             wire: known(silence.wire),
-            probed: silence.probes > 0,
             awaiting_response: verdict.ruling.idle_kind == IdleKind::AwaitingResponse,
             prompted: false,
             cause,
@@ -121,19 +122,20 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
                 .and_then(|verdict| verdict.reset.as_ref())
                 .map(|reset| reset.sender);
             let is_known = !verdict.is_some_and(|verdict| verdict.lacks_activity);
-            let [active, previous] = [
-                reset.last_activity.map(|activity| activity.time),
-                reset.previous_packet,
-            ]
-            .map(|time| time.filter(|_| is_known));
+            let active = reset.last_activity.map(|activity| activity.time);
+            let kept = connection.last_housekeeping;
+            let kept = kept.filter(|time| *time < reset.head.time);
+            let [application, data, wire] = [active, active.max(kept), reset.previous_packet]
+                .map(|time| time.filter(|_| is_known))
+                .map(|time| time.map_or(Interval::ZERO, |time| reset.head.time - time));
             Some(IdleEnd {
                 by: sender.and_then(endpoint),
                 how: IdleEndBy::Rst,
                 at: reset.head.time,
                 frame: reset.head.frame,
-                application: active.map_or(Interval::ZERO, |active| reset.head.time - active),
-                wire: previous.map_or(Interval::ZERO, |previous| reset.head.time - previous),
-                probed: reset.probes_since_activity > 0,
+                application,
+                data,
+                wire,
                 awaiting_response: open_at(turns.read(), reset.head.time),
                 prompted: verdict
                     .and_then(|verdict| verdict.reset.as_ref())
@@ -166,8 +168,9 @@ fn fin_end(
     // Where the capture began in that silence, nobody knows how long it was.
     let begun = connection.sides.client.iss.map(|_| connection.opened);
     let since = fin.last_activity.map(|activity| activity.time).or(begun);
-    let since = since.filter(|_| !fin.lacks_activity);
-    let application = since.map_or(Interval::ZERO, |since| fin.time - since);
+    let [application, data] = [since, since.max(fin.last_housekeeping)]
+        .map(|since| since.filter(|_| !fin.lacks_activity))
+        .map(|since| since.map_or(Interval::ZERO, |since| fin.time - since));
     let wire = fin.wire_idle.filter(|_| !fin.lacks_activity);
     IdleEnd {
         by: Some(peer),
@@ -175,8 +178,8 @@ fn fin_end(
         at: fin.time,
         frame: fin.frame,
         application,
+        data,
         wire: wire.unwrap_or(Interval::ZERO),
-        probed: fin.probes > 0,
         awaiting_response: unheard
             || !turns.are_answered_by(fin.time) && open_before(turns.read(), fin.time),
         prompted: answers_unseen || bidden(connection, peer, fin.time),
@@ -405,6 +408,46 @@ mod tests {
             &frame(7, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0]),
         );
         assert_eq!(owners(&timers), ["server"]);
+    }
+
+    /// RFC 6455 section 5.5.2. The kernel's probes interrupt the silence on the wire, and do not reach the proxy.
+    #[test]
+    fn a_proxy_counts_from_the_last_ping() {
+        const UPGRADE: &str =
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        const UPGRADED: &str =
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        let exchange = |ladder: Ladder, at: f64, opcode: u8| {
+            let asked = [0x80 | opcode, 0x82, 0, 0, 0, 0, b'h', b'i'];
+            let answer = [0x80 | if opcode == 9 { 10 } else { opcode }, 2, b'h', b'i'];
+            let ladder = ladder.client(at, "P.").payload(asked);
+            ladder
+                .server(at + 20.0, "P.")
+                .payload(answer)
+                .client(at + 21.0, ".")
+        };
+        let upgraded = Ladder::to(80)
+            .handshake(0)
+            .client(100, "P.")
+            .payload(UPGRADE)
+            .server(110, "P.")
+            .payload(UPGRADED)
+            .client(111, ".");
+        let spoken = exchange(upgraded, 200.0, 1);
+        let pinged = [2_000.0, 4_000.0, 6_000.0].into_iter();
+        let pinged = pinged.fold(spoken, |ladder, at| exchange(ladder, at, 9));
+        let closed = exchange(exchange(pinged, 8_000.0, 1), 8_500.0, 9)
+            .client(10_021, ".")
+            .probe()
+            .server(10_041, ".")
+            .server(11_520, "F.")
+            .client(11_521, "F.")
+            .server(11_541, ".");
+        let timers = closed.trace().report().idle_timeouts;
+        assert_eq!(owners(&timers), ["server"]);
+        assert_eq!(timers[0].clock, "data");
+        let estimate = timers[0].estimate_s.unwrap();
+        assert!((estimate - 3.0).abs() < 0.01, "{estimate}");
     }
 
     #[test]

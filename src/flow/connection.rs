@@ -1,4 +1,4 @@
-//! One connection: both directions, FINs, reset episodes and the two idle clocks. Facts only.
+//! One connection: both directions, FINs, reset episodes and the idle clocks. Facts only.
 
 mod acknowledgement;
 mod activity;
@@ -30,6 +30,8 @@ use crate::wire::{IcmpReason, Segment, SeqNumber, TcpFlags};
 pub struct SurvivedIdle {
     /// Silence of the application.
     pub application: Interval,
+    /// Time since the newest payload, housekeeping included.
+    pub data: Interval,
     /// Silence on the wire.
     pub wire: Interval,
     /// Who spoke last before it; `None` when nobody had spoken yet.
@@ -90,6 +92,8 @@ pub struct Connection<R: StreamReader> {
     /// Shortest time in which each side acknowledged something, as seen from the point of capture.
     pub response_time: Both<Option<Interval>>,
     pending_survival: Option<SurvivedIdle>,
+    /// When the newest payload came that was [housekeeping](crate::flow::Activity).
+    pub last_housekeeping: Option<Timestamp>,
     /// The client's address and port.
     pub client: (IpAddr, u16),
     /// The server's address and port.
@@ -152,6 +156,7 @@ impl<R: StreamReader> Connection<R> {
             closed: None,
             talk: Talk::default(),
             pending_survival: None,
+            last_housekeeping: None,
             pending_acks: Both::default(),
             wireshark_base: Both::default(),
             under_way: None,
@@ -210,6 +215,7 @@ impl<R: StreamReader> Connection<R> {
         self.closed = None;
         self.talk.begin_anew();
         self.pending_survival = None;
+        self.last_housekeeping = None;
         self.pending_acks = Both::default();
         self.wireshark_base = Both::default();
         self.under_way = None;

@@ -20,6 +20,8 @@ pub struct FinSeen {
     pub ack: Option<SeqNumber>,
     /// The application's last activity before it.
     pub last_activity: Option<LastActivity>,
+    /// When the newest housekeeping came before it; see [`Activity`](crate::flow::Activity).
+    pub last_housekeeping: Option<Timestamp>,
     /// Silence on the wire before it.
     pub wire_idle: Option<Interval>,
     /// Keepalive probes since that activity.

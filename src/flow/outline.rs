@@ -70,6 +70,8 @@ pub struct Gist {
     pub closed: Option<Timestamp>,
     /// The application's last activity.
     pub last_activity: Option<LastActivity>,
+    /// When the newest housekeeping came.
+    pub last_housekeeping: Option<Timestamp>,
     /// Silences survived, longest first.
     pub survived: Vec<SurvivedIdle>,
     /// What each side did.
@@ -125,6 +127,7 @@ impl Gist {
             established: connection.established,
             closed: connection.closed,
             last_activity: connection.last_activity,
+            last_housekeeping: connection.last_housekeeping,
             survived: connection.survived.clone(),
             sides: Both {
                 client: side(Peer::Client),

@@ -3,6 +3,7 @@
 //! A timer that starts with the last response and ends in a FIN shows the same silence at both ends of the path, because both packets
 //! travel the same way. It fires late, never early: by its granularity, by jitter, by up to a second where it is polled.
 
+mod clock;
 mod cluster;
 mod explanation;
 mod telling;
@@ -16,8 +17,8 @@ use crate::insight::{IdleEnd, IdleEndBy, IdleObservation, Knowledge, Silences};
 use crate::report::{IdleEndpoint, IdleTimeout};
 use crate::time::Interval;
 use crate::verdict::{Cause, Confidence, IdleKind};
-use cluster::{densest, median, sorted};
-use explanation::{Explanation, explain};
+use clock::{Silence, clock_of};
+use cluster::{densest, sorted};
 use telling::{rounded, silent, timed};
 
 /// Silences shorter than this are pauses within an exchange.
@@ -44,13 +45,11 @@ pub enum Owner {
 /// One close after silence.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
-    application: f64,
-    wire: f64,
+    silence: Silence,
     at: f64,
     age: Option<f64>,
     requests: u64,
     how: IdleEndBy,
-    probed: bool,
     doubtful: bool,
 }
 
@@ -60,7 +59,7 @@ pub(super) struct Group {
     samples: Vec<Sample>,
     /// Closes that came at one moment after different silences, beside others: an exit or a drain, not the timer.
     departures: u64,
-    survived: Vec<(f64, f64)>,
+    survived: Vec<Silence>,
     round_trip: Interval,
 }
 
@@ -110,15 +109,13 @@ fn sample(observation: &IdleObservation) -> Option<(Option<Peer>, Sample)> {
         return None;
     }
     let sample = Sample {
-        application: end.application.as_secs_f64(),
-        wire: end.wire.as_secs_f64(),
+        silence: Silence::of([end.application, end.data, end.wire]),
         at: (end.at - crate::Timestamp::default()).as_secs_f64(),
         age: observation
             .handshake_seen
             .then(|| (end.at - observation.opened).as_secs_f64()),
         requests: observation.requests,
         how: end.how,
-        probed: end.probed,
         doubtful: end.doubtful,
     };
     Some((end.by, sample))
@@ -129,10 +126,7 @@ impl Groups {
     pub(super) fn add(&mut self, observation: &IdleObservation) {
         // A keep-alive timer runs between requests only, a device on the path counts all silences.
         for survival in observation.survivals() {
-            let silence = (
-                survival.application.as_secs_f64(),
-                survival.wire.as_secs_f64(),
-            );
+            let silence = Silence::of([survival.application, survival.data, survival.wire]);
             self.path.survived.push(silence);
             if survival.kind == IdleKind::BetweenRequests {
                 self.server.survived.push(silence);
@@ -177,85 +171,40 @@ impl Group {
 
     /// Closes within this time of each other came at one moment.
     const MOMENT: f64 = 0.25;
+    /// So many moments, those with most closes, are asked whether they were an exit.
+    const MOMENTS: usize = 4;
 
     /// A process that exits closes all its idle connections at once, however long each was silent: that would hide the timer by
     /// which it closed others before.
     fn set_departures_apart(&mut self) {
-        let times = sorted(self.samples.iter().map(|sample| sample.at));
-        let moment = densest(&times, |_| Self::MOMENT);
-        let leaving = |sample: &Sample| (moment.low()..=moment.high()).contains(&sample.at);
+        let mut times = sorted(self.samples.iter().map(|sample| sample.at));
+        // Connections that were opened together run out together, too.
+        for _ in 0..Self::MOMENTS {
+            let moment = densest(&times, |_| Self::MOMENT);
+            let (begin, end) = (moment.low(), moment.high());
+            let leaving = |sample: &Sample| (begin..=end).contains(&sample.at);
+            if self.is_departure(leaving) {
+                let all = self.samples.len();
+                self.samples.retain(|sample| !leaving(sample));
+                self.departures = (all - self.samples.len()) as u64;
+                return;
+            }
+            times.retain(|at| !(begin..=end).contains(at));
+        }
+    }
+
+    /// Some came after different silences, and without them the others came after equal ones.
+    fn is_departure(&self, leaving: impl Fn(&Sample) -> bool) -> bool {
         let silences = |leave: bool| {
-            let samples = self.samples.iter().filter(move |s| leaving(s) == leave);
-            sorted(samples.map(|sample| sample.application))
+            let samples = self.samples.iter().filter(|s| leaving(s) == leave);
+            sorted(samples.map(|sample| sample.silence.application))
         };
         let (left, stayed) = (silences(true), silences(false));
         let regular = |values: &[f64]| {
             let tight = densest(values, |low| TIGHT.max(low * TIGHT_FRACTION));
             tight.values.len() * 2 > values.len()
         };
-        if left.len() >= 3 && stayed.len() >= 3 && !regular(&left) && regular(&stayed) {
-            self.departures = left.len() as u64;
-            self.samples.retain(|sample| !leaving(sample));
-        }
-    }
-}
-
-/// One clock's view of a group.
-struct Clock {
-    name: &'static str,
-    values: Vec<f64>,
-    survivals: Vec<f64>,
-}
-
-impl Clock {
-    fn longest(&self) -> f64 {
-        self.survivals.last().copied().unwrap_or_default()
-    }
-
-    fn spread(&self) -> f64 {
-        densest(&self.values, |low| POLLED.min(low.max(0.5))).spread()
-    }
-
-    fn explains(&self, group: &Group) -> bool {
-        matches!(
-            explain(group, &self.values, self.longest()),
-            Explanation::Timer { .. }
-        )
-    }
-}
-
-/// The clock whose silences one timer explains; of two, the more regular one. A goodbye just before the FIN (close_notify, GOAWAY)
-/// is a packet: where it makes the silence on the wire vanish, that clock says nothing.
-fn clock_of(group: &Group) -> Clock {
-    let application = Clock {
-        name: "application",
-        values: sorted(group.samples.iter().map(|sample| sample.application)),
-        survivals: sorted(group.survived.iter().map(|(application, _)| *application)),
-    };
-    let wire = Clock {
-        name: "wire",
-        values: sorted(group.samples.iter().map(|sample| sample.wire)),
-        survivals: sorted(group.survived.iter().map(|(_, wire)| *wire)),
-    };
-    if group
-        .samples
-        .iter()
-        .any(|sample| sample.how == IdleEndBy::Silence)
-    {
-        return wire;
-    }
-    // A FIN comes from a socket; what closes it counts what it reads, and keepalive probes don't reach that.
-    let by_socket = closes_by(group) == "fin";
-    let probed = group.samples.iter().filter(|sample| sample.probed).count();
-    let only_probed = by_socket && probed * 2 > group.samples.len();
-    let meaningful = !only_probed && median(&wire.values) >= SHORTEST.as_secs_f64();
-    match (
-        application.explains(group),
-        meaningful && wire.explains(group),
-    ) {
-        (true, true) if !by_socket && wire.spread() + 0.001 < application.spread() => wire,
-        (false, true) => wire,
-        _ => application,
+        left.len() >= 3 && stayed.len() >= 3 && !regular(&left) && regular(&stayed)
     }
 }
 

@@ -28,6 +28,7 @@ fn closed(opened: f64, idle: f64, survived: &[f64]) -> IdleObservation<'static> 
             .iter()
             .map(|silence| IdleSurvival {
                 application: Interval::from_secs_f64(*silence),
+                data: Interval::from_secs_f64(*silence),
                 wire: Interval::from_secs_f64(*silence),
                 resumed_by: Peer::Client,
                 frame: FrameId::default(),
@@ -40,8 +41,8 @@ fn closed(opened: f64, idle: f64, survived: &[f64]) -> IdleObservation<'static> 
             at: at(opened + busy + idle),
             frame: FrameId::default(),
             application: Interval::from_secs_f64(idle),
+            data: Interval::from_secs_f64(idle),
             wire: Interval::from_secs_f64(idle),
-            probed: false,
             awaiting_response: false,
             prompted: false,
             cause: None,
@@ -124,7 +125,6 @@ fn keepalive_probes_are_not_heard_by_who_closes_a_socket() {
             let mut observation = closed(f64::from(n) * 3.1, idle, &[]);
             if let Some(end) = &mut observation.end {
                 end.wire = Interval::from_secs_f64(0.727);
-                end.probed = true;
             }
             observation
         })
@@ -149,6 +149,21 @@ fn an_exit_does_not_hide_the_timer_before_it() {
     );
 }
 
+/// Opened at one time, four connections are left at one time, too.
+#[test]
+fn timers_that_ran_out_together_are_no_exit() {
+    let timed = (0..4).map(|n| closed(f64::from(n) * 0.01, 4.0 + f64::from(n) * 0.002, &[]));
+    let left = [0.3, 0.7, 1.2, 1.9].map(|idle| closed(8.0 - idle, idle, &[]));
+    let observations: Vec<_> = timed.chain(left).collect();
+    let timer = server_timer(&observations);
+    assert!((timer.estimate_s.unwrap() - 4.003).abs() < 0.001);
+    assert!(
+        timer.text.contains("4 more came at one moment"),
+        "{}",
+        timer.text
+    );
+}
+
 #[test]
 fn keepalive_probes_do_not_reset_the_timer_of_a_socket() {
     // A probe a second: the wire is never silent for long, and by chance more regular than the application.
@@ -162,6 +177,34 @@ fn keepalive_probes_do_not_reset_the_timer_of_a_socket() {
     let timer = server_timer(&observations);
     assert_eq!(timer.clock, "application");
     assert!(timer.estimate_s.unwrap() > 4.0);
+}
+
+/// Each pinged until it fell silent, at another time after its last words.
+#[test]
+fn pings_reset_the_timer_of_a_proxy() {
+    let mut observations: Vec<_> = (0..6)
+        .map(|n| {
+            let mut observation = closed(f64::from(n), 4.0 + f64::from(n), &[9.5]);
+            let survival = &mut observation.survived[0];
+            (survival.data, survival.wire) = (Interval::from_millis(900), Interval::from_millis(5));
+            let end = observation.end.as_mut().unwrap();
+            (end.data, end.wire) = (
+                Interval::from_millis(3_000 + i64::from(n)),
+                Interval::from_millis(750),
+            );
+            observation
+        })
+        .collect();
+    let timer = server_timer(&observations);
+    assert_eq!((timer.clock.as_str(), timer.closes), ("data", 6));
+    assert!((timer.estimate_s.unwrap() - 3.0025).abs() < 0.001);
+    // What comes with a FIN, a goodbye, is no silence.
+    for observation in &mut observations {
+        observation.end.as_mut().unwrap().data = Interval::from_millis(1);
+    }
+    let timer = server_timer(&observations);
+    assert_eq!(timer.clock, "application");
+    assert_eq!(timer.estimate_s, None);
 }
 
 #[test]
@@ -342,10 +385,8 @@ fn a_silence_that_no_clock_measured_makes_no_timer() {
     for damaged in [FIFTY_YEARS, 518_401.0, -3_600.0] {
         let mut one = closed(0.0, 5.0, &[]);
         let end = one.end.as_mut().unwrap();
-        (end.application, end.wire) = (
-            Interval::from_secs_f64(damaged),
-            Interval::from_secs_f64(damaged),
-        );
+        let damaged = Interval::from_secs_f64(damaged);
+        (end.application, end.data, end.wire) = (damaged, damaged, damaged);
         assert!(infer(&gathered([&one]), Knowledge::BuiltIn).is_empty());
     }
     assert_eq!(

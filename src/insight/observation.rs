@@ -14,6 +14,8 @@ use crate::verdict::{Cause, IdleKind};
 pub struct IdleSurvival {
     /// Silence of the application.
     pub application: Interval,
+    /// Time since the newest payload, housekeeping (a WebSocket's or HTTP/2's ping) included: what a proxy's timer counts.
+    pub data: Interval,
     /// Silence on the wire (shorter where keepalive probes were sent).
     pub wire: Interval,
     /// Who broke it.
@@ -50,10 +52,10 @@ pub struct IdleEnd {
     pub frame: FrameId,
     /// Silence of the application before it (before the packet that met silence, for [`IdleEndBy::Silence`]).
     pub application: Interval,
+    /// Time since the newest payload before it, housekeeping included.
+    pub data: Interval,
     /// Silence on the wire before it.
     pub wire: Interval,
-    /// Keepalive probes interrupted the silence on the wire.
-    pub probed: bool,
     /// A request was unanswered: this is a response timeout or an error, and no idle timer.
     pub awaiting_response: bool,
     /// The FIN or RST came at once after the peer's FIN or farewell, or after an announced close: no timer fired.

@@ -32,7 +32,10 @@ impl<R: StreamReader> Connection<R> {
                 self.note_activity(head.time, head.frame, packet.from, packet.previous_packet);
                 false
             }
-            Novelty::New(Activity::Housekeeping) => true,
+            Novelty::New(Activity::Housekeeping) => {
+                self.last_housekeeping = Some(packet.head.time);
+                true
+            }
             Novelty::Old => false,
         }
     }
@@ -79,8 +82,12 @@ impl<R: StreamReader> Connection<R> {
         (time, frame, from): (Timestamp, FrameId, Peer),
         previous: Option<Timestamp>,
     ) {
+        let data = self
+            .last_housekeeping
+            .map_or(application, |kept| application.min(time - kept));
         let survival = SurvivedIdle {
             application,
+            data,
             wire: previous.map_or(application, |previous| time - previous),
             after: self.last_activity.map(|activity| activity.from),
             resumed_by: from,

@@ -48,6 +48,7 @@ impl<R: StreamReader> Connection<R> {
             closed: _,
             talk,
             pending_survival,
+            last_housekeeping: _,
             pending_acks,
             wireshark_base: _,
             under_way: _,
@@ -124,6 +125,7 @@ impl<R: StreamReader> Connection<R> {
             closed: gist.closed,
             talk: Talk::at_rest(assemblers, reader),
             pending_survival,
+            last_housekeeping: gist.last_housekeeping,
             pending_acks,
             wireshark_base: Both::default(),
             under_way: None,
@@ -138,6 +140,7 @@ impl<R: StreamReader> Connection<R> {
 
 packed!(SurvivedIdle {
     application,
+    data,
     wire,
     after,
     resumed_by,

@@ -74,6 +74,9 @@ impl<R: StreamReader> Connection<R> {
             } else {
                 last_activity
             },
+            last_housekeeping: self
+                .last_housekeeping
+                .filter(|time| *time < packet.head.time),
             wire_idle: packet
                 .previous_packet
                 .map(|previous| packet.head.time - previous),

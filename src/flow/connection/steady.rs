@@ -150,6 +150,7 @@ impl<R: StreamReader> Connection<R> {
                 self.note_activity(head.time, head.frame, from, Some(self.last));
             }
             Activity::Housekeeping => {
+                self.last_housekeeping = Some(head.time);
                 if let Some(packet) = self.history.newest_mut() {
                     packet.housekeeping = true;
                 }

@@ -75,12 +75,15 @@ impl Gist {
             established,
             closed,
             last_activity,
+            last_housekeeping,
             survived,
             sides,
         } = self;
         pack_ends(*client, *server, into);
         let mut sheet = GistSheet::begin(into);
         sheet.flag(!survived.is_empty());
+        let kept_house = housekeeping(*last_housekeeping, sides);
+        sheet.flag(kept_house.iter().any(Option::is_some));
         sheet.some_activity(*last_activity);
         let activity = last_activity.unwrap_or(sheet.no_activity());
         let ends = list_ends(sides, activity, &mut sheet);
@@ -104,6 +107,9 @@ impl Gist {
         if !survived.is_empty() {
             survived.pack(into);
         }
+        if kept_house.iter().any(Option::is_some) {
+            kept_house.pack(into);
+        }
     }
 
     /// What was packed.
@@ -111,7 +117,7 @@ impl Gist {
     pub(in crate::flow) fn unpack(from: &mut Unpacker<'_>) -> (Self, Bases) {
         let Both { client, server } = Self::unpack_ends(from);
         let mut sheet = GistSheet::unpack(from);
-        let survived_any = sheet.take_flag();
+        let (survived_any, kept_house) = (sheet.take_flag(), sheet.take_flag());
         let last_activity = sheet.take_some_activity();
         let activity = last_activity.unwrap_or(sheet.no_activity());
         let mut sides = Both::default();
@@ -134,6 +140,14 @@ impl Gist {
             client: sheet.take_same_seq(sides.client.iss.unwrap_or_default()),
             server: sheet.take_same_seq(sides.server.iss.unwrap_or_default()),
         };
+        let survived = match survived_any {
+            true => Packed::unpack(from),
+            false => Vec::new(),
+        };
+        let last_housekeeping = match kept_house {
+            true => unpack_housekeeping(&mut sides, from),
+            false => None,
+        };
         let gist = Self {
             client,
             server,
@@ -141,10 +155,8 @@ impl Gist {
             established: was_established.then_some(established),
             closed: has_closed.then_some(over),
             last_activity,
-            survived: match survived_any {
-                true => Packed::unpack(from),
-                false => Vec::new(),
-            },
+            last_housekeeping,
+            survived,
             sides,
         };
         (gist, bases)
@@ -183,6 +195,24 @@ fn pack_ends(client: (IpAddr, u16), server: (IpAddr, u16), into: &mut Packer) {
     }
 }
 
+/// When the newest housekeeping came, in all and before each FIN. Most connections have none.
+#[inline(always)]
+fn housekeeping(newest: Option<Timestamp>, sides: &Both<Side>) -> [Option<Timestamp>; 3] {
+    let before = |side: &Side| side.fin.as_ref().and_then(|fin| fin.last_housekeeping);
+    [newest, before(&sides.client), before(&sides.server)]
+}
+
+#[cold]
+fn unpack_housekeeping(sides: &mut Both<Side>, from: &mut Unpacker<'_>) -> Option<Timestamp> {
+    let [newest, client, server]: [Option<Timestamp>; 3] = Packed::unpack(from);
+    for (side, before) in [(&mut sides.client, client), (&mut sides.server, server)] {
+        if let Some(fin) = &mut side.fin {
+            fin.last_housekeeping = before;
+        }
+    }
+    newest
+}
+
 /// Packets, and all of a FIN that the rest is told from.
 #[inline(always)]
 fn list_ends(sides: &Both<Side>, activity: LastActivity, sheet: &mut GistSheet) -> Both<End> {
@@ -218,6 +248,7 @@ fn listed_ends(sides: &mut Both<Side>, activity: LastActivity, sheet: &mut GistS
             seq,
             ack: None,
             last_activity: None,
+            last_housekeeping: None,
             wire_idle: None,
             probes: 0,
             answers_unseen: false,
@@ -369,6 +400,7 @@ mod tests {
                 seq: SeqNumber(seq),
                 ack: ack.map(SeqNumber),
                 last_activity: last_activity.map(activity),
+                last_housekeeping: acked_at.map(Timestamp::from_nanos),
                 wire_idle: wire_idle.map(Interval::from_nanos),
                 probes: number as u16,
                 answers_unseen: number % 2 == 0,
@@ -386,6 +418,7 @@ mod tests {
         let activity = activity((0, number, server));
         SurvivedIdle {
             application: Interval::from_nanos(application),
+            data: Interval::from_nanos(application / 3),
             wire: Interval::from_nanos(application / 2),
             after: server.then_some(Peer::Client),
             resumed_by: activity.from,
@@ -413,6 +446,7 @@ mod tests {
                 established: established.map(Timestamp::from_nanos),
                 closed: closed.map(Timestamp::from_nanos),
                 last_activity: active.map(activity),
+                last_housekeeping: closed.map(Timestamp::from_nanos),
                 survived: survived.into_iter().map(survival).collect(),
                 sides: Both {
                     client: side(sides.0),

@@ -16,7 +16,8 @@ pub struct IdleTimeout {
     pub role: String,
     /// `fin`, `rst` or `silence`.
     pub closes_by: String,
-    /// Which silence fits: `application` or `wire`.
+    /// Which silence fits: `application` (since the last request or response), `data` (since any new payload, pings included) or
+    /// `wire` (since any packet).
     pub clock: String,
     /// Best estimate; absent where no fixed timer fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
