@@ -250,6 +250,13 @@ impl Ending<'_> {
         (*self.response_time.of(peer)).or(self.surroundings.hosts.of(peer).response)
     }
 
+    /// The shortest of all, on whatever connection.
+    pub fn shortest_response_of(&self, peer: Peer) -> Option<Interval> {
+        let own = *self.response_time.of(peer);
+        let others = self.surroundings.hosts.of(peer).response;
+        own.into_iter().chain(others).min()
+    }
+
     /// A FIN of a peer that was seen before the RST (or at all).
     pub fn fin(&self, peer: Peer) -> Option<&FinSeen> {
         self.state.of(peer).fin.as_ref()

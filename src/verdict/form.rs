@@ -92,7 +92,23 @@ fn answered_data_with_ack<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a 
             && packet.end() == reset.head.ack
             && packet.end() != packet.head.seq
             && reset.head.time - packet.head.time <= OLDEST_TRIGGER
+            && !was_taken_before(ending, reset, packet)
     })
+}
+
+/// Its receiver had acknowledged it some time before the RST; or it was not sent again, as it would have been without that.
+fn was_taken_before(ending: &Ending, reset: &Packet, packet: &Packet) -> bool {
+    let acknowledges = |other: &Packet| {
+        other.from == reset.from && other.head.flags.ack() && !packet.end().is_after(other.head.ack)
+    };
+    let slack = REPLY_SLACK + ending.surroundings.clock_step;
+    let acknowledged = ending
+        .before
+        .iter()
+        .any(|other| acknowledges(other) && reset.head.time - other.head.time > slack);
+    let again = |other: &Packet| other.kind == PacketKind::Retransmission;
+    let due = reset.head.time - packet.head.time > ending.first_timeout();
+    acknowledged || due && !ending.newest_before(packet.from).any(again)
 }
 
 /// The packet whose acknowledgement a bare RST's sequence number repeats. Several can (a pipelined burst, an ACK and the
@@ -117,13 +133,14 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
                 && packet.head.flags.ack()
                 && packet.head.ack == reset.head.seq
                 && !was_taken(packet)
+                && !was_answered(ending, packet)
                 && !came_before(packet)
         })
     };
     let newest = candidates().next_back()?;
     let (earliest, latest) = (
         earliest_reply(response) - ending.surroundings.clock_step,
-        Interval::from_nanos(response.as_nanos().saturating_mul(3) / 2) + slack,
+        latest_reply(ending, response),
     );
     let fitting = candidates()
         .filter(|packet| {
@@ -139,6 +156,43 @@ fn trigger_of<'a>(ending: &'a Ending, reset: &Packet) -> Option<&'a Packet> {
     // A stack answers at once. Only where nothing else is known may an older packet stand for the one that drew it.
     let near = reset.head.time - newest.head.time <= OLDEST_TRIGGER + response.times(2);
     fitting.or_else(recent).or(near.then_some(newest))
+}
+
+/// A probe that its receiver answered, as a live socket does: it drew no RST.
+fn was_answered(ending: &Ending, packet: &Packet) -> bool {
+    let receiver = packet.from.other();
+    let soonest = earliest_reply(ending.response_of(receiver).unwrap_or(Interval::ZERO));
+    let answers = |other: &Packet| {
+        other.from == receiver
+            && other.head.flags.ack()
+            && other.head.ack == packet.head.seq + 1
+            && other.head.time - packet.head.time >= soonest.max(Interval::ZERO)
+    };
+    let probe = matches!(
+        packet.kind,
+        PacketKind::KeepaliveProbe | PacketKind::ZeroWindowProbe
+    );
+    // In the order of the capture: of equal times the later one answers.
+    let later = ending
+        .before
+        .iter()
+        .rev()
+        .take_while(|other| other.head.frame != packet.head.frame);
+    probe && later.into_iter().any(answers)
+}
+
+/// How late a reply may be captured after what it answers.
+fn latest_reply(ending: &Ending, response: Interval) -> Interval {
+    let usual = Interval::from_nanos(response.as_nanos().saturating_mul(3) / 2);
+    usual + REPLY_SLACK + ending.surroundings.clock_step
+}
+
+/// The RST came later after this packet than a stack takes to answer it: perhaps it answers nothing.
+pub fn is_late(ending: &Ending, reset: &Packet, trigger: &Packet) -> bool {
+    let response = ending.response_of(reset.from);
+    response.is_some_and(|response| {
+        reset.head.time - trigger.head.time > latest_reply(ending, response)
+    })
 }
 
 /// How soon a reply may be captured after what it answers; where both are near, in whatever order.

@@ -4,7 +4,7 @@ use whyrst::flow::Peer::{Client, Server};
 use whyrst::testing::Ladder;
 use whyrst::verdict::{Cause, Harm};
 
-use crate::{GET, OK, PART, POST, served};
+use crate::{GET, OK, PART, POST, served, together, told};
 
 ladders! {
     a_forged_reset_and_the_answer_behind_it: "certain injected · by middlebox · drawn by none · request-outcome-unknown" =>
@@ -49,6 +49,10 @@ ladders! {
         served()
             .forged(Server, 300_000, "R.")
             .forged(Client, 300_000.1, "R.");
+
+    a_box_resets_soon_after_an_answer_that_was_taken: "possible idle-timeout-reset · by middlebox · drawn by none · none · between-requests" =>
+        served()
+            .forged(Client, 2_545, "R.").window(0).bare();
 
     one_hop_nearer_is_no_proof: "possible half-open · by server · drawn by request · request-lost" =>
         served()
@@ -123,4 +127,41 @@ fn a_wrong_checksum_is_told() {
         .server(45, "R.").wrong_checksum()
         .finding();
     assert!(finding.evidence_against.iter().any(|evidence| evidence.text.contains("checksum")));
+}
+
+/// Ways vary: of few answers the quickest is no bound, of several it is, and what other connections show counts, too.
+#[test]
+fn a_reset_as_quick_as_another_answer_is_the_servers() {
+    let full = Ladder::to(80).handshake(0).server(34.2, "R");
+    assert_eq!(told(&full.findings()), "likely accept-queue-overflow · by server · drawn by ack · refused");
+    let reset = served()
+        .client(100, "P.").payload(GET)
+        .server(120, "P.").payload(OK)
+        .client(200, "P.").payload(GET)
+        .server(214, "R");
+    let quicker = Ladder::to(80)
+        .from_port(40_003)
+        .client(0, "S")
+        .server(14, "S.")
+        .client(14.1, ".")
+        .client(15, "F.")
+        .server(29, "F.")
+        .client(29.1, ".");
+    assert_eq!(told(&reset.findings()), "likely injected · by middlebox · drawn by request · request-outcome-unknown");
+    assert_eq!(told(&together([&quicker, &reset]).findings()), "possible half-open · by server · drawn by request · request-lost");
+}
+
+/// Its receiver sends nothing again of what nobody had acknowledged: it had obeyed, if not this one, then one that was missed.
+#[test]
+fn after_a_reset_outside_the_window_the_receiver_falls_silent() {
+    let reset = served()
+        .client(60, "P.").payload(GET)
+        .forged(Server, 80, "R").seq(900_000_000);
+    let later = served().from_port(40_003).later_by(5_000);
+    for (trace, verdict) in [
+        (reset.trace(), "likely ignored-rst · by middlebox · drawn by none · none"),
+        (together([&reset, &later]), "possible ignored-rst · by middlebox · drawn by none · unclear"),
+    ] {
+        assert_eq!(told(&trace.findings()), verdict);
+    }
 }

@@ -46,6 +46,29 @@ ladders! {
             .server(5060, "R").answering(5040)
             .server(5065.1, "R");
 
+    they_cross_and_no_silence_was_before: "possible data-after-close · by server · drawn by fin · request-lost" =>
+        Ladder::to(9000)
+            .handshake(0)
+            .client(21, "P.").payload("hello")
+            .server(45, "P.").payload("you too")
+            .server(46, "F.")
+            .client(56, "P.").payload("and more").ack(8)
+            .client(57, "F.")
+            .server(77, "R").answering(57);
+
+    the_rest_of_a_slow_request_comes_after_a_408: "nothing" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.").payload("GET / HTTP/1.1\r\nHost: a\r\n")
+            .server(41, ".")
+            .client(400, "P.").payload("X-a: 1\r\n")
+            .server(420, ".")
+            .server(2000, "P.").payload("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+            .client(2000.1, ".")
+            .server(2003, "F.")
+            .client(2003.1, ".")
+            .client(2200, "P.").payload("X-b: 2\r\n");
+
     they_cross_with_a_post: "certain keepalive-race · by server · drawn by request · request-lost · between-requests" =>
         served()
             .client(5040, "P.").payload(POST)
@@ -66,6 +89,15 @@ ladders! {
             .client(5045.1, ".")
             .client(5047, "P.").payload(GET)
             .server(5067, "R");
+
+    an_early_answer_came_while_the_client_still_wrote: "likely close-with-unread-data · by server · drawn by none · response-truncated" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.").payload(UPLOAD)
+            .client(21.1, "P.").payload([b'x'; 1400])
+            .server(42, "P.").payload(TOO_LARGE)
+            .client(42.2, "P.").payload([b'x'; 1400])
+            .server(43, "R.").crossing();
 
     an_early_answer_ends_an_upload: "likely data-after-close · by server · drawn by data · response-truncated" =>
         Ladder::to(80)

@@ -65,6 +65,12 @@ ladders! {
             .server(30_065, ".")
             .server(60_045, "R.");
 
+    a_timer_resets_just_after_an_answered_probe: "possible idle-timeout-reset · by server · drawn by none · unclear · between-requests" =>
+        served()
+            .client(59_045, ".").probe()
+            .server(59_065, ".")
+            .server(60_045, "R");
+
     only_a_fin_finds_the_lost_state: "likely teardown-noise · by server · drawn by fin · none" =>
         served()
             .client(350_045, "F.")
@@ -126,6 +132,18 @@ fn two_connections_with_one_silence_make_a_timer_likely() {
     let second = reset_at_the_timer(40_102, 17_000);
     let likely = "likely idle-timeout-reset · by server · drawn by none · none · between-requests";
     assert_eq!(told(&together([&first, &second]).findings()), [likely, likely].join("\n"));
+}
+
+/// What drew them may have been missed.
+#[test]
+fn resets_without_ack_after_one_silence_may_be_replies() {
+    let forged = |port: u16, begins: i64| {
+        let ladder = served().from_port(port).later_by(begins);
+        ladder.forged(whyrst::flow::Peer::Server, 60_045, "R")
+    };
+    let (first, second) = (forged(40_101, 0), forged(40_102, 17_000));
+    let possible = "possible idle-timeout-reset · by middlebox · drawn by none · unclear · between-requests";
+    assert_eq!(told(&together([&first, &second]).findings()), [possible, possible].join("\n"));
 }
 
 #[test]

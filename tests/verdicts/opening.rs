@@ -87,6 +87,28 @@ ladders! {
             .server(40.2, "R")
             .server(41.1, "R");
 
+    a_scan_whose_syn_ack_was_not_captured: "likely handshake-aborted · by client · drawn by none · none · handshake" =>
+        Ladder::to(80)
+            .client(0, "S")
+            .client(20, "R").seq(1);
+
+    a_connect_is_given_up_unanswered: "likely handshake-aborted · by client · drawn by none · refused · handshake" =>
+        Ladder::to(80)
+            .client(0, "S").again(1000).again(3000)
+            .client(3500, "R").seq(1);
+
+    what_acknowledges_data_had_a_socket: "possible half-open · by server · drawn by request · request-outcome-unknown" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.").payload(GET)
+            .server(40.2, "R.").window(0).bare();
+
+    a_connect_given_up_seen_at_the_server: "certain handshake-aborted · by client · drawn by syn-ack · refused · handshake" =>
+        Ladder::to(80)
+            .client(0, "S")
+            .server(0.1, "S.")
+            .client(900, "R").seq(1);
+
     an_old_connection_is_in_the_way: "certain time-wait-collision · by client · drawn by ack · none · handshake" =>
         Ladder::to(80)
             .client(0, "S")
@@ -96,6 +118,21 @@ ladders! {
             .server(1020, "S.").seq(900_000)
             .client(1020.1, ".")
             .client(1021, "P.").payload(GET);
+}
+
+/// The next connection of the port, whose SYN was not captured, says nothing of a RST of the one before.
+#[test]
+fn a_reset_and_the_next_connections_syn_ack() {
+    let ladder = |syn_captured: bool| {
+        let ladder = Ladder::to(80).server(0, "R.").seq(500_000).ack(700_000);
+        let ladder = ladder.client(290, "S").seq(0);
+        let ladder = if syn_captured { ladder } else { ladder.unseen() };
+        ladder.server(310, "S.").client(310.1, ".").client(311, "P.").payload(GET)
+    };
+    for captured in [true, false] {
+        let findings = ladder(captured).findings();
+        assert_eq!(told(&findings), "possible unexplained · by server · drawn by none · unclear", "{captured}");
+    }
 }
 
 #[test]

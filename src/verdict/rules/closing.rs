@@ -220,8 +220,13 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
     let took = taken(case.ending, situation, exchange) != Taken::Nothing;
     let fin_took =
         (request.zip(fin.ack)).is_some_and(|(packet, ack)| ack.is_after(packet.head.seq));
-    let unread = crossed && (idle && !took || unheard && !fin_took);
+    // A kernel acknowledges with its FIN all that had come.
+    let unread = crossed && (idle && !took || (unheard || fin.ack.is_some()) && !fin_took);
     if !exchange.request.start.is_before(fin.time, fin.frame) || unread {
+        let heard = case.ending.handshake_seen() || case.ending.dialogue.requests > 1;
+        if heard && !idle && !fin_was_idle(case, fin) {
+            return crossed_without_idle(case, fin, exchange).harm(harm, situation.requester);
+        }
         let soon = exchange.request.start.time - fin.time < EVENT_LOOP;
         let cause = if crossed || soon {
             Cause::KeepaliveRace
@@ -274,6 +279,22 @@ fn met_by_the_fin(cause: Cause, fin: &FinSeen, exchange: &Exchange) -> Ruling {
     )
     .because_of("the FIN and the request crossed", [fin.frame, exchange.request.start.frame])
     .or(Cause::DataAfterClose, "a capture at the server")
+}
+
+/// The same without a silence before: nobody's timer ran out.
+fn crossed_without_idle(case: &Case<'_>, fin: &FinSeen, exchange: &Exchange) -> Ruling {
+    Ruling::new(
+        Cause::DataAfterClose,
+        Confidence::Possible,
+        format!(
+            "The {} closed right after what it had said, and the {}'s next words were already on their way; nobody read them.",
+            case.claimed(),
+            case.receiver()
+        ),
+    )
+    .detail("next-request")
+    .because_of("the FIN and those words crossed", [fin.frame, exchange.request.start.frame])
+    .or(Cause::KeepaliveRace, "the silence that the server's timer counts: here none is seen before the close")
 }
 
 /// How a FIN and data that it did not wait for lie to each other.

@@ -186,16 +186,24 @@ fn idle_abort(case: &Case<'_>) -> Ruling {
     } else {
         format!("The {}", case.claimed())
     };
+    // Without ACK a RST is mostly a reply: what drew it may have been missed.
+    let perhaps_drawn = !case.reset.head.flags.ack();
     let harm = in_flight_harm(case);
     let mut ruling = Ruling::new(
         Cause::IdleTimeoutReset,
-        if repeated > 0 { Confidence::Likely } else { Confidence::Possible },
+        if repeated > 0 && !perhaps_drawn { Confidence::Likely } else { Confidence::Possible },
         format!("{who} reset the connection after {idle} of silence. Nothing was outstanding: an idle timer that closes with RST."),
     )
     .because(format!("no packet drew it; the last activity was {idle} before"), &[case.reset])
     .harm(harm, case.situation.requester)
     .idle(IdleKind::BetweenRequests, silence)
     .or(Cause::AbortiveClose, "more connections to the same endpoint: a timer fires after the same silence each time");
+    if perhaps_drawn {
+        ruling = ruling.unclear().or(
+            Cause::IdleExpiredSilently,
+            "whether a packet that was not captured drew it: a RST without ACK is mostly a reply",
+        );
+    }
     if repeated > 0 {
         ruling = ruling.because(
             format!(

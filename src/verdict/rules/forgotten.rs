@@ -2,6 +2,7 @@
 
 use crate::flow::{Packet, PacketKind};
 use crate::time::Interval;
+use crate::verdict::form::is_late;
 use crate::verdict::harm::harm_of;
 use crate::verdict::rules::{Case, carries_payload};
 use crate::verdict::ruling::Ruling;
@@ -59,7 +60,15 @@ pub(super) fn lost_state(case: &Case<'_>) -> Ruling {
 fn forgotten(case: &Case<'_>, who: &str) -> Ruling {
     let silence = case.silence;
     let trigger = case.shape.trigger;
-    if trigger.is_some_and(|packet| packet.kind == PacketKind::KeepaliveProbe) {
+    let probe = trigger.filter(|packet| packet.kind == PacketKind::KeepaliveProbe);
+    if probe.is_some_and(|probe| is_late(case.ending, case.reset, probe)) {
+        Ruling::new(
+            Cause::HalfOpen,
+            Confidence::Possible,
+            format!("Some time after a keepalive probe {who} reset the connection: it no longer knew it and was slow to say so, or a timer ran out. Nothing was in flight."),
+        )
+        .or(Cause::IdleTimeoutReset, "whether the probe was answered before the RST: a capture that has every packet")
+    } else if probe.is_some() {
         Ruling::new(
             Cause::HalfOpen,
             Confidence::Likely,

@@ -104,6 +104,9 @@ pub fn collision(case: &Case<'_>) -> Option<Ruling> {
     ))
 }
 
+/// RFC 6298 section 2: a SYN waits one second; nobody cancels a handshake by accident before a human's or a program's patience ends.
+const SHORTEST_PATIENCE: Interval = Interval::from_millis(500);
+
 /// The client's stack knows nothing of the SYN that the server answered, or its application gave up.
 fn aborted(case: &Case<'_>) -> Option<Ruling> {
     let ending = case.ending;
@@ -123,8 +126,8 @@ fn aborted(case: &Case<'_>) -> Option<Ruling> {
         .newest_before(Peer::Client)
         .find(|packet| packet.kind == PacketKind::Syn);
     let waited = syn.map(|syn| syn_ack.head.time - syn.head.time);
-    // RFC 6298 section 2: a SYN waits one second; nobody cancels a handshake by accident before a human's or a program's patience ends.
-    let gave_up = waited.is_some_and(|waited| waited >= Interval::from_millis(500));
+    // From the SYN to the RST is the whole way, wherever on it the capture was made.
+    let gave_up = syn.is_some_and(|syn| case.reset.head.time - syn.head.time >= SHORTEST_PATIENCE);
     let ruling = Ruling::new(
         Cause::HandshakeAborted,
         if syn.is_some() { Confidence::Certain } else { Confidence::Likely },
@@ -166,6 +169,20 @@ fn unanswered(case: &Case<'_>) -> Option<Ruling> {
         application: Some(case.reset.head.time - first.head.time),
         ..Silence::before(case.reset)
     };
+    // No stack ends an attempt so soon, and the number of the first SYN-ACK's acknowledgement is that of a reply.
+    let head = &case.reset.head;
+    let answers = !head.flags.ack() && head.seq == first.head.seq + 1;
+    if answers && head.time - first.head.time < SHORTEST_PATIENCE {
+        return Some(
+            Ruling::new(
+                Cause::HandshakeAborted,
+                Confidence::Likely,
+                "The SYN-ACK, which was not captured, found no socket at the client: a half-open scan, a cancelled connect, or an answer to a forged SYN.",
+            )
+            .because("the RST has no ACK, and the number that a SYN-ACK acknowledges", &[first, case.reset])
+            .idle(IdleKind::Handshake, silence),
+        );
+    }
     Some(
         Ruling::new(
             Cause::HandshakeAborted,
@@ -207,13 +224,6 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
     let trigger = case.shape.trigger?;
     let established = ending.established?;
     let repeated = server.syn_acks_after_ack > 0;
-    let acknowledged_data = server.ack.is_some_and(|ack| {
-        ending
-            .state
-            .client
-            .iss
-            .is_some_and(|iss| ack.is_after(iss + 1))
-    });
     // One SYN-ACK is repeated too when the client's ACK was lost; a second one, or data that nobody takes, is no such accident.
     let stubborn =
         server.syn_acks_after_ack >= 2 || ending.state.client.unanswered_retransmissions > 0;
@@ -223,8 +233,7 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
     if forgotten && !stubborn {
         return None;
     }
-    if acknowledged_data
-        || !repeated && trigger.head.time - established > Interval::from_millis(1000)
+    if took_data(case) || !repeated && trigger.head.time - established > Interval::from_millis(1000)
     {
         return None;
     }
@@ -236,7 +245,8 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
     let confidence = if repeated && stubborn {
         Confidence::Certain
     } else {
-        Confidence::Likely
+        // Whether it was the server at all is not surer.
+        Confidence::Likely.max(case.origin.confidence)
     };
     let mut ruling = Ruling::new(
         Cause::AcceptQueueOverflow,
@@ -255,6 +265,19 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
         Cause::ConnectionRefused,
         "ListenOverflows and ListenDrops on the server (nstat -az): they count full queues; a listener that just closed or a balancer without a backend counts none",
     ))
+}
+
+/// The server acknowledged data, perhaps with the RST: who knows what it had been sent had a socket.
+fn took_data(case: &Case<'_>) -> bool {
+    let head = &case.reset.head;
+    let own = head.flags.ack().then_some(head.ack);
+    let server = &case.ending.state.server;
+    let mut acknowledged = server.ack.into_iter().chain(own);
+    let mut packets = case.ending.newest_before(Peer::Server);
+    let first = packets
+        .find(|packet| packet.kind == PacketKind::SynAck)
+        .map(|syn_ack| syn_ack.head.ack);
+    acknowledged.any(|ack| first.is_some_and(|first| ack.is_after(first)))
 }
 
 /// Connected, nothing said, reset by the client: the usual health check.

@@ -227,6 +227,23 @@ fn follows_a_fin(case: &Case<'_>) -> bool {
     case.is_reply() && fin.is_some_and(|fin| fin.time <= case.reset.head.time)
 }
 
+/// Its receiver sent nothing again of what nobody had acknowledged: this RST was obeyed, or another one that was not captured.
+fn fell_silent(case: &Case<'_>) -> bool {
+    let ending = case.ending;
+    let (own, other) = (
+        ending.state.of(case.receiver()),
+        ending.state.of(case.claimed()),
+    );
+    let is_open = own
+        .snd_nxt
+        .is_some_and(|next| other.ack.is_none_or(|ack| next.is_after(ack)));
+    let is_over = !ending
+        .after
+        .iter()
+        .any(|packet| packet.from == case.receiver());
+    is_open && is_over && ending.capture_end - case.reset.head.time > ending.first_timeout()
+}
+
 /// RFC 5961 section 3.2 and RFC 9293 section 3.5.3: a RST that is not exactly at the edge ends nothing.
 fn ignored(case: &Case<'_>, obedience: Obedience) -> Option<Ruling> {
     let (confidence, why) = match obedience {
@@ -242,7 +259,7 @@ fn ignored(case: &Case<'_>, obedience: Obedience) -> Option<Ruling> {
         Obedience::OutOfWindow if follows_a_fin(case) => return None,
         Obedience::OutOfWindow => (
             // What it answers, and what its sender had said before, may lie before the capture.
-            if case.ending.handshake_seen() {
+            if case.ending.handshake_seen() && !fell_silent(case) {
                 Confidence::Likely
             } else {
                 Confidence::Possible

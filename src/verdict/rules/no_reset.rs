@@ -1,6 +1,6 @@
 //! Endings without a RST: hang-ups, give-ups, and silence.
 
-use crate::dialogue::{Answer, Completeness, Protocol};
+use crate::dialogue::{Answer, Completeness, Message, Protocol};
 use crate::flow::{FinSeen, Packet, PacketKind, Peer};
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, Progress};
@@ -193,6 +193,12 @@ fn cut_websocket(ending: &Ending, closer: Peer) -> Option<NoResetEnding> {
     Some(NoResetEnding { ruling, at: *at })
 }
 
+/// The server's timer for a request that never came in full: it said so (RFC 9110 section 15.5.9).
+fn told_of_a_timeout(ending: &Ending, responder: Peer) -> bool {
+    let mut farewells = ending.dialogue.farewells.iter();
+    farewells.any(|farewell| farewell.from == responder && farewell.what == "408")
+}
+
 fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
     let fin = ending.fin(requester.other())?;
     let at = packet_of(ending, fin)?;
@@ -201,19 +207,10 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
     if exchange.request.start == exchange.request.end {
         return None;
     }
-    let told = ending
-        .dialogue
-        .farewells
-        .iter()
-        .any(|farewell| farewell.from == requester.other() && farewell.what == "408");
-    if state == Progress::Asking && told {
-        // The server's timer for a request that never came in full: it said so (RFC 9110 section 15.5.9).
-        return None;
-    }
-    if state == Progress::Answering
-        && exchange
-            .response
-            .is_some_and(|response| response.complete == Completeness::UntilClose)
+    let timed_out = told_of_a_timeout(ending, requester.other());
+    let ends_with_fin = |response: Message| response.complete == Completeness::UntilClose;
+    if state == Progress::Asking && timed_out
+        || state == Progress::Answering && exchange.response.is_some_and(ends_with_fin)
     {
         return None;
     }
@@ -226,30 +223,65 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
     let crossed = request.is_some_and(|packet| !packet.head.ack.is_after(fin.seq))
         && taken_before_fin(ending, &situation, fin) == Taken::Nothing;
     let refused = exchange.answer == Answer::Refused;
+    let unanswered = state == Progress::Unanswered;
+    let silence_of = |packet| Silence::before(first_of(ending, packet));
     let ruling = match request {
-        Some(packet) if (crossed || refused) && Silence::before(first_of(ending, packet)).is_idle(ending) && state == Progress::Unanswered => raced(ending, (packet, at), requester, harm, exchange.answer),
-        Some(packet) if crossed && Silence::before(first_of(ending, packet)).began_before_capture(ending) && state == Progress::Unanswered => {
-            raced(ending, (packet, at), requester, harm, exchange.answer).at_most(Confidence::Possible)
+        Some(packet)
+            if unanswered && (crossed || refused) && silence_of(packet).is_idle(ending) =>
+        {
+            raced(ending, (packet, at), requester, harm, exchange.answer)
         }
-        Some(packet) if came_after(packet, fin) && !Silence::before(packet).is_idle(ending) && !silence.is_idle(ending) => {
+        Some(packet)
+            if unanswered && crossed && silence_of(packet).began_before_capture(ending) =>
+        {
+            raced(ending, (packet, at), requester, harm, exchange.answer)
+                .at_most(Confidence::Possible)
+        }
+        Some(packet)
+            if came_after(packet, fin)
+                && !Silence::before(packet).is_idle(ending)
+                && !silence.is_idle(ending) =>
+        {
             // The last words of a closing: nobody waits for an answer to them.
             return None;
         }
-        Some(packet) if came_after(packet, fin) => Ruling::new(
-            Cause::StaleReuse,
-            Confidence::Likely,
-            format!("The {} wrote a request into a connection that the {} had closed before; nobody answered.", requester, requester.other()),
-        )
-        .because("the request came after the FIN", &[at, packet])
-        .idle(IdleKind::BetweenRequests, Silence::before(packet))
-        .harm(harm, requester),
-        _ if ending.dialogue.protocol == Protocol::Opaque && !silence.is_idle(ending) && ending.dialogue.answered > 0 => {
+        Some(packet) if came_after(packet, fin) => {
+            let unread = [Completeness::Unknown, Completeness::HeadIncomplete];
+            let unread = unread.contains(&exchange.request.complete);
+            let perhaps_a_rest = unread && (timed_out || !silence.is_idle(ending));
+            written_after(requester, at, packet, perhaps_a_rest).harm(harm, requester)
+        }
+        _ if ending.dialogue.protocol == Protocol::Opaque
+            && !silence.is_idle(ending)
+            && ending.dialogue.answered > 0 =>
+        {
             // A protocol that is not known: a goodbye that its receiver answers by closing looks the same.
             return None;
         }
         _ => hang_up(ending, requester, state, at, &silence).harm(harm, requester),
     };
     Some(NoResetEnding { ruling, at: *at })
+}
+
+/// The one who asks wrote behind the FIN: a request, or perhaps the rest of what had been answered and closed upon before.
+fn written_after(requester: Peer, fin: &Packet, packet: &Packet, perhaps_a_rest: bool) -> Ruling {
+    let ruling = Ruling::new(
+        Cause::StaleReuse,
+        Confidence::Likely,
+        format!(
+            "The {requester} wrote a request into a connection that the {} had closed before; nobody answered.",
+            requester.other()
+        ),
+    )
+    .because("the request came after the FIN", &[fin, packet])
+    .idle(IdleKind::BetweenRequests, Silence::before(packet));
+    match perhaps_a_rest {
+        true => ruling.at_most(Confidence::Possible).or(
+            Cause::DataAfterClose,
+            "whether these words were the rest of what had been answered and closed upon before",
+        ),
+        false => ruling,
+    }
 }
 
 /// The FIN of an idle connection and the next request crossed, and no RST followed.
