@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use crate::analysis::Analyzer;
 use crate::analysis::circumstances::Circumstances;
 use crate::analysis::judges::{Held, Judges};
 use crate::analysis::refusals::refused_group;
+use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, RefusedGroup};
 use crate::kernel::KernelSays;
@@ -21,6 +21,13 @@ use crate::verdict::Cause;
 /// A reset has echoes and a FIN may cross a request: they are looked at after this, so that most verdicts are told once. Long
 /// for a round trip, and short for the second within which a finding is to be told.
 const SETTLES_AFTER: Interval = Interval::from_millis(300);
+/// A reset that comes just before the look waits for its own echoes, at most this long after the first that was not told.
+const TOLD_WITHIN: Interval = Interval::from_millis(600);
+/// The kernel's word about a RST takes some 0.05 s. Where its reader gets no processor, it is waited for this long; what it says later
+/// amends the finding.
+const HEARD_WITHIN: Interval = Interval::from_millis(3_000);
+/// How long such a wait is at a time.
+const WAITS: Interval = Interval::from_millis(50);
 /// Neighbours may still change a verdict: a new connection, a port that refuses (10 s, see `neighbours`).
 const LOOKED_AT_AGAIN: [Interval; 2] =
     [Interval::from_millis(2_000), Interval::from_millis(11_000)];
@@ -180,6 +187,46 @@ impl Watch {
         }
     }
 
+    /// What was told of this connection, in its order.
+    fn told(&self, stream: u32, opened: Timestamp) -> &[Shown] {
+        self.shown
+            .get(&stream)
+            .map(Vec::as_slice)
+            .filter(|told| {
+                told.first()
+                    .is_some_and(|first| first.finding.connection.opened == opened)
+            })
+            .unwrap_or_default()
+    }
+
+    /// When to look at a connection again before anything is told of it: a RST of the last moment has not settled, or the kernel was
+    /// not heard about it.
+    fn unsettled_until(
+        &self,
+        judged: &Judged,
+        witness: Option<&Witness>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let told = self.told(judged.stream, judged.opened);
+        let fresh = || {
+            let findings = judged.findings.iter().map(|(finding, _)| finding);
+            findings.enumerate().filter_map(|(index, finding)| {
+                let is_told = told
+                    .get(index)
+                    .is_some_and(|told| told.finding.frame == finding.frame);
+                (finding.form.is_some() && !is_told).then_some(finding)
+            })
+        };
+        let oldest = fresh().map(|finding| finding.at).min()?;
+        let newest = fresh().map(|finding| finding.at).max()?;
+        let settles = (newest + SETTLES_AFTER).min(oldest + TOLD_WITHIN);
+        if now < settles {
+            return Some(settles);
+        }
+        let is_awaited = |finding| witness.is_some_and(|witness| witness.is_awaited(finding));
+        (now < oldest + HEARD_WITHIN && fresh().any(is_awaited)).then_some(now + WAITS)
+    }
+
     /// Compares with what was told, and remembers.
     fn compare(&mut self, judged: Judged) -> Vec<Event> {
         let Judged {
@@ -221,7 +268,7 @@ impl Watch {
                     }
                     shown.push(Shown {
                         finding,
-                        says: old.says.filter(|says| !says.is_silent()).or(says),
+                        says: old.says.filter(KernelSays::is_settled).or(says),
                     });
                 }
             }
@@ -309,6 +356,7 @@ impl Watch {
             .find(|shown| shown.finding.frame == finding.frame)?
             .says
             .as_ref()
+            .filter(|says| says.is_settled())
     }
 
     /// Findings whose connections had to be forgotten since.
@@ -372,6 +420,11 @@ pub(super) fn tick(analyzer: &mut Analyzer, now: Timestamp) -> Vec<Event> {
             judged
         };
         for judged in judged {
+            let witness = analyzer.witness.as_ref();
+            if let Some(later) = watch.unsettled_until(&judged, witness, now) {
+                watch.due.insert((later, judged.stream));
+                continue;
+            }
             if !judged.findings.is_empty() && !watch.shown.contains_key(&judged.stream) {
                 watch.look_again(judged.stream, now);
             }

@@ -50,6 +50,8 @@ pub enum TraceLine {
     Reset(ResetEvent),
     /// The ring buffer overflowed: that many events were lost on one CPU.
     Lost(u64),
+    /// Our own reader's word: everything that fired before this, in nanoseconds of the trace clock, was read.
+    Read(i64),
     /// Anything else (comments, other events).
     Other,
 }
@@ -58,12 +60,17 @@ const SENT: &str = ": tcp_send_reset: ";
 const RECEIVED: &str = ": tcp_receive_reset: ";
 /// Appended by our own reader of the trace; the kernel writes no tab.
 pub(super) const LISTENER: &str = "\tlistener=";
+/// A line of our own reader of the trace: how far it has read.
+const READ: &str = "\tread=";
 
 /// Reads one line. Names of tasks are chosen by users and may hold anything (at most 15 bytes of it, less than either marker), hence from
 /// the right.
 pub fn parse_trace_line(line: &str) -> TraceLine {
     if let Some(lost) = parse_lost(line) {
         return TraceLine::Lost(lost);
+    }
+    if let Some(until) = line.strip_prefix(READ) {
+        return until.parse().map_or(TraceLine::Other, TraceLine::Read);
     }
     let event = if let Some((head, fields)) = line.rsplit_once(SENT) {
         parse_sent(head, fields)
@@ -73,6 +80,11 @@ pub fn parse_trace_line(line: &str) -> TraceLine {
         None
     };
     event.map_or(TraceLine::Other, TraceLine::Reset)
+}
+
+/// The line that [`parse_trace_line`] reads as [`TraceLine::Read`].
+pub fn read_until(clock_nanos: i64) -> String {
+    format!("{READ}{clock_nanos}")
 }
 
 /// `CPU:1 [LOST 42 EVENTS]` (`print_trace_line()` in kernel/trace/trace.c).
@@ -287,6 +299,20 @@ mod tests {
             "a-1 [000] ..... 99999999999999999999.1: tcp_send_reset: src=1.2.3.4:5 dest=5.6.7.8:9",
             "a-1 [000] ..... 1.000001: tcp_receive_reset: family=AF_UNIX sport=1 dport=2",
             "# tracer: nop",
+        ] {
+            assert_eq!(parse_trace_line(line), TraceLine::Other, "{line}");
+        }
+    }
+
+    #[test]
+    fn how_far_our_reader_has_read_is_read_back() {
+        let line = read_until(1_222_355_911_000);
+        assert_eq!(parse_trace_line(&line), TraceLine::Read(1_222_355_911_000));
+        for line in [
+            "\tread=",
+            "\tread=x",
+            "read=1",
+            " a-1 [000] ..... 1.0: read=1",
         ] {
             assert_eq!(parse_trace_line(line), TraceLine::Other, "{line}");
         }

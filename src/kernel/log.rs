@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use super::{ResetEvent, Side};
+use super::{Coverage, ResetEvent, Side};
 use crate::time::{Interval, Timestamp};
 
 /// Events kept; the oldest go first.
@@ -23,12 +23,14 @@ pub struct KernelSays {
     pub sent_off: Interval,
     /// A socket of this host took it.
     pub received: Option<ResetEvent>,
+    /// What it means that it did not make it.
+    pub coverage: Coverage,
 }
 
 impl KernelSays {
-    /// It said nothing.
-    pub fn is_silent(&self) -> bool {
-        self.sent.is_none() && self.received.is_none()
+    /// No later event is waited for: it spoke, or its silence says something.
+    pub fn is_settled(&self) -> bool {
+        self.sent.is_some() || self.received.is_some() || self.coverage == Coverage::Complete
     }
 }
 
@@ -37,6 +39,8 @@ impl KernelSays {
 pub struct KernelLog {
     by_pair: BTreeMap<(SocketAddr, SocketAddr), Vec<(Timestamp, ResetEvent)>>,
     order: VecDeque<(Timestamp, SocketAddr, SocketAddr)>,
+    /// The newest event that was forgotten.
+    forgotten: Option<Timestamp>,
     lost: u64,
 }
 
@@ -80,6 +84,11 @@ impl KernelLog {
         self.order.is_empty()
     }
 
+    /// Whether any event about a RST that was captured at `at` would still be here.
+    pub fn remembers(&self, at: Timestamp) -> bool {
+        self.lost == 0 && self.forgotten.is_none_or(|newest| newest + TOLERANCE < at)
+    }
+
     /// What was said about the RST that was captured at `at`, going from `from` to `to`: the nearest in time of each side.
     pub fn about(&self, from: SocketAddr, to: SocketAddr, at: Timestamp) -> KernelSays {
         let Some(events) = self.by_pair.get(&(from, to)) else {
@@ -98,6 +107,7 @@ impl KernelLog {
             sent: sent.map(|(_, event)| event.clone()),
             sent_off: sent.map_or(Interval::ZERO, |(distance, _)| distance),
             received: nearest(Side::Received).map(|(_, event)| event.clone()),
+            coverage: Coverage::None,
         }
     }
 
@@ -108,9 +118,10 @@ impl KernelLog {
     }
 
     fn forget_oldest(&mut self) {
-        let Some((_, from, to)) = self.order.pop_front() else {
+        let Some((at, from, to)) = self.order.pop_front() else {
             return;
         };
+        self.forgotten = self.forgotten.max(Some(at));
         if let Some(events) = self.by_pair.get_mut(&(from, to)) {
             if !events.is_empty() {
                 events.remove(0);
@@ -181,12 +192,14 @@ mod tests {
         let second = log.about(from, to, wire(1_199_990));
         assert_eq!(second.sent.unwrap().reason, Some(ResetReason::State));
         assert!(second.received.is_some());
-        assert!(
-            log.about(to, from, wire(1_000_020)).is_silent(),
+        assert_eq!(
+            log.about(to, from, wire(1_000_020)),
+            KernelSays::default(),
             "the other direction"
         );
-        assert!(
-            log.about(from, to, wire(9_000_000)).is_silent(),
+        assert_eq!(
+            log.about(from, to, wire(9_000_000)),
+            KernelSays::default(),
             "another time"
         );
     }
@@ -203,6 +216,8 @@ mod tests {
         }
         assert_eq!(log.len(), CAPACITY);
         assert_eq!(log.by_pair.len(), CAPACITY);
+        assert!(!log.remembers(wire(0)), "ten are gone");
+        assert!(log.remembers(wire(1_000_000)));
         log.add(
             event(
                 10_000_000_000,

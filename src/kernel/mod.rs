@@ -12,7 +12,7 @@ mod process;
 mod reason;
 mod settle;
 
-pub use event::{ResetEvent, Side, Task, TraceLine, parse_trace_line};
+pub use event::{ResetEvent, Side, Task, TraceLine, parse_trace_line, read_until};
 pub use instance::{TraceError, TraceInstance, find_tracefs, remove_leftovers};
 pub use log::{KernelLog, KernelSays};
 pub use process::{ListenerTable, Process};

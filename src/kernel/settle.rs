@@ -9,11 +9,12 @@ use crate::time::Interval;
 use crate::verdict::{Cause, Confidence, Effect, Form, ResetSender};
 
 /// Whether the kernel's silence about a RST says something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Coverage {
     /// The RST bears an address of this host, and every RST that this host's TCP made meanwhile was reported.
     Complete,
     /// It was made elsewhere, or events may be missing.
+    #[default]
     None,
 }
 
@@ -21,14 +22,14 @@ pub enum Coverage {
 const CERTAINLY_THE_SAME: Interval = Interval::from_millis(2);
 
 /// Adds the kernel's word to a finding, and what follows from it.
-pub fn settle(finding: &mut Finding, says: &KernelSays, coverage: Coverage) {
+pub fn settle(finding: &mut Finding, says: &KernelSays) {
     if finding.form.is_none() || finding.connections.is_some() {
         return;
     }
     match &says.sent {
         Some(sent) if is_about(finding, sent, says.sent_off) => by_word(finding, sent),
         Some(_) => {}
-        None if coverage == Coverage::Complete => by_silence(finding),
+        None if says.coverage == Coverage::Complete => by_silence(finding),
         None => {}
     }
     if let Some(received) = &says.received {
@@ -303,7 +304,7 @@ mod tests {
                 (CloseWithUnreadData, AbortiveClose),
             ] {
                 let mut finding = contested(cause, rival, Form::Abort);
-                settle(&mut finding, &sent(said.clone()), Coverage::None);
+                settle(&mut finding, &sent(said.clone()));
                 assert_eq!(finding.cause, expected, "{said} for {cause}");
                 assert_eq!(finding.confidence, Confidence::Certain);
                 assert!(finding.alternatives.is_empty());
@@ -327,16 +328,12 @@ mod tests {
             cause: Cause::KeepaliveRace,
             decided_by: "the server's timer".to_owned(),
         });
-        settle(
-            &mut finding,
-            &sent(ResetReason::AbortOnData),
-            Coverage::None,
-        );
+        settle(&mut finding, &sent(ResetReason::AbortOnData));
         assert_eq!(finding.cause, Cause::DataAfterClose);
         assert_eq!(finding.confidence, Confidence::Likely, "by a step");
         assert!(finding.alternatives.is_empty());
 
-        settle(&mut open, &sent(ResetReason::AbortOnData), Coverage::None);
+        settle(&mut open, &sent(ResetReason::AbortOnData));
         assert_eq!(open.confidence, Confidence::Possible);
         assert_eq!(open.alternatives.len(), 1, "nothing is said of a race");
     }
@@ -347,18 +344,18 @@ mod tests {
         finding.sender = Some(ResetSender::Middlebox);
         let mut lonely = finding.clone();
         lonely.alternatives.clear();
-        settle(&mut finding, &sent(ResetReason::NoSocket), Coverage::None);
+        settle(&mut finding, &sent(ResetReason::NoSocket));
         assert_eq!(finding.cause, Cause::HalfOpen);
         assert_eq!(finding.sender, Some(ResetSender::Server));
         assert_eq!(finding.confidence, Confidence::Possible);
-        settle(&mut lonely, &sent(ResetReason::NoSocket), Coverage::None);
+        settle(&mut lonely, &sent(ResetReason::NoSocket));
         assert_eq!(lonely.cause, Cause::Unexplained);
     }
 
     #[test]
     fn a_verdict_that_does_not_contest_the_word_stays() {
         let mut finding = contested(Cause::ResponseTimeout, Cause::IdleTimeoutReset, Form::Abort);
-        settle(&mut finding, &sent(ResetReason::State), Coverage::None);
+        settle(&mut finding, &sent(ResetReason::State));
         assert_eq!(finding.cause, Cause::ResponseTimeout);
         assert_eq!(finding.confidence, Confidence::Possible);
         assert!(finding.kernel.is_some(), "the word itself is evidence");
@@ -368,11 +365,7 @@ mod tests {
     fn a_word_about_a_decision_is_not_about_a_reply() {
         let before = contested(Cause::HalfOpen, Cause::IdleExpiredSilently, Form::Reply);
         let mut finding = before.clone();
-        settle(
-            &mut finding,
-            &sent(ResetReason::AbortOnClose),
-            Coverage::None,
-        );
+        settle(&mut finding, &sent(ResetReason::AbortOnClose));
         assert_eq!(finding, before);
     }
 
@@ -383,20 +376,22 @@ mod tests {
         let mut says = sent(ResetReason::NoSocket);
         says.sent_off = Interval::from_millis(40);
         let mut finding = before.clone();
-        settle(&mut finding, &says, Coverage::None);
+        settle(&mut finding, &says);
         assert_eq!(finding, before);
     }
 
     #[test]
     fn silence_about_an_own_address_means_a_firewall_or_a_forger() {
         let mut finding = contested(Cause::ConnectionRefused, Cause::Injected, Form::Reply);
-        settle(&mut finding, &KernelSays::default(), Coverage::None);
+        let mut says = KernelSays::default();
+        settle(&mut finding, &says);
         assert_eq!(
             finding.sender,
             Some(ResetSender::Unknown),
             "not covered, nothing said"
         );
-        settle(&mut finding, &KernelSays::default(), Coverage::Complete);
+        says.coverage = Coverage::Complete;
+        settle(&mut finding, &says);
         assert_eq!(finding.sender, Some(ResetSender::Middlebox));
         assert_eq!(finding.detail.as_deref(), Some("policy-reject"));
         assert!(finding.kernel.is_none());
@@ -408,7 +403,7 @@ mod tests {
         finding.effect = None;
         let mut says = sent(ResetReason::NoSocket);
         says.received = says.sent.take();
-        settle(&mut finding, &says, Coverage::None);
+        settle(&mut finding, &says);
         assert_eq!(finding.effect, Some(Effect::TookEffect));
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,8 @@ use whyrst::Timestamp;
 use whyrst::analysis::Witness;
 use whyrst::capture::live::interfaces;
 use whyrst::kernel::{
-    ListenerTable, Side, TraceInstance, TraceLine, find_tracefs, parse_trace_line, remove_leftovers,
+    ListenerTable, Side, TraceInstance, TraceLine, find_tracefs, parse_trace_line, read_until,
+    remove_leftovers,
 };
 
 use super::arguments::{KernelWord, LiveArgs};
@@ -34,6 +35,8 @@ const READY: &str = "ready";
 const QUEUE: usize = 16_384;
 /// The trace is looked at this often.
 const READ_EVERY: Duration = Duration::from_millis(20);
+/// How far it was read is said this often.
+const SAID_EVERY: Duration = Duration::from_millis(50);
 /// The table of listeners is read again after this at the earliest.
 const LISTENERS_KEPT: Duration = Duration::from_secs(1);
 
@@ -88,21 +91,33 @@ impl Kernel {
     /// Lines that came since.
     pub(super) fn lines(&self, witness: &mut Witness) {
         let boot = boot();
-        while let Ok(line) = self.lines.try_recv() {
-            witness.line(&line, boot);
+        loop {
+            match self.lines.try_recv() {
+                Ok(line) => witness.line(&line, boot),
+                Err(TryRecvError::Empty) => return,
+                // It was killed.
+                Err(TryRecvError::Disconnected) => return witness.end(),
+            }
         }
     }
 
-    /// Ends the helper and waits until the instance is gone.
-    pub(super) fn end(&mut self) {
+    /// Ends the helper, takes what it had still to say, and waits until the instance is gone.
+    pub(super) fn end(&mut self, witness: &mut Witness) {
         self.input = None;
+        while let Ok(line) = self.lines.recv() {
+            witness.line(&line, boot());
+        }
+        witness.end();
         let _ = self.child.wait();
     }
 }
 
 impl Drop for Kernel {
     fn drop(&mut self) {
-        self.end();
+        self.input = None;
+        // With lines that nobody takes it could not end.
+        while self.lines.recv().is_ok() {}
+        let _ = self.child.wait();
     }
 }
 
@@ -258,9 +273,11 @@ fn serve(mut instance: TraceInstance, out: &mut impl Write) -> anyhow::Result<()
     })?;
     let mut listeners = Listeners::default();
     let mut batch = String::new();
+    let mut said: Option<Instant> = None;
     loop {
         let last = over.load(Ordering::Relaxed);
         batch.clear();
+        let until = nanos(ClockId::CLOCK_MONOTONIC);
         instance.read_lines(|line| {
             let line = with_name(line);
             batch.push_str(&line);
@@ -276,6 +293,11 @@ fn serve(mut instance: TraceInstance, out: &mut impl Write) -> anyhow::Result<()
             }
             batch.push('\n');
         })?;
+        if last || !batch.is_empty() || said.is_none_or(|said| said.elapsed() >= SAID_EVERY) {
+            batch.push_str(&read_until(until));
+            batch.push('\n');
+            said = Some(Instant::now());
+        }
         if !batch.is_empty()
             && out
                 .write_all(batch.as_bytes())

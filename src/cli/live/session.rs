@@ -170,14 +170,17 @@ impl<'a> Session<'a> {
 
     /// No frame tells the time: it has gone on since the last one.
     fn idle(&mut self) {
-        let (Some(due), Some(last)) = (self.next_tick, self.seen.last) else {
-            return;
-        };
-        let gone = i64::try_from(self.read_at.elapsed().as_nanos()).unwrap_or(i64::MAX);
-        let now = last + Interval::from_nanos(gone);
-        if now >= due {
+        if let (Some(due), Some(now)) = (self.next_tick, self.now())
+            && now >= due
+        {
             self.look(now);
         }
+    }
+
+    /// On the frames' clock.
+    fn now(&self) -> Option<Timestamp> {
+        let gone = i64::try_from(self.read_at.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        Some(self.seen.last? + Interval::from_nanos(gone))
     }
 
     /// Looks for findings and tells them.
@@ -339,15 +342,15 @@ impl<'a> Session<'a> {
     pub(super) fn finish(mut self, mut source: Source) -> anyhow::Result<Outcome> {
         self.line.clear();
         self.set_drops(source.drops());
-        if let Some(last) = self.seen.last {
+        if let (Some(mut kernel), Some(witness)) = (self.kernel.take(), self.analyzer.witness()) {
+            kernel.end(witness);
+        }
+        if let (Some(last), Some(now)) = (self.seen.last, self.now()) {
             // What settles later than this is judged as it stands.
-            self.look(last + Interval::from_millis(500));
+            self.look((last + Interval::from_millis(500)).max(now + TICK));
             if let Some(error) = self.error.take() {
                 return Err(error);
             }
-        }
-        if let Some(kernel) = &mut self.kernel {
-            kernel.end();
         }
         let summaries = source.summaries(&self.seen, self.args.report.vantage());
         let mut report = self.analyzer.report(summaries);
