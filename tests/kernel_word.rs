@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use whyrst::analysis::{AnalysisOptions, Analyzer, Event, Witness};
-use whyrst::kernel::read_until;
+use whyrst::kernel::{OwnHost, read_until};
 use whyrst::report::Finding;
 use whyrst::testing::Ladder;
 use whyrst::{Interval, Timestamp};
@@ -106,7 +106,7 @@ fn told(ladder: &Ladder, kernel: Kernel) -> Vec<(Interval, Event)> {
     let mut analyzer = Analyzer::new(AnalysisOptions::default());
     analyzer.watch();
     let server: IpAddr = "192.0.2.80".parse().unwrap();
-    analyzer.hear(Witness::new([server], begin));
+    analyzer.hear(Witness::new(OwnHost::with_addresses([server]), begin));
     let made = format!(
         " nginx-7 [000] ..s1. {}: tcp_send_reset: skbaddr=1 skaddr=1 src=192.0.2.80:80 dest=10.0.0.5:40001 state=TCP_CLOSE \
          reason=TCP_ABORT_ON_DATA",

@@ -302,6 +302,64 @@ fn a_firewall_rejects_on_this_host() {
     agree(&finding, watch);
 }
 
+/// Docker's published ports: the RST leaves with the host's address, and its socket is another namespace's.
+#[test]
+fn a_container_behind_a_published_port() {
+    if !has("nft") {
+        return skip("needs nft");
+    }
+    let Some(net) = Net::new("published") else {
+        return;
+    };
+    let Some(()) = net.publish() else { return };
+    let server = net.python(
+        At::Container,
+        "SERVER = '10.67.0.2'; l = listen(80); say('ready'); s, _ = l.accept(); s.recv(999); time.sleep(.05); linger0(s); s.close(); wait()",
+    );
+    server.expect("ready");
+    let watch = Watch::start(&net, At::Server, &[]);
+    let client = net.python(
+        At::Client,
+        "s = connect(3000); s.sendall(GET)\ntry: s.recv(1)\nexcept ConnectionResetError: say('reset')",
+    );
+    client.expect("reset");
+    let finding = watch.finding();
+    if kernel_speaks() {
+        says(&finding, "abortive-close", "server");
+        assert_eq!(finding["confidence"], "certain");
+        let evidence = finding["evidence"].to_string();
+        let behind = "its socket is 10.67.0.2:80, behind an address translation";
+        assert!(evidence.contains(behind), "{finding:#}");
+    }
+    kernel_says(&finding, "TCP_STATE");
+    agree(&finding, watch);
+}
+
+/// What is passed on bears the host's address and is not the host's: its kernel's silence accuses nobody.
+#[test]
+fn a_firewall_of_a_container_is_not_this_hosts() {
+    if !has("nft") {
+        return skip("needs nft");
+    }
+    let Some(net) = Net::new("passed") else {
+        return;
+    };
+    let Some(()) = net.publish() else { return };
+    let rules = "table inet t { chain c { type filter hook input priority 0; tcp dport 80 reject with tcp reset; }; }";
+    net.run(At::Container, "nft", &[rules]);
+    let watch = Watch::start(&net, At::Server, &[]);
+    let client = net.python(
+        At::Client,
+        "try: connect(3000)\nexcept ConnectionRefusedError: say('refused')",
+    );
+    client.expect("refused");
+    let finding = watch.finding();
+    says(&finding, "connection-refused", "server");
+    assert_ne!(finding["sender_confidence"], "certain", "{finding:#}");
+    assert!(finding.get("kernel").is_none(), "{finding:#}");
+    agree(&finding, watch);
+}
+
 /// A forged RST in the server's name, from a raw socket, as an injector on the path sends it; the server goes on as if nothing had happened.
 #[test]
 fn an_injected_reset() {

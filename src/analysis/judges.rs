@@ -10,6 +10,7 @@ use crate::analysis::finding::finding;
 use crate::analysis::insight::observation;
 use crate::analysis::neighbours::Neighbours;
 use crate::analysis::watch::Watch;
+use crate::analysis::witness::reset_of;
 use crate::analysis::{Analyzer, Witness};
 use crate::dialogue::{DialogueReader, Protocol, Turn};
 use crate::flow::{self, AT_ONCE, Known, Peer};
@@ -248,10 +249,13 @@ impl<'a> Judges<'a> {
             return;
         };
         for finding in findings {
+            let Some(reset) = reset_of(connection, finding) else {
+                continue;
+            };
             let kept = self
                 .watch
                 .and_then(|watch| watch.said(connection.first_stream(), finding));
-            witness.testify(finding, kept);
+            witness.testify(finding, &reset, kept);
         }
     }
 }

@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use ahash::RandomState;
 use hashbrown::HashMap;
 
+use crate::analysis::Analyzer;
 use crate::analysis::circumstances::Circumstances;
 use crate::analysis::judges::{Held, Judges};
 use crate::analysis::refusals::refused_group;
-use crate::analysis::{Analyzer, Witness};
+use crate::analysis::witness::reset_of;
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, RefusedGroup};
 use crate::kernel::KernelSays;
@@ -201,30 +202,25 @@ impl Watch {
 
     /// When to look at a connection again before anything is told of it: a RST of the last moment has not settled, or the kernel was
     /// not heard about it.
-    fn unsettled_until(
-        &self,
-        judged: &Judged,
-        witness: Option<&Witness>,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
+    fn unsettled_until(&self, judged: &Judged, now: Timestamp) -> Option<Timestamp> {
         let told = self.told(judged.stream, judged.opened);
         let fresh = || {
-            let findings = judged.findings.iter().map(|(finding, _)| finding);
-            findings.enumerate().filter_map(|(index, finding)| {
+            let findings = judged.findings.iter().enumerate();
+            findings.filter_map(|(index, found)| {
                 let is_told = told
                     .get(index)
-                    .is_some_and(|told| told.finding.frame == finding.frame);
-                (finding.form.is_some() && !is_told).then_some(finding)
+                    .is_some_and(|told| told.finding.frame == found.finding.frame);
+                (found.finding.form.is_some() && !is_told).then_some(found)
             })
         };
-        let oldest = fresh().map(|finding| finding.at).min()?;
-        let newest = fresh().map(|finding| finding.at).max()?;
+        let oldest = fresh().map(|found| found.finding.at).min()?;
+        let newest = fresh().map(|found| found.finding.at).max()?;
         let settles = (newest + SETTLES_AFTER).min(oldest + TOLD_WITHIN);
         if now < settles {
             return Some(settles);
         }
-        let is_awaited = |finding| witness.is_some_and(|witness| witness.is_awaited(finding));
-        (now < oldest + HEARD_WITHIN && fresh().any(is_awaited)).then_some(now + WAITS)
+        let is_awaited = fresh().any(|found| found.is_awaited);
+        (is_awaited && now < oldest + HEARD_WITHIN).then_some(now + WAITS)
     }
 
     /// Compares with what was told, and remembers.
@@ -246,7 +242,10 @@ impl Watch {
         let mut before = before.into_iter();
         let mut events = Vec::new();
         let mut shown = Vec::with_capacity(findings.len());
-        for (mut finding, says) in findings {
+        for found in findings {
+            let Found {
+                mut finding, says, ..
+            } = found;
             match before.next() {
                 None => {
                     finding.id = self.numbers.next(&finding);
@@ -420,8 +419,7 @@ pub(super) fn tick(analyzer: &mut Analyzer, now: Timestamp) -> Vec<Event> {
             judged
         };
         for judged in judged {
-            let witness = analyzer.witness.as_ref();
-            if let Some(later) = watch.unsettled_until(&judged, witness, now) {
+            if let Some(later) = watch.unsettled_until(&judged, now) {
                 watch.due.insert((later, judged.stream));
                 continue;
             }
@@ -458,7 +456,15 @@ struct Judged {
     stream: u32,
     /// A number may be given again to a connection that was forgotten and goes on.
     opened: Timestamp,
-    findings: Vec<(Finding, Option<KernelSays>)>,
+    findings: Vec<Found>,
+}
+
+/// A finding as it is now.
+struct Found {
+    finding: Finding,
+    says: Option<KernelSays>,
+    /// The kernel may say more.
+    is_awaited: bool,
 }
 
 fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
@@ -473,20 +479,19 @@ fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
             let held = *connections.get(index)?;
             let connection = &held.known();
             let findings = judges.findings_of(index, held, connection);
-            let says = |finding: &Finding| {
-                let witness = analyzer.witness.as_ref()?;
-                Some(witness.says(finding))
+            let found = |finding: Finding| {
+                let reset = reset_of(connection, &finding);
+                let asked = analyzer.witness.as_ref().zip(reset);
+                Found {
+                    finding,
+                    says: asked.map(|(witness, reset)| witness.says(&reset)),
+                    is_awaited: asked.is_some_and(|(witness, reset)| witness.is_awaited(&reset)),
+                }
             };
             Some(Judged {
                 stream,
                 opened: connection.opened,
-                findings: findings
-                    .into_iter()
-                    .map(|finding| {
-                        let says = says(&finding);
-                        (finding, says)
-                    })
-                    .collect(),
+                findings: findings.into_iter().map(found).collect(),
             })
         })
         .collect()

@@ -1,10 +1,11 @@
 //! The kernel of the host that captures, asked about each RST.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
+use crate::analysis::judges::Tracked;
+use crate::flow::Peer;
 use crate::kernel::{
-    Coverage, KernelLog, KernelSays, TraceLine, direction, parse_trace_line, settle,
+    Coverage, KernelLog, KernelSays, OwnHost, TraceLine, WireReset, parse_trace_line, settle,
 };
 use crate::report::Finding;
 use crate::time::{Interval, Timestamp};
@@ -17,11 +18,11 @@ const CLOCK_WAS_SET: Interval = Interval::from_millis(100);
 /// After that, silence says nothing for this long: more than the trace is read late.
 const SILENT_FOR: Interval = Interval::from_millis(3_000);
 
-/// What the kernel said so far, and of which addresses its silence counts.
+/// What the kernel said so far, and where its silence counts.
 #[derive(Debug, Default)]
 pub struct Witness {
     log: KernelLog,
-    local: BTreeSet<IpAddr>,
+    host: OwnHost,
     /// Nothing is known of resets before this.
     since: Option<Timestamp>,
     /// Every event before this was read.
@@ -32,10 +33,10 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// `local`: addresses of the network namespace that is captured in; `since`: when the kernel began to be listened to.
-    pub fn new(local: impl IntoIterator<Item = IpAddr>, since: Timestamp) -> Self {
+    /// `since`: when the kernel began to be listened to.
+    pub fn new(host: OwnHost, since: Timestamp) -> Self {
         Self {
-            local: local.into_iter().collect(),
+            host,
             since: Some(since),
             ..Self::default()
         }
@@ -78,31 +79,30 @@ impl Witness {
         self.log.lost()
     }
 
-    /// What the log holds about a finding's RST.
-    pub(super) fn says(&self, finding: &Finding) -> KernelSays {
-        let Some((from, to)) = direction(finding) else {
-            return KernelSays::default();
-        };
-        let mut says = self.log.about(from, to, finding.at);
-        if self.local.contains(&from.ip()) && self.has_heard_all_of(finding.at) {
+    /// What the log holds about a RST.
+    pub(super) fn says(&self, reset: &WireReset) -> KernelSays {
+        let mut says = self.log.about(reset);
+        if self.host.made(reset) && !says.perhaps_translated && self.has_heard_all_of(reset.at) {
             says.coverage = Coverage::Complete;
         }
         says
     }
 
-    /// The kernel may yet say something about a finding's RST.
-    pub(super) fn is_awaited(&self, finding: &Finding) -> bool {
-        let is_ours = direction(finding).is_some_and(|(from, to)| {
-            self.local.contains(&from.ip()) || self.local.contains(&to.ip())
-        });
-        is_ours && !self.is_over && self.is_behind(finding.at)
+    /// The kernel may yet say something about a RST.
+    pub(super) fn is_awaited(&self, reset: &WireReset) -> bool {
+        self.host.takes_part_in(reset) && !self.is_over && self.is_behind(reset.at)
     }
 
     /// Lets the kernel's word, kept from an earlier look or asked for now, change the finding.
-    pub(super) fn testify(&self, finding: &mut Finding, kept: Option<&KernelSays>) {
+    pub(super) fn testify(
+        &self,
+        finding: &mut Finding,
+        reset: &WireReset,
+        kept: Option<&KernelSays>,
+    ) {
         match kept {
-            Some(kept) => settle(finding, kept),
-            None => settle(finding, &self.says(finding)),
+            Some(kept) => settle(finding, reset, kept),
+            None => settle(finding, reset, &self.says(reset)),
         }
     }
 
@@ -114,4 +114,27 @@ impl Witness {
         let was_listening = self.since.is_some_and(|since| since <= at);
         was_listening && !self.is_behind(at) && self.log.remembers(at)
     }
+}
+
+/// The RST that a finding is about; none for a hang-up.
+pub(super) fn reset_of(connection: &Tracked, finding: &Finding) -> Option<WireReset> {
+    let claimed = finding.claimed_sender?;
+    let end_of = |peer: Peer| {
+        let end = match peer {
+            Peer::Client => finding.connection.client,
+            Peer::Server => finding.connection.server,
+        };
+        SocketAddr::new(end.addr, end.port)
+    };
+    let mut resets = connection
+        .episodes
+        .iter()
+        .flat_map(|episode| &episode.resets);
+    let packet = resets.find(|packet| packet.head.frame.number.0 == finding.frame);
+    Some(WireReset {
+        from: end_of(claimed),
+        to: end_of(claimed.other()),
+        at: finding.at,
+        ttl: packet.map(|packet| packet.head.ttl),
+    })
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use super::{Coverage, ResetEvent, Side};
+use super::{Coverage, ResetEvent, Side, WireReset};
 use crate::time::{Interval, Timestamp};
 
 /// Events kept; the oldest go first.
@@ -11,6 +11,9 @@ const CAPACITY: usize = 65_536;
 /// A RST is captured and traced within microseconds of each other on one host. Stamps of network cards, busy softirqs and the
 /// microsecond of the trace clock stretch that; port reuse within this time is told apart by taking the nearest.
 const TOLERANCE: Interval = Interval::from_millis(500);
+/// A RST that leaves with another address than its socket has (Docker's published ports, a mesh's sidecar) is known by its other end alone,
+/// and has to be this near.
+const TRANSLATED_WITHIN: Interval = Interval::from_millis(2);
 /// Events older than this are forgotten.
 const KEPT_FOR: Interval = Interval::from_millis(120_000);
 
@@ -25,6 +28,8 @@ pub struct KernelSays {
     pub received: Option<ResetEvent>,
     /// What it means that it did not make it.
     pub coverage: Coverage,
+    /// It made another RST at that time that this one may be, with an address translated: silence says nothing.
+    pub perhaps_translated: bool,
 }
 
 impl KernelSays {
@@ -89,26 +94,59 @@ impl KernelLog {
         self.lost == 0 && self.forgotten.is_none_or(|newest| newest + TOLERANCE < at)
     }
 
-    /// What was said about the RST that was captured at `at`, going from `from` to `to`: the nearest in time of each side.
-    pub fn about(&self, from: SocketAddr, to: SocketAddr, at: Timestamp) -> KernelSays {
-        let Some(events) = self.by_pair.get(&(from, to)) else {
-            return KernelSays::default();
-        };
+    /// What was said about a RST: the nearest in time of each side, or the only one at that time that bears the remote end's address
+    /// and port.
+    pub fn about(&self, reset: &WireReset) -> KernelSays {
+        let of_pair = self.by_pair.get(&(reset.from, reset.to));
         let nearest = |side: Side| {
-            events
-                .iter()
+            of_pair
+                .into_iter()
+                .flatten()
                 .filter(|(_, event)| event.side == side)
-                .map(|(time, event)| ((*time - at).abs(), event))
+                .map(|(time, event)| ((*time - reset.at).abs(), event))
                 .filter(|(distance, _)| *distance <= TOLERANCE)
                 .min_by_key(|(distance, _)| *distance)
         };
-        let sent = nearest(Side::Sent);
+        let mut perhaps_translated = false;
+        let sent = nearest(Side::Sent).or_else(|| {
+            let candidates = self.translated(reset, Side::Sent);
+            perhaps_translated = !candidates.is_empty();
+            only(candidates)
+        });
+        let received =
+            nearest(Side::Received).or_else(|| only(self.translated(reset, Side::Received)));
         KernelSays {
             sent: sent.map(|(_, event)| event.clone()),
             sent_off: sent.map_or(Interval::ZERO, |(distance, _)| distance),
-            received: nearest(Side::Received).map(|(_, event)| event.clone()),
+            received: received.map(|(_, event)| event.clone()),
             coverage: Coverage::None,
+            perhaps_translated,
         }
+    }
+
+    /// Events about a RST with the same remote end and another local one, and how far off they are.
+    fn translated(&self, reset: &WireReset, side: Side) -> Vec<(Interval, &ResetEvent)> {
+        let is_it = |from: SocketAddr, to: SocketAddr| match side {
+            Side::Sent => to == reset.to && from != reset.from,
+            Side::Received => from == reset.from && to != reset.to,
+        };
+        // In order but for CPUs that are read in turns: hence twice the tolerance.
+        let slack = TOLERANCE.times(2);
+        let first = self
+            .order
+            .partition_point(|(at, ..)| *at + slack < reset.at);
+        self.order
+            .range(first..)
+            .take_while(|(at, ..)| *at <= reset.at + slack)
+            .filter(|(at, from, to)| is_it(*from, *to) && (*at - reset.at).abs() <= TOLERANCE)
+            .filter_map(|(at, from, to)| {
+                let events = self.by_pair.get(&(*from, *to))?;
+                let (_, event) = events
+                    .iter()
+                    .find(|(time, event)| time == at && event.side == side)?;
+                Some(((*at - reset.at).abs(), event))
+            })
+            .collect()
     }
 
     fn forget_before(&mut self, limit: Timestamp) {
@@ -131,6 +169,14 @@ impl KernelLog {
             }
         }
     }
+}
+
+/// The one that is near enough; none where several are.
+fn only(candidates: Vec<(Interval, &ResetEvent)>) -> Option<(Interval, &ResetEvent)> {
+    let mut near = candidates
+        .into_iter()
+        .filter(|(distance, _)| *distance <= TRANSLATED_WITHIN);
+    near.next().filter(|_| near.next().is_none())
 }
 
 #[cfg(test)]
@@ -163,6 +209,15 @@ mod tests {
         Timestamp::from_nanos(clock_micros * 1_000) + BOOT
     }
 
+    fn reset(from: &str, to: &str, clock_micros: i64) -> WireReset {
+        WireReset {
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+            at: wire(clock_micros),
+            ttl: None,
+        }
+    }
+
     #[test]
     fn the_nearest_event_of_the_same_addresses_answers() {
         let (server, client) = ("10.0.0.2:80", "10.0.0.1:4000");
@@ -185,23 +240,48 @@ mod tests {
             ),
             BOOT,
         );
-        let (from, to) = (server.parse().unwrap(), client.parse().unwrap());
-
-        let first = log.about(from, to, wire(1_000_020));
+        let first = log.about(&reset(server, client, 1_000_020));
         assert_eq!(first.sent.unwrap().reason, Some(ResetReason::NoSocket));
-        let second = log.about(from, to, wire(1_199_990));
+        let second = log.about(&reset(server, client, 1_199_990));
         assert_eq!(second.sent.unwrap().reason, Some(ResetReason::State));
         assert!(second.received.is_some());
         assert_eq!(
-            log.about(to, from, wire(1_000_020)),
+            log.about(&reset(client, server, 1_000_020)),
             KernelSays::default(),
             "the other direction"
         );
         assert_eq!(
-            log.about(from, to, wire(9_000_000)),
+            log.about(&reset(server, client, 9_000_000)),
             KernelSays::default(),
             "another time"
         );
+    }
+
+    /// A container's socket behind a published port.
+    #[test]
+    fn a_socket_behind_an_address_translation_is_known_by_the_remote_end() {
+        let (container, client) = ("172.17.0.2:80", "192.0.2.1:4000");
+        let published = "10.0.0.2:8080";
+        let mut log = KernelLog::new();
+        let made = |at, from| event(at, Side::Sent, from, client, ResetReason::State);
+        log.add(made(1_000_000, container), BOOT);
+
+        let says = log.about(&reset(published, client, 1_000_050));
+        assert_eq!(says.sent.unwrap().from, container.parse().unwrap());
+        let late = log.about(&reset(published, client, 1_050_000));
+        assert!(late.sent.is_none(), "50 ms later it may be another one");
+        assert!(late.perhaps_translated, "or the same");
+        let other = log.about(&reset(published, "192.0.2.1:4001", 1_000_050));
+        assert_eq!(other, KernelSays::default());
+
+        log.add(made(1_000_100, "172.17.0.3:80"), BOOT);
+        let two = log.about(&reset(published, client, 1_000_050));
+        assert!(
+            two.sent.is_none() && two.perhaps_translated,
+            "which of them?"
+        );
+        let own = log.about(&reset(container, client, 1_000_050));
+        assert!(own.sent.is_some(), "the address itself goes before");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! something too, where the RST bears an address of this host.
 
 mod event;
+mod host;
 mod instance;
 mod log;
 mod process;
@@ -13,8 +14,9 @@ mod reason;
 mod settle;
 
 pub use event::{ResetEvent, Side, Task, TraceLine, parse_trace_line, read_until};
+pub use host::{OwnHost, WireReset};
 pub use instance::{TraceError, TraceInstance, find_tracefs, remove_leftovers};
 pub use log::{KernelLog, KernelSays};
 pub use process::{ListenerTable, Process};
 pub use reason::{Origin, ResetReason};
-pub use settle::{Coverage, direction, settle};
+pub use settle::{Coverage, settle};

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 /// A process of this host.
@@ -38,7 +39,8 @@ const PROCESSES: usize = 20_000;
 /// Listening ports and who holds them, as far as rights allow to see.
 #[derive(Debug, Default)]
 pub struct ListenerTable {
-    by_port: BTreeMap<u16, Process>,
+    /// By port: where each listens, and who.
+    by_port: BTreeMap<u16, Vec<(IpAddr, Process)>>,
 }
 
 impl ListenerTable {
@@ -50,27 +52,36 @@ impl ListenerTable {
                 inodes.extend(text.lines().filter_map(parse_listener));
             }
         }
-        let mut by_port = BTreeMap::new();
+        let mut by_port: BTreeMap<u16, Vec<(IpAddr, Process)>> = BTreeMap::new();
         if inodes.is_empty() {
             return Self { by_port };
         }
         for pid in process_ids(proc).take(PROCESSES) {
             for inode in socket_inodes(&proc.join(pid.to_string())) {
-                if let Some(&port) = inodes.get(&inode) {
-                    // Workers share a listener; the lowest id is usually their parent.
-                    by_port.entry(port).or_insert_with(|| Process {
-                        pid,
-                        name: name_of(proc, pid),
-                    });
+                let Some(socket) = inodes.get(&inode) else {
+                    continue;
+                };
+                let at_port = by_port.entry(socket.port()).or_default();
+                // Workers share a listener; the lowest id is usually their parent.
+                if !at_port.iter().any(|(address, _)| *address == socket.ip()) {
+                    let name = name_of(proc, pid);
+                    at_port.push((socket.ip(), Process { pid, name }));
                 }
             }
         }
         Self { by_port }
     }
 
-    /// Who listens there.
-    pub fn holder(&self, port: u16) -> Option<&Process> {
-        self.by_port.get(&port)
+    /// Who listens there: at that address, or at every one (`::` takes IPv4, too, unless IPV6_V6ONLY is set).
+    pub fn holder(&self, local: SocketAddr) -> Option<&Process> {
+        let at_port = self.by_port.get(&local.port())?;
+        let listens_at = |wanted: IpAddr| {
+            let found = at_port.iter().find(|(address, _)| *address == wanted);
+            found.map(|(_, process)| process)
+        };
+        listens_at(local.ip())
+            .or_else(|| listens_at(Ipv4Addr::UNSPECIFIED.into()).filter(|_| local.is_ipv4()))
+            .or_else(|| listens_at(Ipv6Addr::UNSPECIFIED.into()))
     }
 }
 
@@ -113,17 +124,30 @@ pub(super) fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Inode and port of a listener's line (Documentation/networking/proc_net_tcp.rst): state 0A is LISTEN.
-fn parse_listener(line: &str) -> Option<(u64, u16)> {
+/// Inode and address of a listener's line (Documentation/networking/proc_net_tcp.rst): state 0A is LISTEN.
+fn parse_listener(line: &str) -> Option<(u64, SocketAddr)> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     if *words.get(3)? != "0A" {
         return None;
     }
-    let (_, port) = words.get(1)?.rsplit_once(':')?;
-    Some((
-        words.get(9)?.parse().ok()?,
-        u16::from_str_radix(port, 16).ok()?,
-    ))
+    let (address, port) = words.get(1)?.rsplit_once(':')?;
+    let local = SocketAddr::new(parse_address(address)?, u16::from_str_radix(port, 16).ok()?);
+    Some((words.get(9)?.parse().ok()?, local))
+}
+
+/// Words of 32 bits, each written as this machine reads it from memory in network order (`get_tcp4_sock()`, `get_tcp6_sock()`).
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let mut bytes = [0; 16];
+    let words = text.len() / 8;
+    for (at, place) in bytes.chunks_exact_mut(4).enumerate().take(words) {
+        let word = u32::from_str_radix(text.get(at * 8..at * 8 + 8)?, 16).ok()?;
+        place.copy_from_slice(&word.to_ne_bytes());
+    }
+    match (text.len(), bytes) {
+        (8, [a, b, c, d, ..]) => Some(Ipv4Addr::new(a, b, c, d).into()),
+        (32, bytes) => Some(Ipv6Addr::from(bytes).to_canonical()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -139,7 +163,64 @@ mod tests {
     #[test]
     fn only_listeners_are_taken() {
         let found: Vec<_> = TABLE.lines().filter_map(parse_listener).collect();
-        assert_eq!(found, [(40123, 3000)]);
+        assert_eq!(found, [(40123, "127.0.0.1:3000".parse().unwrap())]);
+    }
+
+    #[test]
+    fn addresses_are_read_as_the_kernel_writes_them() {
+        let of = |bytes: &[[u8; 4]]| -> String {
+            let words = bytes.iter().map(|word| u32::from_ne_bytes(*word));
+            words.map(|word| format!("{word:08X}")).collect()
+        };
+        let zero = [0; 4];
+        for (words, address) in [
+            (vec![[10, 0, 0, 2]], "10.0.0.2"),
+            (vec![zero], "0.0.0.0"),
+            (vec![zero; 4], "::"),
+            (
+                vec![[0x20, 1, 0xd, 0xb8], zero, zero, [0, 0, 0, 5]],
+                "2001:db8::5",
+            ),
+            (
+                vec![zero, zero, [0, 0, 0xff, 0xff], [10, 0, 0, 2]],
+                "10.0.0.2",
+            ),
+        ] {
+            let read = parse_address(&of(&words));
+            assert_eq!(read, Some(address.parse().unwrap()));
+        }
+        for bad in ["", "0100007", "0100007G", "0100007F00", "é100007F"] {
+            assert_eq!(parse_address(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_listener_elsewhere_is_not_the_holder() {
+        let process = |pid| Process {
+            pid,
+            name: "x".to_owned(),
+        };
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let table = ListenerTable {
+            by_port: BTreeMap::from([
+                (
+                    80,
+                    vec![
+                        (address("127.0.0.1"), process(1)),
+                        (address("::"), process(2)),
+                    ],
+                ),
+                (81, vec![(address("127.0.0.1"), process(3))]),
+                (82, vec![(address("0.0.0.0"), process(4))]),
+            ]),
+        };
+        let holder = |local: &str| Some(table.holder(local.parse().unwrap())?.pid);
+        assert_eq!(holder("127.0.0.1:80"), Some(1));
+        assert_eq!(holder("10.0.0.2:80"), Some(2));
+        assert_eq!(holder("[::1]:80"), Some(2));
+        assert_eq!(holder("10.0.0.2:81"), None);
+        assert_eq!(holder("10.0.0.2:82"), Some(4));
+        assert_eq!(holder("[::1]:82"), None);
     }
 
     #[cfg(unix)]
@@ -155,9 +236,10 @@ mod tests {
                 .unwrap();
         }
         let table = ListenerTable::read(proc.path());
-        let holder = table.holder(3000).unwrap();
+        let holder = table.holder("127.0.0.1:3000".parse().unwrap()).unwrap();
         assert_eq!((holder.pid, holder.name.as_str()), (77, "no?de"));
         assert_eq!(Process::parse(&holder.to_string()).as_ref(), Some(holder));
-        assert!(table.holder(3001).is_none());
+        let other = "127.0.0.1:3001".parse().unwrap();
+        assert!(table.holder(other).is_none());
     }
 }

@@ -1,8 +1,6 @@
 //! What the kernel's word changes in a finding: it decides between rivals that the packets left open, and names the sender.
 
-use std::net::SocketAddr;
-
-use super::{KernelSays, Origin, ResetEvent, ResetReason};
+use super::{KernelSays, Origin, ResetEvent, ResetReason, WireReset};
 use crate::flow::Peer;
 use crate::report::{Evidence, Finding, KernelWord};
 use crate::time::Interval;
@@ -22,18 +20,18 @@ pub enum Coverage {
 const CERTAINLY_THE_SAME: Interval = Interval::from_millis(2);
 
 /// Adds the kernel's word to a finding, and what follows from it.
-pub fn settle(finding: &mut Finding, says: &KernelSays) {
+pub fn settle(finding: &mut Finding, reset: &WireReset, says: &KernelSays) {
     if finding.form.is_none() || finding.connections.is_some() {
         return;
     }
     match &says.sent {
-        Some(sent) if is_about(finding, sent, says.sent_off) => by_word(finding, sent),
+        Some(sent) if is_about(finding, sent, says.sent_off) => by_word(finding, reset, sent),
         Some(_) => {}
         None if says.coverage == Coverage::Complete => by_silence(finding),
         None => {}
     }
     if let Some(received) = &says.received {
-        by_receipt(finding, received);
+        by_receipt(finding, reset, received);
     }
 }
 
@@ -52,7 +50,7 @@ fn is_about(finding: &Finding, sent: &ResetEvent, off: Interval) -> bool {
     fits && (finding.sender != Some(ResetSender::Middlebox) || off <= CERTAINLY_THE_SAME)
 }
 
-fn by_word(finding: &mut Finding, sent: &ResetEvent) {
+fn by_word(finding: &mut Finding, reset: &WireReset, sent: &ResetEvent) {
     finding.sender = finding.claimed_sender.map(host_of);
     finding.sender_confidence = Some(Confidence::Certain);
     let reason = sent.reason.as_ref().unwrap_or(&ResetReason::NotSpecified);
@@ -77,6 +75,12 @@ fn by_word(finding: &mut Finding, sent: &ResetEvent) {
         text.push_str(&format!(
             "; {name} ({pid}) listens on port {}",
             sent.from.port()
+        ));
+    }
+    if sent.from != reset.from {
+        text.push_str(&format!(
+            "; its socket is {}, behind an address translation of this host",
+            sent.from
         ));
     }
     finding.evidence.push(Evidence {
@@ -212,12 +216,15 @@ fn by_silence(finding: &mut Finding) {
     });
 }
 
-fn by_receipt(finding: &mut Finding, received: &ResetEvent) {
+fn by_receipt(finding: &mut Finding, reset: &WireReset, received: &ResetEvent) {
     finding.effect = Some(Effect::TookEffect);
     let mut text = format!(
         "the kernel says that the socket at {} took the RST",
         received.to
     );
+    if received.to != reset.to {
+        text.push_str(", behind an address translation of this host");
+    }
     if let Some(process) = &received.listener {
         text.push_str(&format!(
             "; {} ({}) listens there",
@@ -238,21 +245,12 @@ const fn host_of(peer: Peer) -> ResetSender {
     }
 }
 
-/// Source and destination of a finding's RST on the wire.
-pub fn direction(finding: &Finding) -> Option<(SocketAddr, SocketAddr)> {
-    let [client, server] = [finding.connection.client, finding.connection.server]
-        .map(|end| SocketAddr::new(end.addr, end.port));
-    Some(match finding.claimed_sender? {
-        Peer::Client => (client, server),
-        Peer::Server => (server, client),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kernel::{Side, Task};
     use crate::report::{Alternative, sample};
+    use crate::time::Timestamp;
 
     /// A reset of the sample report that some rival contests.
     fn contested(cause: Cause, rival: Cause, form: Form) -> Finding {
@@ -271,6 +269,15 @@ mod tests {
             decided_by: "the sender's counters".to_owned(),
         }];
         finding
+    }
+
+    fn wire() -> WireReset {
+        WireReset {
+            from: "10.77.1.3:80".parse().unwrap(),
+            to: "10.77.1.2:4000".parse().unwrap(),
+            at: Timestamp::from_nanos(0),
+            ttl: None,
+        }
     }
 
     fn sent(reason: ResetReason) -> KernelSays {
@@ -304,7 +311,7 @@ mod tests {
                 (CloseWithUnreadData, AbortiveClose),
             ] {
                 let mut finding = contested(cause, rival, Form::Abort);
-                settle(&mut finding, &sent(said.clone()));
+                settle(&mut finding, &wire(), &sent(said.clone()));
                 assert_eq!(finding.cause, expected, "{said} for {cause}");
                 assert_eq!(finding.confidence, Confidence::Certain);
                 assert!(finding.alternatives.is_empty());
@@ -328,12 +335,12 @@ mod tests {
             cause: Cause::KeepaliveRace,
             decided_by: "the server's timer".to_owned(),
         });
-        settle(&mut finding, &sent(ResetReason::AbortOnData));
+        settle(&mut finding, &wire(), &sent(ResetReason::AbortOnData));
         assert_eq!(finding.cause, Cause::DataAfterClose);
         assert_eq!(finding.confidence, Confidence::Likely, "by a step");
         assert!(finding.alternatives.is_empty());
 
-        settle(&mut open, &sent(ResetReason::AbortOnData));
+        settle(&mut open, &wire(), &sent(ResetReason::AbortOnData));
         assert_eq!(open.confidence, Confidence::Possible);
         assert_eq!(open.alternatives.len(), 1, "nothing is said of a race");
     }
@@ -344,18 +351,18 @@ mod tests {
         finding.sender = Some(ResetSender::Middlebox);
         let mut lonely = finding.clone();
         lonely.alternatives.clear();
-        settle(&mut finding, &sent(ResetReason::NoSocket));
+        settle(&mut finding, &wire(), &sent(ResetReason::NoSocket));
         assert_eq!(finding.cause, Cause::HalfOpen);
         assert_eq!(finding.sender, Some(ResetSender::Server));
         assert_eq!(finding.confidence, Confidence::Possible);
-        settle(&mut lonely, &sent(ResetReason::NoSocket));
+        settle(&mut lonely, &wire(), &sent(ResetReason::NoSocket));
         assert_eq!(lonely.cause, Cause::Unexplained);
     }
 
     #[test]
     fn a_verdict_that_does_not_contest_the_word_stays() {
         let mut finding = contested(Cause::ResponseTimeout, Cause::IdleTimeoutReset, Form::Abort);
-        settle(&mut finding, &sent(ResetReason::State));
+        settle(&mut finding, &wire(), &sent(ResetReason::State));
         assert_eq!(finding.cause, Cause::ResponseTimeout);
         assert_eq!(finding.confidence, Confidence::Possible);
         assert!(finding.kernel.is_some(), "the word itself is evidence");
@@ -365,7 +372,7 @@ mod tests {
     fn a_word_about_a_decision_is_not_about_a_reply() {
         let before = contested(Cause::HalfOpen, Cause::IdleExpiredSilently, Form::Reply);
         let mut finding = before.clone();
-        settle(&mut finding, &sent(ResetReason::AbortOnClose));
+        settle(&mut finding, &wire(), &sent(ResetReason::AbortOnClose));
         assert_eq!(finding, before);
     }
 
@@ -376,7 +383,7 @@ mod tests {
         let mut says = sent(ResetReason::NoSocket);
         says.sent_off = Interval::from_millis(40);
         let mut finding = before.clone();
-        settle(&mut finding, &says);
+        settle(&mut finding, &wire(), &says);
         assert_eq!(finding, before);
     }
 
@@ -384,17 +391,33 @@ mod tests {
     fn silence_about_an_own_address_means_a_firewall_or_a_forger() {
         let mut finding = contested(Cause::ConnectionRefused, Cause::Injected, Form::Reply);
         let mut says = KernelSays::default();
-        settle(&mut finding, &says);
+        settle(&mut finding, &wire(), &says);
         assert_eq!(
             finding.sender,
             Some(ResetSender::Unknown),
             "not covered, nothing said"
         );
         says.coverage = Coverage::Complete;
-        settle(&mut finding, &says);
+        settle(&mut finding, &wire(), &says);
         assert_eq!(finding.sender, Some(ResetSender::Middlebox));
         assert_eq!(finding.detail.as_deref(), Some("policy-reject"));
         assert!(finding.kernel.is_none());
+    }
+
+    #[test]
+    fn a_socket_behind_an_address_translation_is_named() {
+        let mut finding = contested(Cause::AbortiveClose, Cause::Injected, Form::Abort);
+        let published = WireReset {
+            from: "192.0.2.1:8080".parse().unwrap(),
+            ..wire()
+        };
+        settle(&mut finding, &published, &sent(ResetReason::State));
+        assert_eq!(finding.sender, Some(ResetSender::Server));
+        let text = &finding.evidence.last().unwrap().text;
+        assert!(
+            text.contains("its socket is 10.77.1.3:80, behind"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -403,7 +426,7 @@ mod tests {
         finding.effect = None;
         let mut says = sent(ResetReason::NoSocket);
         says.received = says.sent.take();
-        settle(&mut finding, &says);
+        settle(&mut finding, &wire(), &says);
         assert_eq!(finding.effect, Some(Effect::TookEffect));
     }
 }

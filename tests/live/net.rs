@@ -32,20 +32,23 @@ fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// A client's and a server's namespace: 10.66.0.1 and 10.66.0.2 on `wire`.
+/// A client's and a server's namespace: 10.66.0.1 and 10.66.0.2 on `wire`. Behind the server's, on demand, that of a container:
+/// 10.67.0.2.
 pub struct Net {
-    names: [String; 2],
+    names: [String; 3],
     pub directory: tempfile::TempDir,
 }
 
 pub const CLIENT: &str = "10.66.0.1";
 pub const SERVER: &str = "10.66.0.2";
+pub const CONTAINER: &str = "10.67.0.2";
 pub const WIRE: &str = "wire";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     Client,
     Server,
+    Container,
 }
 
 impl Net {
@@ -63,10 +66,11 @@ impl Net {
             names: [
                 format!("whyrst-{pid}-{name}-c"),
                 format!("whyrst-{pid}-{name}-s"),
+                format!("whyrst-{pid}-{name}-k"),
             ],
             directory: tempfile::tempdir().unwrap(),
         };
-        let [client, server] = &net.names;
+        let [client, server, _] = &net.names;
         for namespace in [client, server] {
             if !succeeds(Command::new("ip").args(["netns", "add", namespace])) {
                 skip("needs root, to make network namespaces");
@@ -94,11 +98,43 @@ impl Net {
 
     /// A namespace's name.
     pub fn name(&self, at: At) -> &str {
-        let [client, server] = &self.names;
+        let [client, server, container] = &self.names;
         match at {
             At::Client => client,
             At::Server => server,
+            At::Container => container,
         }
+    }
+
+    /// Makes the container's namespace; the server's host publishes its port 80 as its own port 3000. `None`, and a word, where addresses
+    /// can't be translated.
+    pub fn publish(&self) -> Option<()> {
+        let [_, host, container] = &self.names;
+        let ip = |words: &str| {
+            let done = succeeds(Command::new("ip").args(words.split(' ')));
+            assert!(done, "ip {words}");
+        };
+        ip(&format!("netns add {container}"));
+        ip(&format!(
+            "-n {host} link add inner type veth peer name {WIRE} netns {container}"
+        ));
+        ip(&format!("-n {host} address add 10.67.0.1/24 dev inner"));
+        ip(&format!(
+            "-n {container} address add {CONTAINER}/24 dev {WIRE}"
+        ));
+        ip(&format!("-n {host} link set inner up"));
+        ip(&format!("-n {container} link set {WIRE} up"));
+        ip(&format!("-n {container} route add default via 10.67.0.1"));
+        let rules = format!(
+            "table ip nat {{ chain c {{ type nat hook prerouting priority dstnat; tcp dport 3000 dnat to {CONTAINER}:80; }}; }}"
+        );
+        let translates = succeeds(self.command(At::Server, "nft").arg(rules));
+        let forward = "echo 1 > /proc/sys/net/ipv4/ip_forward";
+        if !translates || !succeeds(self.command(At::Server, "sh").args(["-c", forward])) {
+            skip("addresses can't be translated here");
+            return None;
+        }
+        Some(())
     }
 
     /// A command inside. `ip netns exec` would hide tracefs.

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
@@ -23,14 +24,15 @@ use whyrst::Timestamp;
 use whyrst::analysis::Witness;
 use whyrst::capture::live::interfaces;
 use whyrst::kernel::{
-    ListenerTable, Side, TraceInstance, TraceLine, find_tracefs, parse_trace_line, read_until,
-    remove_leftovers,
+    ListenerTable, OwnHost, Side, TraceInstance, TraceLine, find_tracefs, parse_trace_line,
+    read_until, remove_leftovers,
 };
 
 use super::arguments::{KernelWord, LiveArgs};
 use crate::cli::screen;
 
 const READY: &str = "ready";
+const PROC: &str = "/proc";
 /// Lines that wait to be read; a flood beyond it waits in the pipe, then in the kernel, which counts what it loses.
 const QUEUE: usize = 16_384;
 /// The trace is looked at this often.
@@ -133,7 +135,10 @@ impl Starting {
                         child,
                         input: Some(input),
                         lines: read_on(output)?,
-                        witness: Some(Witness::new(own_addresses(), now())),
+                        witness: Some(Witness::new(
+                            OwnHost::read(Path::new(PROC), own_addresses()),
+                            now(),
+                        )),
                     }));
                 }
                 drop(input);
@@ -174,7 +179,7 @@ fn read_on(mut output: BufReader<std::process::ChildStdout>) -> anyhow::Result<R
 }
 
 /// Addresses of this network namespace.
-fn own_addresses() -> Vec<std::net::IpAddr> {
+fn own_addresses() -> Vec<IpAddr> {
     interfaces()
         .unwrap_or_default()
         .into_iter()
@@ -283,8 +288,8 @@ fn serve(mut instance: TraceInstance, out: &mut impl Write) -> anyhow::Result<()
             batch.push_str(&line);
             if let TraceLine::Reset(event) = parse_trace_line(&line) {
                 let local = match event.side {
-                    Side::Sent => event.from.port(),
-                    Side::Received => event.to.port(),
+                    Side::Sent => event.from,
+                    Side::Received => event.to,
                 };
                 if let Some(process) = listeners.holder(local) {
                     batch.push_str("\tlistener=");
@@ -336,17 +341,24 @@ const UNNAMED: &str = "<...>-";
 #[derive(Default)]
 struct Listeners {
     table: ListenerTable,
+    /// Those of this network namespace: of others, the tracepoints tell, too, and the table does not.
+    addresses: Vec<IpAddr>,
     next_read: Option<Instant>,
 }
 
 impl Listeners {
-    fn holder(&mut self, port: u16) -> Option<String> {
+    fn holder(&mut self, local: SocketAddr) -> Option<String> {
         let now = Instant::now();
         if self.next_read.is_none_or(|next| now >= next) {
-            self.table = ListenerTable::read(Path::new("/proc"));
+            self.table = ListenerTable::read(Path::new(PROC));
+            self.addresses = own_addresses();
             let took = now.elapsed();
             self.next_read = Some(now + LISTENERS_KEPT.max(took * 20));
         }
-        self.table.holder(port).map(ToString::to_string)
+        let is_here = self.addresses.contains(&local.ip());
+        self.table
+            .holder(local)
+            .filter(|_| is_here)
+            .map(ToString::to_string)
     }
 }
