@@ -123,6 +123,19 @@ impl Assembler {
         })
     }
 
+    /// What is said now follows a hole that has been waited for long enough: whatever waits for the other side to learn of that comes
+    /// before it.
+    pub fn give_up_before<R: StreamReader>(&mut self, from: Peer, head: &Head, reader: &mut R) {
+        if self.acked_hole.is_some() && !self.fills(head) {
+            self.give_up_late(from, head.time, reader);
+        }
+    }
+
+    /// It has bytes that are waited for.
+    fn fills(&self, head: &Head) -> bool {
+        self.next.is_some_and(|(next, _)| !head.seq.is_after(next))
+    }
+
     /// Takes a segment's payload; the other direction was seen up to `other`.
     pub fn take<R: StreamReader>(
         &mut self,
@@ -298,13 +311,6 @@ impl Assembler {
         now: (Timestamp, FrameId),
         reader: &mut R,
     ) {
-        let patience = HOLE_PATIENCE + HOLE_PATIENCE;
-        if self
-            .held_since
-            .is_some_and(|since| now.0 - since >= patience)
-        {
-            self.let_go(from, reader);
-        }
         let Some((next_seq, _)) = self.next else {
             return;
         };
@@ -322,8 +328,27 @@ impl Assembler {
         });
         if next >= hole.target {
             self.acked_hole = None;
-        } else if now.0 - hole.since.0 >= HOLE_PATIENCE {
+        }
+        self.give_up_late(from, now.0, reader);
+    }
+
+    /// A hole is not waited for any longer than that.
+    fn give_up_late<R: StreamReader>(&mut self, from: Peer, now: Timestamp, reader: &mut R) {
+        if self
+            .acked_hole
+            .is_some_and(|hole| now - hole.since.0 >= HOLE_PATIENCE)
+        {
             self.give_up_acknowledged(from, reader);
+        }
+    }
+
+    /// What has waited long for the other direction waits no longer.
+    pub fn let_go_late<R: StreamReader>(&mut self, from: Peer, now: Timestamp, reader: &mut R) {
+        if self
+            .held_since
+            .is_some_and(|since| now - since >= HOLE_PATIENCE + HOLE_PATIENCE)
+        {
+            self.let_go(from, reader);
         }
     }
 

@@ -5,10 +5,8 @@
 
 use std::borrow::Cow;
 
-use crate::capture::FrameId;
 use crate::flow::assembler::{Assembler, Novelty};
 use crate::flow::{Activity, Both, Mark, Peer, StreamReader};
-use crate::time::Timestamp;
 use crate::wire::{Head, Segment, SeqNumber};
 
 const PEERS: [Peer; 2] = [Peer::Client, Peer::Server];
@@ -72,21 +70,27 @@ impl<R: StreamReader> Talk<R> {
         self.directions.of_mut(peer).begin(first);
     }
 
-    /// What `from` acknowledges was said before what it says now.
-    pub fn acknowledged(
-        &mut self,
-        peer: Peer,
-        ack: SeqNumber,
-        now: (Timestamp, FrameId),
-        server_port: u16,
-    ) {
+    /// What `from` acknowledges with `ack` was said before what it says now.
+    pub fn acknowledged(&mut self, from: Peer, head: &Head, ack: SeqNumber, server_port: u16) {
+        let peer = from.other();
         if self.reader.is_none() && self.of(peer).beyond_seen(ack).is_some() {
             listening(&mut self.reader, &mut self.spare, server_port);
         }
         if let Some(reader) = self.reader.as_mut() {
+            let (now, reader) = ((head.time, head.frame), reader.as_mut());
+            self.directions
+                .of_mut(from)
+                .give_up_before(from, head, reader);
             self.directions
                 .of_mut(peer)
-                .acknowledged(peer, ack, now, reader.as_mut());
+                .acknowledged(peer, ack, now, reader);
+            // What waits for a hole comes right behind it.
+            self.release();
+        }
+        if let Some(reader) = self.reader.as_mut() {
+            self.directions
+                .of_mut(peer)
+                .let_go_late(peer, head.time, reader.as_mut());
             self.release();
         }
     }

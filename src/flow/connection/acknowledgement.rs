@@ -4,7 +4,7 @@ use super::Connection;
 use crate::flow::outline::round_trip;
 use crate::flow::{Packet, Peer, StreamReader};
 use crate::time::Interval;
-use crate::wire::Head;
+use crate::wire::{Head, SeqNumber};
 
 impl<R: StreamReader> Connection<R> {
     /// The round trip between both ends: the two halves that the point of capture sees (see science of vantage points:
@@ -16,7 +16,7 @@ impl<R: StreamReader> Connection<R> {
     /// What a packet acknowledges was said before what it carries.
     pub(super) fn hear_acknowledgement(&mut self, packet: &Packet) {
         if !packet.head.flags.ack()
-            || self.is_of_older_connection(packet.from) && !packet.head.flags.syn()
+            || self.is_of_older_connection(packet) && !packet.head.flags.syn()
         {
             return;
         }
@@ -27,8 +27,8 @@ impl<R: StreamReader> Connection<R> {
             .filter(|fin| packet.head.ack.is_after(*fin))
             .unwrap_or(packet.head.ack);
         self.talk.begin(peer, ack);
-        let now = (packet.head.time, packet.head.frame);
-        self.talk.acknowledged(peer, ack, now, self.server.1);
+        self.talk
+            .acknowledged(packet.from, &packet.head, ack, self.server.1);
     }
 
     pub(super) fn take_acknowledgement(&mut self, packet: &Packet) {
@@ -60,7 +60,7 @@ impl<R: StreamReader> Connection<R> {
         if let Some(next) = missed {
             let bytes = packet.head.ack.offset_from(next);
             // An acknowledgement that jumps by more than any window was never of this data.
-            if bytes < (1 << 30) && !self.is_of_older_connection(packet.from) {
+            if bytes < (1 << 30) && !self.is_of_older_connection(packet) {
                 self.directions
                     .of_mut(peer)
                     .miss_until(packet.head.ack, packet.head.time);
@@ -91,10 +91,20 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    /// A server that still holds an older connection answers a new SYN with that one's numbers (RFC 9293 section 3.10.7.4).
-    pub(super) fn is_of_older_connection(&self, from: Peer) -> bool {
-        from == Peer::Server
-            && self.directions.server.iss.is_none()
+    /// A server that still holds an older connection answers a new SYN with that one's numbers (RFC 9293 section 3.10.7.4), and without
+    /// data. Where only the SYN-ACK is missing, it acknowledges the new one's, and what followed it.
+    fn is_of_older_connection(&self, packet: &Packet) -> bool {
+        /// A request that was not captured, and far less than chance hits.
+        const NEAR: i32 = 1 << 20;
+        let is_near = |iss: SeqNumber| (1..=NEAR).contains(&packet.head.ack.offset_from(iss));
+        packet.from == Peer::Server
+            && self.server_may_be_older()
+            && !(packet.head.payload_len > 0 && self.directions.client.iss.is_some_and(is_near))
+    }
+
+    /// Nothing but the client's SYN is known to be of this connection.
+    pub(super) fn server_may_be_older(&self) -> bool {
+        self.directions.server.iss.is_none()
             && self.directions.client.iss.is_some()
             && self.directions.client.new_bytes == 0
     }

@@ -41,7 +41,7 @@ impl<R: StreamReader> Connection<R> {
             && bases.server.is_some()
             && is_seen(client.ack, next.server)
             && is_seen(server.ack, next.client)
-            && !self.is_of_older_connection(Peer::Server)
+            && !self.server_may_be_older()
             && self.talk.flows(&next)
     }
 
