@@ -1,9 +1,12 @@
 //! Verdicts become findings, findings become the report.
 
+use std::net::SocketAddr;
+
 use crate::analysis::circumstances::{CaptureQuality, Circumstances, Places};
 use crate::analysis::judges::{Judged, Judges};
 use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
+use crate::analysis::translated::tell;
 use crate::analysis::watch::{Numbers, Watch};
 use crate::analysis::{Analyzer, ConnectionRows, Selection};
 use crate::capture::FileFacts;
@@ -17,9 +20,9 @@ use crate::time::Interval;
 
 /// Findings so far, and what insight reads.
 pub fn judge_all<'a>(analyzer: &'a Analyzer, circumstances: Circumstances) -> Judged<'a> {
-    let connections = analyzer.table.connections();
-    let mut judged = Judges::judge_all(analyzer, connections, circumstances);
+    let mut judged = Judges::judge_all(analyzer, analyzer.connections(), circumstances);
     let findings = &mut judged.findings;
+    tell(findings, &judged.copies);
     let mut groups: Vec<Finding> = refused(analyzer);
     if let Some(watch) = &analyzer.watch {
         watch.name_groups(&mut groups);
@@ -34,7 +37,7 @@ pub fn judge_all<'a>(analyzer: &'a Analyzer, circumstances: Circumstances) -> Ju
 
 /// Idle timeouts alone, without the findings and stories that a report holds at once.
 pub fn idle_timeouts(analyzer: &Analyzer) -> Vec<IdleTimeout> {
-    let connections = analyzer.table.connections();
+    let (connections, _) = analyzer.connections();
     let circumstances = Circumstances::new(analyzer, analyzer.quality, &[]);
     let judges = Judges::new(analyzer, &connections, circumstances);
     let mut silences = Silences::default();
@@ -77,7 +80,7 @@ pub fn report(analyzer: &Analyzer, mut captures: Vec<CaptureSummary>) -> Report 
         alignment: Vec::new(),
         advice: Vec::new(),
         connections: rows,
-        caveats: caveats(analyzer, circumstances, &captures),
+        caveats: caveats(analyzer, circumstances, &captures, judged.copies.len()),
         captures,
     };
     report.hang_ups = findings
@@ -130,6 +133,7 @@ fn caveats(
     analyzer: &Analyzer,
     circumstances: Circumstances,
     captures: &[CaptureSummary],
+    copies: usize,
 ) -> Vec<String> {
     let mut caveats = Vec::new();
     if analyzer.options.filter.is_some() {
@@ -165,6 +169,11 @@ fn caveats(
         caveats.push(format!(
             "{} packets are in more than one capture, as where captures are taken at several places; each counts where it was captured first: frame numbers are that capture's, and times from one side's packet to the other's leave out a part of the way",
             analyzer.table.seen_elsewhere()
+        ));
+    }
+    if copies > 0 {
+        caveats.push(format!(
+            "{copies} connections are others of this capture once more, with translated addresses (published ports, pods, a router): each is told once, with the addresses under which it was captured first"
         ));
     }
     if analyzer.table.evicted() > 0 {
@@ -219,14 +228,21 @@ fn summary(analyzer: &Analyzer, report: &Report) -> Summary {
     summary
 }
 
+/// The user asked for this connection.
+pub fn selects(selection: &Selection, ends: &[SocketAddr; 2], stream: u32) -> bool {
+    let is_of = |end: &SocketAddr| selection.hosts.contains(&end.ip());
+    let is_at = |end: &SocketAddr| selection.ports.contains(&end.port());
+    (selection.hosts.is_empty() || ends.iter().any(is_of))
+        && (selection.ports.is_empty() || ends.iter().any(is_at))
+        && (selection.streams.is_empty() || selection.streams.contains(&stream))
+}
+
 /// The user asked for it.
 pub fn selected(selection: &Selection, finding: &Finding) -> bool {
     let connection = &finding.connection;
-    let ends = [connection.client, connection.server];
-    (selection.hosts.is_empty() || ends.iter().any(|end| selection.hosts.contains(&end.addr)))
-        && (selection.ports.is_empty()
-            || ends.iter().any(|end| selection.ports.contains(&end.port)))
-        && (selection.streams.is_empty() || selection.streams.contains(&connection.stream))
+    let ends =
+        [connection.client, connection.server].map(|end| SocketAddr::new(end.addr, end.port));
+    selects(selection, &ends, connection.stream)
         && selection.since.is_none_or(|since| finding.at >= since)
         && selection.until.is_none_or(|until| finding.at <= until)
 }

@@ -9,6 +9,7 @@ use crate::analysis::endings::{of_episode, without_reset};
 use crate::analysis::finding::finding;
 use crate::analysis::insight::observation;
 use crate::analysis::neighbours::Neighbours;
+use crate::analysis::translated::Copy;
 use crate::analysis::watch::Watch;
 use crate::analysis::witness::reset_of;
 use crate::analysis::{Analyzer, Witness};
@@ -65,8 +66,10 @@ impl<'a> Turns<'a> {
 
 /// What was found on all connections.
 pub struct Judged<'a> {
-    /// All of them, in the order in which they were opened.
+    /// All of them, in the order in which they were opened, but for copies.
     pub connections: Vec<Held<'a>>,
+    /// Connections that are others of them, with translated addresses.
+    pub copies: Vec<Copy>,
     /// Resets and hang-ups.
     pub findings: Vec<Finding>,
     /// How they went idle and ended.
@@ -112,7 +115,7 @@ impl<'a> Judges<'a> {
     /// enough.
     pub fn judge_all<'c>(
         analyzer: &Analyzer,
-        connections: Vec<Held<'c>>,
+        (connections, copies): (Vec<Held<'c>>, Vec<Copy>),
         circumstances: Circumstances,
     ) -> Judged<'c> {
         let capture_end = analyzer.now().unwrap_or_default();
@@ -145,6 +148,7 @@ impl<'a> Judges<'a> {
         let (findings, more) = judges.judge_each(&connections, &rest);
         Judged {
             connections,
+            copies,
             findings,
             silences: Silences::of(silences.into_iter().chain(more)),
         }

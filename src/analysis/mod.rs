@@ -13,6 +13,7 @@ mod neighbours;
 mod passage;
 mod refusals;
 mod rows;
+mod translated;
 mod watch;
 mod witness;
 
@@ -23,7 +24,9 @@ pub use witness::Witness;
 use std::net::IpAddr;
 
 use self::circumstances::{CaptureQuality, Circumstances};
-use crate::capture::{CaptureId, Frame};
+use self::judges::Held;
+use self::translated::Copy;
+use crate::capture::{CaptureId, Frame, LinkType};
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, Shards, SittingsKept};
 use crate::report::{CaptureSummary, Finding, Heading, IdleTimeout, Report};
@@ -76,6 +79,8 @@ pub struct AnalysisOptions {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Counted {
+    /// Its first frame's.
+    link: LinkType,
     tcp_segments: u64,
     undecoded: u64,
     cut_headers: u64,
@@ -231,6 +236,17 @@ impl Analyzer {
         findings::judge_all(self, circumstances).findings
     }
 
+    /// The connections that are to be judged, and those that are others of them once more, with translated addresses.
+    fn connections(&self) -> (Vec<Held<'_>>, Vec<Copy>) {
+        let mut connections = self.table.connections();
+        let mut links = self.counted.iter().map(|counted| counted.link);
+        let copies = match links.any(translated::sees_every_interface) {
+            true => translated::take_copies(&mut connections, &self.options.selection),
+            false => Vec::new(),
+        };
+        (connections, copies)
+    }
+
     /// The selection lets it be shown.
     fn shows(&self, finding: &Finding) -> bool {
         findings::selected(&self.options.selection, finding)
@@ -252,7 +268,11 @@ impl Analyzer {
 fn counted_of<'c>(counted: &'c mut Vec<Counted>, frame: &Frame<'_>) -> &'c mut Counted {
     let slot = usize::from(frame.id.capture.0);
     if counted.len() <= slot {
-        counted.resize(slot + 1, Counted::default());
+        let begun = Counted {
+            link: frame.link,
+            ..Counted::default()
+        };
+        counted.resize(slot + 1, begun);
     }
     &mut counted[slot]
 }

@@ -11,6 +11,7 @@ use crate::analysis::Analyzer;
 use crate::analysis::circumstances::Circumstances;
 use crate::analysis::judges::{Held, Judges};
 use crate::analysis::refusals::refused_group;
+use crate::analysis::translated::tell;
 use crate::analysis::witness::reset_of;
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, RefusedGroup};
@@ -468,7 +469,7 @@ struct Found {
 }
 
 fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
-    let connections = analyzer.table.connections();
+    let (connections, copies) = analyzer.connections();
     let circumstances = Circumstances::new(analyzer, analyzer.quality, &[]);
     let judges = Judges::new(analyzer, &connections, circumstances);
     due.iter()
@@ -478,7 +479,8 @@ fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
                 .ok()?;
             let held = *connections.get(index)?;
             let connection = &held.known();
-            let findings = judges.findings_of(index, held, connection);
+            let mut findings = judges.findings_of(index, held, connection);
+            tell(&mut findings, &copies);
             let found = |finding: Finding| {
                 let reset = reset_of(connection, &finding);
                 let asked = analyzer.witness.as_ref().zip(reset);
