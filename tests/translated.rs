@@ -3,17 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use whyrst::analysis::{AnalysisOptions, Analyzer, Event, Selection};
-use whyrst::capture::{Frame, LinkType};
 use whyrst::report::Report;
 use whyrst::testing::{Ladder, Trace};
 use whyrst::{Interval, Timestamp};
 
 const GET: &str = "GET /orders HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-const ETHERNET: usize = 14;
-/// Protocol, reserved, interface index, ARPHRD_ETHER, packet type, address length and address (LINKTYPE_LINUX_SLL2).
-const COOKED: [u8; 20] = [8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0];
-
 /// A pool that uses a connection again which the server had closed after five seconds.
 #[rustfmt::skip]
 fn reused(number: u32) -> Ladder {
@@ -52,25 +47,12 @@ fn twice(ladders: &[Ladder]) -> Trace {
     })
 }
 
-/// As `tcpdump -i any` writes it.
-fn each_cooked(trace: &Trace, mut take: impl FnMut(&Frame<'_>)) {
-    trace.each(|frame| {
-        let bytes = [&COOKED, &frame.data[ETHERNET..]].concat();
-        take(&Frame {
-            link: LinkType(276),
-            data: &bytes,
-            original_len: bytes.len() as u32,
-            ..*frame
-        });
-    });
-}
-
 fn report(trace: &Trace, selection: Selection) -> Report {
     let mut analyzer = Analyzer::new(AnalysisOptions {
         selection,
         ..AnalysisOptions::default()
     });
-    each_cooked(trace, |frame| analyzer.frame(frame));
+    trace.clone().cooked().each(|frame| analyzer.frame(frame));
     analyzer.report(Vec::new())
 }
 
@@ -183,7 +165,7 @@ fn live_it_is_told_once_too() {
         }
         now = Some(time);
     };
-    each_cooked(&trace, |frame| {
+    trace.cooked().each(|frame| {
         look(&mut analyzer, frame.time);
         analyzer.frame(frame);
     });

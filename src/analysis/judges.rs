@@ -9,7 +9,7 @@ use crate::analysis::endings::{of_episode, without_reset};
 use crate::analysis::finding::finding;
 use crate::analysis::insight::observation;
 use crate::analysis::neighbours::Neighbours;
-use crate::analysis::translated::Copy;
+use crate::analysis::translated::Translated;
 use crate::analysis::watch::Watch;
 use crate::analysis::witness::reset_of;
 use crate::analysis::{Analyzer, Witness};
@@ -69,7 +69,7 @@ pub struct Judged<'a> {
     /// All of them, in the order in which they were opened, but for copies.
     pub connections: Vec<Held<'a>>,
     /// Connections that are others of them, with translated addresses.
-    pub copies: Vec<Copy>,
+    pub copies: Vec<Translated>,
     /// Resets and hang-ups.
     pub findings: Vec<Finding>,
     /// How they went idle and ended.
@@ -115,7 +115,7 @@ impl<'a> Judges<'a> {
     /// enough.
     pub fn judge_all<'c>(
         analyzer: &Analyzer,
-        (connections, copies): (Vec<Held<'c>>, Vec<Copy>),
+        (connections, copies): (Vec<Held<'c>>, Vec<Translated>),
         circumstances: Circumstances,
     ) -> Judged<'c> {
         let capture_end = analyzer.now().unwrap_or_default();

@@ -25,7 +25,7 @@ use std::net::IpAddr;
 
 use self::circumstances::{CaptureQuality, Circumstances};
 use self::judges::Held;
-use self::translated::Copy;
+use self::translated::Translated;
 use crate::capture::{CaptureId, Frame, LinkType};
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, Shards, SittingsKept};
@@ -237,7 +237,7 @@ impl Analyzer {
     }
 
     /// The connections that are to be judged, and those that are others of them once more, with translated addresses.
-    fn connections(&self) -> (Vec<Held<'_>>, Vec<Copy>) {
+    fn connections(&self) -> (Vec<Held<'_>>, Vec<Translated>) {
         let mut connections = self.table.connections();
         let mut links = self.counted.iter().map(|counted| counted.link);
         let copies = match links.any(translated::sees_every_interface) {

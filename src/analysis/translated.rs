@@ -19,7 +19,7 @@ use crate::time::Interval;
 const AT_ONCE: Interval = Interval::from_millis(50);
 
 /// Scanners give all their connections one number: with no more of them is one compared.
-const MOST_COMPARED: usize = 64;
+const MOST_COMPARED: usize = 8;
 
 /// Sees packets on every interface (LINKTYPE_LINUX_SLL and LINKTYPE_LINUX_SLL2): where it does not, nothing is looked for.
 pub fn sees_every_interface(link: LinkType) -> bool {
@@ -28,7 +28,7 @@ pub fn sees_every_interface(link: LinkType) -> bool {
 
 /// A connection that is another one with translated addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Copy {
+pub struct Translated {
     /// The one that was captured first.
     original: (CaptureId, u32),
     /// Its own number.
@@ -40,7 +40,7 @@ pub struct Copy {
 }
 
 /// Takes copies out of the connections. They come sorted by their originals.
-pub fn take_copies(connections: &mut Vec<Held>, selection: &Selection) -> Vec<Copy> {
+pub fn take_copies(connections: &mut Vec<Held>, selection: &Selection) -> Vec<Translated> {
     let mut numbered: Vec<(u32, usize)> = connections
         .iter()
         .enumerate()
@@ -114,14 +114,14 @@ fn say_the_same(original: &Tracked, copy: &Tracked) -> bool {
         && same_resets
 }
 
-fn copy(original: &Held, copy: &Held) -> Copy {
+fn copy(original: &Held, copy: &Held) -> Translated {
     let firsts = |held: &Held| -> Vec<u32> {
         let known = held.known();
         let firsts = known.episodes.iter().filter_map(|one| one.resets.first());
         firsts.map(|reset| reset.head.frame.number.0).collect()
     };
     let [client, server] = ends(copy);
-    Copy {
+    Translated {
         original: original.first(),
         stream: copy.first_stream(),
         client,
@@ -137,7 +137,7 @@ fn ends(held: &Held) -> [SocketAddr; 2] {
 }
 
 /// Says in findings of connections that they were captured with other addresses, too.
-pub fn tell(findings: &mut [Finding], copies: &[Copy]) {
+pub fn tell(findings: &mut [Finding], copies: &[Translated]) {
     for finding in findings {
         let original = (CaptureId(finding.capture), finding.connection.stream);
         let first = copies.partition_point(|copy| copy.original < original);
@@ -150,7 +150,7 @@ pub fn tell(findings: &mut [Finding], copies: &[Copy]) {
     }
 }
 
-impl Copy {
+impl Translated {
     /// For the finding in that frame.
     fn as_evidence(&self, frame: u32) -> Evidence {
         let mut text = format!(

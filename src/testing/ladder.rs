@@ -6,7 +6,7 @@ use crate::capture::CaptureId;
 use crate::flow::{Both, Peer};
 use crate::report::Finding;
 use crate::testing::frames;
-use crate::testing::trace::{Trace, TraceFrame};
+use crate::testing::trace::{ETHERNET, Trace, TraceFrame};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{IcmpReason, TcpFlags};
 
@@ -367,6 +367,7 @@ impl Ladder {
             *id = id.wrapping_add(1);
             let bytes = frames::ethernet(self, step, step.ip_id.unwrap_or(*id));
             (!step.lost).then_some(TraceFrame {
+                link: ETHERNET,
                 time: self.begins + step.at,
                 capture: CaptureId::default(),
                 interface: step.interface,

@@ -8,16 +8,20 @@ use crate::report::{CaptureSummary, Finding, Report};
 use crate::time::{Interval, Timestamp};
 use crate::wire::{Decoded, Decoder, Segment};
 
-const ETHERNET: LinkType = LinkType(1);
+pub(super) const ETHERNET: LinkType = LinkType(1);
+const ETHERNET_LENGTH: usize = 14;
+const LINUX_SLL2: LinkType = LinkType(276);
 /// The byte that tells both hosts apart, and the server's.
 const SOURCE_MAC: usize = 10;
 const SERVER_MAC: u8 = 9;
 /// Behind Ethernet's header, in IPv4's.
 const TTL: usize = 14 + 8;
 
-/// One frame of a [`Trace`]: Ethernet.
+/// One frame of a [`Trace`].
 #[derive(Clone, Debug)]
 pub struct TraceFrame {
+    /// Ethernet, unless it was [cooked](Trace::cooked).
+    pub link: LinkType,
     /// When it was captured.
     pub time: Timestamp,
     /// In which of several captures.
@@ -86,6 +90,26 @@ impl Trace {
         Self::of(self.frames)
     }
 
+    /// As `tcpdump -i any` captures it: with a header that names the interface instead of Ethernet's (LINKTYPE_LINUX_SLL2).
+    pub fn cooked(mut self) -> Self {
+        for frame in &mut self.frames {
+            let [index @ .., a, b] = frame.interface.to_be_bytes();
+            let protocol = [frame.bytes[12], frame.bytes[13]];
+            // Reserved, index, ARPHRD_ETHER, PACKET_HOST, six bytes of address and two that are not used.
+            let mut bytes = [
+                &protocol[..],
+                &[0, 0],
+                &index,
+                &[a, b, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0],
+            ]
+            .concat();
+            bytes.extend(&frame.bytes[ETHERNET_LENGTH..]);
+            frame.original_len += (bytes.len() - frame.bytes.len()) as u32;
+            (frame.link, frame.bytes) = (LINUX_SLL2, bytes);
+        }
+        self
+    }
+
     /// Captured with a snap length.
     pub fn cut_at(mut self, length: usize) -> Self {
         for frame in &mut self.frames {
@@ -116,7 +140,7 @@ impl Trace {
                     number: FrameNumber(*number),
                 },
                 time: frame.time,
-                link: ETHERNET,
+                link: frame.link,
                 interface: frame.interface,
                 data: &frame.bytes,
                 original_len: frame.original_len,
@@ -179,10 +203,18 @@ impl Trace {
         }
     }
 
-    /// A pcap file with nanoseconds (LINKTYPE_ETHERNET, little endian). Interfaces are lost.
+    /// A pcap file with nanoseconds (little endian). Interfaces are lost.
     pub fn pcap(&self) -> Vec<u8> {
         let mut file = Vec::new();
-        for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 262_144, 1] {
+        let link = self.frames.first().map_or(ETHERNET, |frame| frame.link);
+        for word in [
+            0xa1b2_3c4d_u32,
+            0x0004_0002,
+            0,
+            0,
+            262_144,
+            u32::from(link.0),
+        ] {
             file.extend(word.to_le_bytes());
         }
         for frame in &self.frames {

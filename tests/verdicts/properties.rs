@@ -170,6 +170,38 @@ fn is_of_hosts_alone(name: &str, ladder: &Ladder) -> bool {
         && !findings.iter().any(is_box)
 }
 
+/// On every interface of a host that translates addresses: one connection each, however it ends. Where the numbers of both ends were not
+/// captured, it can't be known.
+#[test]
+fn translated_connections_are_told_once() {
+    let mut once = 0;
+    for (name, ladder) in every_ladder() {
+        let (client, container) = match ladder.is_ipv6() {
+            true => ("2001:db8::5", "2001:db8:1::2"),
+            false => ("10.0.0.5", "172.17.0.2"),
+        };
+        let inside = ladder
+            .clone()
+            .between(client.parse().unwrap(), container.parse().unwrap());
+        let outside = ladder.trace().cooked();
+        let both = ladder
+            .trace()
+            .with(&inside.trace().jittered(&[30]))
+            .cooked();
+        let (one, both) = (gist(&outside.findings()), gist(&both.findings()));
+        if one == both {
+            once += 1;
+            continue;
+        }
+        let twice: Vec<_> = one
+            .iter()
+            .flat_map(|told| [told.clone(), told.clone()])
+            .collect();
+        assert_eq!(both, twice, "{name}");
+    }
+    assert!(once > 120, "{once}");
+}
+
 /// The client's capture and the server's, whose clock is wrong by some milliseconds.
 #[test]
 fn captures_of_both_ends_tell_what_one_tells() {
