@@ -47,9 +47,9 @@ fn twice(ladders: &[Ladder]) -> Trace {
     })
 }
 
-fn report(trace: &Trace, selection: Selection) -> Report {
+fn report(trace: &Trace, prefers: Selection) -> Report {
     let mut analyzer = Analyzer::new(AnalysisOptions {
-        selection,
+        prefers,
         ..AnalysisOptions::default()
     });
     trace.clone().cooked().each(|frame| analyzer.frame(frame));
@@ -110,7 +110,7 @@ fn a_reset_on_one_side_alone_is_no_copy() {
 #[test]
 fn who_asks_for_the_inner_one_gets_it() {
     let trace = twice(&[asked_again(reused(1))]);
-    for selection in [
+    for prefers in [
         Selection {
             hosts: vec!["172.17.0.2".parse().unwrap()],
             ..Selection::default()
@@ -120,9 +120,14 @@ fn who_asks_for_the_inner_one_gets_it() {
             ..Selection::default()
         },
     ] {
-        let report = report(&trace, selection);
+        let report = report(&trace, prefers);
         let inner = "172.17.0.2:3000".parse().unwrap();
         assert_eq!(told(&report), [("stale-reuse".to_owned(), inner)]);
+        let again = &report.resets[0].evidence.last().unwrap().text;
+        assert!(
+            again.contains("10.0.0.5:40001 → 192.0.2.80:3000, stream 0"),
+            "{again}"
+        );
     }
 }
 
@@ -181,4 +186,40 @@ fn live_it_is_told_once_too() {
     assert_eq!(ids, ["r1", "r2"]);
     let report = analyzer.report(Vec::new());
     assert_eq!(report.resets.len(), 2);
+}
+
+/// As its user asks, with the numbers that the whole report gives.
+#[test]
+fn on_the_command_line_the_side_that_is_asked_for_is_told() {
+    let file = tempfile::Builder::new().suffix(".pcap").tempfile().unwrap();
+    let trace = twice(&[1, 2, 3].map(|number| asked_again(reused(number)))).cooked();
+    std::fs::write(file.path(), trace.pcap()).unwrap();
+    for (argument, server) in [
+        ("--host=10.0.0.5", "192.0.2.80"),
+        ("--host=192.0.2.80", "192.0.2.80"),
+        ("--host=172.17.0.2", "172.17.0.2"),
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_whyrst"))
+            .args(["--format", "json", argument])
+            .arg(file.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        let report: Report = serde_json::from_slice(&output.stdout).unwrap();
+        let told: Vec<_> = report
+            .resets
+            .iter()
+            .map(|finding| (finding.id.as_str(), finding.connection.server.addr))
+            .collect();
+        let server = server.parse().unwrap();
+        assert_eq!(
+            told,
+            [("r1", server), ("r2", server), ("r3", server)],
+            "{argument}"
+        );
+        assert_eq!(report.summary.harmful, 3);
+        let timers = report.idle_timeouts.iter();
+        let owners: Vec<_> = timers.map(|timer| timer.endpoint.addr).collect();
+        assert!(owners.iter().all(|owner| *owner == server), "{owners:?}");
+    }
 }

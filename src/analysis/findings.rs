@@ -173,7 +173,7 @@ fn caveats(
     }
     if copies > 0 {
         caveats.push(format!(
-            "{copies} connections are others of this capture once more, with translated addresses (published ports, pods, a router): each is told once, with the addresses under which it was captured first"
+            "{copies} connections are others of this capture once more, with translated addresses (published ports, pods, a router): each is told once, with the addresses under which it was captured first, or with those that were asked for"
         ));
     }
     if analyzer.table.evicted() > 0 {

@@ -65,6 +65,8 @@ pub struct AnalysisOptions {
     pub limits: Limits,
     /// What to show.
     pub selection: Selection,
+    /// Of a connection that is captured twice, with translated addresses, the one of these hosts, ports and streams is told.
+    pub prefers: Selection,
     /// Rows of connections.
     pub connections: ConnectionRows,
     /// Products on the path that the user named (`--stack`).
@@ -241,7 +243,7 @@ impl Analyzer {
         let mut connections = self.table.connections();
         let mut links = self.counted.iter().map(|counted| counted.link);
         let copies = match links.any(translated::sees_every_interface) {
-            true => translated::take_copies(&mut connections, &self.options.selection),
+            true => translated::take_copies(&mut connections, &self.options.prefers),
             false => Vec::new(),
         };
         (connections, copies)

@@ -29,8 +29,8 @@ pub fn sees_every_interface(link: LinkType) -> bool {
 /// A connection that is another one with translated addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Translated {
-    /// The one that was captured first.
-    original: (CaptureId, u32),
+    /// The one that is told.
+    told: (CaptureId, u32),
     /// Its own number.
     stream: u32,
     client: SocketAddr,
@@ -39,8 +39,8 @@ pub struct Translated {
     resets: Vec<(u32, u32)>,
 }
 
-/// Takes copies out of the connections. They come sorted by their originals.
-pub fn take_copies(connections: &mut Vec<Held>, selection: &Selection) -> Vec<Translated> {
+/// Leaves one of those that are the same: the first that `prefers` selects, or the first. The others come sorted by that one.
+pub fn take_copies(connections: &mut Vec<Held>, prefers: &Selection) -> Vec<Translated> {
     let mut numbered: Vec<(u32, usize)> = connections
         .iter()
         .enumerate()
@@ -49,16 +49,15 @@ pub fn take_copies(connections: &mut Vec<Held>, selection: &Selection) -> Vec<Tr
     numbered.sort_unstable();
     let (mut gone, mut copies) = (Vec::new(), Vec::new());
     for alike in numbered.chunk_by(|one, other| one.0 == other.0) {
-        let mut originals: Vec<usize> = Vec::new();
-        for &(_, index) in alike {
-            let mut newest = originals.iter().rev().take(MOST_COMPARED);
-            let of = newest.find(|original| is_copy(connections, **original, index, selection));
-            match of {
-                Some(original) => {
-                    gone.push(index);
-                    copies.push(copy(&connections[*original], &connections[index]));
-                }
-                None => originals.push(index),
+        for same in groups(connections, alike) {
+            let is_preferred = |index: &&usize| {
+                let held = &connections[**index];
+                selects(prefers, &ends(held), held.first_stream())
+            };
+            let told = *same.iter().find(is_preferred).unwrap_or(&same[0]);
+            for copy in same.into_iter().filter(|copy| *copy != told) {
+                gone.push(copy);
+                copies.push(translated(&connections[told], &connections[copy]));
             }
         }
     }
@@ -68,17 +67,27 @@ pub fn take_copies(connections: &mut Vec<Held>, selection: &Selection) -> Vec<Tr
         place += 1;
         gone.next_if_eq(&(place - 1)).is_none()
     });
-    copies.sort_unstable_by_key(|copy| (copy.original, copy.stream));
+    copies.sort_unstable_by_key(|copy| (copy.told, copy.stream));
     copies
 }
 
-fn is_copy(connections: &[Held], original: usize, copy: usize, selection: &Selection) -> bool {
-    let (original, copy) = (connections[original], connections[copy]);
+/// Those that are the same; most are alone. None is empty.
+fn groups(connections: &[Held], alike: &[(u32, usize)]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for &(_, index) in alike {
+        let mut newest = groups.iter_mut().rev().take(MOST_COMPARED);
+        match newest.find(|group| is_copy(connections[group[0]], connections[index])) {
+            Some(group) => group.push(index),
+            None => groups.push(vec![index]),
+        }
+    }
+    groups
+}
+
+fn is_copy(original: Held, copy: Held) -> bool {
     let after = copy.opened() - original.opened();
-    let at_once = (Interval::ZERO..=AT_ONCE).contains(&after);
-    at_once
+    (Interval::ZERO..=AT_ONCE).contains(&after)
         && original.first().0 == copy.first().0
-        && selects(selection, &ends(&original), original.first_stream())
         && say_the_same(&original.known(), &copy.known())
 }
 
@@ -114,7 +123,7 @@ fn say_the_same(original: &Tracked, copy: &Tracked) -> bool {
         && same_resets
 }
 
-fn copy(original: &Held, copy: &Held) -> Translated {
+fn translated(told: &Held, copy: &Held) -> Translated {
     let firsts = |held: &Held| -> Vec<u32> {
         let known = held.known();
         let firsts = known.episodes.iter().filter_map(|one| one.resets.first());
@@ -122,11 +131,11 @@ fn copy(original: &Held, copy: &Held) -> Translated {
     };
     let [client, server] = ends(copy);
     Translated {
-        original: original.first(),
+        told: told.first(),
         stream: copy.first_stream(),
         client,
         server,
-        resets: firsts(original).into_iter().zip(firsts(copy)).collect(),
+        resets: firsts(told).into_iter().zip(firsts(copy)).collect(),
     }
 }
 
@@ -139,14 +148,12 @@ fn ends(held: &Held) -> [SocketAddr; 2] {
 /// Says in findings of connections that they were captured with other addresses, too.
 pub fn tell(findings: &mut [Finding], copies: &[Translated]) {
     for finding in findings {
-        let original = (CaptureId(finding.capture), finding.connection.stream);
-        let first = copies.partition_point(|copy| copy.original < original);
-        for copy in &copies[first..] {
-            if copy.original != original {
-                break;
-            }
-            finding.evidence.push(copy.as_evidence(finding.frame));
-        }
+        let told = (CaptureId(finding.capture), finding.connection.stream);
+        let first = copies.partition_point(|copy| copy.told < told);
+        let of_it = copies[first..].iter().take_while(|copy| copy.told == told);
+        finding
+            .evidence
+            .extend(of_it.map(|copy| copy.as_evidence(finding.frame)));
     }
 }
 
@@ -157,7 +164,7 @@ impl Translated {
             "captured again with translated addresses: {} → {}, stream {}",
             self.client, self.server, self.stream
         );
-        let passed_on = self.resets.iter().find(|(original, _)| *original == frame);
+        let passed_on = self.resets.iter().find(|(told, _)| *told == frame);
         if passed_on.is_some() {
             text.push_str("; whoever translates passed the RST on");
         }

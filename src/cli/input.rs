@@ -15,7 +15,7 @@ use super::interrupt::on_interrupt;
 use super::packets::{Packets, Spool};
 use super::reading::{self, Ending};
 use super::screen::{ScreenArgs, Verbosity};
-use whyrst::analysis::{AnalysisOptions, Analyzer, ConnectionRows};
+use whyrst::analysis::{self, AnalysisOptions, Analyzer, ConnectionRows};
 use whyrst::capture::{CaptureFilter, Input};
 use whyrst::flow::Limits;
 use whyrst::insight::KnownTimeouts;
@@ -229,6 +229,12 @@ impl InputArgs {
             },
             limits: self.max_memory.map(Limits::within).unwrap_or_default(),
             filter: self.expression(),
+            prefers: analysis::Selection {
+                hosts: self.host.clone(),
+                ports: self.port.clone(),
+                streams: self.stream.clone(),
+                ..analysis::Selection::default()
+            },
             ..self.knowledge.options()?
         });
         let stop = on_interrupt()?;
