@@ -202,8 +202,19 @@ fn now() -> Timestamp {
 
 /// The time of day when the trace clock (`mono`) was zero. Asked again for each batch of lines: the time of day may be set.
 fn boot() -> Timestamp {
-    let monotonic = nanos(ClockId::CLOCK_MONOTONIC);
-    Timestamp::from_nanos(nanos(ClockId::CLOCK_REALTIME).saturating_sub(monotonic))
+    /// Whoever is preempted between both clocks asks again.
+    const ATTEMPTS: u32 = 5;
+    const AT_ONCE: i64 = 1_000_000;
+    let mut attempt = 1;
+    loop {
+        let before = nanos(ClockId::CLOCK_MONOTONIC);
+        let now = nanos(ClockId::CLOCK_REALTIME);
+        let took = nanos(ClockId::CLOCK_MONOTONIC).saturating_sub(before);
+        if took < AT_ONCE || attempt == ATTEMPTS {
+            return Timestamp::from_nanos(now.saturating_sub(before));
+        }
+        attempt += 1;
+    }
 }
 
 /// The helper itself. Whatever goes wrong is its first line.
