@@ -8,6 +8,7 @@ use std::process::Command;
 
 use whyrst::analysis::{AnalysisOptions, Analyzer};
 use whyrst::capture::{Captures, Input};
+use whyrst::flow::Peer;
 
 /// One byte in so many is wrong …
 const ONE_IN: u64 = 40;
@@ -109,7 +110,10 @@ fn ours(path: &Path) -> BTreeSet<(u32, u32)> {
     findings
         .iter()
         .flat_map(|finding| {
-            let stream = finding.connection.stream;
+            // Where a rule led the client elsewhere, the server's packets are a stream of their own.
+            let answers = finding.connection.called.and_then(|called| called.stream);
+            let answers = answers.filter(|_| finding.claimed_sender == Some(Peer::Server));
+            let stream = answers.unwrap_or(finding.connection.stream);
             finding.frames.iter().map(move |frame| (*frame, stream))
         })
         .collect()

@@ -335,6 +335,41 @@ fn a_container_behind_a_published_port() {
     agree(&finding, watch);
 }
 
+/// A sidecar's REDIRECT: the client's socket knows the server that it called, and the packet bears the sidecar's address.
+#[test]
+fn a_client_that_was_led_to_a_sidecar() {
+    if !has("nft") {
+        return skip("needs nft");
+    }
+    let Some(net) = Net::new("led") else { return };
+    let Some(()) = net.redirect() else { return };
+    let sidecar = net.python(
+        At::Client,
+        "SERVER = '127.0.0.1'; l = listen(15001); say('ready'); s, _ = l.accept(); s.recv(999); s.sendall(OK); wait()",
+    );
+    sidecar.expect("ready");
+    let watch = Watch::on("lo", &net, At::Client, &[]);
+    let client = net.python(
+        At::Client,
+        "s = connect(80); s.sendall(GET); s.recv(999); linger0(s); s.close(); say('reset')",
+    );
+    client.expect("reset");
+    let finding = watch.finding();
+    let cause = match kernel_speaks() {
+        true => "abortive-close",
+        false => "teardown-noise",
+    };
+    says(&finding, cause, "client");
+    let connection = &finding["connection"];
+    assert_eq!(connection["server"]["port"], 15_001, "{finding:#}");
+    assert_eq!(connection["called"]["addr"], "10.66.0.2", "{finding:#}");
+    if kernel_speaks() {
+        assert_eq!(finding["sender_confidence"], "certain", "{finding:#}");
+        assert!(finding["kernel"]["reason"].is_string(), "{finding:#}");
+    }
+    agree(&finding, watch);
+}
+
 /// What is passed on bears the host's address and is not the host's: its kernel's silence accuses nobody.
 #[test]
 fn a_firewall_of_a_container_is_not_this_hosts() {

@@ -42,15 +42,25 @@ fn resets(header: &[u8], records: &[impl AsRef<[u8]>]) -> Vec<Value> {
 }
 
 /// Whose connection it was: what a part shows may tell client and server apart in another way.
-fn ends(reset: &Value) -> [String; 2] {
-    let mut ends = ["client", "server"].map(|end| reset["connection"][end].to_string());
+fn ends(reset: &Value, server: &str) -> [String; 2] {
+    let end = |name: &str| {
+        let end = &reset["connection"][name];
+        format!("{} {}", end["addr"], end["port"])
+    };
+    let mut ends = ["client", server].map(end);
     ends.sort();
     ends
 }
 
+/// It is the same connection, or one direction of it: its answers alone bear the name that its client called.
+fn is_of(whole: &Value, found: &Value) -> bool {
+    let names = ["server", "called"].map(|server| ends(whole, server));
+    names.contains(&ends(found, "server"))
+}
+
 /// What is wrong with a RST of a part, given those of the whole capture.
 fn complaint(whole: &[Value], found: &Value) -> Option<&'static str> {
-    let of_it = || whole.iter().filter(|other| ends(other) == ends(found));
+    let of_it = || whole.iter().filter(|other| is_of(other, found));
     let same = |name: &str| of_it().any(|other| other[name] == found[name]);
     if found["sender_confidence"] != "possible" && !same("sender") {
         return Some("another sender");
@@ -58,7 +68,11 @@ fn complaint(whole: &[Value], found: &Value) -> Option<&'static str> {
     let thought_of = of_it().any(|other| {
         let rivals = other["alternatives"].as_array();
         let mut rivals = rivals.into_iter().flatten();
-        other["cause"] == found["cause"] || rivals.any(|rival| rival["cause"] == found["cause"])
+        // The first of several RSTs may be missing, and the next one tell the same story.
+        let same_story = found["detail"].is_string() && other["detail"] == found["detail"];
+        other["cause"] == found["cause"]
+            || same_story
+            || rivals.any(|rival| rival["cause"] == found["cause"])
     });
     if found["confidence"] != "possible" && !thought_of {
         return Some("another cause");

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::flow::{RefusedGroup, RefusedScope};
-use crate::report::Endpoint;
+use crate::report::{ConnectionId, Endpoint};
 
 /// What finds a connection in the whole capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,14 +15,32 @@ pub enum FindBy {
 }
 
 /// Of one connection.
-pub fn of_connection(by: FindBy, stream: u32, ends: [Endpoint; 2]) -> String {
+pub fn of_connection(by: FindBy, connection: &ConnectionId) -> String {
+    let called = connection.called;
     match by {
-        FindBy::Stream => format!("tcp.stream eq {stream}"),
+        FindBy::Stream => {
+            let answers = called.and_then(|called| called.stream);
+            let streams = std::iter::once(connection.stream).chain(answers);
+            let each: Vec<_> = streams
+                .map(|stream| format!("tcp.stream eq {stream}"))
+                .collect();
+            each.join(" || ")
+        }
         FindBy::Ends => {
-            let each = ends.map(|end| format!("{} && tcp.port == {}", address(end.addr), end.port));
-            each.join(" && ")
+            let called = called.map(|called| called.endpoint);
+            let servers = std::iter::once(connection.server).chain(called);
+            let each: Vec<_> = servers
+                .map(|server| between(connection.client, server))
+                .collect();
+            each.join(" || ")
         }
     }
+}
+
+fn between(client: Endpoint, server: Endpoint) -> String {
+    let each =
+        [client, server].map(|end| format!("{} && tcp.port == {}", address(end.addr), end.port));
+    each.join(" && ")
 }
 
 /// Of refusals that are told of together.

@@ -10,8 +10,8 @@ use crate::analysis::ladder::ladder;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::{FinSeen, Peer};
 use crate::report::{
-    ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, FrameElsewhere, HandshakeSeen, Idle,
-    StreamElsewhere, Trigger, capture_if_other,
+    CalledServer, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, FrameElsewhere,
+    HandshakeSeen, Idle, StreamElsewhere, Trigger, capture_if_other,
 };
 use crate::verdict::{Ending, Fact, ResetVerdict, Ruling, Verdict};
 
@@ -25,15 +25,19 @@ pub fn finding(
 ) -> Finding {
     let at = verdict.at;
     let capture = at.head.frame.capture;
-    let stream = connection
-        .streams
-        .of(capture)
-        .unwrap_or_else(|| connection.first_stream());
+    let answers = || connection.called.as_ref()?.stream(capture);
+    let stream = connection.streams.of(capture).or_else(answers);
+    let stream = stream.unwrap_or_else(|| connection.first_stream());
     let connection = connection_id(connection, (capture, stream));
-    let ends = [connection.client, connection.server];
-    let wireshark_filter = display_filter::of_connection(by, stream, ends);
+    let wireshark_filter = display_filter::of_connection(by, &connection);
     let ladder = ladder(ending, verdict);
     let ruling = &mut verdict.ruling;
+    let mut told = evidence(take(&mut ruling.evidence), capture);
+    told.extend(
+        connection
+            .called
+            .map(|called| led_elsewhere(&connection, called)),
+    );
     let reset = verdict.reset.as_ref();
     Finding {
         id: String::new(),
@@ -66,7 +70,7 @@ pub fn finding(
         request: verdict.request.take(),
         victim: ruling.victim,
         victim_errors: take(&mut verdict.victim_errors),
-        evidence: evidence(take(&mut ruling.evidence), capture),
+        evidence: told,
         evidence_against: evidence(take(&mut ruling.against), capture),
         explanation: take(&mut ruling.explanation),
         advice: Vec::new(),
@@ -112,6 +116,10 @@ fn connection_id(connection: &Tracked, (capture, stream): (CaptureId, u32)) -> C
     ConnectionId {
         client: endpoint(connection.client),
         server: endpoint(connection.server),
+        called: connection.called.as_ref().map(|called| CalledServer {
+            endpoint: endpoint(called.server),
+            stream: called.stream(capture),
+        }),
         stream,
         elsewhere: others
             .map(|(capture, stream)| StreamElsewhere {
@@ -123,6 +131,17 @@ fn connection_id(connection: &Tracked, (capture, stream): (CaptureId, u32)) -> C
         opened: connection.opened,
         handshake: handshake(connection),
         orientation: connection.orientation,
+    }
+}
+
+fn led_elsewhere(connection: &ConnectionId, called: CalledServer) -> Evidence {
+    Evidence {
+        text: format!(
+            "the client called {}: a rule of the capturing host led it to {}, and answers bear the name that was called",
+            called.endpoint, connection.server
+        ),
+        frames: Vec::new(),
+        elsewhere: Vec::new(),
     }
 }
 

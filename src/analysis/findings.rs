@@ -1,9 +1,10 @@
 //! Verdicts become findings, findings become the report.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::analysis::circumstances::{CaptureQuality, Circumstances, Places};
-use crate::analysis::judges::{Judged, Judges};
+use crate::analysis::judges::{Held, Judged, Judges};
 use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
 use crate::analysis::translated::tell;
@@ -15,7 +16,9 @@ use crate::insight::{
     infer, tells_who_keeps_longer,
 };
 use crate::parts::at_once;
-use crate::report::{CaptureSummary, Finding, IdleTimeout, Report, SCHEMA_VERSION, Summary, Tool};
+use crate::report::{
+    CaptureSummary, Endpoint, Finding, IdleTimeout, Report, SCHEMA_VERSION, Summary, Tool,
+};
 use crate::time::Interval;
 
 /// Findings so far, and what insight reads.
@@ -80,7 +83,13 @@ pub fn report(analyzer: &Analyzer, mut captures: Vec<CaptureSummary>) -> Report 
         alignment: Vec::new(),
         advice: Vec::new(),
         connections: rows,
-        caveats: caveats(analyzer, circumstances, &captures, judged.copies.len()),
+        caveats: caveats(
+            analyzer,
+            circumstances,
+            &captures,
+            judged.copies.len(),
+            connections,
+        ),
         captures,
     };
     report.hang_ups = findings
@@ -134,6 +143,7 @@ fn caveats(
     circumstances: Circumstances,
     captures: &[CaptureSummary],
     copies: usize,
+    connections: &[Held],
 ) -> Vec<String> {
     let mut caveats = Vec::new();
     if analyzer.options.filter.is_some() {
@@ -176,6 +186,7 @@ fn caveats(
             "{copies} connections are others of this capture once more, with translated addresses (published ports, pods, a router): each is told once, with the addresses under which it was captured first, or with those that were asked for"
         ));
     }
+    caveats.extend(led_elsewhere(connections));
     if analyzer.table.evicted() > 0 {
         caveats.push(format!(
             "{} connections were forgotten early to stay within the memory limit",
@@ -202,6 +213,33 @@ fn caveats(
         ));
     }
     caveats
+}
+
+/// Connections that a rule of the capturing host led to another server than their client called.
+fn led_elsewhere(connections: &[Held]) -> Option<String> {
+    /// So many are named.
+    const NAMED: usize = 3;
+    let mut led: BTreeMap<(SocketAddr, SocketAddr), u64> = BTreeMap::new();
+    for held in connections {
+        if let Some(called) = held.called() {
+            let way = (called.server.into(), held.ends().server.into());
+            *led.entry(way).or_default() += 1;
+        }
+    }
+    let all: u64 = led.values().sum();
+    let named = led.iter().take(NAMED);
+    let mut named: Vec<_> = named
+        .map(|((called, reached), _)| format!("{called} → {reached}"))
+        .collect();
+    if led.len() > NAMED {
+        named.push("…".to_owned());
+    }
+    (all > 0).then(|| {
+        format!(
+            "{all} connections were led by a rule of the capturing host (REDIRECT, as of a sidecar proxy) to another server than their client called, and are told of with the one that took them: {}",
+            named.join(", ")
+        )
+    })
 }
 
 fn rows(analyzer: &Analyzer, findings: &[Finding]) -> Vec<crate::report::ConnectionRow> {
@@ -240,9 +278,14 @@ pub fn selects(selection: &Selection, ends: &[SocketAddr; 2], stream: u32) -> bo
 /// The user asked for it.
 pub fn selected(selection: &Selection, finding: &Finding) -> bool {
     let connection = &finding.connection;
-    let ends =
-        [connection.client, connection.server].map(|end| SocketAddr::new(end.addr, end.port));
-    selects(selection, &ends, connection.stream)
+    let ends = |server: Endpoint| {
+        [connection.client, server].map(|end| SocketAddr::new(end.addr, end.port))
+    };
+    let called = connection.called.map(|called| {
+        let stream = called.stream.unwrap_or(connection.stream);
+        selects(selection, &ends(called.endpoint), stream)
+    });
+    (selects(selection, &ends(connection.server), connection.stream) || called == Some(true))
         && selection.since.is_none_or(|since| finding.at >= since)
         && selection.until.is_none_or(|until| finding.at <= until)
 }

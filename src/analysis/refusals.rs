@@ -24,6 +24,7 @@ pub fn refused_group(group: &RefusedGroup) -> Finding {
             client: endpoint(client),
             server: endpoint(group.server),
             stream,
+            called: None,
             elsewhere: Vec::new(),
             community_id: community_id(client, group.server),
             opened: first,

@@ -7,7 +7,7 @@ use crate::flow::Peer;
 use crate::kernel::{
     Coverage, KernelLog, KernelSays, OwnHost, TraceLine, WireReset, parse_trace_line, settle,
 };
-use crate::report::Finding;
+use crate::report::{Endpoint, Finding};
 use crate::time::{Interval, Timestamp};
 
 /// An event may fire after its RST was captured: `tcp_send_active_reset()` transmits first, and whoever called it may be preempted
@@ -119,21 +119,24 @@ impl Witness {
 /// The RST that a finding is about; none for a hang-up.
 pub(super) fn reset_of(connection: &Tracked, finding: &Finding) -> Option<WireReset> {
     let claimed = finding.claimed_sender?;
-    let end_of = |peer: Peer| {
-        let end = match peer {
-            Peer::Client => finding.connection.client,
-            Peer::Server => finding.connection.server,
-        };
-        SocketAddr::new(end.addr, end.port)
+    let id = &finding.connection;
+    let ends = |server: Endpoint| {
+        let [client, server] = [id.client, server].map(|end| SocketAddr::new(end.addr, end.port));
+        match claimed {
+            Peer::Client => (client, server),
+            Peer::Server => (server, client),
+        }
     };
+    let (from, to) = ends(id.server);
     let mut resets = connection
         .episodes
         .iter()
         .flat_map(|episode| &episode.resets);
     let packet = resets.find(|packet| packet.head.frame.number.0 == finding.frame);
     Some(WireReset {
-        from: end_of(claimed),
-        to: end_of(claimed.other()),
+        from,
+        to,
+        called: id.called.map(|called| ends(called.endpoint)),
         at: finding.at,
         ttl: packet.map(|packet| packet.head.ttl),
     })

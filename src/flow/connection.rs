@@ -17,6 +17,7 @@ use std::net::IpAddr;
 pub(super) use self::sighting::Sighting;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::direction::{Both, Direction};
+use crate::flow::redirects::Called;
 use crate::flow::talk::Talk;
 use crate::flow::{
     Episode, History, LastActivity, Orientation, Packet, PacketKind, Peer, Sittings, StreamReader,
@@ -114,6 +115,8 @@ pub struct Connection<R: StreamReader> {
     /// Time of the closing ACK of the second FIN.
     pub closed: Option<Timestamp>,
     wireshark_base: Both<Option<SeqNumber>>,
+    /// The name of the server that the client called, where a rule of the capturing host led it to another one.
+    pub called: Option<Box<Called>>,
 }
 
 impl<R: StreamReader> Connection<R> {
@@ -159,6 +162,7 @@ impl<R: StreamReader> Connection<R> {
             last_housekeeping: None,
             pending_acks: Both::default(),
             wireshark_base: Both::default(),
+            called: None,
             under_way: None,
         }
     }
@@ -218,6 +222,7 @@ impl<R: StreamReader> Connection<R> {
         self.last_housekeeping = None;
         self.pending_acks = Both::default();
         self.wireshark_base = Both::default();
+        self.called = None;
         self.under_way = None;
     }
 
@@ -240,6 +245,19 @@ impl<R: StreamReader> Connection<R> {
             direction.missed_bytes += end.map_or(0, |end| self.talk.of(peer).hole_before(end));
         }
         directions
+    }
+
+    /// Its server answers by this name.
+    pub(super) fn is_called(&mut self, server: (IpAddr, u16)) {
+        self.called
+            .get_or_insert_with(|| Box::new(Called::new(server)));
+    }
+
+    /// Its answers are this stream of a capture.
+    pub(super) fn is_answered_in(&mut self, capture: CaptureId, stream: u32) {
+        if let Some(called) = &mut self.called {
+            called.push(capture, stream);
+        }
     }
 
     /// The number in the capture that showed it first.

@@ -11,6 +11,7 @@ pub(super) use self::filling::Filling;
 pub(super) use self::trails::TrailKey;
 use crate::flow::key::{Key, Way};
 use crate::flow::places::Place;
+use crate::flow::redirects::Answer;
 use crate::flow::table::{ASKED_FOR, sender};
 use crate::flow::{Connection, StreamReader, Table};
 use crate::wire::{Besides, Ends, Head, IcmpQuote, Segment};
@@ -71,6 +72,10 @@ enum Rare {
     Segment(Segment<'static>),
     /// A quote.
     Quote(IcmpQuote),
+    /// The first answer to a redirected connection, …
+    Answer(Box<Answer>),
+    /// … whose stream is to be numbered.
+    AnswerToNumber(Box<Answer>),
 }
 
 /// What is handed over at once. Once delivered, it is empty, to be filled again.
@@ -141,6 +146,10 @@ impl Parcel {
                         table.take(&Segment { payload, ..segment });
                     }
                     Some(Rare::Quote(quote)) => table.take_quote(&quote),
+                    Some(Rare::Answer(answer)) => table.take_answer(&answer, None),
+                    Some(Rare::AnswerToNumber(answer)) => {
+                        table.number_answers(&answer);
+                    }
                     None => {}
                 },
             }

@@ -38,7 +38,12 @@ impl Remnant {
 
     /// Of a connection that was quoted, and of which no packet was seen yet.
     pub fn quoted(stream: (CaptureId, u32)) -> Self {
-        let mut remnant = Self::new(stream, [None; 2]);
+        Self::unseen(stream, [None; 2])
+    }
+
+    /// Of a stream that no connection of its own was seen of yet.
+    pub fn unseen(stream: (CaptureId, u32), bases: [Option<SeqNumber>; 2]) -> Self {
+        let mut remnant = Self::new(stream, bases);
         remnant.what |= QUOTED;
         remnant
     }

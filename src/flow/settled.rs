@@ -12,6 +12,7 @@ use crate::capture::CaptureId;
 use crate::flow::archive::Archive;
 use crate::flow::chunks::Run;
 use crate::flow::outline::{Gist, Outline};
+use crate::flow::redirects::Called;
 use crate::flow::{Both, Connection, Items, Packet, StreamReader, Streams, TwoPlaces};
 use crate::time::Timestamp;
 
@@ -129,6 +130,11 @@ impl<'a, R: StreamReader> Held<'a, R> {
     /// The number in the capture that showed it first.
     pub fn first_stream(&self) -> u32 {
         self.first().1
+    }
+
+    /// See [`Connection::called`]; what is packed was led nowhere.
+    pub fn called(&self) -> Option<&'a Called> {
+        self.kept.as_whole()?.called.as_deref()
     }
 
     /// First packet.

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use crate::capture::{CaptureId, Frame};
 use crate::flow::key::{Key, KeyV4, KeyV6, shard};
 use crate::flow::numbering::StreamNumbers;
+use crate::flow::redirects::{Answer, AnswerStreams, Redirects};
 use crate::flow::table::in_order;
 use crate::flow::workers::Workers;
 use crate::flow::{Connection, Held, Limits, RefusedGroup, RefusedScope, StreamReader, Table};
@@ -27,6 +28,7 @@ pub struct Shards<R: StreamReader> {
     limits: Limits,
     tables: Vec<Table<R>>,
     workers: Option<Workers<R>>,
+    redirects: Redirects,
     taken: u64,
     stage: Stage,
     /// Groups of all tables, once settled.
@@ -74,6 +76,7 @@ impl<R: StreamReader + 'static> Shards<R> {
             limits,
             tables,
             workers: None,
+            redirects: Redirects::default(),
             taken: 0,
             stage,
             groups: Vec::new(),
@@ -83,6 +86,19 @@ impl<R: StreamReader + 'static> Shards<R> {
     /// Takes a segment. Returns the connection that it belongs to where that is known at once: with [`running`](Self::running).
     /// Once settled, nothing is taken any more.
     pub fn take(&mut self, segment: &Segment<'_>) -> Option<&Connection<R>> {
+        match self.redirects.hear(segment) {
+            None => self.take_named(segment),
+            Some((sent, answer)) => {
+                if let Some(answer) = answer {
+                    self.take_answer(&answer);
+                }
+                self.take_named(&sent)
+            }
+        }
+    }
+
+    /// Takes a segment that bears the names of those who talk.
+    fn take_named(&mut self, segment: &Segment<'_>) -> Option<&Connection<R>> {
         let (table, key) =
             self.table_of(&segment.addresses, (segment.src_port, segment.dst_port))?;
         self.count();
@@ -104,6 +120,9 @@ impl<R: StreamReader + 'static> Shards<R> {
     pub fn take_frame(&mut self, frame: &Frame<'_>) -> Option<()> {
         let workers = self.workers.as_mut()?;
         let plain = PlainFrame::of(frame)?;
+        if self.redirects.may_concern(plain.flags()) && self.redirects.concern(frame) {
+            return None;
+        }
         let Ends { addresses, ports } = plain.ends();
         // Each family by itself: its key then stays in registers.
         match addresses {
@@ -115,6 +134,24 @@ impl<R: StreamReader + 'static> Shards<R> {
                 let (key, way) = KeyV6::new((src, ports.0), (dst, ports.1));
                 workers.take_plain((key, way), &plain)
             }
+        }
+    }
+
+    /// The table that would hold the answers if they were by themselves numbers their stream.
+    fn take_answer(&mut self, answer: &Answer) {
+        let both = [answer.key(), answer.called_key().0].map(|key| self.table_at(&key));
+        let [Some(table), Some(numbering)] = both else {
+            return;
+        };
+        if let Some(workers) = &mut self.workers {
+            return workers.take_answer([table, numbering], answer);
+        }
+        let stream = self.tables.get_mut(numbering);
+        let stream = stream.map(|table| table.number_answers(answer));
+        // Several tables do not know yet what it will be.
+        let stream = stream.filter(|_| self.stage == Stage::Running);
+        if let Some(table) = self.tables.get_mut(table) {
+            table.take_answer(answer, stream);
         }
     }
 
@@ -142,9 +179,14 @@ impl<R: StreamReader + 'static> Shards<R> {
         (src_port, dst_port): (u16, u16),
     ) -> Option<(usize, Key)> {
         let (key, _) = Key::new(addresses, src_port, dst_port);
+        Some((self.table_at(&key)?, key))
+    }
+
+    #[inline]
+    fn table_at(&self, key: &Key) -> Option<usize> {
         match self.stage {
-            Stage::Running => Some((0, key)),
-            Stage::Taking => Some((shard(key.spread(), SHARDS), key)),
+            Stage::Running => Some(0),
+            Stage::Taking => Some(shard(key.spread(), SHARDS)),
             Stage::Settled => None,
         }
     }
@@ -180,6 +222,17 @@ impl<R: StreamReader + 'static> Shards<R> {
             table.renumber(&StreamNumbers::of(*index, &opened));
         });
         self.groups = merged(self.tables.iter().flat_map(Table::refused_groups));
+        self.tell_answer_streams();
+    }
+
+    fn tell_answer_streams(&mut self) {
+        let streams = self.tables.iter_mut().map(Table::take_answer_streams);
+        let streams: AnswerStreams = streams.flatten().collect();
+        if !streams.is_empty() {
+            for table in &mut self.tables {
+                table.tell_answer_streams(&streams);
+            }
+        }
     }
 
     fn fold_refusals(&mut self) {
@@ -314,8 +367,16 @@ mod tests {
     use super::*;
     use crate::dialogue::DialogueReader;
     use crate::testing::{Ladder, Trace, TraceFrame};
+    use crate::wire::{Decoded, Decoder};
 
-    /// Connections that talk, and attempts that two services refuse.
+    fn host(first: u8) -> IpAddr {
+        match first {
+            127 => IpAddr::from([127, 0, 0, 1]),
+            last => IpAddr::from([10, 0, 0, last]),
+        }
+    }
+
+    /// Connections that talk, some of them led to another server than called, and attempts that two services refuse.
     fn traffic() -> Trace {
         let mut frames: Vec<TraceFrame> = Vec::new();
         for number in 0..60_u16 {
@@ -334,6 +395,9 @@ mod tests {
                 .server(1, "R.");
             frames.extend(talk.trace().frames);
             frames.extend(refused.trace().frames);
+            let led = talk.from_port(45_000 + number);
+            let (called, reached) = (led.clone(), led.between(host(5), host(127)).at_port(15_001));
+            frames.extend(reached.trace().answered_by(&called.trace()).frames);
         }
         Trace::of(frames)
     }
@@ -357,9 +421,10 @@ mod tests {
                     .map(|packet| packet.head.frame.number.0)
                     .collect();
                 format!(
-                    "{:?} {:?} {frames:?} {:?}",
+                    "{:?} {:?} {:?} {frames:?} {:?}",
                     connection.streams,
                     connection.client,
+                    connection.called,
                     connection.dialogue().requests
                 )
             })
@@ -381,8 +446,13 @@ mod tests {
             let mut many = Shards::new(limits());
             many.taken = WORTH_THREADS;
             many.workers = Some(Workers::start(std::mem::take(&mut many.tables), threads));
-            trace.segments(|segment| {
-                many.take(segment);
+            let mut decoder = Decoder::new();
+            trace.each(|frame| {
+                if many.take_frame(frame).is_none()
+                    && let Decoded::Tcp(segment) = decoder.decode(frame)
+                {
+                    many.take(&segment);
+                }
             });
             many.settle();
             assert_eq!(outline(&many), outline(&alone), "{threads} threads");
@@ -400,7 +470,16 @@ mod tests {
         });
         parts.settle();
         assert_eq!(outline(&parts), outline(&whole));
-        assert_eq!(whole.connections().len(), 120);
+        assert_eq!(whole.connections().len(), 180);
+        let held = whole.connections().into_iter();
+        let called: Vec<_> = held
+            .filter_map(|held| Some((held.first_stream(), held.called()?.stream(held.first().0)?)))
+            .collect();
+        assert_eq!(called.len(), 60);
+        assert!(
+            called.iter().all(|(asked, answered)| asked < answered),
+            "{called:?}"
+        );
     }
 
     #[test]
@@ -415,7 +494,7 @@ mod tests {
             .map(|group| (group.server.1, group.connections, group.frames.len()))
             .collect();
         assert_eq!(folded, [(81, 30, 30), (82, 30, 30)]);
-        assert_eq!(shards.connections().len(), 60);
-        assert_eq!(shards.connections_seen(), 120);
+        assert_eq!(shards.connections().len(), 120);
+        assert_eq!(shards.connections_seen(), 180);
     }
 }

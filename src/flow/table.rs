@@ -5,6 +5,7 @@ mod memory;
 mod order;
 #[cfg(test)]
 mod packing_tests;
+mod redirected;
 mod refusals;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::flow::connection::{Sighting, Taken};
 use crate::flow::key::{Key, Way};
 use crate::flow::numbering::Numbering;
 use crate::flow::places::{Place, Places};
+use crate::flow::redirects::AnswerStreams;
 use crate::flow::refused::Refusals;
 use crate::flow::remnants::{Remnant, Remnants};
 use crate::flow::{
@@ -57,6 +59,8 @@ pub struct Table<R: StreamReader> {
     #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
     spare: Vec<Box<Connection<R>>>,
     refusals: Refusals,
+    /// Of redirected connections whose answers this table would hold if they were not theirs.
+    answers: AnswerStreams,
     connections_seen: u64,
     evicted: u64,
     numbers_forgotten: u64,
@@ -96,6 +100,7 @@ impl<R: StreamReader> Table<R> {
             reset: VecDeque::new(),
             spare: Vec::new(),
             refusals: Refusals::new(&limits, hasher.clone()),
+            answers: AnswerStreams::default(),
             places: Places::new(hasher),
             connections_seen: 0,
             evicted: 0,
@@ -285,11 +290,13 @@ impl<R: StreamReader> Table<R> {
         let Some(Some(Kept::Whole(connection))) = self.kept.get_mut(index as usize) else {
             return;
         };
-        if connection.streams.of(capture).is_none() {
+        let from = sender(connection, &segment.addresses, segment.src_port);
+        // Answers by another name are a stream of their own.
+        let is_shown = connection.called.is_none() || from == Peer::Client;
+        if is_shown && connection.streams.of(capture).is_none() {
             let stream = self.numbering.next(segment.head.frame);
             connection.streams.push(capture, stream);
         }
-        let from = sender(connection, &segment.addresses, segment.src_port);
         let was_closed = connection.is_quietly_closed();
         let was_reset = !connection.episodes.is_empty();
         if let Taken::Again(sighting) = connection.take(from, flags, segment) {
@@ -447,13 +454,7 @@ fn opens_anew(flags: TcpFlags) -> bool {
 }
 
 fn key_of<R: StreamReader>(connection: &Connection<R>) -> (Key, Way) {
-    let addresses = match (connection.client.0, connection.server.0) {
-        (IpAddr::V4(src), IpAddr::V4(dst)) => Addresses::V4 { src, dst },
-        (IpAddr::V6(src), IpAddr::V6(dst)) => Addresses::V6 { src, dst },
-        // Both come from one packet, so they are of one family.
-        (IpAddr::V4(src), IpAddr::V6(_)) => Addresses::V4 { src, dst: src },
-        (IpAddr::V6(src), IpAddr::V4(_)) => Addresses::V6 { src, dst: src },
-    };
+    let addresses = Addresses::between(connection.client.0, connection.server.0);
     Key::new(&addresses, connection.client.1, connection.server.1)
 }
 

@@ -11,6 +11,7 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::flow::key::{Key, Way, shard};
 use crate::flow::parcels::{Filling, Parcel, TrailKey};
+use crate::flow::redirects::Answer;
 use crate::flow::shards::SHARDS;
 use crate::flow::{StreamReader, Table};
 use crate::wire::{IcmpQuote, PlainFrame, Segment};
@@ -211,6 +212,14 @@ impl<R: StreamReader + 'static> Workers<R> {
     pub fn take_quote(&mut self, table: usize, quote: &IcmpQuote) {
         self.filling[table].put_quote(quote);
         self.hand_over_if_full(table);
+    }
+
+    /// The same for an answer: the first table has the connection, the second one numbers the stream.
+    pub fn take_answer(&mut self, [table, numbering]: [usize; 2], answer: &Answer) {
+        self.filling[table].put_answer(answer);
+        self.hand_over_if_full(table);
+        self.filling[numbering].put_answer_to_number(answer);
+        self.hand_over_if_full(numbering);
     }
 
     #[inline]

@@ -15,6 +15,8 @@ pub struct WireReset {
     pub from: SocketAddr,
     /// Its destination.
     pub to: SocketAddr,
+    /// Both as the client's socket names them, where a rule of this host led it to another server than it called.
+    pub called: Option<(SocketAddr, SocketAddr)>,
     /// When it was captured.
     pub at: Timestamp,
     /// TTL or hop limit.
@@ -98,6 +100,7 @@ mod tests {
         WireReset {
             from: from.parse().unwrap(),
             to: "192.0.2.7:4000".parse().unwrap(),
+            called: None,
             at: Timestamp::from_nanos(0),
             ttl: Some(Ttl(ttl)),
         }

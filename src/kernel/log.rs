@@ -97,10 +97,11 @@ impl KernelLog {
     /// What was said about a RST: the nearest in time of each side, or the only one at that time that bears the remote end's address
     /// and port.
     pub fn about(&self, reset: &WireReset) -> KernelSays {
-        let of_pair = self.by_pair.get(&(reset.from, reset.to));
+        let names = std::iter::once((reset.from, reset.to)).chain(reset.called);
+        let of_pair = names.filter_map(|pair| self.by_pair.get(&pair));
         let nearest = |side: Side| {
             of_pair
-                .into_iter()
+                .clone()
                 .flatten()
                 .filter(|(_, event)| event.side == side)
                 .map(|(time, event)| ((*time - reset.at).abs(), event))
@@ -126,7 +127,10 @@ impl KernelLog {
 
     /// Events about a RST with the same remote end and another local one, and how far off they are.
     fn translated(&self, reset: &WireReset, side: Side) -> Vec<(Interval, &ResetEvent)> {
+        // A rule of this host may have led it to its loopback address; then only the sender's own end is as its socket knows it.
+        let may_be_led = reset.to.ip().is_loopback();
         let is_it = |from: SocketAddr, to: SocketAddr| match side {
+            Side::Sent if may_be_led => (to == reset.to) != (from == reset.from),
             Side::Sent => to == reset.to && from != reset.from,
             Side::Received => from == reset.from && to != reset.to,
         };
@@ -213,6 +217,7 @@ mod tests {
         WireReset {
             from: from.parse().unwrap(),
             to: to.parse().unwrap(),
+            called: None,
             at: wire(clock_micros),
             ttl: None,
         }
@@ -282,6 +287,41 @@ mod tests {
         );
         let own = log.about(&reset(container, client, 1_000_050));
         assert!(own.sent.is_some(), "the address itself goes before");
+    }
+
+    /// A sidecar's REDIRECT: the client's socket knows the server that it called, the sidecar's socket itself.
+    #[test]
+    fn a_client_that_was_led_elsewhere_is_known_by_its_own_end() {
+        let (client, called, sidecar) = ("10.0.0.1:4000", "192.0.2.1:80", "127.0.0.1:15001");
+        let mut log = KernelLog::new();
+        let made = |at, side| event(at, side, client, called, ResetReason::AbortOnClose);
+        log.add(made(1_000_000, Side::Sent), BOOT);
+        let half = log.about(&reset(client, sidecar, 1_000_050));
+        assert!(half.sent.is_some(), "nothing is known but the RST");
+        let late = log.about(&reset(client, sidecar, 1_050_000));
+        assert!(late.sent.is_none() && late.perhaps_translated);
+        let elsewhere = log.about(&reset(client, "192.0.2.2:80", 1_000_050));
+        assert_eq!(elsewhere, KernelSays::default(), "over a wire");
+
+        let parse = |end: &str| end.parse().unwrap();
+        let whole = WireReset {
+            called: Some((parse(client), parse(called))),
+            ..reset(client, sidecar, 1_050_000)
+        };
+        assert!(log.about(&whole).sent.is_some(), "its connection is known");
+        let back = event(
+            1_100_000,
+            Side::Received,
+            called,
+            client,
+            ResetReason::State,
+        );
+        log.add(back, BOOT);
+        let answer = WireReset {
+            called: Some((parse(called), parse(client))),
+            ..reset(sidecar, client, 1_100_010)
+        };
+        assert!(log.about(&answer).received.is_some());
     }
 
     #[test]

@@ -61,9 +61,10 @@ fn by_word(finding: &mut Finding, reset: &WireReset, sent: &ResetEvent) {
         // A name that the kernel did not note in time.
         .filter(|task| task.name != "<...>")
         .map(|task| (task.name.clone(), task.pid));
-    let holder = sent
-        .listener
-        .as_ref()
+    // Where a SYN was refused nobody listened: whoever was found had been there before, or came later.
+    let listener = sent.listener.as_ref();
+    let holder = listener
+        .filter(|_| finding.cause != Cause::ConnectionRefused)
         .map(|process| (process.name.clone(), process.pid));
     let mut text = format!(
         "the kernel that made the RST says {reason}: {}",
@@ -248,7 +249,7 @@ const fn host_of(peer: Peer) -> ResetSender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{Side, Task};
+    use crate::kernel::{Process, Side, Task};
     use crate::report::{Alternative, sample};
     use crate::time::Timestamp;
 
@@ -275,6 +276,7 @@ mod tests {
         WireReset {
             from: "10.77.1.3:80".parse().unwrap(),
             to: "10.77.1.2:4000".parse().unwrap(),
+            called: None,
             at: Timestamp::from_nanos(0),
             ttl: None,
         }
@@ -321,6 +323,24 @@ mod tests {
                 assert_eq!((word.process.as_deref(), word.pid), (Some("node"), Some(7)));
             }
         }
+    }
+
+    /// The process that the port had a moment ago is not who refused.
+    #[test]
+    fn nobody_listens_where_a_syn_was_refused() {
+        let process = |cause| {
+            let mut finding = contested(cause, Cause::HalfOpen, Form::Reply);
+            let mut says = sent(ResetReason::NoSocket);
+            let sent = says.sent.as_mut().unwrap();
+            sent.listener = Some(Process {
+                pid: 7,
+                name: "node".to_owned(),
+            });
+            settle(&mut finding, &wire(), &says);
+            finding.kernel.unwrap().process
+        };
+        assert_eq!(process(Cause::StaleReuse).as_deref(), Some("node"));
+        assert_eq!(process(Cause::ConnectionRefused), None);
     }
 
     #[test]

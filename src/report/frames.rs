@@ -149,8 +149,10 @@ impl Finding {
     /// Its connection's streams: the finding's capture comes first.
     pub fn streams(&self) -> impl Iterator<Item = NumberIn> {
         let Self { connection, .. } = self;
-        let own = NumberIn::own(connection.stream);
-        std::iter::once(own).chain(connection.elsewhere.iter().map(NumberIn::from))
+        let answers = connection.called.and_then(|called| called.stream);
+        let own = std::iter::once(connection.stream).chain(answers);
+        let own = own.map(NumberIn::own);
+        own.chain(connection.elsewhere.iter().map(NumberIn::from))
     }
 
     /// Its FINs: who sent each, and when, in their order.

@@ -260,6 +260,9 @@ impl Pass<'_> {
         );
         connection.client = client;
         connection.server = server;
+        if let Some(called) = &mut connection.called {
+            called.endpoint = self.redactor.endpoint(called.endpoint);
+        }
         // The real one is a hash that can be guessed from all addresses and ports.
         connection.community_id =
             community_id((client.addr, client.port), (server.addr, server.port));

@@ -27,6 +27,7 @@ fn connection(port: u16, server_port: u16, stream: u32) -> ConnectionId {
         client: endpoint(2, port),
         server: endpoint(3, server_port),
         stream,
+        called: None,
         elsewhere: vec![],
         community_id: "1:LQU9qZlK+B5F3KDmev6m5PMibrg=".to_owned(),
         opened: at(f64::from(stream)),

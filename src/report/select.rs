@@ -68,8 +68,13 @@ impl Selection {
         let id = &finding.connection;
         let first = finding.first.unwrap_or(finding.at);
         let last = finding.last.unwrap_or(finding.at);
-        self.keeps_ends(&id.client, &id.server)
-            && (self.streams.is_empty() || self.streams.contains(&id.stream))
+        let called = id.called.map_or(id.server, |called| called.endpoint);
+        let answers = id.called.and_then(|called| called.stream);
+        let is_asked_for = |stream| self.streams.contains(&stream);
+        (self.keeps_ends(&id.client, &id.server) || self.keeps_ends(&id.client, &called))
+            && (self.streams.is_empty()
+                || is_asked_for(id.stream)
+                || answers.is_some_and(is_asked_for))
             && (self.causes.is_empty() || self.causes.contains(&finding.cause))
             && self.since.is_none_or(|since| last >= since)
             && self.until.is_none_or(|until| first <= until)

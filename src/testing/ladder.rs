@@ -91,6 +91,12 @@ impl Ladder {
         self
     }
 
+    /// To another port of the server.
+    pub fn at_port(mut self, port: u16) -> Self {
+        self.ends.server.1 = port;
+        self
+    }
+
     /// Over IPv6.
     pub fn over_ipv6(self) -> Self {
         let host = |last| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last));

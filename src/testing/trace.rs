@@ -82,6 +82,17 @@ impl Trace {
         Self::of(frames.collect())
     }
 
+    /// What the client says of this one, and what the server says of another one that is the same between other addresses or ports: as
+    /// a host captures it on its loopback interface where a rule leads the client elsewhere than it called.
+    pub fn answered_by(&self, called: &Self) -> Self {
+        let both = self.frames.iter().zip(&called.frames);
+        let frames = both.map(|(reached, called)| match reached.bytes[SOURCE_MAC] {
+            SERVER_MAC => called.clone(),
+            _ => reached.clone(),
+        });
+        Self::of(frames.collect())
+    }
+
     /// Each frame later by as many microseconds as the list says, over and over: neighbours change places.
     pub fn jittered(mut self, micros: &[i64]) -> Self {
         for (frame, late) in self.frames.iter_mut().zip(micros.iter().cycle()) {

@@ -6,7 +6,7 @@
 use super::head::interface_of;
 use super::options;
 use super::tcp::{self, Fixed};
-use super::{Addresses, Besides, Ends, Head, MacAddress, Segment, Ttl};
+use super::{Addresses, Besides, Ends, Head, MacAddress, Segment, TcpFlags, Ttl};
 use crate::capture::Frame;
 
 /// Length of a TCP or IPv4 header without options.
@@ -97,6 +97,12 @@ impl<'f, 'a> PlainFrame<'f, 'a> {
             addresses: self.ip.addresses(),
             ports: (fixed.src_port, fixed.dst_port),
         }
+    }
+
+    /// `tcp.flags`
+    #[inline(always)]
+    pub fn flags(&self) -> TcpFlags {
+        Fixed::read(self.fixed).flags
     }
 
     /// The payload bytes that were captured.

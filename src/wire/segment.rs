@@ -36,6 +36,16 @@ impl Default for Addresses {
 }
 
 impl Addresses {
+    /// From one address to another of the same family: packets have no others. Otherwise the first one stands for both.
+    pub const fn between(src: IpAddr, dst: IpAddr) -> Self {
+        match (src, dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => Self::V4 { src, dst },
+            (IpAddr::V6(src), IpAddr::V6(dst)) => Self::V6 { src, dst },
+            (IpAddr::V4(src), IpAddr::V6(_)) => Self::V4 { src, dst: src },
+            (IpAddr::V6(src), IpAddr::V4(_)) => Self::V6 { src, dst: src },
+        }
+    }
+
     /// Source address.
     pub const fn src(&self) -> IpAddr {
         match self {

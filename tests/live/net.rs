@@ -137,6 +137,17 @@ impl Net {
         Some(())
     }
 
+    /// Leads what the client's host says to port 80 of others to its own port 15001, as a sidecar's rules do. `None`, and a word, where
+    /// that can't be done.
+    pub fn redirect(&self) -> Option<()> {
+        let rules = "table ip nat { chain c { type nat hook output priority -100; tcp dport 80 redirect to :15001; }; }";
+        let leads = succeeds(self.command(At::Client, "nft").arg(rules));
+        if !leads {
+            skip("addresses can't be translated here");
+        }
+        leads.then_some(())
+    }
+
     /// A command inside. `ip netns exec` would hide tracefs.
     pub fn command(&self, at: At, program: &str) -> Command {
         let name = self.name(at);
@@ -309,17 +320,38 @@ pub struct Watch {
 
 impl Watch {
     pub fn start(net: &Net, at: At, args: &[&str]) -> Self {
+        Self::on(WIRE, net, at, args)
+    }
+
+    pub fn on(interface: &str, net: &Net, at: At, args: &[&str]) -> Self {
         let capture = net.path("beside.pcap");
         let report = net.path("report.json");
         let mut tcpdump = net.command(at, "tcpdump");
         tcpdump
-            .args(["-i", WIRE, "-U", "--immediate-mode", "-Z", "root", "-w"])
+            .args([
+                "-i",
+                interface,
+                "-U",
+                "--immediate-mode",
+                "-Z",
+                "root",
+                "-w",
+            ])
             .arg(&capture);
         let tcpdump = Program::start(tcpdump);
         tcpdump.error_with("listening on");
         let mut whyrst = net.command(at, env!("CARGO_BIN_EXE_whyrst"));
         whyrst
-            .args(["live", "-v", "-i", WIRE, "-Z", "root", "--json-lines", "-o"])
+            .args([
+                "live",
+                "-v",
+                "-i",
+                interface,
+                "-Z",
+                "root",
+                "--json-lines",
+                "-o",
+            ])
             .arg(&report)
             .args(args);
         let whyrst = Program::start(whyrst);

@@ -202,6 +202,32 @@ fn translated_connections_are_told_once() {
     assert!(once > 120, "{once}");
 }
 
+/// On the loopback interface of a host that leads clients elsewhere than they call: as if they had called there. Where the first words of both
+/// were not captured, nobody can know.
+#[test]
+fn redirected_connections_are_one() {
+    let mut one = 0;
+    for (name, ladder) in every_ladder() {
+        if !is_of_hosts_alone(name, &ladder) {
+            continue;
+        }
+        let reached = ladder.clone().between(
+            Ipv4Addr::new(10, 0, 0, 5).into(),
+            Ipv4Addr::LOCALHOST.into(),
+        );
+        let led = reached.trace().answered_by(&ladder.trace());
+        let (straight, led) = (reached.findings(), led.findings());
+        if led
+            .iter()
+            .all(|finding| finding.connection.called.is_some())
+        {
+            one += 1;
+            assert_eq!(gist(&straight), gist(&led), "{name}");
+        }
+    }
+    assert!(one > 100, "{one}");
+}
+
 /// The client's capture and the server's, whose clock is wrong by some milliseconds.
 #[test]
 fn captures_of_both_ends_tell_what_one_tells() {

@@ -19,6 +19,7 @@ impl<R: StreamReader> Connection<R> {
         self.is_quietly_closed()
             && self.is_settled()
             && self.icmp.is_empty()
+            && self.called.is_none()
             && self.sittings.is_none()
             && self.talk.is_at_rest()
     }
@@ -51,6 +52,7 @@ impl<R: StreamReader> Connection<R> {
             last_housekeeping: _,
             pending_acks,
             wireshark_base: _,
+            called: _,
             under_way: _,
         } = self;
         directions.pack(*last, into);
@@ -128,6 +130,7 @@ impl<R: StreamReader> Connection<R> {
             last_housekeeping: gist.last_housekeeping,
             pending_acks,
             wireshark_base: Both::default(),
+            called: None,
             under_way: None,
         }
     }

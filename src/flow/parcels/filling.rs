@@ -3,6 +3,7 @@
 use super::trails::{TrailKey, Trails};
 use super::{BYTES, Leader, Line, Link, NOWHERE, PACKETS, Parcel, Rare, Stage};
 use crate::flow::key::{Key, Way};
+use crate::flow::redirects::Answer;
 use crate::wire::{Besides, IcmpQuote, PlainFrame, Segment};
 
 /// Parcels of one table, filled one after the other.
@@ -73,6 +74,18 @@ impl Filling {
     /// Puts a quote in, likewise. What a conversation that goes on says is the same before and after it.
     pub fn put_quote(&mut self, quote: &IcmpQuote) {
         self.parcel.put_rare(Rare::Quote(*quote), &[]);
+    }
+
+    /// Puts the name in by which a connection is answered, likewise. It changes nothing of what is said.
+    pub fn put_answer(&mut self, answer: &Answer) {
+        self.parcel
+            .put_rare(Rare::Answer(Box::new(answer.clone())), &[]);
+    }
+
+    /// Puts the same in where its stream is numbered.
+    pub fn put_answer_to_number(&mut self, answer: &Answer) {
+        self.parcel
+            .put_rare(Rare::AnswerToNumber(Box::new(answer.clone())), &[]);
     }
 }
 

@@ -29,6 +29,9 @@ impl<R: StreamReader> Table<R> {
                 .streams_mut()
                 .renumber(|capture, stream| numbers.number(capture, stream));
         }
+        for (capture, stream) in self.answers.values_mut().flatten() {
+            *stream = numbers.number(*capture, *stream);
+        }
         for group in self.refusals.groups_mut() {
             let (capture, stream) = group.first.stream;
             group.first.stream = (capture, numbers.number(capture, stream));

@@ -35,15 +35,19 @@ enum Ends {
 }
 
 impl Ends {
-    fn of(finding: &Finding) -> Self {
+    /// Those that a finding's packets bear; where the client called another server, answers bear that one's.
+    fn of(finding: &Finding) -> impl Iterator<Item = Self> {
         let (client, server) = (finding.connection.client, finding.connection.server);
-        match finding.connections {
+        let named = match finding.connections {
             Some(_) => Self::Folded {
                 client: client.addr,
                 server,
             },
             None => Self::connection(client, server),
-        }
+        };
+        let called = finding.connection.called;
+        let called = called.map(|called| Self::connection(client, called.endpoint));
+        std::iter::once(named).chain(called)
     }
 
     fn connection(one: Endpoint, other: Endpoint) -> Self {
@@ -123,10 +127,10 @@ impl Selector {
             .chain(finding.idle.since())
             .chain([NumberIn::own(finding.frame)]);
         self.matter.extend(others.map(id));
-        self.by_ends
-            .entry(Ends::of(finding))
-            .or_default()
-            .push(self.windows.len());
+        for ends in Ends::of(finding) {
+            let windows = self.by_ends.entry(ends).or_default();
+            windows.push(self.windows.len());
+        }
         self.windows.push(Window {
             opened: finding
                 .connection

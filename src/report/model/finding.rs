@@ -66,6 +66,17 @@ pub struct FrameElsewhere {
     pub frame: u32,
 }
 
+/// The server that a client called, where a rule of the capturing host (a sidecar proxy's REDIRECT) led it to another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CalledServer {
+    /// Its address and port: answers bear them in the capture.
+    #[serde(flatten)]
+    pub endpoint: Endpoint,
+    /// Wireshark's `tcp.stream` of the answers in the finding's capture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<u32>,
+}
+
 /// The connection of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionId {
@@ -73,7 +84,10 @@ pub struct ConnectionId {
     pub client: Endpoint,
     /// Who was connected to.
     pub server: Endpoint,
-    /// Wireshark's `tcp.stream` in the finding's capture.
+    /// The server that the client called, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<CalledServer>,
+    /// Wireshark's `tcp.stream` in the finding's capture; where the client `called` another server, of what it sent.
     pub stream: u32,
     /// The same in other captures that show it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -103,13 +103,17 @@ fn connection(finding: &Finding) -> String {
         Some(n) if n > 1 => format!(", the first of {}", count(n, "connection", "connections")),
         _ => String::new(),
     };
+    let called = match id.called {
+        Some(called) => format!(" (called {})", called.endpoint),
+        None => String::new(),
+    };
     format!(
-        "{} → {}, {} {}, opened {}, {handshake}{roles}{others}",
+        "{} → {}{called}, {} {}, opened {}, {handshake}{roles}{others}",
         id.client,
         id.server,
-        match id.elsewhere.is_empty() {
-            true => "stream",
-            false => "streams",
+        match finding.streams().nth(1) {
+            None => "stream",
+            Some(_) => "streams",
         },
         frames::list(finding.streams(), 4),
         id.opened

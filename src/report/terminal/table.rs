@@ -254,7 +254,7 @@ fn place(report: &Report, finding: &Finding) -> String {
     let mut lines = vec![format!("frame {}", finding.frame)];
     // Longer filters stand with the finding itself.
     if finding.wireshark_filter.len() < 40 {
-        lines.push(finding.wireshark_filter.clone());
+        lines.push(finding.wireshark_filter.replace(" || ", "\n"));
     }
     if report.captures.len() > 1
         && let Some(capture) = report.captures.get(usize::from(finding.capture))
