@@ -23,8 +23,8 @@ const ASKED: usize = 4_096;
 /// Bytes that a first answer acknowledges: a SYN-ACK or a refusal one, and what is captured in its stead not much more. By chance, one
 /// of 65,536 packets does.
 const AT_FIRST: u32 = 1 << 16;
-/// Connections that were redirected. When there are more, those that follow stay apart.
-const REACHED: usize = 1 << 16;
+/// Connections that were redirected. When there are more, the oldest are forgotten: what they say from then on stays apart.
+pub(super) const REACHED: usize = 1 << 16;
 
 /// What redirected connections are called by whom.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub(super) struct Redirects {
     oldest: VecDeque<(End, SeqNumber)>,
     /// By client and the server that it called.
     reached: HashMap<(End, End), Reached, RandomState>,
+    /// The same, oldest first; some of them were opened anew since.
+    first_reached: VecDeque<(End, End)>,
     /// Any of both is remembered.
     knows_any: bool,
 }
@@ -229,11 +231,18 @@ impl Redirects {
         if from == server || answers || is_known {
             self.asked.remove(&client);
         }
-        let has_room = self.reached.len() < REACHED;
-        let is_led = from != server && (is_known || answers && has_room);
+        let is_led = from != server && (is_known || answers);
         if is_led {
             let told = segment.head.frame.capture;
-            self.reached.insert(name, Reached { server, told });
+            let before = self.reached.insert(name, Reached { server, told });
+            if before.is_none() {
+                self.first_reached.push_back(name);
+            }
+            if self.first_reached.len() > REACHED
+                && let Some(oldest) = self.first_reached.pop_front()
+            {
+                self.reached.remove(&oldest);
+            }
         }
         is_led
     }
@@ -260,7 +269,11 @@ mod tests {
     use crate::testing::{Ladder, Trace};
 
     fn led(port: u16) -> Trace {
-        let called = Ladder::to(80)
+        led_to(80, port)
+    }
+
+    fn led_to(service: u16, port: u16) -> Trace {
+        let called = Ladder::to(service)
             .from_port(port)
             .client(0, "S")
             .server(1, "S.");
@@ -308,10 +321,13 @@ mod tests {
         }
         assert_eq!(redirects.asked.len(), ASKED);
         assert_eq!(redirects.oldest.len(), ASKED);
-        for port in 20_000..60_000 {
-            heard(&mut redirects, &led(port));
+        for host in 1..=2 {
+            for port in 20_000..60_000 {
+                heard(&mut redirects, &led_to(host, port));
+            }
         }
-        assert_eq!(redirects.reached.len(), 40_000);
+        assert_eq!(redirects.reached.len(), REACHED);
+        assert_eq!(redirects.first_reached.len(), REACHED);
         assert!(redirects.asked.len() < ASKED && redirects.oldest.len() == ASKED);
     }
 

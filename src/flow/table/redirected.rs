@@ -3,7 +3,7 @@
 use super::Table;
 use crate::flow::key::Way;
 use crate::flow::places::Place;
-use crate::flow::redirects::{Answer, AnswerStreams};
+use crate::flow::redirects::{Answer, AnswerStreams, REACHED};
 use crate::flow::remnants::Remnant;
 use crate::flow::{Both, Kept, StreamReader};
 
@@ -42,6 +42,10 @@ impl<R: StreamReader> Table<R> {
             }
             stream
         });
+        // The places still know those that are forgotten here, unless these are other captures' too.
+        if self.answers.len() >= REACHED {
+            self.answers.clear();
+        }
         if numbered != Some(stream) {
             self.answers
                 .entry(name)
