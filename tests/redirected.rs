@@ -230,6 +230,12 @@ fn whoever_asks_for_the_name_that_was_called_finds_it() {
     assert_eq!(ask(port(15_001)), ["127.0.0.1:15001"]);
     assert_eq!(ask(port(443)), ["192.0.2.80:443"]);
     assert_eq!(ask(stream(1)), ["127.0.0.1:15001"]);
+    // The name that was called, and the number of what the client said.
+    let both = Selection {
+        ports: vec![80],
+        ..stream(0)
+    };
+    assert_eq!(ask(both), ["127.0.0.1:15001"]);
     assert_eq!(ask(stream(2)), ["192.0.2.80:443"]);
 }
 

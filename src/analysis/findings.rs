@@ -267,12 +267,13 @@ fn summary(analyzer: &Analyzer, report: &Report) -> Summary {
 }
 
 /// The user asked for this connection.
-pub fn selects(selection: &Selection, ends: &[SocketAddr; 2], stream: u32) -> bool {
+pub fn selects(selection: &Selection, ends: &[SocketAddr; 2], streams: &[u32]) -> bool {
     let is_of = |end: &SocketAddr| selection.hosts.contains(&end.ip());
     let is_at = |end: &SocketAddr| selection.ports.contains(&end.port());
     (selection.hosts.is_empty() || ends.iter().any(is_of))
         && (selection.ports.is_empty() || ends.iter().any(is_at))
-        && (selection.streams.is_empty() || selection.streams.contains(&stream))
+        && (selection.streams.is_empty()
+            || streams.iter().any(|one| selection.streams.contains(one)))
 }
 
 /// The user asked for it.
@@ -281,11 +282,12 @@ pub fn selected(selection: &Selection, finding: &Finding) -> bool {
     let ends = |server: Endpoint| {
         [connection.client, server].map(|end| SocketAddr::new(end.addr, end.port))
     };
-    let called = connection.called.map(|called| {
-        let stream = called.stream.unwrap_or(connection.stream);
-        selects(selection, &ends(called.endpoint), stream)
-    });
-    (selects(selection, &ends(connection.server), connection.stream) || called == Some(true))
+    let called = connection.called;
+    let answers = called.and_then(|called| called.stream);
+    let streams = [connection.stream, answers.unwrap_or(connection.stream)];
+    let called = called.map(|called| called.endpoint);
+    let mut servers = std::iter::once(connection.server).chain(called);
+    servers.any(|server| selects(selection, &ends(server), &streams))
         && selection.since.is_none_or(|since| finding.at >= since)
         && selection.until.is_none_or(|until| finding.at <= until)
 }

@@ -52,7 +52,7 @@ pub fn take_copies(connections: &mut Vec<Held>, prefers: &Selection) -> Vec<Tran
         for same in groups(connections, alike) {
             let is_preferred = |index: &&usize| {
                 let held = &connections[**index];
-                selects(prefers, &ends(held), held.first_stream())
+                selects(prefers, &ends(held), &[held.first_stream()])
             };
             let told = *same.iter().find(is_preferred).unwrap_or(&same[0]);
             for copy in same.into_iter().filter(|copy| *copy != told) {

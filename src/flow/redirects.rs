@@ -3,7 +3,8 @@
 //! A rule of the capturing host (netfilter's REDIRECT, as in front of a sidecar proxy, or DNAT in its output) leads what a program says to
 //! another server than the one that it called. Such a packet goes over the loopback interface, where captures show it behind the rule.
 //! What comes back is translated before it gets there: it bears the address that the program called. Wireshark sees two conversations of
-//! one direction each.
+//! one direction each. (Linux: `nf_nat_redirect_ipv4()` leads what is sent from the host itself to 127.0.0.1, `nf_nat_redirect_ipv6()` to
+//! ::1; `nf_nat_packet()` undoes it for answers in the hook after routing, before the interface shows them.)
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
