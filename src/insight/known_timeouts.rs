@@ -168,7 +168,9 @@ mod tests {
                 assert!(low <= high && high < 1e7, "{}", e.id);
             }
             assert!(
-                !e.example_line().contains("{s:") && !e.example_line().contains("{ms:"),
+                !["{s:", "{f:", "{ms:"]
+                    .iter()
+                    .any(|mark| e.example_line().contains(mark)),
                 "{}: {}",
                 e.id,
                 e.example_line()
@@ -189,6 +191,12 @@ mod tests {
             Some("keepalive_timeout 75s;")
         );
         assert_eq!(line("gcp-alb-backend-keepalive", 5.0), None);
+        // Below one second: where the setting can say it.
+        assert_eq!(
+            line("go-transport-idle", 0.5).as_deref(),
+            Some("t.IdleConnTimeout = 500 * time.Millisecond")
+        );
+        assert_eq!(line("ruby-net-http-keepalive", 0.5), None);
     }
 
     #[test]

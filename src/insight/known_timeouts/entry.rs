@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::setting::fill;
+use super::setting::{example, fill, takes_a_value};
 use crate::dialogue::Protocol;
 
 /// Whose timer it is and what it waits for.
@@ -278,16 +278,17 @@ impl KnownTimeout {
 
     /// The setting with the example value of the table.
     pub fn example_line(&self) -> String {
-        fill(&self.change, None)
+        example(&self.change)
     }
 
-    /// The setting with this value, or `None` where the product can't be set.
+    /// The setting with this value, or `None` where the product can't be set, or not to so short a time.
     pub fn setting_line(&self, seconds: f64) -> Option<String> {
         if self.change.is_empty() || self.change.starts_with('(') {
             return None;
         }
-        (self.change.contains("{s:") || self.change.contains("{ms:"))
-            .then(|| fill(&self.change, Some(seconds)))
+        takes_a_value(&self.change)
+            .then(|| fill(&self.change, seconds))
+            .flatten()
     }
 
     /// The bytes of a connection of this protocol and server port can be this product's. `None`: can't tell.
