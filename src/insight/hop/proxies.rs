@@ -17,6 +17,8 @@ const CONNECTED: Interval = Interval::from_millis(10_000);
 pub(super) enum Bond {
     /// One address.
     Address,
+    /// A server on the loopback interface is on its client's host, and that one's address is the client's behind: a sidecar.
+    Loopback,
     /// Two addresses of one host: so many requests of so many to the back server followed one to the front.
     Habit { passed_on: u32, of: u32 },
 }
@@ -26,6 +28,9 @@ impl Bond {
     pub(super) fn text(self) -> String {
         match self {
             Self::Address => "one address is the server in front and the client behind".to_owned(),
+            Self::Loopback => {
+                "the server in front is on the loopback interface of the client's host, whose address is the client's behind".to_owned()
+            }
             Self::Habit { passed_on, of } => format!(
                 "{passed_on} of {of} requests behind follow one in front at once and are answered before it: one host with two addresses"
             ),
@@ -69,9 +74,19 @@ impl Routes {
     }
 }
 
-/// One host may take requests on the one route and pass them on over the other. One client that calls two servers is no proxy.
+/// One host may take requests on the one route and pass them on over the other. One client that calls two servers is no proxy, unless
+/// one of them is on its own host.
 fn can_lead(front: Route, back: Route) -> bool {
-    front.1 != back.1 && (front.1.ip() == back.0 || front.0 != back.0)
+    front.1 != back.1 && (known_bond(front, back).is_some() || front.0 != back.0)
+}
+
+/// What the addresses tell of the server of `front` and the client of `back`.
+fn known_bond((in_front, server): Route, (behind, _): Route) -> Option<Bond> {
+    match server.ip() {
+        address if address == behind => Some(Bond::Address),
+        address if address.is_loopback() && in_front == behind => Some(Bond::Loopback),
+        _ => None,
+    }
 }
 
 /// A front address, and who calls which server behind.
@@ -116,16 +131,14 @@ impl Proxies {
 
     /// Why `front` can have led to `back`, if it can.
     pub(super) fn bond(&self, front: &Asked, back: &Asked) -> Option<Bond> {
-        let (client, server) = caller(back);
-        let in_front = front.story.server;
-        if !can_lead(caller(front), (client, server)) {
-            return None;
-        }
-        if in_front.ip() == client {
-            return Some(Bond::Address);
-        }
-        let passed_on = *self.passed_on.get(&(in_front.ip(), client, server))?;
-        let of = *self.of.get(&(client, server))?;
+        let (front, back) = (caller(front), caller(back));
+        let known = || known_bond(front, back).or_else(|| self.habit(front, back));
+        can_lead(front, back).then(known)?
+    }
+
+    fn habit(&self, front: Route, back: Route) -> Option<Bond> {
+        let passed_on = *self.passed_on.get(&(front.1.ip(), back.0, back.1))?;
+        let of = *self.of.get(&back)?;
         (passed_on >= Self::FEWEST && passed_on * 5 >= of * 4)
             .then_some(Bond::Habit { passed_on, of })
     }

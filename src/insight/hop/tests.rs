@@ -281,6 +281,24 @@ fn one_client_of_two_servers_is_no_proxy() {
     assert_eq!(hops(vec![lost("r1", 2, 5.03)], &stories), [None]);
 }
 
+#[test]
+fn a_sidecar_asks_with_the_address_of_its_own_client() {
+    let pod = "192.0.2.7:40001";
+    let behind = || story(2, pod, BACK, vec![exchange(5.001, None)]);
+    let failed = || vec![exchange(5.0, Some((502, 5.031)))];
+    let sidecar = story(1, CLIENT, "127.0.0.1:15001", failed());
+    let found = hops(vec![lost("r1", 2, 5.03)], &[sidecar, behind()]);
+    assert_eq!(told(found[0].as_ref()), Some(("back", 1, "502")));
+    let tied_by = &found[0].as_ref().unwrap().tied_by;
+    assert!(tied_by.contains("loopback interface"), "{tied_by}");
+    // The loopback interface of another host is another one.
+    let elsewhere = story(1, "192.0.2.8:40000", "127.0.0.1:15001", failed());
+    assert_eq!(
+        hops(vec![lost("r1", 2, 5.03)], &[elsewhere, behind()]),
+        [None]
+    );
+}
+
 /// An exchange under TLS: neither words nor a fingerprint.
 fn veiled(asked: f64, answered: Option<f64>) -> Exchange {
     Exchange {
