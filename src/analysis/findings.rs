@@ -1,10 +1,10 @@
 //! Verdicts become findings, findings become the report.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::analysis::circumstances::{CaptureQuality, Circumstances, Places};
-use crate::analysis::judges::{Held, Judged, Judges};
+use crate::analysis::judges::{Judged, Judges};
+use crate::analysis::redirected::Redirected;
 use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
 use crate::analysis::translated::tell;
@@ -71,6 +71,7 @@ pub fn report(analyzer: &Analyzer, mut captures: Vec<CaptureSummary>) -> Report 
     let (silences, connections) = (&judged.silences, judged.connections.as_slice());
     let rows =
         (analyzer.options.connections == ConnectionRows::All).then(|| rows(analyzer, &findings));
+    let redirected = Redirected::of(connections);
     let step = circumstances.clock_step;
     let mut report = Report {
         schema_version: SCHEMA_VERSION.to_owned(),
@@ -88,7 +89,7 @@ pub fn report(analyzer: &Analyzer, mut captures: Vec<CaptureSummary>) -> Report 
             circumstances,
             &captures,
             judged.copies.len(),
-            connections,
+            &redirected,
         ),
         captures,
     };
@@ -120,6 +121,7 @@ pub fn report(analyzer: &Analyzer, mut captures: Vec<CaptureSummary>) -> Report 
         known: known(analyzer),
         stack: &analyzer.options.stack,
         silences,
+        redirected: &redirected.reached,
     };
     // Without times it is not known what would help.
     report.advice = match step < FileFacts::STANDS_STILL {
@@ -143,7 +145,7 @@ fn caveats(
     circumstances: Circumstances,
     captures: &[CaptureSummary],
     copies: usize,
-    connections: &[Held],
+    redirected: &Redirected,
 ) -> Vec<String> {
     let mut caveats = Vec::new();
     if analyzer.options.filter.is_some() {
@@ -186,7 +188,7 @@ fn caveats(
             "{copies} connections are others of this capture once more, with translated addresses (published ports, pods, a router): each is told once, with the addresses under which it was captured first, or with those that were asked for"
         ));
     }
-    caveats.extend(led_elsewhere(connections));
+    caveats.extend(redirected.caveat());
     if analyzer.table.evicted() > 0 {
         caveats.push(format!(
             "{} connections were forgotten early to stay within the memory limit",
@@ -213,33 +215,6 @@ fn caveats(
         ));
     }
     caveats
-}
-
-/// Connections that a rule of the capturing host led to another server than their client called.
-fn led_elsewhere(connections: &[Held]) -> Option<String> {
-    /// So many are named.
-    const NAMED: usize = 3;
-    let mut led: BTreeMap<(SocketAddr, SocketAddr), u64> = BTreeMap::new();
-    for held in connections {
-        if let Some(called) = held.called() {
-            let way = (called.server.into(), held.ends().server.into());
-            *led.entry(way).or_default() += 1;
-        }
-    }
-    let all: u64 = led.values().sum();
-    let named = led.iter().take(NAMED);
-    let mut named: Vec<_> = named
-        .map(|((called, reached), _)| format!("{called} → {reached}"))
-        .collect();
-    if led.len() > NAMED {
-        named.push("…".to_owned());
-    }
-    (all > 0).then(|| {
-        format!(
-            "{all} connections were led by a rule of the capturing host (REDIRECT, as of a sidecar proxy) to another server than their client called, and are told of with the one that took them: {}",
-            named.join(", ")
-        )
-    })
 }
 
 fn rows(analyzer: &Analyzer, findings: &[Finding]) -> Vec<crate::report::ConnectionRow> {

@@ -11,6 +11,7 @@ mod judges;
 mod ladder;
 mod neighbours;
 mod passage;
+mod redirected;
 mod refusals;
 mod rows;
 mod translated;

@@ -154,6 +154,34 @@ pub struct Farewell {
     pub what: String,
 }
 
+/// The field by which the sender of a request says that it hands on what somebody else asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forwarding {
+    /// `Via` (RFC 9110 section 7.6.3).
+    Via,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// `X-Forwarded-For`.
+    ForwardedFor,
+    /// `X-Forwarded-Proto`.
+    ForwardedProto,
+    /// `X-Real-IP`.
+    RealIp,
+}
+
+impl Forwarding {
+    /// The field's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Via => "Via",
+            Self::Forwarded => "Forwarded",
+            Self::ForwardedFor => "X-Forwarded-For",
+            Self::ForwardedProto => "X-Forwarded-Proto",
+            Self::RealIp => "X-Real-IP",
+        }
+    }
+}
+
 /// Headers that tell products and timers apart. Values are cut at 80 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hints {
@@ -167,6 +195,8 @@ pub struct Hints {
     pub keep_alive_max: Option<u32>,
     /// The product word of a request's `User-Agent:` (`Go-http-client`, `undici`, `axios`), for recognising client pools.
     pub user_agent: Option<String>,
+    /// A request was handed on: its `User-Agent` is not that of the connection's client.
+    pub forwarding: Option<Forwarding>,
     /// `connection: close` was announced by this side.
     pub close_announced: Option<Peer>,
 }
@@ -180,6 +210,7 @@ impl Hints {
             keep_alive_timeout_s: None,
             keep_alive_max: None,
             user_agent: None,
+            forwarding: None,
             close_announced: None,
         }
     }

@@ -1,8 +1,8 @@
 //! Dialogues in few bytes: of connections that have closed.
 
 use super::exchange::{
-    Answer, Completeness, Exchange, Farewell, Hints, Idempotence, Message, Protocol, Request,
-    TlsFacts,
+    Answer, Completeness, Exchange, Farewell, Forwarding, Hints, Idempotence, Message, Protocol,
+    Request, TlsFacts,
 };
 use super::summary::RequestSummary;
 use crate::flow::{Mark, Packed, Packer, Sheet, Unpacker, packed, packed_names};
@@ -43,6 +43,13 @@ packed_names!(Answer {
     NotDue,
     Refused,
 });
+packed_names!(Forwarding {
+    Via,
+    Forwarded,
+    ForwardedFor,
+    ForwardedProto,
+    RealIp,
+});
 packed!(Farewell { from, at, what });
 packed!(Hints {
     server,
@@ -50,6 +57,7 @@ packed!(Hints {
     keep_alive_timeout_s,
     keep_alive_max,
     user_agent,
+    forwarding,
     close_announced,
 });
 packed!(TlsFacts {
@@ -249,7 +257,8 @@ mod tests {
 
     #[test]
     fn what_was_said_is_not_forgotten() {
-        let get = "GET /a?b HTTP/1.1\r\nHost: h\r\nUser-Agent: undici/6\r\n\r\n";
+        let get =
+            "GET /a?b HTTP/1.1\r\nHost: h\r\nUser-Agent: undici/6\r\nX-Real-IP: 10.0.0.1\r\n\r\n";
         let long = format!(
             "POST /{} HTTP/1.1\r\nContent-Length: 2\r\n\r\nab",
             "x".repeat(90)

@@ -1,6 +1,7 @@
 //! What to change, which side, to what value. Findings with one reason get one piece of advice.
 
 mod general;
+mod handing_on;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,8 @@ use crate::insight::{Knowledge, KnownTimeout, Silences};
 use crate::report::{Advice, Alignment, Finding, IdleTimeout, SettingLine};
 use crate::verdict::{Cause, Harm, RetrySafety};
 use general::General;
-use settings::{below, idle_settings};
+use handing_on::HandsOn;
+use settings::{Client, below, idle_settings};
 
 /// What advice is drawn from, besides the findings.
 pub struct Grounds<'a> {
@@ -26,6 +28,8 @@ pub struct Grounds<'a> {
     pub stack: &'a [String],
     /// Where clients name themselves.
     pub silences: &'a Silences,
+    /// Servers that clients called and that a rule of their host led them from, with where it led them to.
+    pub redirected: &'a BTreeMap<(IpAddr, SocketAddr), SocketAddr>,
 }
 
 impl<'a> Grounds<'a> {
@@ -38,7 +42,7 @@ impl<'a> Grounds<'a> {
     }
 
     /// The products of a client, by its `User-Agent`.
-    fn clients(&self, client: IpAddr, server: SocketAddr) -> Vec<&'a KnownTimeout> {
+    fn clients(&self, (client, server): (IpAddr, SocketAddr)) -> Vec<&'a KnownTimeout> {
         let words = self.silences.words(client, server);
         let agent = words.and_then(|words| words.user_agent());
         let Some(agent) = agent.map(str::to_lowercase) else {
@@ -174,6 +178,10 @@ fn idle_reuse(
     if cited.iter().all(|finding| is_websocket(finding)) {
         return websocket(server, keeps.map(|keeps| (keeps, below(keeps, spread))));
     }
+    let hands_on = HandsOn::of((client, server), cited, grounds);
+    let who = hands_on.as_ref().map_or(String::new(), |hands_on| {
+        format!("{} ", hands_on.text(client, server))
+    });
     let mut advice = plain(
         "client",
         match keeps {
@@ -189,13 +197,13 @@ fn idle_reuse(
             Some(keeps) => {
                 let below = below(keeps, spread);
                 format!(
-                    "{server} closes idle connections after {keeps:.2} s; the client {client} keeps and reuses them longer{}. The side that sends requests must close first: let the client drop idle connections after {below} s or less, or raise the server's idle timeout above the client's (then the client's must be finite).",
+                    "{server} closes idle connections after {keeps:.2} s; the client {client} keeps and reuses them longer{}. {who}The side that sends requests must close first: let the client drop idle connections after {below} s or less, or raise the server's idle timeout above the client's (then the client's must be finite).",
                     client_keeps
                         .map_or_else(String::new, |kept| format!(" (at least {kept:.2} s)")),
                 )
             }
             None => format!(
-                "{server} closed connections that the client {client} used again. The side that sends requests must close first: let the client drop idle connections sooner than the server does, or raise the server's idle timeout above the client's."
+                "{server} closed connections that the client {client} used again. {who}The side that sends requests must close first: let the client drop idle connections sooner than the server does, or raise the server's idle timeout above the client's."
             ),
         },
         Some("TCP keepalive: its probes are no activity for an application's idle timer."),
@@ -205,7 +213,13 @@ fn idle_reuse(
     }
     if let Some(keeps) = keeps {
         let value = below(keeps, spread);
-        advice.settings = idle_settings((client, server), timer, value, client_keeps, grounds);
+        let client = Client {
+            ends: (client, server),
+            hands_on,
+            value,
+            keeps: client_keeps,
+        };
+        advice.settings = idle_settings(&client, timer, grounds);
     }
     advice
 }

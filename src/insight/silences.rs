@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use crate::dialogue::{Hints, Protocol};
+use crate::dialogue::{Forwarding, Hints, Protocol};
 use crate::insight::IdleObservation;
 use crate::insight::alignment::Pair;
 use crate::insight::idle_timeout::{Group, Groups, Owner};
@@ -105,8 +105,14 @@ impl Silences {
 }
 
 /// The value of the first connection that has one; only that one is copied.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct First<T>(Option<(usize, T)>);
+
+impl<T> Default for First<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
 
 impl<T> First<T> {
     fn offer<V: ToOwned<Owned = T> + ?Sized>(&mut self, index: usize, value: Option<&V>) {
@@ -135,7 +141,9 @@ impl<T: Clone> First<T> {
 pub(super) struct Words {
     server: First<String>,
     via: First<String>,
+    /// Of requests that were not handed on.
     user_agent: First<String>,
+    forwarding: First<Forwarding>,
     keep_alive_timeout_s: First<u32>,
     protocol: First<Protocol>,
     /// The longest time that was announced, in seconds.
@@ -147,7 +155,10 @@ impl Words {
         let hints = &observation.hints;
         self.server.offer(index, hints.server.as_ref());
         self.via.offer(index, hints.via.as_ref());
-        self.user_agent.offer(index, hints.user_agent.as_ref());
+        self.forwarding.offer(index, hints.forwarding.as_ref());
+        let agent = hints.user_agent.as_ref();
+        let own = agent.filter(|_| hints.forwarding.is_none());
+        self.user_agent.offer(index, own);
         let announced = hints.keep_alive_timeout_s;
         self.keep_alive_timeout_s.offer(index, announced.as_ref());
         self.announced = self.announced.max(announced);
@@ -161,6 +172,7 @@ impl Words {
             server,
             via,
             user_agent,
+            forwarding,
             keep_alive_timeout_s,
             protocol,
             announced,
@@ -168,6 +180,7 @@ impl Words {
         self.server.join(server);
         self.via.join(via);
         self.user_agent.join(user_agent);
+        self.forwarding.join(forwarding);
         self.keep_alive_timeout_s.join(keep_alive_timeout_s);
         self.protocol.join(protocol);
         self.announced = self.announced.max(*announced);
@@ -181,6 +194,12 @@ impl Words {
     /// What the first client called itself.
     pub(super) fn user_agent(&self) -> Option<&str> {
         self.user_agent.get().map(String::as_str)
+    }
+
+    /// How it says that it hands on what others ask, where it asks nothing itself.
+    pub(super) fn forwarding(&self) -> Option<Forwarding> {
+        let asks_itself = self.user_agent.get().is_some();
+        self.forwarding.get().copied().filter(|_| !asks_itself)
     }
 
     /// The first protocol that is known.

@@ -1,7 +1,7 @@
 //! The header section: the few fields that are read of it.
 
 use super::Role;
-use crate::dialogue::exchange::Hints;
+use crate::dialogue::exchange::{Forwarding, Hints};
 use crate::dialogue::fingerprint::Fingerprint;
 use crate::dialogue::ledger::Ledger;
 use crate::flow::Peer;
@@ -66,6 +66,7 @@ struct Names<'a> {
     server: Option<&'a [u8]>,
     via: Option<&'a [u8]>,
     user_agent: Option<&'a [u8]>,
+    forwarding: Option<Forwarding>,
     keep_alive_timeout_s: Option<u32>,
     keep_alive_max: Option<u32>,
 }
@@ -112,6 +113,7 @@ impl Names<'_> {
         keep(&mut hints.server, self.server);
         keep(&mut hints.via, self.via);
         keep(&mut hints.user_agent, self.user_agent);
+        hints.forwarding = hints.forwarding.or(self.forwarding);
         hints.keep_alive_timeout_s = self.keep_alive_timeout_s.or(hints.keep_alive_timeout_s);
         hints.keep_alive_max = self.keep_alive_max.or(hints.keep_alive_max);
     }
@@ -293,9 +295,9 @@ impl<'a> Fields<'a> {
             (Name::Expect, Role::Request) => {
                 self.expects_continue |= has_token(value, "100-continue");
             }
-            (Name::UserAgent, Role::Request)
+            (Name::UserAgent | Name::Via | Name::Forwarding(_), Role::Request)
             | (Name::Server | Name::Via | Name::KeepAlive, Role::Response) => {
-                self.names.get_or_insert_default().add(name, value);
+                self.names.get_or_insert_default().add(name, role, value);
             }
             _ => {}
         }
@@ -303,11 +305,13 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn add(&mut self, name: Name, value: &'a [u8]) {
-        match name {
-            Name::UserAgent => self.user_agent = Some(product(value)),
-            Name::Server => self.server = Some(value),
-            Name::Via => self.via = Some(value),
+    fn add(&mut self, name: Name, role: Role, value: &'a [u8]) {
+        match (name, role) {
+            (Name::UserAgent, _) => self.user_agent = Some(product(value)),
+            (Name::Server, _) => self.server = Some(value),
+            (Name::Via, Role::Response) => self.via = Some(value),
+            (Name::Via, Role::Request) => self.forwarding = Some(Forwarding::Via),
+            (Name::Forwarding(field), _) => self.forwarding = Some(field),
             _ => {
                 self.keep_alive_timeout_s = parameter(value, "timeout");
                 self.keep_alive_max = parameter(value, "max");
@@ -323,6 +327,7 @@ enum Name {
     ContentLength,
     ContentType,
     Expect,
+    Forwarding(Forwarding),
     KeepAlive,
     Server,
     TransferEncoding,
@@ -339,12 +344,28 @@ impl Name {
             (3, b'v') => (fits(name, b"Via"), Self::Via),
             (6, b'e') => (fits(name, b"Expect"), Self::Expect),
             (6, b's') => (fits(name, b"Server"), Self::Server),
+            (9, b'f') => (
+                fits(name, b"Forwarded"),
+                Self::Forwarding(Forwarding::Forwarded),
+            ),
+            (9, b'x') => (
+                fits(name, b"X-Real-IP"),
+                Self::Forwarding(Forwarding::RealIp),
+            ),
             (7, b'u') => (fits(name, b"Upgrade"), Self::Upgrade),
             (10, b'c') => (fits(name, b"Connection"), Self::Connection),
             (10, b'k') => (fits(name, b"Keep-Alive"), Self::KeepAlive),
             (10, b'u') => (fits(name, b"User-Agent"), Self::UserAgent),
             (12, b'c') => (fits(name, b"Content-Type"), Self::ContentType),
             (14, b'c') => (fits(name, b"Content-Length"), Self::ContentLength),
+            (15, b'x') => (
+                fits(name, b"X-Forwarded-For"),
+                Self::Forwarding(Forwarding::ForwardedFor),
+            ),
+            (17, b'x') => (
+                fits(name, b"X-Forwarded-Proto"),
+                Self::Forwarding(Forwarding::ForwardedProto),
+            ),
             (17, b't') => (fits(name, b"Transfer-Encoding"), Self::TransferEncoding),
             _ => return None,
         };

@@ -292,7 +292,33 @@ mod tests {
             .hint(Peer::Client, &mut ledger);
         let hints = ledger.into_dialogue(Protocol::Http1).hints;
         assert_eq!(hints.user_agent.as_deref(), Some("ApacheBench"));
+        assert_eq!(hints.forwarding, None);
         assert_eq!(hints.close_announced, Some(Peer::Client));
+    }
+
+    #[test]
+    fn a_request_says_that_it_was_handed_on() {
+        use crate::dialogue::Forwarding;
+        for (field, told) in [
+            ("Via: 1.1 google", Some(Forwarding::Via)),
+            ("Forwarded: for=192.0.2.60", Some(Forwarding::Forwarded)),
+            ("x-forwarded-for: 10.1.2.3", Some(Forwarding::ForwardedFor)),
+            ("X-Forwarded-Proto: https", Some(Forwarding::ForwardedProto)),
+            ("X-Real-IP: 10.1.2.3", Some(Forwarding::RealIp)),
+            ("X-Forwarded: 10.1.2.3", None),
+        ] {
+            let head = format!("GET / HTTP/1.1\r\n{field}\r\n\r\n");
+            let mut ledger = Ledger::default();
+            let (head, _) = request(head.as_bytes()).unwrap();
+            head.section.fields.hint(Peer::Client, &mut ledger);
+            let hints = ledger.into_dialogue(Protocol::Http1).hints;
+            assert_eq!(hints.forwarding, told, "{field}");
+            assert_eq!(hints.via, None);
+            if let Some(told) = told {
+                let name = told.as_str().to_lowercase();
+                assert!(field.to_lowercase().starts_with(&format!("{name}:")));
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::Grounds;
+use super::{Grounds, HandsOn};
 use crate::dialogue::Protocol;
 use crate::insight::silences::Words;
 use crate::insight::{KnownTimeout, TimeoutRole};
@@ -19,13 +19,22 @@ pub(super) fn below(keeps: f64, spread: f64) -> f64 {
     }
 }
 
+/// Whose pool has to change.
+pub(super) struct Client {
+    /// Its address, and the server that it calls.
+    pub ends: (IpAddr, SocketAddr),
+    pub hands_on: Option<HandsOn>,
+    /// What its timer should be at most, in seconds.
+    pub value: f64,
+    /// How long it was seen to keep a connection, in seconds.
+    pub keeps: Option<f64>,
+}
+
 /// Lines for the products that the user named and those that name themselves; where none is a client, for the commonest ones. A
 /// product that only the number speaks for is no ground for a line.
 pub(super) fn idle_settings(
-    (client, server): (IpAddr, SocketAddr),
+    client: &Client,
     timer: Option<&IdleTimeout>,
-    client_value: f64,
-    client_keeps: Option<f64>,
     grounds: &Grounds<'_>,
 ) -> Vec<SettingLine> {
     let mut lines = Vec::new();
@@ -33,21 +42,22 @@ pub(super) fn idle_settings(
         .and_then(|timer| timer.matches.first())
         .filter(|first| !first.named_by.is_empty())
         .and_then(|first| grounds.known.table().get(&first.id));
-    let server_value = (client_keeps.unwrap_or(60.0).max(60.0) + 5.0).ceil();
+    let server_value = (client.keeps.unwrap_or(60.0).max(60.0) + 5.0).ceil();
     let named = grounds
         .stack
         .iter()
         .flat_map(|word| grounds.known.table().named(word));
-    let mut entries: Vec<&KnownTimeout> = named
-        .chain(grounds.clients(client, server))
-        .chain(recognised)
-        .collect();
+    let itself = match client.hands_on {
+        Some(_) => Vec::new(),
+        None => grounds.clients(client.ends),
+    };
+    let mut entries: Vec<&KnownTimeout> = named.chain(itself).chain(recognised).collect();
     if !entries.iter().any(|entry| entry.role.ends_as_client()) {
-        entries.extend(commonest(grounds, (client, server)));
+        entries.extend(commonest(grounds, client));
     }
     for entry in entries {
         if entry.role.ends_as_client() {
-            push(&mut lines, entry, client_value);
+            push(&mut lines, entry, client.value);
         } else if entry.role.ends_as_server() {
             push(&mut lines, entry, server_value);
         }
@@ -58,12 +68,9 @@ pub(super) fn idle_settings(
 }
 
 /// Pools that a client of that protocol may have: the well-known ones of HTTP, those that a database's clients have.
-fn commonest<'a>(
-    grounds: &Grounds<'a>,
-    (client, server): (IpAddr, SocketAddr),
-) -> Vec<&'a KnownTimeout> {
+fn commonest<'a>(grounds: &Grounds<'a>, client: &Client) -> Vec<&'a KnownTimeout> {
     const MOST: usize = 4;
-    let words = grounds.silences.words(client, server);
+    let words = grounds.silences.words(client.ends.0, client.ends.1);
     let protocol = words.map(Words::protocol);
     let database = |protocol: &Protocol| {
         matches!(
@@ -73,8 +80,10 @@ fn commonest<'a>(
     };
     let known = grounds.known.table();
     let Some(protocol) = protocol.filter(database) else {
-        return ["node", "go", "httpx"]
-            .into_iter()
+        let hands_on = client.hands_on.as_ref();
+        return hands_on
+            .map_or(PROGRAMS, HandsOn::products)
+            .iter()
             .filter_map(|word| {
                 let mut named = known.named(word).into_iter();
                 named.find(|entry| entry.role.ends_as_client())
@@ -89,6 +98,9 @@ fn commonest<'a>(
     };
     known.iter().filter(speaks).take(MOST).collect()
 }
+
+/// Of programs that ask for themselves, the commonest.
+const PROGRAMS: &[&str] = &["node", "go", "httpx"];
 
 /// How a setting's product is marked where the line goes into a client, and into a server.
 pub(super) const CLIENT: &str = "(client)";

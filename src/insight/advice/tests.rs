@@ -1,6 +1,6 @@
 use super::settings::CLIENT;
 use super::*;
-use crate::dialogue::Hints;
+use crate::dialogue::{Forwarding, Hints};
 use crate::insight::IdleObservation;
 use crate::report::{TimeoutMatch, sample};
 
@@ -15,7 +15,35 @@ fn lines_over(
     agent: Option<&str>,
     stack: &[&str],
 ) -> Vec<String> {
-    let mut finding = sample::keepalive_race();
+    let hints = Hints {
+        user_agent: agent.map(str::to_owned),
+        ..Hints::default()
+    };
+    products(&advised(protocol, named_by, hints, stack, |_| {}))
+}
+
+fn products(advice: &Advice) -> Vec<String> {
+    let settings = advice.settings.iter();
+    settings.map(|setting| setting.product.clone()).collect()
+}
+
+/// The advice on a keepalive race at a server with this timer, of a client that says this.
+fn advised(
+    protocol: Protocol,
+    named_by: &[&str],
+    hints: Hints,
+    stack: &[&str],
+    change: impl Fn(&mut Case),
+) -> Advice {
+    let mut case = Case {
+        finding: sample::keepalive_race(),
+        redirected: BTreeMap::new(),
+    };
+    change(&mut case);
+    let Case {
+        mut finding,
+        redirected,
+    } = case;
     let (client, server) = (finding.connection.client, finding.connection.server);
     let known = Knowledge::BuiltIn;
     let mut timer = sample::report().idle_timeouts.remove(0);
@@ -39,10 +67,7 @@ fn lines_over(
         end: None,
         open_idle: None,
         protocol,
-        hints: std::borrow::Cow::Owned(Hints {
-            user_agent: agent.map(str::to_owned),
-            ..Hints::default()
-        }),
+        hints: std::borrow::Cow::Owned(hints),
     };
     let mut silences = Silences::default();
     silences.add(0, &observation);
@@ -53,15 +78,18 @@ fn lines_over(
         known,
         stack: &stack,
         silences: &silences,
+        redirected: &redirected,
     };
-    let advice = advise(&mut [&mut finding], &grounds);
+    let mut advice = advise(&mut [&mut finding], &grounds);
     assert!(finding.advice.contains(&advice[0].id));
     assert!(advice[0].action.starts_with("let 10.77.1.2 drop idle"));
-    advice[0]
-        .settings
-        .iter()
-        .map(|setting| setting.product.clone())
-        .collect()
+    advice.remove(0)
+}
+
+/// What else is known.
+struct Case {
+    finding: Finding,
+    redirected: BTreeMap<(IpAddr, SocketAddr), SocketAddr>,
 }
 
 #[test]
@@ -88,6 +116,57 @@ fn a_client_that_names_itself_needs_no_guesses() {
 }
 
 #[test]
+fn a_proxy_is_not_named_by_those_who_call_it() {
+    let handed_on = || Hints {
+        user_agent: Some("Go-http-client".to_owned()),
+        forwarding: Some(Forwarding::ForwardedFor),
+        ..Hints::default()
+    };
+    let advice = advised(Protocol::Http1, &[], handed_on(), &[], |_| {});
+    let proxies = ["nginx (client)", "Envoy (client)", "Traefik (client)"];
+    assert_eq!(products(&advice), proxies);
+    let text = &advice.text;
+    assert!(text.contains("bear X-Forwarded-For"), "{text}");
+    // The user knows better.
+    let advice = advised(Protocol::Http1, &[], handed_on(), &["haproxy"], |_| {});
+    assert!(products(&advice)[0].starts_with("HAProxy"));
+}
+
+#[test]
+fn what_came_in_on_another_connection_is_a_proxys() {
+    let agent = || Hints {
+        user_agent: Some("Go-http-client".to_owned()),
+        ..Hints::default()
+    };
+    let advice = advised(Protocol::Http1, &[], agent(), &[], |case| {
+        case.finding.hop = Some(crate::report::Hop {
+            side: "back".to_owned(),
+            stream: 17,
+            capture: None,
+            finding: None,
+            outcome: "502".to_owned(),
+            tied_by: String::new(),
+        });
+    });
+    assert_eq!(products(&advice)[0], "nginx (client)");
+    assert!(advice.text.contains("stream 17"), "{}", advice.text);
+    // Of whom all others are led to a sidecar, that one is it.
+    let advice = advised(Protocol::Http1, &[], agent(), &[], |case| {
+        let connection = &case.finding.connection;
+        let server = SocketAddr::new(connection.server.addr, connection.server.port);
+        let sidecar = SocketAddr::from(([127, 0, 0, 1], 15001));
+        case.redirected
+            .insert((connection.client.addr, server), sidecar);
+    });
+    assert_eq!(products(&advice), ["Istio (client)"]);
+    assert!(
+        advice.text.contains("to the proxy at 127.0.0.1:15001"),
+        "{}",
+        advice.text
+    );
+}
+
+#[test]
 fn products_that_the_user_names_come_first() {
     let lines = lines(&[], None, &["nginx", "node"]);
     assert!(lines[0].ends_with(CLIENT), "{lines:?}");
@@ -106,6 +185,7 @@ fn what_needs_no_numbers_is_said_once_for_all_servers() {
         known,
         stack: &[],
         silences: &Silences::default(),
+        redirected: &BTreeMap::new(),
     };
     let mut refused: Vec<Finding> = (1..=40)
         .map(|port| {
@@ -141,6 +221,7 @@ fn a_websocket_is_kept_open_by_pings() {
         known: Knowledge::BuiltIn,
         stack: &[],
         silences: &Silences::default(),
+        redirected: &BTreeMap::new(),
     };
     let advice = advise(&mut [&mut finding], &grounds);
     assert!(
