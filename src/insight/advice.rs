@@ -2,19 +2,18 @@
 
 mod general;
 mod handing_on;
+mod idle_reuse;
 mod settings;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::dialogue::Protocol;
 use crate::insight::observation::believable;
 use crate::insight::{Knowledge, KnownTimeout, Silences};
 use crate::report::{Advice, Alignment, Finding, IdleTimeout, SettingLine};
 use crate::verdict::{Cause, Harm, RetrySafety};
 use general::General;
-use handing_on::HandsOn;
-use settings::{Client, below, idle_settings};
+use idle_reuse::IdleReuse;
 
 /// What advice is drawn from, besides the findings.
 pub struct Grounds<'a> {
@@ -91,7 +90,9 @@ pub fn advise(findings: &mut [&mut Finding], grounds: &Grounds<'_>) -> Vec<Advic
             .filter_map(|&index| findings.get(index).map(|finding| &**finding))
             .collect();
         let mut piece = match reason {
-            Reason::IdleReuse(client, server) => idle_reuse(client, server, &cited, grounds),
+            Reason::IdleReuse(client, server) => {
+                IdleReuse::new((client, server), &cited, grounds).piece(&cited, grounds)
+            }
             Reason::SilentExpiry(server) => silent_expiry(server, &cited, grounds),
             Reason::General(general) => general.piece(&cited),
         };
@@ -157,104 +158,6 @@ fn retries_of_writes(cited: &[&Finding]) -> Option<&'static str> {
         .then_some(
             "Blind retries of POST: the first copy may have been executed. Use an idempotency key.",
         )
-}
-
-/// The side that sends requests has to close first. Its value: the server's timer less a margin of one second or a fifth, a round
-/// trip and the timer's spread at least.
-fn idle_reuse(
-    client: IpAddr,
-    server: SocketAddr,
-    cited: &[&Finding],
-    grounds: &Grounds<'_>,
-) -> Advice {
-    let timer = grounds.timer("server", server.ip(), server.port());
-    let pair = grounds
-        .alignment
-        .iter()
-        .find(|pair| pair.client == client.to_string() && pair.server == server.to_string());
-    let keeps = timer.and_then(|timer| timer.estimate_s);
-    let client_keeps = pair.and_then(|pair| pair.client_keeps_s);
-    let spread = timer.and_then(|timer| timer.spread_s).unwrap_or(0.0);
-    if cited.iter().all(|finding| is_websocket(finding)) {
-        return websocket(server, keeps.map(|keeps| (keeps, below(keeps, spread))));
-    }
-    let hands_on = HandsOn::of((client, server), cited, grounds);
-    let who = hands_on.as_ref().map_or(String::new(), |hands_on| {
-        format!("{} ", hands_on.text(client, server))
-    });
-    let mut advice = plain(
-        "client",
-        match keeps {
-            Some(keeps) => format!(
-                "let {client} drop idle connections to {server} after {} s or less",
-                below(keeps, spread)
-            ),
-            None => {
-                format!("let {client} drop idle connections to {server} before the server does")
-            }
-        },
-        match keeps {
-            Some(keeps) => {
-                let below = below(keeps, spread);
-                format!(
-                    "{server} closes idle connections after {keeps:.2} s; the client {client} keeps and reuses them longer{}. {who}The side that sends requests must close first: let the client drop idle connections after {below} s or less, or raise the server's idle timeout above the client's (then the client's must be finite).",
-                    client_keeps
-                        .map_or_else(String::new, |kept| format!(" (at least {kept:.2} s)")),
-                )
-            }
-            None => format!(
-                "{server} closed connections that the client {client} used again. {who}The side that sends requests must close first: let the client drop idle connections sooner than the server does, or raise the server's idle timeout above the client's."
-            ),
-        },
-        Some("TCP keepalive: its probes are no activity for an application's idle timer."),
-    );
-    if retries_of_writes(cited).is_some() {
-        advice.will_not_help = Some("TCP keepalive (its probes are no activity for an application's idle timer), and blind retries of POST.".to_owned());
-    }
-    if let Some(keeps) = keeps {
-        let value = below(keeps, spread);
-        let client = Client {
-            ends: (client, server),
-            hands_on,
-            value,
-            keeps: client_keeps,
-        };
-        advice.settings = idle_settings(&client, timer, grounds);
-    }
-    advice
-}
-
-fn is_websocket(finding: &Finding) -> bool {
-    let request = finding.request.as_ref();
-    request.is_some_and(|request| request.protocol == Protocol::WebSocket)
-}
-
-/// A WebSocket is meant to stay open: it is kept so by pings, which proxies pass on as data (RFC 6455 section 5.5.2).
-fn websocket(server: SocketAddr, timer: Option<(f64, f64)>) -> Advice {
-    let (after, every) = timer.map_or((String::new(), String::new()), |(keeps, below)| {
-        (format!(" of {keeps:.2} s"), format!(" every {below} s"))
-    });
-    let mut advice = plain(
-        "client",
-        format!("send pings{every} on idle WebSocket connections to {server}"),
-        format!(
-            "{server} closes WebSocket connections after a silence{after}, and messages met closed connections. Send pings{every} from either side, or raise that timeout. A connection can always end: what was sent last has to be sent again on the next one."
-        ),
-        Some("TCP keepalive: its probes are no activity for an application's idle timer."),
-    );
-    if let Some((_, below)) = timer {
-        advice.settings = vec![
-            line(
-                "ws for Node.js (either side)",
-                &format!("setInterval(() => socket.ping(), {:.0})", below * 1000.0),
-            ),
-            line(
-                "websockets for Python (either side)",
-                &format!("ping_interval={below}"),
-            ),
-        ];
-    }
-    advice
 }
 
 fn silent_expiry(server: SocketAddr, cited: &[&Finding], grounds: &Grounds<'_>) -> Advice {

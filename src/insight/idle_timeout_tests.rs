@@ -411,6 +411,31 @@ fn among_honest_closes_a_damaged_time_changes_nothing() {
 }
 
 #[test]
+fn a_proxy_may_hand_on_the_name_of_what_is_behind_it() {
+    let fits = |named: &str| {
+        let mut observations: Vec<_> = (0..5)
+            .map(|n| closed(f64::from(n) * 3.1, 60.0, &[55.0]))
+            .collect();
+        for observation in &mut observations {
+            observation.hints = Cow::Owned(Hints {
+                server: Some(named.to_owned()),
+                ..Hints::default()
+            });
+        }
+        server_timer(&observations).matches
+    };
+    let matches = fits("gunicorn");
+    let of = |id: &str| matches.iter().find(|found| found.id == id);
+    // Its default is 2 s: set by hand, or the balancer's 60 s in front of it.
+    assert!(matches[0].product.contains("gunicorn"), "{matches:?}");
+    let balancer = of("aws-alb-client-idle").expect("a balancer hands on the header");
+    assert!(balancer.named_by.is_empty());
+    assert!(balancer.why.contains("hands that on"), "{}", balancer.why);
+    // What calls itself so needs no proxy.
+    assert_eq!(fits("awselb/2.0")[0].product, "AWS ALB");
+}
+
+#[test]
 fn in_whatever_parts_and_order_silences_are_gathered_they_tell_the_same() {
     let mut observations: Vec<_> = (0..9)
         .map(|n| closed(f64::from(n) * 3.1, 6.0 + f64::from(n) * 0.001, &[1.0, 5.9]))

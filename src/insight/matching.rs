@@ -295,12 +295,20 @@ fn names(measured: &Measured, entry: &KnownTimeout, score: &mut Score) -> bool {
         return true;
     }
     if let Some(server) = &measured.hints.server {
-        if !entry.server.is_empty() || entry.silent {
+        if entry.passes_server {
+            score.add(
+                0,
+                format!("Server: {server} may name what is behind it: it hands that on"),
+            );
+        } else if !entry.server.is_empty() || entry.silent {
             score.add(-5, format!("Server: {server} names another"));
         }
     } else if entry.silent && measured.protocol == Protocol::Http1 {
         score.add(1, "no Server header, as it sends none");
-    } else if !entry.server.is_empty() && measured.protocol == Protocol::Http1 {
+    } else if !entry.server.is_empty()
+        && !entry.passes_server
+        && measured.protocol == Protocol::Http1
+    {
         score.add(-2, "its Server header is missing");
     }
     false

@@ -51,17 +51,17 @@ impl HandsOn {
         exempt().or_else(asked).or_else(says)
     }
 
-    /// Why, and what follows: two sentences.
+    /// Who the client is, and what shows it.
     pub(super) fn text(&self, client: IpAddr, server: SocketAddr) -> String {
         match self {
             Self::Exempt { from } => format!(
-                "A rule of that host leads connections to {server} to the proxy at {from}: these, which it does not lead there, are likely that proxy's own. Its pool towards its servers has to change."
+                "A rule of that host leads connections to {server} to the proxy at {from}: these, which it does not lead there, are likely that proxy's own."
             ),
             Self::Asked { finding, front } => format!(
-                "{client} is a proxy there: what it asks comes in on other connections (stream {front} before {finding}). Its pool towards its servers has to change."
+                "{client} is a proxy there: what it asks comes in on other connections (stream {front} before {finding})."
             ),
             Self::Says(field) => format!(
-                "Requests of {client} bear {}: it is a proxy or a load balancer. Its pool towards its servers has to change.",
+                "Requests of {client} bear {}: it is a proxy or a load balancer.",
                 field.as_str()
             ),
         }

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Grounds, HandsOn};
+use super::Grounds;
+use super::handing_on::HandsOn;
 use crate::dialogue::Protocol;
 use crate::insight::silences::Words;
 use crate::insight::{KnownTimeout, TimeoutRole};
@@ -19,13 +20,18 @@ pub(super) fn below(keeps: f64, spread: f64) -> f64 {
     }
 }
 
+/// A value safely above the time for which a client keeps connections; a minute at least.
+pub(super) fn longer_than(client_keeps: Option<f64>) -> f64 {
+    (client_keeps.unwrap_or(60.0).max(60.0) + 5.0).ceil()
+}
+
 /// Whose pool has to change.
-pub(super) struct Client {
+pub(super) struct Pool {
     /// Its address, and the server that it calls.
     pub ends: (IpAddr, SocketAddr),
     pub hands_on: Option<HandsOn>,
-    /// What its timer should be at most, in seconds.
-    pub value: f64,
+    /// What its timer should be at most, in seconds, where it is what has to change.
+    pub value: Option<f64>,
     /// How long it was seen to keep a connection, in seconds.
     pub keeps: Option<f64>,
 }
@@ -33,7 +39,7 @@ pub(super) struct Client {
 /// Lines for the products that the user named and those that name themselves; where none is a client, for the commonest ones. A
 /// product that only the number speaks for is no ground for a line.
 pub(super) fn idle_settings(
-    client: &Client,
+    pool: &Pool,
     timer: Option<&IdleTimeout>,
     grounds: &Grounds<'_>,
 ) -> Vec<SettingLine> {
@@ -42,22 +48,24 @@ pub(super) fn idle_settings(
         .and_then(|timer| timer.matches.first())
         .filter(|first| !first.named_by.is_empty())
         .and_then(|first| grounds.known.table().get(&first.id));
-    let server_value = (client.keeps.unwrap_or(60.0).max(60.0) + 5.0).ceil();
+    let server_value = longer_than(pool.keeps);
     let named = grounds
         .stack
         .iter()
         .flat_map(|word| grounds.known.table().named(word));
-    let itself = match client.hands_on {
+    let itself = match pool.hands_on {
         Some(_) => Vec::new(),
-        None => grounds.clients(client.ends),
+        None => grounds.clients(pool.ends),
     };
     let mut entries: Vec<&KnownTimeout> = named.chain(itself).chain(recognised).collect();
     if !entries.iter().any(|entry| entry.role.ends_as_client()) {
-        entries.extend(commonest(grounds, client));
+        entries.extend(commonest(grounds, pool));
     }
     for entry in entries {
         if entry.role.ends_as_client() {
-            push(&mut lines, entry, client.value);
+            if let Some(value) = pool.value.filter(|_| !entry.ends_responses) {
+                push(&mut lines, entry, value);
+            }
         } else if entry.role.ends_as_server() {
             push(&mut lines, entry, server_value);
         }
@@ -68,9 +76,9 @@ pub(super) fn idle_settings(
 }
 
 /// Pools that a client of that protocol may have: the well-known ones of HTTP, those that a database's clients have.
-fn commonest<'a>(grounds: &Grounds<'a>, client: &Client) -> Vec<&'a KnownTimeout> {
+fn commonest<'a>(grounds: &Grounds<'a>, pool: &Pool) -> Vec<&'a KnownTimeout> {
     const MOST: usize = 4;
-    let words = grounds.silences.words(client.ends.0, client.ends.1);
+    let words = grounds.silences.words(pool.ends.0, pool.ends.1);
     let protocol = words.map(Words::protocol);
     let database = |protocol: &Protocol| {
         matches!(
@@ -80,7 +88,7 @@ fn commonest<'a>(grounds: &Grounds<'a>, client: &Client) -> Vec<&'a KnownTimeout
     };
     let known = grounds.known.table();
     let Some(protocol) = protocol.filter(database) else {
-        let hands_on = client.hands_on.as_ref();
+        let hands_on = pool.hands_on.as_ref();
         return hands_on
             .map_or(PROGRAMS, HandsOn::products)
             .iter()

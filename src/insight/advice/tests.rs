@@ -1,6 +1,6 @@
 use super::settings::CLIENT;
 use super::*;
-use crate::dialogue::{Forwarding, Hints};
+use crate::dialogue::{Forwarding, Hints, Protocol};
 use crate::insight::IdleObservation;
 use crate::report::{TimeoutMatch, sample};
 
@@ -19,7 +19,9 @@ fn lines_over(
         user_agent: agent.map(str::to_owned),
         ..Hints::default()
     };
-    products(&advised(protocol, named_by, hints, stack, |_| {}))
+    let advice = advised(protocol, named_by, hints, stack, |_| {});
+    assert!(advice.action.starts_with("let 10.77.1.2 drop idle"));
+    products(&advice)
 }
 
 fn products(advice: &Advice) -> Vec<String> {
@@ -82,7 +84,6 @@ fn advised(
     };
     let mut advice = advise(&mut [&mut finding], &grounds);
     assert!(finding.advice.contains(&advice[0].id));
-    assert!(advice[0].action.starts_with("let 10.77.1.2 drop idle"));
     advice.remove(0)
 }
 
@@ -130,6 +131,40 @@ fn a_proxy_is_not_named_by_those_who_call_it() {
     // The user knows better.
     let advice = advised(Protocol::Http1, &[], handed_on(), &["haproxy"], |_| {});
     assert!(products(&advice)[0].starts_with("HAProxy"));
+}
+
+#[test]
+fn behind_a_balancer_whose_timer_is_fixed_the_server_has_to_change() {
+    let handed_on = || Hints {
+        forwarding: Some(Forwarding::ForwardedFor),
+        ..Hints::default()
+    };
+    for (balancer, seconds, why) in [
+        ("alb", 65, "ends slow responses"),
+        ("gcp-alb", 605, "is fixed"),
+    ] {
+        let stack = [balancer, "node"];
+        let advice = advised(Protocol::Http1, &[], handed_on(), &stack, |_| {});
+        assert_eq!(advice.change, "server");
+        let action = &advice.action;
+        assert!(
+            action.ends_with(&format!("for {seconds} s or more")),
+            "{action}"
+        );
+        assert!(advice.text.contains(why), "{}", advice.text);
+        let lines: Vec<_> = advice.settings.iter().map(|line| &line.line).collect();
+        assert_eq!(lines, [&format!("server.keepAliveTimeout = {seconds}000")]);
+    }
+    // The balancer may as well be the server: of a client that asks for itself nothing else is known.
+    let advice = advised(Protocol::Http1, &[], Hints::default(), &["alb"], |_| {});
+    assert_eq!(advice.change, "client");
+    assert!(
+        advice
+            .settings
+            .iter()
+            .all(|line| line.product != "AWS ALB (client)"),
+        "its timer ends slow responses, too"
+    );
 }
 
 #[test]

@@ -240,6 +240,12 @@ pub struct KnownTimeout {
     /// It sends no `Server:` header of its own.
     #[serde(default)]
     pub silent: bool,
+    /// A proxy that hands on the `Server:` header of what is behind it (RFC 9110 section 10.2.4: it names the origin server).
+    #[serde(default)]
+    pub passes_server: bool,
+    /// The same timer ends responses that are slow to come, so that it can't be lowered freely.
+    #[serde(default)]
+    pub ends_responses: bool,
     /// Its `Keep-Alive: timeout=` with the default in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announces_s: Option<f64>,
