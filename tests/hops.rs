@@ -99,3 +99,29 @@ fn haproxy_that_waits_in_vain() {
         ])
     );
 }
+
+/// A pod's sidecar asks with the address of its own client, which reaches it over the loopback interface.
+#[test]
+fn a_sidecar_in_front_of_a_server_that_closes_first() {
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/sidecar-redirect-any.pcap");
+    let answered_503 = expected(&[(5, 3, "503"), (17, 15, "503")]);
+    assert_eq!(hops(&capture), answered_503);
+    let out = Command::new(env!("CARGO_BIN_EXE_whyrst"))
+        .arg(&capture)
+        .args(["--format", "json"])
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let advice = report["advice"].as_array().unwrap();
+    let of_sidecar = |piece: &Value| piece["text"].as_str().unwrap().contains("that proxy's own");
+    let told: Vec<_> = advice.iter().map(of_sidecar).collect();
+    assert_eq!(told, [false, true], "the program's pool, and the sidecar's");
+    // Neither asked again on the other's connections.
+    for finding in report["resets"].as_array().unwrap() {
+        let again = finding["retry"]["seen"]["stream"].as_u64();
+        let Some(again) = again else { continue };
+        let to_sidecar = finding["connection"]["server"]["addr"] == "127.0.0.1";
+        let program = [3, 6, 9, 12, 15, 18, 21, 24].contains(&again);
+        assert_eq!(program, to_sidecar, "{finding:#}");
+    }
+}

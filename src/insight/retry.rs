@@ -1,6 +1,6 @@
 //! The same request again, on another connection, after a loss.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ahash::RandomState;
 use hashbrown::HashMap;
@@ -19,8 +19,24 @@ const PATIENCE: Interval = Interval::from_millis(10_000);
 /// Clients hedge: a copy may start a little before the loss is seen.
 const BEFORE: Interval = Interval::from_millis(50);
 
-/// One request as it can be recognised: who sent it, its hash, how many bytes that covers.
-type Signature = (IpAddr, u64);
+/// One request as it can be recognised: who sent it, and its hash. A sidecar asks with the address of its own client: what that one
+/// says to it over the loopback interface is told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Signature {
+    client: IpAddr,
+    to_loopback: bool,
+    fingerprint: u64,
+}
+
+impl Signature {
+    fn new((client, server): (IpAddr, SocketAddr), fingerprint: u64) -> Self {
+        Self {
+            client,
+            to_loopback: server.ip().is_loopback(),
+            fingerprint,
+        }
+    }
+}
 
 /// One request as it was seen somewhere: of some there are many.
 #[derive(Clone, Copy)]
@@ -92,7 +108,7 @@ fn copies_of<'a, T: Teller<'a>>(
     if copies.is_empty() {
         return copies;
     }
-    let marks = Marks::of(copies.keys().map(|(_, fingerprint)| *fingerprint));
+    let marks = Marks::of(copies.keys().map(|signature| signature.fingerprint));
     let alike = in_parts(connections.len(), LOOKED_AT, |range| {
         let mut alike = Vec::new();
         for connections in connections[range].chunks(AT_ONCE) {
@@ -103,9 +119,9 @@ fn copies_of<'a, T: Teller<'a>>(
                 if !turns.any_key(|fingerprint| marks.may_have(fingerprint)) {
                     continue;
                 }
-                let client = connection.ends().0;
+                let ends = connection.ends();
                 for turn in turns.iter() {
-                    let signature = (client, turn.fingerprint);
+                    let signature = Signature::new(ends, turn.fingerprint);
                     if copies.contains_key(&signature) {
                         alike.push((signature, Seen::of(connection, &turn)));
                     }
@@ -178,5 +194,5 @@ fn first_after(copies: &[Seen], lost: &Lost, loss: Timestamp) -> Option<Seen> {
 /// `None` where no byte of the request was seen.
 fn signature_of(lost: &Lost) -> Option<Signature> {
     let fingerprint = lost.turn.fingerprint;
-    (fingerprint != 0).then_some((lost.story.client.ip(), fingerprint))
+    (fingerprint != 0).then(|| Signature::new(lost.story.ends(), fingerprint))
 }

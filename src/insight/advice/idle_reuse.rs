@@ -116,12 +116,15 @@ impl<'a> IdleReuse<'a> {
     /// trip and the timer's spread at least.
     fn change_client(&self) -> Advice {
         let (client, server, story) = (self.client, self.server, self.story());
-        let (pool, fixed) = match &self.hands_on {
-            Some(_) => (
-                " Its pool towards its servers has to change.",
-                " Only the latter helps where it is a balancer whose timer is fixed or ends slow responses, too (AWS ALB 60 s, Google Cloud 600 s).",
-            ),
-            None => ("", ""),
+        let pool = match &self.hands_on {
+            Some(_) => " Its pool towards its servers has to change.",
+            None => "",
+        };
+        let fixed = match &self.hands_on {
+            Some(HandsOn::Says(_)) => {
+                " Only the latter helps where it is a balancer whose timer is fixed or ends slow responses, too (AWS ALB 60 s, Google Cloud 600 s)."
+            }
+            _ => "",
         };
         let (when, raise) = match self.keeps() {
             Some(keeps) => (
