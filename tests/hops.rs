@@ -19,14 +19,18 @@ fn recording(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// Back stream, front stream, outcome.
-fn hops(path: &Path) -> BTreeSet<(u64, u64, String)> {
+fn report(path: &Path) -> Value {
     let out = Command::new(env!("CARGO_BIN_EXE_whyrst"))
         .arg(path)
         .args(["--format", "json"])
         .output()
         .unwrap();
-    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+/// Back stream, front stream, outcome.
+fn hops(path: &Path) -> BTreeSet<(u64, u64, String)> {
+    let report = report(path);
     ["resets", "hang_ups"]
         .iter()
         .flat_map(|kind| report[kind].as_array().unwrap())
@@ -44,6 +48,15 @@ fn hops(path: &Path) -> BTreeSet<(u64, u64, String)> {
 fn expected(rows: &[(u64, u64, &str)]) -> BTreeSet<(u64, u64, String)> {
     rows.iter()
         .map(|(back, front, outcome)| (*back, *front, (*outcome).to_owned()))
+        .collect()
+}
+
+/// The products of the first advice's setting lines.
+fn advised(path: &Path) -> Vec<String> {
+    let settings = &report(path)["advice"][0]["settings"];
+    let settings = settings.as_array().unwrap().iter();
+    settings
+        .map(|line| line["product"].as_str().unwrap().to_owned())
         .collect()
 }
 
@@ -76,6 +89,13 @@ fn nginx_in_front_of_a_server_that_closes_first() {
             (71, 8, "retried"),
         ])
     );
+    // Its own pool has to change, and it names itself towards its clients.
+    let lines = advised(&path);
+    assert_eq!(lines[0], "nginx (client)");
+    assert!(
+        lines.iter().all(|line| !line.starts_with("Go ")),
+        "{lines:?}"
+    );
 }
 
 /// `timeout server` before the answer is a 504, in its middle a cut answer. Those that stalled as readers are the client's doing.
@@ -106,12 +126,7 @@ fn a_sidecar_in_front_of_a_server_that_closes_first() {
     let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/sidecar-redirect-any.pcap");
     let answered_503 = expected(&[(5, 3, "503"), (17, 15, "503")]);
     assert_eq!(hops(&capture), answered_503);
-    let out = Command::new(env!("CARGO_BIN_EXE_whyrst"))
-        .arg(&capture)
-        .args(["--format", "json"])
-        .output()
-        .unwrap();
-    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let report = report(&capture);
     let advice = report["advice"].as_array().unwrap();
     let of_sidecar = |piece: &Value| piece["text"].as_str().unwrap().contains("that proxy's own");
     let told: Vec<_> = advice.iter().map(of_sidecar).collect();

@@ -254,9 +254,7 @@ pub fn selects(selection: &Selection, ends: &[SocketAddr; 2], streams: &[u32]) -
 /// The user asked for it.
 pub fn selected(selection: &Selection, finding: &Finding) -> bool {
     let connection = &finding.connection;
-    let ends = |server: Endpoint| {
-        [connection.client, server].map(|end| SocketAddr::new(end.addr, end.port))
-    };
+    let ends = |server: Endpoint| [connection.client, server].map(SocketAddr::from);
     let called = connection.called;
     let answers = called.and_then(|called| called.stream);
     let streams = [connection.stream, answers.unwrap_or(connection.stream)];

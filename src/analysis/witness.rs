@@ -121,7 +121,7 @@ pub(super) fn reset_of(connection: &Tracked, finding: &Finding) -> Option<WireRe
     let claimed = finding.claimed_sender?;
     let id = &finding.connection;
     let ends = |server: Endpoint| {
-        let [client, server] = [id.client, server].map(|end| SocketAddr::new(end.addr, end.port));
+        let [client, server] = [id.client, server].map(SocketAddr::from);
         match claimed {
             Peer::Client => (client, server),
             Peer::Server => (server, client),

@@ -109,10 +109,7 @@ pub fn advise(findings: &mut [&mut Finding], grounds: &Grounds<'_>) -> Vec<Advic
 }
 
 fn reason(finding: &Finding) -> Option<Reason> {
-    let server = SocketAddr::new(
-        finding.connection.server.addr,
-        finding.connection.server.port,
-    );
+    let server = finding.connection.server.into();
     let harmful = finding.harm != Harm::None;
     match finding.cause {
         Cause::KeepaliveRace | Cause::StaleReuse if harmful => {

@@ -13,6 +13,7 @@ mod veiled;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
 use crate::capture::{CaptureId, FrameId};
@@ -75,8 +76,9 @@ fn apply(findings: &mut [&mut Finding], tie: &Tie) {
     if let Some(back) = findings.get_mut(tie.back_finding) {
         back.hop = Some(Hop {
             side: "back".to_owned(),
-            stream: tie.front_stream.1,
-            capture: capture_if_other(CaptureId(tie.front_stream.0), back.capture),
+            stream: tie.front.stream.1,
+            capture: capture_if_other(CaptureId(tie.front.stream.0), back.capture),
+            server: tie.front.server.into(),
             finding: front_id,
             outcome: tie.outcome.clone(),
             tied_by: tie.tied_by.clone(),
@@ -103,8 +105,9 @@ fn apply(findings: &mut [&mut Finding], tie: &Tie) {
     {
         front.hop = Some(Hop {
             side: "front".to_owned(),
-            stream: tie.back_stream.1,
-            capture: capture_if_other(CaptureId(tie.back_stream.0), front.capture),
+            stream: tie.back.stream.1,
+            capture: capture_if_other(CaptureId(tie.back.stream.0), front.capture),
+            server: tie.back.server.into(),
             finding: back_id,
             outcome: tie.outcome.clone(),
             tied_by: tie.tied_by.clone(),
@@ -142,12 +145,28 @@ impl Failure<'_> {
 /// The front connection found for a back one.
 struct Tie {
     back_finding: usize,
-    back_stream: (u16, u32),
+    back: Side,
     front_finding: Option<usize>,
-    front_stream: (u16, u32),
+    front: Side,
     outcome: String,
     tied_by: String,
     again: Option<Again>,
+}
+
+/// A connection on one side of a proxy.
+#[derive(Clone, Copy)]
+struct Side {
+    stream: (u16, u32),
+    server: SocketAddr,
+}
+
+impl Side {
+    fn of(asked: &Asked) -> Self {
+        Self {
+            stream: asked.story.stream(),
+            server: asked.story.server,
+        }
+    }
 }
 
 /// The proxy's second attempt, which was answered.
@@ -405,9 +424,9 @@ fn tie(back: &Failure, fit: &Fit, fits: usize) -> Tie {
     }
     Tie {
         back_finding: back.finding,
-        back_stream: back.asked.story.stream(),
+        back: Side::of(&back.asked),
         front_finding: fit.outcome.finding,
-        front_stream: fit.front.story.stream(),
+        front: Side::of(&fit.front),
         outcome: fit.outcome.word.clone(),
         tied_by,
         again: fit.outcome.again,

@@ -97,6 +97,14 @@ impl Silences {
         self.between.keys().copied()
     }
 
+    /// What these servers call themselves: the first of them, where they differ.
+    pub(super) fn name_of(&self, servers: impl Fn(SocketAddr) -> bool) -> Option<&str> {
+        let there = self.between.iter().filter(|((_, at), _)| servers(*at));
+        let named = there.filter_map(|(ends, between)| Some((ends, between.words.server.get()?)));
+        let (_, name) = named.min_by_key(|((client, at), _)| (*at, *client))?;
+        Some(name)
+    }
+
     /// What was said between these two.
     pub(super) fn words(&self, client: IpAddr, server: SocketAddr) -> Option<&Words> {
         let between = self.between.get(&(client, server))?;
@@ -184,6 +192,11 @@ impl Words {
         self.keep_alive_timeout_s.join(keep_alive_timeout_s);
         self.protocol.join(protocol);
         self.announced = self.announced.max(*announced);
+    }
+
+    /// What the server calls itself.
+    pub(super) fn server(&self) -> Option<&str> {
+        self.server.get().map(String::as_str)
     }
 
     /// The longest keep-alive time that was announced, in seconds.

@@ -311,6 +311,7 @@ impl Pass<'_> {
             *text = format!("({} characters, redacted)", text.chars().count());
         }
         if let Some(hop) = &mut finding.hop {
+            hop.server = self.redactor.endpoint(hop.server);
             self.text(&mut hop.outcome);
             self.text(&mut hop.tied_by);
         }

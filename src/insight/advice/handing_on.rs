@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Grounds;
 use crate::dialogue::Forwarding;
+use crate::insight::silences::Words;
+use crate::insight::{KnownTimeout, TimeoutRole};
 use crate::report::Finding;
 
 /// Proxies whose upstream timer can be set, the commonest first.
@@ -19,7 +21,11 @@ pub(super) enum HandsOn {
     /// Other connections of its host to the same server are led to the proxy there.
     Exempt { from: SocketAddr },
     /// What it asked had come in on another connection.
-    Asked { finding: String, front: u32 },
+    Asked {
+        finding: String,
+        front: u32,
+        at: SocketAddr,
+    },
     /// Its requests say so.
     Says(Forwarding),
 }
@@ -41,6 +47,7 @@ impl HandsOn {
                 Some(Self::Asked {
                     finding: finding.id.clone(),
                     front: hop.stream,
+                    at: hop.server.into(),
                 })
             })
         };
@@ -57,8 +64,8 @@ impl HandsOn {
             Self::Exempt { from } => format!(
                 "A rule of that host leads connections to {server} to the proxy at {from}: these, which it does not lead there, are likely that proxy's own."
             ),
-            Self::Asked { finding, front } => format!(
-                "{client} is a proxy there: what it asks comes in on other connections (stream {front} before {finding})."
+            Self::Asked { finding, front, at } => format!(
+                "{client} is a proxy there: what it asks comes in on connections to {at} (stream {front} before {finding})."
             ),
             Self::Says(field) => format!(
                 "Requests of {client} bear {}: it is a proxy or a load balancer.",
@@ -67,12 +74,41 @@ impl HandsOn {
         }
     }
 
-    /// Names of products that it may be.
-    pub(super) fn products(&self) -> &'static [&'static str] {
-        let Self::Exempt { from } = self else {
-            return PROXIES;
+    /// Timers of the products that it may be: of what it calls itself towards its own clients, or of the commonest.
+    pub(super) fn products<'a>(
+        &self,
+        (client, server): (IpAddr, SocketAddr),
+        grounds: &Grounds<'a>,
+    ) -> Vec<&'a KnownTimeout> {
+        let table = grounds.known.table();
+        let name = grounds.silences.name_of(|server| match self {
+            Self::Exempt { from: at } | Self::Asked { at, .. } => server == *at,
+            Self::Says(_) => server.ip() == client,
+        });
+        // Some hand on what the server behind them calls itself.
+        let behind = grounds.silences.words(client, server);
+        let handed_on = behind.and_then(Words::server);
+        if let Some(name) = name.filter(|name| handed_on != Some(name)) {
+            let name = name.to_lowercase();
+            let calls_itself = |entry: &&KnownTimeout| {
+                let mut words = entry.server.iter();
+                entry.role == TimeoutRole::ProxyUpstreamIdle
+                    && words.any(|word| name.contains(&word.to_lowercase()))
+            };
+            let named: Vec<_> = table.iter().filter(calls_itself).collect();
+            if !named.is_empty() {
+                return named;
+            }
+        }
+        let sidecar = match self {
+            Self::Exempt { from } => SIDECARS.iter().find(|(port, _)| *port == from.port()),
+            Self::Asked { .. } | Self::Says(_) => None,
         };
-        let sidecar = SIDECARS.iter().find(|(port, _)| *port == from.port());
-        sidecar.map_or(PROXIES, |(_, names)| names)
+        let names = sidecar.map_or(PROXIES, |(_, names)| names);
+        let first = |name: &&str| {
+            let mut named = table.named(name).into_iter();
+            named.find(|entry| entry.role == TimeoutRole::ProxyUpstreamIdle)
+        };
+        names.iter().filter_map(first).collect()
     }
 }

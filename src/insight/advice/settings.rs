@@ -88,9 +88,10 @@ fn commonest<'a>(grounds: &Grounds<'a>, pool: &Pool) -> Vec<&'a KnownTimeout> {
     };
     let known = grounds.known.table();
     let Some(protocol) = protocol.filter(database) else {
-        let hands_on = pool.hands_on.as_ref();
-        return hands_on
-            .map_or(PROGRAMS, HandsOn::products)
+        if let Some(hands_on) = &pool.hands_on {
+            return hands_on.products(pool.ends, grounds);
+        }
+        return PROGRAMS
             .iter()
             .filter_map(|word| {
                 let mut named = known.named(word).into_iter();

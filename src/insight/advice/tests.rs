@@ -59,7 +59,7 @@ fn advised(
         stream: 0,
         client: client.addr,
         client_port: client.port,
-        server: SocketAddr::new(server.addr, server.port),
+        server: server.into(),
         opened: finding.at,
         last: finding.at,
         handshake_seen: true,
@@ -178,6 +178,7 @@ fn what_came_in_on_another_connection_is_a_proxys() {
             side: "back".to_owned(),
             stream: 17,
             capture: None,
+            server: "10.77.1.9:80".parse::<SocketAddr>().unwrap().into(),
             finding: None,
             outcome: "502".to_owned(),
             tied_by: String::new(),
@@ -188,7 +189,7 @@ fn what_came_in_on_another_connection_is_a_proxys() {
     // Of whom all others are led to a sidecar, that one is it.
     let advice = advised(Protocol::Http1, &[], agent(), &[], |case| {
         let connection = &case.finding.connection;
-        let server = SocketAddr::new(connection.server.addr, connection.server.port);
+        let server = connection.server.into();
         let sidecar = SocketAddr::from(([127, 0, 0, 1], 15001));
         case.redirected
             .insert((connection.client.addr, server), sidecar);

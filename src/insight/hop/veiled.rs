@@ -11,12 +11,12 @@ use std::net::IpAddr;
 
 use crate::dialogue::{Answer, Dialogue};
 use crate::flow::Peer;
-use crate::insight::{ConnectionStory, Teller};
+use crate::insight::ConnectionStory;
 use crate::time::Timestamp;
 
 use super::asked::Asked;
 use super::{
-    AT_ONCE, Failure, Failures, OPEN_AT_MOST, Outcome, SOON, Tie, failed_with, retried, when,
+    AT_ONCE, Failure, Failures, OPEN_AT_MOST, Outcome, SOON, Side, Tie, failed_with, retried, when,
 };
 
 /// Exchanges beyond which no more are compared; where there are more, nothing is tied.
@@ -108,9 +108,9 @@ impl Host<'_> {
         );
         Some(Tie {
             back_finding: back.finding,
-            back_stream: back.asked.story.stream(),
+            back: Side::of(&back.asked),
             front_finding: outcome.finding,
-            front_stream: front.story.stream(),
+            front: Side::of(front),
             outcome: outcome.word,
             tied_by,
             again: outcome.again,

@@ -233,8 +233,11 @@ fn hop(finding: &Finding) -> Option<String> {
         _ => ("in front of", "behind it"),
     };
     Some(format!(
-        "this is {here} a proxy; {there} is stream {}{id}; its client got: {}; tied by {}",
-        hop.stream, hop.outcome, hop.tied_by
+        "this is {here} a proxy; {there} is stream {} to {}{id}; its client got: {}; tied by {}",
+        hop.number(),
+        hop.server,
+        hop.outcome,
+        hop.tied_by
     ))
 }
 

@@ -133,9 +133,12 @@ fn lost(finding: &Finding) -> String {
                 "truncated" => "the proxy's client got half an answer".to_owned(),
                 status => format!("the proxy's client got {}", cell(status)),
             };
-            format!("{harm}; {outcome} (stream {})", hop.stream)
+            format!("{harm}; {outcome} (stream {})", hop.number())
         }
-        Some(hop) => format!("{harm}; because of stream {} behind the proxy", hop.stream),
+        Some(hop) => format!(
+            "{harm}; because of stream {} behind the proxy",
+            hop.number()
+        ),
         None => harm,
     }
 }

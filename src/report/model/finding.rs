@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,22 @@ pub struct Endpoint {
 
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::net::SocketAddr::new(self.addr, self.port).fmt(f)
+        SocketAddr::from(*self).fmt(f)
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(at: SocketAddr) -> Self {
+        Self {
+            addr: at.ip(),
+            port: at.port(),
+        }
+    }
+}
+
+impl From<Endpoint> for SocketAddr {
+    fn from(Endpoint { addr, port }: Endpoint) -> Self {
+        Self::new(addr, port)
     }
 }
 
@@ -364,6 +379,8 @@ pub struct Hop {
     /// The capture of that stream, as index into `captures`, where that is another one than the finding's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<u16>,
+    /// The server of that connection.
+    pub server: Endpoint,
     /// The finding on the other hop, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,

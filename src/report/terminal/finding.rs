@@ -287,9 +287,10 @@ fn hop(finding: &Finding) -> Option<String> {
         .map(|id| format!(" ({id})"))
         .unwrap_or_default();
     Some(format!(
-        "this is the {} of a proxy; the other side is stream {}{which}, outcome in front: {}; tied by: {}",
+        "this is the {} of a proxy; the other side is stream {} to {}{which}, outcome in front: {}; tied by: {}",
         hop.side,
         hop.number(),
+        hop.server,
         hop.outcome,
         hop.tied_by
     ))
