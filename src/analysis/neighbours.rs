@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use ahash::RandomState;
 use hashbrown::HashMap;
@@ -11,12 +12,17 @@ use crate::analysis::judges::{Held, Tracked};
 use crate::capture::CaptureId;
 use crate::flow::{Both, Gist, Packet, Peer, TwoPlaces};
 use crate::time::{Interval, Timestamp};
-use crate::verdict::{CaptureLosses, HostProfile, Surroundings};
+use crate::verdict::{CaptureLosses, HostProfile, IdleTimer, Surroundings};
 
 /// Ends within this time of each other are simultaneous.
 const SIMULTANEOUS: Interval = Interval::from_millis(150);
 /// A port that refuses within this time after an end was closed by the same event.
 const REFUSAL_FOLLOWS: Interval = Interval::from_millis(10_000);
+
+/// Ends of one endpoint, beyond which no more are looked at.
+const MOST_COMPARED: usize = 10_000;
+/// No idle timer known is shorter (the shortest defaults are one to two seconds).
+const SHORTEST_TIMER: Interval = Interval::from_millis(1_000);
 
 #[derive(Clone, Copy, Debug)]
 struct End {
@@ -34,9 +40,29 @@ struct EndpointFacts {
     established: Option<Timestamp>,
     syn_acks_repeated: bool,
     survived: HashMap<IpAddr, Interval, RandomState>,
+    timer: OnceLock<Option<IdleTimer>>,
 }
 
 impl EndpointFacts {
+    /// The silence after which most of its idle connections were ended by a FIN.
+    fn idle_timer(&self) -> Option<IdleTimer> {
+        *self.timer.get_or_init(|| {
+            let ends = self.ends.iter().take(MOST_COMPARED);
+            let fins = ends.filter(|end| !end.by_reset);
+            let mut idle: Vec<Interval> = fins
+                .filter_map(|end| end.idle.filter(|idle| *idle >= SHORTEST_TIMER))
+                .collect();
+            idle.sort_unstable();
+            let after = *idle.get(idle.len() / 2)?;
+            let same = idle.iter().filter(|idle| alike(Some(**idle), Some(after)));
+            let closes = same.count();
+            (closes * 2 > idle.len()).then_some(IdleTimer {
+                after,
+                closes: closes as u32,
+            })
+        })
+    }
+
     fn add(&mut self, index: usize, connection: &Gist, reset: Option<&Packet>) {
         let server = &connection.sides.server;
         self.syn_acks_repeated |= server.syn_acks_after_ack > 0;
@@ -299,6 +325,7 @@ impl<'c> Neighbours<'c> {
         };
         surroundings.longest_survived = facts.survived.get(&connection.client.0).copied();
         surroundings.syn_acks_repeated = facts.syn_acks_repeated;
+        surroundings.idle_timer = facts.idle_timer();
         surroundings.refused_after = count_between(&facts.refusals, at, at + REFUSAL_FOLLOWS);
         surroundings.reconnected = facts
             .established
@@ -314,7 +341,7 @@ impl<'c> Neighbours<'c> {
         surroundings.equal_idle_resets = facts
             .ends
             .iter()
-            .take(10_000)
+            .take(MOST_COMPARED)
             .filter(|end| end.by_reset && end.connection != index && alike(end.idle, idle))
             .filter(|end| (end.at - at).abs() > SIMULTANEOUS)
             .count() as u32;

@@ -59,17 +59,17 @@ impl Pair {
         if let Some(open) = open.filter(|_| observation.requests > 0) {
             self.held = self.held.max(open.as_secs_f64());
         }
-        let Some(end) = observation
-            .believable_end()
-            .filter(|end| !end.awaiting_response && !end.prompted)
-        else {
+        let Some(end) = observation.believable_end() else {
             return;
         };
-        let idle = end.application.as_secs_f64();
         self.lost += u64::from(matches!(
             end.cause,
             Some(Cause::KeepaliveRace | Cause::StaleReuse)
         ));
+        if end.awaiting_response || end.prompted {
+            return;
+        }
+        let idle = end.application.as_secs_f64();
         match (end.by, end.how) {
             (Some(Peer::Client), IdleEndBy::Fin | IdleEndBy::Rst) if observation.requests > 0 => {
                 self.client_closed.push(idle)

@@ -42,6 +42,25 @@ pub enum CaptureLosses {
     Frequent,
 }
 
+/// The silence after which a server ended its idle connections with a FIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdleTimer {
+    /// The middle one of those silences.
+    pub after: Interval,
+    /// How many of them were [about as long](IdleTimer::tolerance).
+    pub closes: u32,
+}
+
+impl IdleTimer {
+    /// One coincidence is none.
+    pub const FEWEST: u32 = 2;
+
+    /// Silences that differ by less are equal: 60 ms or 2 %.
+    pub fn tolerance(&self) -> Interval {
+        Interval::from_nanos(self.after.as_nanos() / 50).max(Interval::from_millis(60))
+    }
+}
+
 /// What other connections of the capture say about this ending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
@@ -51,6 +70,8 @@ pub struct Surroundings {
     pub simultaneous_ends: u32,
     /// Other connections of the same server endpoint that were reset after the same silence (within 60 ms or 2 %), at other times.
     pub equal_idle_resets: u32,
+    /// The idle timer of the server endpoint, if most of its idle connections were ended after the same silence.
+    pub idle_timer: Option<IdleTimer>,
     /// The longest silence between requests that a connection between the same client and server endpoint survived.
     pub longest_survived: Option<Interval>,
     /// The same endpoint refused connections within the following 10 s.

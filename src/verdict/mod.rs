@@ -14,8 +14,8 @@ mod words;
 
 pub use cause::{CauseEntry, Detail, ExampleStep, Part, Remedy, Rival, Side};
 pub use ending::{
-    CaptureLosses, Ending, EndingKind, HostProfile, Progress, ResetSighting, SHORTEST_IDLE,
-    SentFrom, Surroundings, TwoEnds,
+    CaptureLosses, Ending, EndingKind, HostProfile, IdleTimer, Progress, ResetSighting,
+    SHORTEST_IDLE, SentFrom, Surroundings, TwoEnds,
 };
 pub use judge::{ResetVerdict, Verdict, judge};
 pub use ruling::{Fact, Ruling};

@@ -1,7 +1,8 @@
 //! Silence before the end: lost state, timers, probes.
 
 use whyrst::flow::Peer::{Client, Server};
-use whyrst::testing::Ladder;
+use whyrst::testing::{Ladder, Trace};
+use whyrst::verdict::Cause;
 
 use crate::{GET, OK, POST, served, together, told};
 
@@ -132,6 +133,60 @@ fn two_connections_with_one_silence_make_a_timer_likely() {
     let second = reset_at_the_timer(40_102, 17_000);
     let likely = "likely idle-timeout-reset · by server · drawn by none · none · between-requests";
     assert_eq!(told(&together([&first, &second]).findings()), [likely, likely].join("\n"));
+}
+
+/// One that its server closed after five seconds, and one whose next request it reset `waited` ms later, `idle` ms after its answer.
+fn reset_unread(idle: i32, waited: i32) -> Trace {
+    let closed = |port: u16, begins: i64| {
+        served().from_port(port).later_by(begins).server(5_045, "F.").client(5_046, ".").client(5_047, "F.").server(5_067, ".")
+    };
+    let lost = served()
+        .from_port(40_200)
+        .later_by(50_000)
+        .client(45 + idle, "P.").payload(POST)
+        .server(45 + idle + 30.min(waited), ".")
+        .server(45 + idle + waited, "R.");
+    together([&closed(40_101, 0), &closed(40_102, 9_000), &closed(40_103, 21_000), &lost])
+}
+
+/// Its event loop was busy: the timer came before the socket.
+#[test]
+fn a_servers_timer_runs_out_with_a_request_unread() {
+    let race = |sure: &str| format!("{sure} keepalive-race · by server · drawn by none · request-outcome-unknown · between-requests");
+    let told = |idle: i32, waited: i32| told(&reset_unread(idle, waited).findings());
+    assert_eq!(told(4_980, 25), race("likely"));
+    assert_eq!(told(4_800, 230), race("likely"));
+    // Some time after it, it is less sure.
+    assert_eq!(told(4_900, 900), race("possible"));
+    // What else takes so long may span its end by chance.
+    let findings = reset_unread(3_000, 2_500).findings();
+    assert_eq!(findings[0].cause, Cause::AbortiveClose);
+    assert!(findings[0].alternatives.iter().any(|rival| rival.cause == Cause::KeepaliveRace));
+    // It ran out before the request came, or not at all.
+    for (idle, waited) in [(2_000, 30), (4_000, 200), (5_400, 30)] {
+        let findings = reset_unread(idle, waited).findings();
+        assert_eq!(findings[0].cause, Cause::AbortiveClose, "{idle} {waited}");
+        assert!(findings[0].alternatives.iter().all(|rival| rival.cause != Cause::KeepaliveRace));
+    }
+}
+
+/// What it announces is as good as one that was seen, once.
+#[test]
+fn a_server_announces_the_timer_that_runs_out_with_a_request_unread() {
+    let announcing = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\nok";
+    let reset_at = |at: i32| {
+        Ladder::to(80)
+            .handshake(0)
+            .client(21, "P.").payload(GET)
+            .server(42, "P.").payload(announcing)
+            .client(43, ".")
+            .client(5_800, "P.").payload(GET)
+            .server(at, "R.")
+    };
+    let race = "possible keepalive-race · by server · drawn by none · request-outcome-unknown · between-requests";
+    assert_eq!(told(&reset_at(6_060).findings()), race);
+    let long_after = reset_at(9_900).findings();
+    assert_eq!(long_after[0].cause, Cause::AbortiveClose);
 }
 
 /// What drew them may have been missed.

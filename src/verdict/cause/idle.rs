@@ -39,6 +39,10 @@ pub(super) const KEEPALIVE_RACE: CauseEntry = CauseEntry {
             Cause::DataAfterClose,
             "the client was in the middle of sending, without idle",
         ),
+        rival(
+            Cause::AbortiveClose,
+            "no FIN, and a RST that answers no packet: whether the server's idle timer ran out while the request lay unread",
+        ),
     ],
     harm: "The request is lost, but the server's application never saw it: its kernel threw it away. A retry on a new connection is safe, for POST too.",
     remedies: &[
@@ -55,7 +59,11 @@ pub(super) const KEEPALIVE_RACE: CauseEntry = CauseEntry {
             "A proxy in between is the client of the server behind it: set its upstream idle timeout below that server's.",
         ),
     ],
-    details: &[],
+    details: &[detail(
+        "unread",
+        "the server's idle timer ran out with the request unread in its socket (a busy event loop runs timers first): Linux closes such \
+        a socket with a RST and no FIN; its kernel had acknowledged the request, so that nobody can be sure that it was not read",
+    )],
 };
 
 pub(super) const STALE_REUSE: CauseEntry = CauseEntry {

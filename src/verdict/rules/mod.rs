@@ -11,6 +11,7 @@ mod race;
 mod requester;
 mod responder;
 mod seen;
+mod unread;
 
 use crate::dialogue::{Completeness, Exchange};
 use crate::flow::{Packet, PacketKind, Peer};

@@ -8,6 +8,7 @@ use crate::verdict::harm::harm_of_exchange;
 use crate::verdict::rules::Case;
 use crate::verdict::rules::established::in_flight_harm;
 use crate::verdict::rules::requester::reader_cancelled;
+use crate::verdict::rules::unread::Unread;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::{Cause, Confidence, Harm, IdleKind};
 
@@ -30,24 +31,15 @@ pub(super) fn responder_abort(case: &Case<'_>) -> Ruling {
         IdleKind::None
     };
     let burst = is_burst(case.ending);
-    let ruling = match state {
-        Progress::Answering if idle && !burst && stalled_reader(case) => timer_reset(case, "sending the rest of its response"),
-        Progress::Answering => Ruling::new(
-            Cause::AbortiveClose,
-            Confidence::Likely,
-            format!("The {} reset the connection in the middle of its response: it crashed, was killed, or chose to.", case.claimed()),
-        )
-        .detail("response-aborted")
-        .or(Cause::CloseWithUnreadData, COUNTERS),
-        Progress::Asking if idle && !burst => timer_reset(case, "the rest of the request"),
-        Progress::Asking => unread(case).or(Cause::AbortiveClose, COUNTERS).or(Cause::DataAfterClose, "a capture at the server"),
-        _ if burst => unread_or_killed(case).or(Cause::AbortiveClose, COUNTERS),
-        _ => Ruling::new(
-            Cause::AbortiveClose,
-            Confidence::Possible,
-            format!("The {} took the request and reset the connection without an answer: it crashed, closed with data unread, or chose to.", case.claimed()),
-        )
-        .or(Cause::CloseWithUnreadData, COUNTERS),
+    let by_timer = match state {
+        Progress::Asking | Progress::Answering => None,
+        _ if burst => None,
+        _ => Unread::of(case, exchange),
+    };
+    let ruling = match by_timer {
+        Some(unread) if unread.is_no_chance() => unread.ruling(case),
+        Some(unread) => chosen(case, state, burst).or(Cause::KeepaliveRace, unread.decided_by()),
+        None => chosen(case, state, burst),
     };
     let mut ruling = ruling
         .because_of("a request was open", [exchange.request.start.frame])
@@ -69,6 +61,34 @@ pub(super) fn responder_abort(case: &Case<'_>) -> Ruling {
         );
     }
     ruling
+}
+
+/// It chose to, or was stopped.
+fn chosen(case: &Case<'_>, state: Progress, burst: bool) -> Ruling {
+    let idle = case.silence.is_idle(case.ending);
+    match state {
+        Progress::Answering if idle && !burst && stalled_reader(case) => {
+            timer_reset(case, "sending the rest of its response")
+        }
+        Progress::Answering => Ruling::new(
+            Cause::AbortiveClose,
+            Confidence::Likely,
+            format!("The {} reset the connection in the middle of its response: it crashed, was killed, or chose to.", case.claimed()),
+        )
+        .detail("response-aborted")
+        .or(Cause::CloseWithUnreadData, COUNTERS),
+        Progress::Asking if idle && !burst => timer_reset(case, "the rest of the request"),
+        Progress::Asking => unread(case)
+            .or(Cause::AbortiveClose, COUNTERS)
+            .or(Cause::DataAfterClose, "a capture at the server"),
+        _ if burst => unread_or_killed(case).or(Cause::AbortiveClose, COUNTERS),
+        _ => Ruling::new(
+            Cause::AbortiveClose,
+            Confidence::Possible,
+            format!("The {} took the request and reset the connection without an answer: it crashed, closed with data unread, or chose to.", case.claimed()),
+        )
+        .or(Cause::CloseWithUnreadData, COUNTERS),
+    }
 }
 
 fn is_burst(ending: &Ending) -> bool {
