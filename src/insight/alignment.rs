@@ -158,6 +158,8 @@ struct Case<'a> {
     client: Option<Timer>,
     /// The client ended its idle connections at one moment: an exit or a drain, which says nothing of a timer.
     client_left: bool,
+    /// The same of the server: no timer of the client's would have come before it.
+    server_left: bool,
     /// How far apart two timers have to be.
     apart: f64,
 }
@@ -169,7 +171,8 @@ impl<'a> Case<'a> {
     fn of(pair: &'a Pair, server: Option<&IdleTimeout>, client: Option<&IdleTimeout>) -> Self {
         let spread = server.and_then(|timer| timer.spread_s).unwrap_or(0.0);
         let apart = pair.round_trip.as_secs_f64() + spread + 0.010;
-        let client_left = client.is_some_and(|timer| timer.no_timer.as_deref() == Some("restart"));
+        let left = |timer: &IdleTimeout| timer.no_timer.as_deref() == Some("restart");
+        let client_left = client.is_some_and(left);
         let inferred = |timer: &IdleTimeout| {
             Some(Timer {
                 after: timer.estimate_s?,
@@ -186,6 +189,7 @@ impl<'a> Case<'a> {
             server: server.and_then(inferred),
             client: client.and_then(inferred).or_else(closes),
             client_left,
+            server_left: server.is_some_and(left),
             apart,
         }
     }
@@ -222,6 +226,12 @@ impl<'a> Case<'a> {
         };
         match (self.server, pair.server_closed) {
             (_, 0) => None,
+            (None, _) if self.server_left => Some((
+                "unknown",
+                format!(
+                    "the server ended its idle connections all at one moment{lost}: a restart or a drain, which no timer of the client's comes before"
+                ),
+            )),
             (Some(server), closed) if pair.lost > 0 || closed >= 2 => Some((
                 "broken",
                 format!(
@@ -369,6 +379,23 @@ mod tests {
         let (verdict, why) = verdict(&pair, Some(&timer("server", Some(6.0), 3)), None);
         assert_eq!(verdict, "broken");
         assert!(why.contains("1 request met a closed connection"), "{why}");
+    }
+
+    #[test]
+    fn a_restart_of_the_server_is_no_matter_of_timers() {
+        let pair = Pair {
+            held: 6.0,
+            server_closed: 6,
+            lost: 4,
+            requests: 9,
+            ..Pair::default()
+        };
+        let (verdict, why) = verdict(&pair, Some(&timer("server", None, 6)), None);
+        assert_eq!(verdict, "unknown");
+        assert!(
+            why.contains("4 requests met a closed connection: a restart"),
+            "{why}"
+        );
     }
 
     #[test]

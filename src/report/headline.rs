@@ -172,6 +172,9 @@ fn reason(report: &Report, losses: &Losses) -> String {
             Some(t) => format!(
                 "{server} closes idle connections after {t}, and the client still used them"
             ),
+            None if left(report, losses) => format!(
+                "{server} ended its connections at one moment, as for a restart, and the client still used them"
+            ),
             None => format!("{server} closed idle connections that the client still used"),
         },
         Cause::IdleExpiredSilently => match timeout("path").or_else(|| timeout("server")) {
@@ -206,6 +209,19 @@ fn reason(report: &Report, losses: &Losses) -> String {
             cause.entry().meaning
         ),
     }
+}
+
+/// The server of these ended all its idle connections at one moment.
+fn left(report: &Report, losses: &Losses) -> bool {
+    let Some(server) = losses.server() else {
+        return false;
+    };
+    report.idle_timeouts.iter().any(|timer| {
+        timer.role == "server"
+            && timer.no_timer.as_deref() == Some("restart")
+            && timer.endpoint.addr == server.addr
+            && timer.endpoint.port.is_none_or(|port| port == server.port)
+    })
 }
 
 fn refused(report: &Report) -> String {

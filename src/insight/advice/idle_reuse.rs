@@ -50,6 +50,9 @@ impl<'a> IdleReuse<'a> {
             let every = self.keeps().map(|keeps| (keeps, self.below(keeps)));
             return websocket(self.server, every);
         }
+        if let Some(why) = self.no_timer() {
+            return self.look_before_use(why, cited);
+        }
         let mut advice = match self.balancer {
             Some(balancer) => self.change_server(balancer),
             None => self.change_client(),
@@ -82,6 +85,16 @@ impl<'a> IdleReuse<'a> {
     /// The server's timer, in seconds.
     fn keeps(&self) -> Option<f64> {
         self.timer.and_then(|timer| timer.estimate_s)
+    }
+
+    /// Why the server closed, where that was not for being idle.
+    fn no_timer(&self) -> Option<&'static str> {
+        match self.timer?.no_timer.as_deref()? {
+            "restart" => Some("all at one moment, as for a restart or a drain"),
+            "max-age" => Some("after a fixed age"),
+            "max-requests" => Some("after a fixed number of requests"),
+            _ => None,
+        }
     }
 
     /// The client's timer should be this at most.
@@ -141,6 +154,39 @@ impl<'a> IdleReuse<'a> {
             ),
             Some(NO_ACTIVITY),
         )
+    }
+
+    /// No timer of the client's comes before a close that has another reason.
+    fn look_before_use(&self, why: &str, cited: &[&Finding]) -> Advice {
+        let (client, server) = (self.client, self.server);
+        let mut who = String::new();
+        if let Some(hands_on) = &self.hands_on {
+            who = format!("{} ", hands_on.text(client, server));
+        }
+        let mut advice = plain(
+            "client",
+            format!(
+                "let {client} look whether {server} has closed a connection before it uses it, and send again what met a closed one"
+            ),
+            format!(
+                "{server} closed its connections {why}, and the client {client} used them again. {who}No idle timeout comes before that: let the client take a connection whose end it has been told of out of its pool, and send a request again, on a new connection, that met a closed one before any byte of an answer came. A server that drains says so first (Connection: close, GOAWAY) and closes a while later."
+            ),
+            Some("Other idle timeouts, on either side."),
+        );
+        if let Some(retries) = retries_of_writes(cited) {
+            advice.will_not_help = Some(format!("Other idle timeouts, on either side. {retries}"));
+        }
+        advice.settings = vec![
+            line(
+                "Node.js (client)",
+                "req.on('error', (e) => { if (req.reusedSocket && e.code === 'ECONNRESET') sendAgain() })",
+            ),
+            line(
+                "nginx (client)",
+                "proxy_next_upstream error timeout; proxy_next_upstream_tries 2;",
+            ),
+        ];
+        advice
     }
 
     /// The client is a balancer whose timer is what it is: the server has to keep connections for longer.

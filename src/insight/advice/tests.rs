@@ -40,11 +40,13 @@ fn advised(
     let mut case = Case {
         finding: sample::keepalive_race(),
         redirected: BTreeMap::new(),
+        no_timer: None,
     };
     change(&mut case);
     let Case {
         mut finding,
         redirected,
+        no_timer,
     } = case;
     let (client, server) = (finding.connection.client, finding.connection.server);
     let known = Knowledge::BuiltIn;
@@ -55,6 +57,10 @@ fn advised(
         ..timer.matches.remove(0)
     }];
     assert!(known.table().get(&timer.matches[0].id).is_some());
+    if no_timer.is_some() {
+        (timer.estimate_s, timer.no_timer) = (None, no_timer);
+        timer.matches.clear();
+    }
     let observation = IdleObservation {
         stream: 0,
         client: client.addr,
@@ -91,6 +97,8 @@ fn advised(
 struct Case {
     finding: Finding,
     redirected: BTreeMap<(IpAddr, SocketAddr), SocketAddr>,
+    /// Why the server's closes have no timer.
+    no_timer: Option<String>,
 }
 
 #[test]
@@ -165,6 +173,23 @@ fn behind_a_balancer_whose_timer_is_fixed_the_server_has_to_change() {
             .all(|line| line.product != "AWS ALB (client)"),
         "its timer ends slow responses, too"
     );
+}
+
+#[test]
+fn what_a_restart_closed_no_timer_would_have_saved() {
+    let advice = advised(Protocol::Http1, &[], Hints::default(), &["alb"], |case| {
+        case.no_timer = Some("restart".to_owned());
+    });
+    assert_eq!(advice.change, "client");
+    assert!(advice.action.contains("look whether"), "{}", advice.action);
+    assert!(advice.text.contains("a restart or a drain"));
+    let lines = advice.settings.iter();
+    assert!(lines.clone().all(|line| !line.line.contains("65")));
+    // Irregular ones may have been anything.
+    let advice = advised(Protocol::Http1, &[], Hints::default(), &[], |case| {
+        case.no_timer = Some("irregular".to_owned());
+    });
+    assert!(advice.action.ends_with("before the server does"));
 }
 
 #[test]
