@@ -431,6 +431,11 @@ fn a_proxy_may_hand_on_the_name_of_what_is_behind_it() {
     let balancer = of("aws-alb-client-idle").expect("a balancer hands on the header");
     assert!(balancer.named_by.is_empty());
     assert!(balancer.why.contains("hands that on"), "{}", balancer.why);
+    // Those that say Via are not among them, as that is missing.
+    let would_say = fits("Apache")
+        .into_iter()
+        .find(|found| found.id == "gcp-alb-client-keepalive");
+    assert_eq!(would_say, None);
     // What calls itself so needs no proxy.
     assert_eq!(fits("awselb/2.0")[0].product, "AWS ALB");
 }

@@ -294,6 +294,11 @@ fn names(measured: &Measured, entry: &KnownTimeout, score: &mut Score) -> bool {
         );
         return true;
     }
+    let says_via = entry.passes_server && !entry.via.is_empty();
+    if says_via && measured.hints.via.is_none() && measured.protocol == Protocol::Http1 {
+        score.add(-5, "its Via header is missing");
+        return false;
+    }
     if let Some(server) = &measured.hints.server {
         if entry.passes_server {
             score.add(
