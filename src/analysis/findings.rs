@@ -9,7 +9,7 @@ use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
 use crate::analysis::translated::tell;
 use crate::analysis::watch::{Numbers, Watch};
-use crate::analysis::{Analyzer, ConnectionRows, Selection};
+use crate::analysis::{Analyzer, ConnectionRows, Selection, untranslated};
 use crate::capture::FileFacts;
 use crate::insight::{
     Grounds, Knowledge, Lost, Silences, advise, align, as_clocks_allow, find_hops, find_retries,
@@ -23,9 +23,12 @@ use crate::time::Interval;
 
 /// Findings so far, and what insight reads.
 pub fn judge_all<'a>(analyzer: &'a Analyzer, circumstances: Circumstances) -> Judged<'a> {
+    let by = circumstances.find_by;
     let mut judged = Judges::judge_all(analyzer, analyzer.connections(), circumstances);
     let findings = &mut judged.findings;
     tell(findings, &judged.copies);
+    // What was told while live stays.
+    untranslated::tell(findings, &judged.connections, analyzer.watch.is_none(), by);
     let mut groups: Vec<Finding> = refused(analyzer);
     if let Some(watch) = &analyzer.watch {
         watch.name_groups(&mut groups);

@@ -15,6 +15,7 @@ mod redirected;
 mod refusals;
 mod rows;
 mod translated;
+mod untranslated;
 mod watch;
 mod witness;
 

@@ -109,9 +109,12 @@ pub fn advise(findings: &mut [&mut Finding], grounds: &Grounds<'_>) -> Vec<Advic
 }
 
 fn reason(finding: &Finding) -> Option<Reason> {
-    let server = finding.connection.server.into();
+    let server = finding.server().into();
     let harmful = finding.harm != Harm::None;
     match finding.cause {
+        Cause::HalfOpen if finding.is_untranslated() => {
+            Some(Reason::General(General::Untranslated))
+        }
         Cause::KeepaliveRace | Cause::StaleReuse if harmful => {
             Some(Reason::IdleReuse(finding.connection.client.addr, server))
         }

@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::text::clean;
 use super::{
-    CaptureSummary, Evidence, Fin, Finding, Fins, FrameElsewhere, Hop, Idle, LadderStep, RetrySeen,
-    StreamElsewhere, Trigger,
+    CaptureSummary, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, FrameElsewhere, Hop,
+    Idle, LadderStep, RetrySeen, StreamElsewhere, Trigger,
 };
 use crate::capture::{CaptureId, FrameId, FrameNumber};
 
@@ -153,6 +153,20 @@ impl Finding {
         let own = std::iter::once(connection.stream).chain(answers);
         let own = own.map(NumberIn::own);
         own.chain(connection.elsewhere.iter().map(NumberIn::from))
+    }
+
+    /// The server as its client knows it: of packets that came untranslated, the one that was called.
+    pub fn server(&self) -> Endpoint {
+        let ConnectionId { server, called, .. } = self.connection;
+        match called {
+            Some(called) if self.is_untranslated() => called.endpoint,
+            _ => server,
+        }
+    }
+
+    /// The server's packets came under the address behind the published one.
+    pub fn is_untranslated(&self) -> bool {
+        self.detail.as_deref() == Some("untranslated")
     }
 
     /// Its FINs: who sent each, and when, in their order.

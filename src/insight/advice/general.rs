@@ -18,6 +18,8 @@ pub(super) enum General {
     Restart,
     Filter,
     Refused,
+    /// Packets reached a client under the address of the server behind a published one.
+    Untranslated,
 }
 
 impl General {
@@ -89,7 +91,25 @@ impl General {
                 ),
                 None,
             ),
+            Self::Untranslated => untranslated(&at),
         }
+    }
+}
+
+fn untranslated(at: &str) -> Advice {
+    Advice {
+        settings: vec![line(
+            "Linux host that translates (a Kubernetes node)",
+            "sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1",
+        )],
+        ..plain(
+            "path",
+            format!("look why packets of connections to {at} leave untranslated"),
+            format!(
+                "Packets of connections to {at} reached the client with the address of the server behind, without a silence before: whoever translates took them for invalid (`conntrack -S`: `invalid` grows) or had lost the entry. Let it take packets outside its window for valid, or drop what is invalid instead of forwarding it."
+            ),
+            Some("Timeouts and keepalive probes: no silence came before."),
+        )
     }
 }
 
@@ -120,7 +140,7 @@ const NAMED: usize = 3;
 fn servers(cited: &[&Finding]) -> String {
     let mut servers: BTreeMap<Endpoint, usize> = BTreeMap::new();
     for finding in cited {
-        *servers.entry(finding.connection.server).or_default() += 1;
+        *servers.entry(finding.server()).or_default() += 1;
     }
     let hosts: BTreeSet<_> = servers.keys().map(|server| server.addr).collect();
     match (servers.len(), hosts.first()) {

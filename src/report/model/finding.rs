@@ -81,13 +81,14 @@ pub struct FrameElsewhere {
     pub frame: u32,
 }
 
-/// The server that a client called, where a rule of the capturing host (a sidecar proxy's REDIRECT) led it to another one.
+/// The server that a client called, where a rule of the capturing host (a sidecar proxy's REDIRECT) led it to another one, or where the
+/// server's packets came under the address of the one behind it (detail `untranslated`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CalledServer {
-    /// Its address and port: answers bear them in the capture.
+    /// Its address and port. After a redirection answers bear them in the capture.
     #[serde(flatten)]
     pub endpoint: Endpoint,
-    /// Wireshark's `tcp.stream` of the answers in the finding's capture.
+    /// Wireshark's `tcp.stream` of the packets that bear them, in the finding's capture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<u32>,
 }

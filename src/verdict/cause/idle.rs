@@ -175,7 +175,11 @@ pub(super) const IDLE_EXPIRED_SILENTLY: CauseEntry = CauseEntry {
             "Raise the idle timeout of the box, or have it send RST on expiry, so that both ends learn of it.",
         ),
     ],
-    details: &[],
+    details: &[detail(
+        "untranslated",
+        "an answer came with the address of the server behind a published one: whoever translates (kube-proxy, a balancer, a NAT) had forgotten the connection, \
+        the client's host did not know it and reset it, and its program waits in vain",
+    )],
 };
 
 pub(super) const IDLE_TIMEOUT_RESET: CauseEntry = CauseEntry {
@@ -310,5 +314,9 @@ pub(super) const HALF_OPEN: CauseEntry = CauseEntry {
             "Keep flows on one target (sticky hashing) when targets come and go; look for flushed connection tracking.",
         ),
     ],
-    details: &[],
+    details: &[detail(
+        "untranslated",
+        "an answer came with the address of the server behind a published one: whoever translates (kube-proxy, a balancer, a NAT) no longer knew the connection or took the packet for invalid, \
+        the client's host did not know it and reset it, and its program waits in vain",
+    )],
 };
