@@ -69,14 +69,14 @@ struct Losses<'a> {
 impl Losses<'_> {
     /// The server, where it is one.
     fn server(&self) -> Option<Endpoint> {
-        let mut servers = self.findings.iter().map(|f| f.connection.server);
+        let mut servers = self.findings.iter().map(|f| f.server());
         let first = servers.next()?;
         servers.all(|server| server == first).then_some(first)
     }
 
     /// `10.0.0.1:80`, or `17 servers`.
     fn place(&self) -> String {
-        let servers: BTreeSet<_> = self.findings.iter().map(|f| f.connection.server).collect();
+        let servers: BTreeSet<_> = self.findings.iter().map(|f| f.server()).collect();
         match servers.first() {
             Some(only) if servers.len() == 1 => only.to_string(),
             _ => count(servers.len() as u64, "server", "servers"),
@@ -117,7 +117,7 @@ fn losses(report: &Report) -> Vec<Losses<'_>> {
             cause,
             Cause::KeepaliveRace | Cause::IdleExpiredSilently | Cause::IdleTimeoutReset
         );
-        let server = timer.then_some(finding.connection.server);
+        let server = timer.then_some(finding.server());
         groups.entry((cause, server)).or_default().push(finding);
     }
     let mut groups: Vec<Losses> = groups
@@ -177,7 +177,7 @@ fn reason(report: &Report, losses: &Losses) -> String {
             ),
             None => format!("{server} closed idle connections that the client still used"),
         },
-        Cause::IdleExpiredSilently => match timeout("path").or_else(|| timeout("server")) {
+        Cause::IdleExpiredSilently => match timeout("path") {
             Some(t) => {
                 format!("idle connections to {server} are forgotten after {t} without a word")
             }
@@ -190,6 +190,9 @@ fn reason(report: &Report, losses: &Losses) -> String {
         Cause::Injected => format!("a device between forged resets on connections to {server}"),
         Cause::HangUp => format!("{server} hung up before the answer was complete"),
         Cause::ResponseTimeout => format!("somebody stopped waiting for answers of {server}"),
+        Cause::HalfOpen if losses.findings.iter().all(|f| f.is_untranslated()) => format!(
+            "packets of connections to {server} reached the client untranslated, with the address of the server behind"
+        ),
         Cause::HalfOpen => format!("{server} no longer knew connections that were in use"),
         Cause::CloseWithUnreadData => {
             format!("on connections to {server}, an application closed with received data unread")
