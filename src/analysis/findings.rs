@@ -8,6 +8,7 @@ use crate::analysis::redirected::Redirected;
 use crate::analysis::refusals::refused_group;
 use crate::analysis::rows::Rows;
 use crate::analysis::translated::tell;
+use crate::analysis::untranslated::Among;
 use crate::analysis::watch::{Numbers, Watch};
 use crate::analysis::{Analyzer, ConnectionRows, Selection, untranslated};
 use crate::capture::FileFacts;
@@ -28,7 +29,12 @@ pub fn judge_all<'a>(analyzer: &'a Analyzer, circumstances: Circumstances) -> Ju
     let findings = &mut judged.findings;
     tell(findings, &judged.copies);
     // What was told while live stays.
-    untranslated::tell(findings, &judged.connections, analyzer.watch.is_none(), by);
+    let among = Among {
+        judged: &judged.connections,
+        connections: &judged.connections,
+        by,
+    };
+    untranslated::tell(findings, &among, analyzer.watch.is_none());
     let mut groups: Vec<Finding> = refused(analyzer);
     if let Some(watch) = &analyzer.watch {
         watch.name_groups(&mut groups);

@@ -9,14 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::analysis::display_filter::{self, FindBy};
-use crate::analysis::finding::endpoint;
+use crate::analysis::finding::{elsewhere, endpoint, own};
 use crate::analysis::judges::{Held, Tracked};
-use crate::capture::CaptureId;
+use crate::capture::{CaptureId, FrameId, FrameNumber};
 use crate::flow::{Packet, Peer};
 use crate::report::{
-    Alternative, CalledServer, Evidence, Finding, HandshakeSeen, Idle, capture_if_other,
+    Alternative, CalledServer, Evidence, Finding, HandshakeSeen, Idle, StreamElsewhere,
+    capture_if_other,
 };
-use crate::time::Interval;
+use crate::time::{Interval, Timestamp};
 use crate::verdict::{Cause, Confidence, Form, Harm, IdleKind};
 
 /// Numbers of one connection are no farther apart than what is lost or said meanwhile; by chance, one in 2^30 fits.
@@ -36,22 +37,32 @@ struct Stray {
     from: SocketAddr,
 }
 
-/// Tells findings about packets that came untranslated with the connection that they belong to, and what followed there. Its client's
-/// vain wait is the same loss: where it is `merged`, it is told once.
-pub fn tell(findings: &mut Vec<Finding>, connections: &[Held], merged: bool, by: FindBy) {
-    let strays = strays(findings, connections);
+/// Of which connections' findings are told, among which others, and how their packets are found.
+pub struct Among<'a> {
+    pub judged: &'a [Held<'a>],
+    pub connections: &'a [Held<'a>],
+    pub by: FindBy,
+}
+
+/// Tells findings about packets that came untranslated with the connection that they belong to. What followed there, its client's vain
+/// wait or a RST of the server, is the same loss: where all findings are known (`whole`), it is told once.
+pub fn tell(findings: &mut Vec<Finding>, among: &Among<'_>, whole: bool) {
+    let strays = strays(findings, among.judged);
     if strays.is_empty() {
         return;
     }
-    let losses = losses(findings);
+    let losses = match whole {
+        true => losses(findings),
+        false => BTreeMap::new(),
+    };
     let mut waits = BTreeSet::new();
-    for held in connections {
+    for held in among.connections {
         let Some(strays) = strays.get(&held.ends().client) else {
             continue;
         };
         let known = held.known();
         for stray in strays.iter().filter(|stray| belongs(&known, stray)) {
-            let places = losses.get(&held.first()).into_iter().flatten();
+            let places = losses.get(&name_of(held)).into_iter().flatten();
             let its = places.filter_map(|&place| Some((place, findings.get(place)?)));
             let mut after = its.filter(|(_, finding)| finding.at >= stray.packet.head.time);
             let after = after.next();
@@ -59,7 +70,7 @@ pub fn tell(findings: &mut Vec<Finding>, connections: &[Held], merged: bool, by:
             let Some(finding) = findings.get_mut(stray.finding) else {
                 continue;
             };
-            retell(finding, &known, stray, by);
+            retell(finding, &known, stray, among.by);
             let Some((place, loss)) = after else {
                 continue;
             };
@@ -69,7 +80,7 @@ pub fn tell(findings: &mut Vec<Finding>, connections: &[Held], merged: bool, by:
                 if let Some(reset) = findings.get_mut(place) {
                     retell_reset(reset, &told);
                 }
-            } else if merged && waits.insert(place) {
+            } else if waits.insert(place) {
                 with_wait(finding, loss);
             }
         }
@@ -82,23 +93,23 @@ pub fn tell(findings: &mut Vec<Finding>, connections: &[Held], merged: bool, by:
 }
 
 /// By the client that did not know them.
-fn strays(findings: &[Finding], connections: &[Held]) -> BTreeMap<(IpAddr, u16), Vec<Stray>> {
+fn strays(findings: &[Finding], judged: &[Held]) -> BTreeMap<(IpAddr, u16), Vec<Stray>> {
     let is_candidate = |finding: &&Finding| {
         finding.form == Some(Form::Reply)
             && finding.connection.handshake == HandshakeSeen::Unseen
             && finding.claimed_sender.is_some()
     };
     let candidates = findings.iter().enumerate();
-    let candidates: BTreeMap<(CaptureId, u32), usize> = candidates
+    let candidates: BTreeMap<Name, usize> = candidates
         .filter(|(_, finding)| is_candidate(finding))
-        .map(|(place, finding)| (place_of(finding), place))
+        .map(|(place, finding)| (connection_of(finding), place))
         .collect();
     let mut strays: BTreeMap<_, Vec<Stray>> = BTreeMap::new();
     if candidates.is_empty() {
         return strays;
     }
-    for held in connections {
-        let Some(&finding) = candidates.get(&held.first()) else {
+    for held in judged {
+        let Some(&finding) = candidates.get(&name_of(held)) else {
             continue;
         };
         let Some(receiver) = findings.get(finding).and_then(|f| f.claimed_sender) else {
@@ -122,21 +133,33 @@ fn strays(findings: &[Finding], connections: &[Held]) -> BTreeMap<(IpAddr, u16),
 }
 
 /// By their connection.
-fn losses(findings: &[Finding]) -> BTreeMap<(CaptureId, u32), Vec<usize>> {
+fn losses(findings: &[Finding]) -> BTreeMap<Name, Vec<usize>> {
     let mut losses: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (place, finding) in findings.iter().enumerate() {
         if is_its_loss(finding) {
-            losses.entry(place_of(finding)).or_default().push(place);
+            losses
+                .entry(connection_of(finding))
+                .or_default()
+                .push(place);
         }
     }
     losses
 }
 
-fn place_of(finding: &Finding) -> (CaptureId, u32) {
-    (CaptureId(finding.capture), finding.connection.stream)
+/// A connection by its ends and when it opened: of a rotated set, its number is another one in each file.
+type Name = (SocketAddr, SocketAddr, Timestamp);
+
+fn connection_of(finding: &Finding) -> Name {
+    let id = &finding.connection;
+    (id.client.into(), id.server.into(), id.opened)
 }
 
-/// The packet goes on where that connection stands.
+fn name_of(held: &Held) -> Name {
+    let ends = held.ends();
+    (ends.client.into(), ends.server.into(), held.opened())
+}
+
+/// The packet goes on where that connection stands, and is none of those that it has.
 fn belongs(connection: &Tracked, stray: &Stray) -> bool {
     let directions = &connection.directions;
     let (Some(said), Some(asked)) = (directions.server.snd_nxt, directions.client.snd_nxt) else {
@@ -149,6 +172,11 @@ fn belongs(connection: &Tracked, stray: &Stray) -> bool {
         && connection.opened <= head.time
         && (ahead <= NEAR || ahead.wrapping_neg() <= NEAR)
         && since <= NEAR
+        && !connection.packets().iter().any(|packet| {
+            let known = &packet.head;
+            packet.from == Peer::Server
+                && (known.seq, known.payload_len) == (head.seq, head.payload_len)
+        })
 }
 
 /// The client waited in vain for what was reset, or the server's host no longer knew what its client had reset.
@@ -164,98 +192,146 @@ fn is_its_loss(finding: &Finding) -> bool {
 }
 
 fn retell(finding: &mut Finding, connection: &Tracked, stray: &Stray, by: FindBy) {
-    let (capture, stream) = connection.streams.first();
-    let at = stray.packet.head.time;
-    let packets = connection.packets();
-    let newest = |is: fn(&Packet) -> bool| {
-        let mut before = packets.iter().rev();
-        before.find(|packet| packet.head.time < at && is(packet))
-    };
-    let (any, said) = (newest(|_| true), newest(Packet::is_new_data));
-    let silence = any.map(|packet| at - packet.head.time);
-    let forgotten = silence.is_some_and(|silence| silence >= FORGOTTEN);
-    let seconds = |since: &Packet| (at - since.head.time).as_secs_f64();
-    let other_capture = |id: CaptureId| capture_if_other(id, finding.capture);
-    finding.idle = Idle {
-        kind: IdleKind::AwaitingResponse,
-        application_s: said.map(seconds),
-        wire_s: any.map(seconds),
-        since_frame: said.map(|packet| packet.head.frame.number.0),
-        since_capture: said.and_then(|packet| other_capture(packet.head.frame.capture)),
-        last_from: said.map(|packet| packet.from),
-        keepalive_probes: 0,
-    };
+    let before = Before::of(connection, stray.packet.head.time);
+    cost(finding, &before, stray);
+    finding.idle = before.idle(finding);
     let (called, from) = (SocketAddr::from(connection.server), stray.from);
-    let (cause, why, rival) = match (forgotten, silence) {
-        (true, Some(silence)) => (
-            Cause::IdleExpiredSilently,
-            format!("had forgotten the connection after {silence} of silence"),
-            Alternative {
-                cause: Cause::HalfOpen,
-                decided_by: "the host that translates: whether it knew the connection still (conntrack -L) and counted the packet as invalid (conntrack -S)".to_owned(),
-            },
-        ),
-        _ => (
-            Cause::HalfOpen,
-            "no longer knew the connection, or took the packet for invalid".to_owned(),
-            Alternative {
-                cause: Cause::IdleExpiredSilently,
-                decided_by: "the host that translates: whether it had forgotten the connection (conntrack -L)".to_owned(),
-            },
-        ),
+    let (cause, why, rival) = before.reason();
+    let unseen = match stray.packet.head.payload_len {
+        0 => "its program does not know of it",
+        _ => "its program never saw the answer",
     };
-    // Who had nothing to wait for lost nothing by a close.
-    let answers = stray.packet.head.payload_len > 0;
-    let waits = answers || said.is_some_and(|packet| packet.from == Peer::Client);
-    let unseen = match answers {
-        true => "its program never saw the answer",
-        false => "its program does not know of it",
-    };
-    if !waits {
-        finding.harm = Harm::None;
-        finding.harm_unclear = false;
-        finding.idle.kind = IdleKind::BetweenRequests;
-    }
     finding.cause = cause;
     finding.confidence = Confidence::Likely;
     finding.detail = Some("untranslated".to_owned());
     finding.explanation = format!(
-        "What came from {from} belongs to the connection with {called} (stream {stream}): whoever translates that address on the way {why}. The client's host knows no connection with {from}, and reset it; {unseen}."
+        "What came from {from} belongs to the connection with {called}: whoever translates that address on the way {why}. The client's host knows no connection with {from}, and reset it; {unseen}."
     );
     finding.alternatives = vec![rival];
     // What its own stream misses, the other one has; and no program saw the RST but the server's.
     finding.evidence_against.clear();
     finding.victim_errors.clear();
-    let elsewhere = capture != CaptureId(finding.capture);
-    finding.evidence.insert(
-        0,
-        Evidence {
-            text: format!(
-                "the same client port as in stream {stream}{}, whose server's and client's numbers go on with this packet",
-                if elsewhere { " of another capture" } else { "" }
-            ),
-            frames: vec![stray.packet.head.frame.number.0],
-            elsewhere: Vec::new(),
-        },
+    let goes_on = format!(
+        "the client port of the connection with {called}, whose server's and client's numbers go on with this packet"
     );
+    let frames = [stray.packet.head.frame];
+    let goes_on = shown_by(goes_on, &frames, finding.capture);
+    finding.evidence.insert(0, goes_on);
+    name(finding, connection);
+    finding.wireshark_filter = display_filter::of_connection(by, &finding.connection);
+}
+
+/// The connection stood so when the packet came.
+struct Before {
+    at: Timestamp,
+    any: Option<Packet>,
+    said: Option<Packet>,
+}
+
+impl Before {
+    fn of(connection: &Tracked, at: Timestamp) -> Self {
+        let packets = connection.packets();
+        let newest = |is: fn(&Packet) -> bool| {
+            let mut before = packets.iter().rev();
+            before.find(|packet| packet.head.time < at && is(packet))
+        };
+        Self {
+            at,
+            any: newest(|_| true).copied(),
+            said: newest(Packet::is_new_data).copied(),
+        }
+    }
+
+    /// The client waits for an answer.
+    fn is_asked(&self) -> bool {
+        self.said.is_some_and(|packet| packet.from == Peer::Client)
+    }
+
+    fn idle(&self, finding: &Finding) -> Idle {
+        let seconds = |since: Packet| (self.at - since.head.time).as_secs_f64();
+        let frame = self.said.map(|packet| packet.head.frame);
+        Idle {
+            kind: match finding.harm {
+                Harm::None => IdleKind::BetweenRequests,
+                _ => IdleKind::AwaitingResponse,
+            },
+            application_s: self.said.map(seconds),
+            wire_s: self.any.map(seconds),
+            since_frame: frame.map(|frame| frame.number.0),
+            since_capture: frame.and_then(|f| capture_if_other(f.capture, finding.capture)),
+            last_from: self.said.map(|packet| packet.from),
+            keepalive_probes: 0,
+        }
+    }
+
+    /// The cause, in words, and the one that it may be instead.
+    fn reason(&self) -> (Cause, String, Alternative) {
+        let silence = self.any.map(|packet| self.at - packet.head.time);
+        let rival = |cause, decided_by: &str| Alternative {
+            cause,
+            decided_by: decided_by.to_owned(),
+        };
+        match silence {
+            Some(silence) if silence >= FORGOTTEN => (
+                Cause::IdleExpiredSilently,
+                format!("had forgotten the connection after {silence} of silence"),
+                rival(
+                    Cause::HalfOpen,
+                    "the host that translates: whether it knew the connection still (conntrack -L) and counted the packet as invalid (conntrack -S)",
+                ),
+            ),
+            _ => (
+                Cause::HalfOpen,
+                "no longer knew the connection, or took the packet for invalid".to_owned(),
+                rival(
+                    Cause::IdleExpiredSilently,
+                    "the host that translates: whether it had forgotten the connection (conntrack -L)",
+                ),
+            ),
+        }
+    }
+}
+
+/// Who had nothing to wait for lost nothing by a close.
+fn cost(finding: &mut Finding, before: &Before, stray: &Stray) {
+    match (stray.packet.head.payload_len > 0, before.is_asked()) {
+        (true, true) => {
+            finding.harm = Harm::RequestOutcomeUnknown;
+            finding.harm_unclear = false;
+            finding.victim = Some(Peer::Client);
+        }
+        (false, false) => {
+            finding.harm = Harm::None;
+            finding.harm_unclear = false;
+        }
+        _ => {}
+    }
+}
+
+/// It has the name that was called, and that connection's streams.
+fn name(finding: &mut Finding, connection: &Tracked) {
+    let capture = CaptureId(finding.capture);
     let id = &mut finding.connection;
     id.called = Some(CalledServer {
         endpoint: endpoint(connection.server),
-        stream: (!elsewhere).then_some(stream),
+        stream: connection.streams.of(capture),
     });
-    finding.wireshark_filter = display_filter::of_connection(by, id);
+    let others = connection.streams.all();
+    let others = others.filter(|(other, _)| *other != capture);
+    id.elsewhere
+        .extend(others.map(|(capture, stream)| StreamElsewhere {
+            capture: capture.0,
+            stream,
+        }));
 }
 
 /// What the client's vain wait cost.
 fn with_wait(finding: &mut Finding, wait: Finding) {
-    finding.evidence.push(Evidence {
-        text: format!(
-            "its client waited for {} more, and gave up",
-            wait.at - finding.at
-        ),
-        frames: vec![wait.frame],
-        elsewhere: Vec::new(),
-    });
+    let waited = wait.at - finding.at;
+    let gave_up = format!("its client waited for {waited} more, and gave up");
+    finding
+        .evidence
+        .push(shown_by(gave_up, &[frame_of(&wait)], finding.capture));
     finding.harm = wait.harm;
     finding.harm_unclear = wait.harm_unclear;
     finding.request = wait.request;
@@ -279,16 +355,28 @@ fn retell_reset(reset: &mut Finding, untranslated: &Finding) {
     reset.alternatives = untranslated.alternatives.clone();
     let (called, behind) = (reset.connection.server, untranslated.connection.server);
     reset.explanation = format!(
-        "{called} no longer knew the connection: the client's host had reset it by answering to {behind}, whose packet belongs to it and had not been translated (stream {}).",
-        untranslated.connection.stream
+        "{called} no longer knew the connection: the client's host had reset it by answering to {behind}, whose packet belongs to it and had not been translated."
     );
-    reset.evidence.insert(
-        0,
-        Evidence {
-            text: format!("the client's host sent a RST to {behind} before, from the same port"),
-            frames: vec![untranslated.frame],
-            elsewhere: Vec::new(),
-        },
-    );
+    let sent = format!("the client's host sent a RST to {behind} before, from the same port");
+    let frames = [frame_of(untranslated)];
+    reset
+        .evidence
+        .insert(0, shown_by(sent, &frames, reset.capture));
     reset.evidence_against.clear();
+}
+
+fn frame_of(finding: &Finding) -> FrameId {
+    FrameId {
+        capture: CaptureId(finding.capture),
+        number: FrameNumber(finding.frame),
+    }
+}
+
+fn shown_by(text: String, frames: &[FrameId], capture: u16) -> Evidence {
+    let capture = CaptureId(capture);
+    Evidence {
+        text,
+        frames: own(frames, capture),
+        elsewhere: elsewhere(frames, capture),
+    }
 }

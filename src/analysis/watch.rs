@@ -12,6 +12,7 @@ use crate::analysis::circumstances::Circumstances;
 use crate::analysis::judges::{Held, Judges};
 use crate::analysis::refusals::refused_group;
 use crate::analysis::translated::tell;
+use crate::analysis::untranslated::{self, Among};
 use crate::analysis::witness::reset_of;
 use crate::dialogue::DialogueReader;
 use crate::flow::{Connection, Limits, RefusedGroup};
@@ -471,6 +472,7 @@ struct Found {
 fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
     let (connections, copies) = analyzer.connections();
     let circumstances = Circumstances::new(analyzer, analyzer.quality, &[]);
+    let by = circumstances.find_by;
     let judges = Judges::new(analyzer, &connections, circumstances);
     due.iter()
         .filter_map(|&stream| {
@@ -481,6 +483,12 @@ fn judge_due(analyzer: &Analyzer, due: &BTreeSet<u32>) -> Vec<Judged> {
             let connection = &held.known();
             let mut findings = judges.findings_of(index, held, connection);
             tell(&mut findings, &copies);
+            let among = Among {
+                judged: &[held],
+                connections: &connections,
+                by,
+            };
+            untranslated::tell(&mut findings, &among, false);
             let found = |finding: Finding| {
                 let reset = reset_of(connection, &finding);
                 let asked = analyzer.witness.as_ref().zip(reset);
