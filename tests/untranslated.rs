@@ -173,3 +173,50 @@ fn numbers_that_do_not_go_on_belong_to_nothing() {
         );
     }
 }
+
+/// What two SYNs of a client drew, and how its host answered that.
+#[rustfmt::skip]
+fn hairpin() -> Ladder {
+    Ladder::to(80)
+        .client(0, "S")
+        .server(0.3, "S.")                                         // 1
+        .client(0.4, "R")                                          // 2
+        .client(1_000, "S").seq(1_000_000)
+        .server(1_000.3, "S.").seq(3_016_000_000).ack(1_000_001)   // 4
+        .client(1_000.4, "R").seq(1_000_001)                       // 5
+}
+
+#[test]
+fn a_syn_ack_with_another_address_fails_the_connect() {
+    let report = with_untranslated(&hairpin(), &[1, 2, 4, 5]).report();
+    let finding = the_reset(&report);
+    assert_eq!(finding.cause, Cause::HandshakeAborted);
+    assert_eq!(finding.detail.as_deref(), Some("untranslated"));
+    assert_eq!(finding.harm, Harm::Refused);
+    let called = finding.connection.called.expect("called");
+    assert_eq!(called.endpoint.to_string(), "192.0.2.80:80");
+    assert_eq!(
+        headline(&report),
+        "1 connection never came to be: 192.0.2.80:80 answered with another address than was called. Nothing else was lost."
+    );
+    assert!(settings(&report).contains("MASQUERADE"));
+    let curl = finding.victim_errors.get("curl").expect("curl's words");
+    assert!(curl.contains("28"), "{curl}");
+}
+
+/// The same port, another number: it answers a SYN that was not captured.
+#[test]
+fn a_syn_ack_to_another_syn_is_no_answer_to_this_one() {
+    let called = hairpin();
+    let backend = called
+        .clone()
+        .numbered_from(7_000_000, 3_000_000_000)
+        .between(IpAddr::from(CLIENT), IpAddr::from(BACKEND))
+        .at_port(8080);
+    let published = called.trace().only(|place, _| place == 0);
+    let stray = backend.trace().only(|place, _| [1, 2].contains(&place));
+    let report = published.with(&stray).report();
+    let finding = the_reset(&report);
+    assert_eq!(finding.detail, None);
+    assert_eq!(finding.harm, Harm::None);
+}

@@ -18,6 +18,7 @@ use crate::report::{
     capture_if_other,
 };
 use crate::time::{Interval, Timestamp};
+use crate::verdict::runtime_errors::{Met, messages};
 use crate::verdict::{Cause, Confidence, Form, Harm, IdleKind};
 
 /// Numbers of one connection are no farther apart than what is lost or said meanwhile; by chance, one in 2^30 fits.
@@ -57,11 +58,16 @@ pub fn tell(findings: &mut Vec<Finding>, among: &Among<'_>, whole: bool) {
     };
     let mut waits = BTreeSet::new();
     for held in among.connections {
-        let Some(strays) = strays.get(&held.ends().client) else {
+        let ends = held.ends();
+        let strays = strays.get(&ends.client).into_iter().flatten();
+        let mut strays = strays
+            .filter(|stray| stray.from != ends.server.into())
+            .peekable();
+        if strays.peek().is_none() {
             continue;
-        };
+        }
         let known = held.known();
-        for stray in strays.iter().filter(|stray| belongs(&known, stray)) {
+        for stray in strays.filter(|stray| belongs(&known, stray)) {
             let places = losses.get(&name_of(held)).into_iter().flatten();
             let its = places.filter_map(|&place| Some((place, findings.get(place)?)));
             let mut after = its.filter(|(_, finding)| finding.at >= stray.packet.head.time);
@@ -71,6 +77,9 @@ pub fn tell(findings: &mut Vec<Finding>, among: &Among<'_>, whole: bool) {
                 continue;
             };
             retell(finding, &known, stray, among.by);
+            if stray.opens() {
+                continue;
+            }
             let Some((place, loss)) = after else {
                 continue;
             };
@@ -92,12 +101,20 @@ pub fn tell(findings: &mut Vec<Finding>, among: &Among<'_>, whole: bool) {
     });
 }
 
+impl Stray {
+    /// A SYN-ACK.
+    fn opens(&self) -> bool {
+        self.packet.head.flags.syn()
+    }
+}
+
 /// By the client that did not know them.
 fn strays(findings: &[Finding], judged: &[Held]) -> BTreeMap<(IpAddr, u16), Vec<Stray>> {
     let is_candidate = |finding: &&Finding| {
         finding.form == Some(Form::Reply)
-            && finding.connection.handshake == HandshakeSeen::Unseen
             && finding.claimed_sender.is_some()
+            && (finding.connection.handshake == HandshakeSeen::Unseen
+                || finding.cause == Cause::HandshakeAborted)
     };
     let candidates = findings.iter().enumerate();
     let candidates: BTreeMap<Name, usize> = candidates
@@ -162,14 +179,17 @@ fn name_of(held: &Held) -> Name {
 /// The packet goes on where that connection stands, and is none of those that it has.
 fn belongs(connection: &Tracked, stray: &Stray) -> bool {
     let directions = &connection.directions;
+    if stray.opens() {
+        let asked = directions.client.iss.map(|iss| iss + 1);
+        return directions.server.packets == 0 && asked == Some(stray.packet.head.ack);
+    }
     let (Some(said), Some(asked)) = (directions.server.snd_nxt, directions.client.snd_nxt) else {
         return false;
     };
     let head = &stray.packet.head;
     let ahead = head.seq.0.wrapping_sub(said.0);
     let since = asked.0.wrapping_sub(head.ack.0);
-    SocketAddr::from(connection.server) != stray.from
-        && connection.opened <= head.time
+    connection.opened <= head.time
         && (ahead <= NEAR || ahead.wrapping_neg() <= NEAR)
         && since <= NEAR
         && !connection.packets().iter().any(|packet| {
@@ -192,6 +212,43 @@ fn is_its_loss(finding: &Finding) -> bool {
 }
 
 fn retell(finding: &mut Finding, connection: &Tracked, stray: &Stray, by: FindBy) {
+    finding.detail = Some("untranslated".to_owned());
+    // What its own stream misses, the other one has; and no program saw the RST but the server's.
+    finding.evidence_against.clear();
+    finding.victim_errors.clear();
+    let called = SocketAddr::from(connection.server);
+    let goes_on = if stray.opens() {
+        retell_opening(finding, called, stray.from);
+        format!(
+            "it acknowledges the SYN that the client sent to {called} from the same port, and which nobody else answered"
+        )
+    } else {
+        retell_later(finding, connection, stray);
+        format!(
+            "the client port of the connection with {called}, whose server's and client's numbers go on with this packet"
+        )
+    };
+    let frames = [stray.packet.head.frame];
+    let goes_on = shown_by(goes_on, &frames, finding.capture);
+    finding.evidence.insert(0, goes_on);
+    name(finding, connection);
+    finding.wireshark_filter = display_filter::of_connection(by, &finding.connection);
+}
+
+/// The connect never came to be.
+fn retell_opening(finding: &mut Finding, called: SocketAddr, from: SocketAddr) {
+    finding.cause = Cause::HandshakeAborted;
+    finding.confidence = Confidence::Certain;
+    finding.explanation = format!(
+        "The answer to the SYN for {called} came from {from}: the address is translated on the way there, and not on the way back (client and server in one network, or another way back). The client's host knows no connection with {from}, and resets it; the connect times out."
+    );
+    finding.alternatives.clear();
+    (finding.harm, finding.harm_unclear) = (Harm::Refused, false);
+    finding.victim = Some(Peer::Client);
+    finding.victim_errors = messages(Met::ConnectTimeout);
+}
+
+fn retell_later(finding: &mut Finding, connection: &Tracked, stray: &Stray) {
     let before = Before::of(connection, stray.packet.head.time);
     cost(finding, &before, stray);
     finding.idle = before.idle(finding);
@@ -203,22 +260,10 @@ fn retell(finding: &mut Finding, connection: &Tracked, stray: &Stray, by: FindBy
     };
     finding.cause = cause;
     finding.confidence = Confidence::Likely;
-    finding.detail = Some("untranslated".to_owned());
     finding.explanation = format!(
         "What came from {from} belongs to the connection with {called}: whoever translates that address on the way {why}. The client's host knows no connection with {from}, and reset it; {unseen}."
     );
     finding.alternatives = vec![rival];
-    // What its own stream misses, the other one has; and no program saw the RST but the server's.
-    finding.evidence_against.clear();
-    finding.victim_errors.clear();
-    let goes_on = format!(
-        "the client port of the connection with {called}, whose server's and client's numbers go on with this packet"
-    );
-    let frames = [stray.packet.head.frame];
-    let goes_on = shown_by(goes_on, &frames, finding.capture);
-    finding.evidence.insert(0, goes_on);
-    name(finding, connection);
-    finding.wireshark_filter = display_filter::of_connection(by, &finding.connection);
 }
 
 /// The connection stood so when the packet came.

@@ -230,7 +230,7 @@ fn left(report: &Report, losses: &Losses) -> bool {
 fn refused(report: &Report) -> String {
     let mut servers: BTreeMap<Endpoint, u64> = BTreeMap::new();
     for finding in report.findings().filter(|f| f.harm == Harm::Refused) {
-        *servers.entry(finding.connection.server).or_default() += finding.connections.unwrap_or(1);
+        *servers.entry(finding.server()).or_default() += finding.connections.unwrap_or(1);
     }
     let connections = count(report.summary.refused, "connection", "connections");
     let others = match report.summary.unclear {
@@ -242,7 +242,8 @@ fn refused(report: &Report) -> String {
         .max_by_key(|(server, n)| (**n, std::cmp::Reverse(**server)))
     {
         Some((server, _)) if servers.len() == 1 => {
-            format!("{connections} never came to be: {server} refused or broke off. {others}")
+            let why = why_refused(report);
+            format!("{connections} never came to be: {server} {why}. {others}")
         }
         // None stands out.
         Some((_, n)) if *n * 2 < report.summary.refused => {
@@ -261,6 +262,23 @@ fn refused(report: &Report) -> String {
             super::text::grouped(*n)
         ),
         None => format!("{connections} never came to be."),
+    }
+}
+
+/// What the server did, or what happened to its answers.
+fn why_refused(report: &Report) -> &'static str {
+    let all = |is: fn(&Finding) -> bool| {
+        let mut refused = report.findings().filter(|f| f.harm == Harm::Refused);
+        refused.all(is)
+    };
+    let is_aborted = |f: &Finding| f.cause == Cause::HandshakeAborted;
+    match () {
+        () if all(Finding::is_untranslated) => "answered with another address than was called",
+        () if all(|f| f.detail.as_deref() == Some("syn-again")) => {
+            "answered, and the client's host rejected that"
+        }
+        () if all(is_aborted) => "did not answer before the client gave up",
+        () => "refused or broke off",
     }
 }
 

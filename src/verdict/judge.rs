@@ -341,13 +341,13 @@ fn met(ending: &Ending, ruling: &Ruling, situation: &Situation<'_>) -> Option<Me
     let end = ending.fin(victim.other()).is_some();
     Some(match (ruling.cause, end) {
         (Cause::ConnectionRefused, _) => Met::Refused,
+        (Cause::HandshakeAborted, _) => Met::ConnectTimeout,
         (Cause::KeepaliveProbeFailure, _) => Met::KernelTimeout,
         (Cause::ResponseTimeout | Cause::IdleExpiredSilently, _)
             if ending.resets.iter().all(|reset| reset.from == victim) =>
         {
             Met::TimedOut
         }
-        (Cause::HandshakeAborted, _) => return None,
         _ if ending.dialogue.protocol == Protocol::Tls
             && ending
                 .dialogue

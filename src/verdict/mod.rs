@@ -8,7 +8,7 @@ mod judge;
 mod origin;
 mod rules;
 mod ruling;
-mod runtime_errors;
+pub(crate) mod runtime_errors;
 mod situation;
 mod words;
 

@@ -10,6 +10,8 @@ use crate::report::Text;
 pub enum Met {
     /// RST in answer to its SYN.
     Refused,
+    /// Its connect was never answered, or not in a way that its host recognised.
+    ConnectTimeout,
     /// RST without a FIN before it, no response byte yet.
     ResetBeforeResponse,
     /// FIN (a RST may have followed), no response byte yet: reads return the end of the stream, not an error.
@@ -59,6 +61,7 @@ type Words = [&'static str; 12];
 const fn row(met: Met) -> Words {
     match met {
         Met::Refused => REFUSED,
+        Met::ConnectTimeout => CONNECT_TIMEOUT,
         Met::ResetBeforeResponse => RESET_BEFORE_RESPONSE,
         Met::EndBeforeResponse => END_BEFORE_RESPONSE,
         Met::ResetInResponse => RESET_IN_RESPONSE,
@@ -83,6 +86,22 @@ const REFUSED: Words = [
     "connect() failed (111: Connection refused) while connecting to upstream",
     "SC-- 503",
     "ECONNREFUSED",
+];
+
+/// Go's, httpx's, aiohttp's and HAProxy's as documented.
+const CONNECT_TIMEOUT: Words = [
+    "connect ETIMEDOUT, or the caller's own timeout error",
+    "fetch failed: UND_ERR_CONNECT_TIMEOUT / connect ETIMEDOUT",
+    "dial tcp: i/o timeout",
+    "HttpConnectTimeoutException: HTTP connect timed out / SocketTimeoutException: Connect timed out",
+    "ConnectTimeout",
+    "ConnectTimeout",
+    "ConnectionTimeoutError",
+    "curl: (28) Failed to connect … Timeout was reached",
+    "TaskCanceledException",
+    "upstream timed out (110: Connection timed out) while connecting to upstream",
+    "sC-- 503",
+    "ETIMEDOUT",
 ];
 
 const RESET_BEFORE_RESPONSE: Words = [

@@ -47,6 +47,22 @@ ladders! {
             .server(0.1, "S.")
             .client(20, "R");
 
+    the_same_syn_again_after_its_answer_was_reset: "likely handshake-aborted · by client · drawn by syn-ack · refused · handshake" =>
+        Ladder::to(80).ttls(50, 64)
+            .client(0, "S")
+            .server(0.1, "S.")
+            .client(20, "R").bare()
+            .client(1000, "S").seq(0)
+            .server(1000.1, "S.")
+            .client(1020, "R").bare();
+
+    a_syn_again_that_crossed_the_answer: "certain handshake-aborted · by client · drawn by syn-ack · none · handshake" =>
+        Ladder::to(80).ttls(50, 64)
+            .client(0, "S")
+            .server(0.1, "S.")
+            .client(20, "R").bare()
+            .client(20.1, "S").seq(0);
+
     a_connect_given_up_before_the_syn_ack: "certain handshake-aborted · by client · drawn by syn-ack · refused · handshake" =>
         Ladder::to(80)
             .client(0, "S").again(1000)

@@ -20,6 +20,10 @@ pub(super) enum General {
     Refused,
     /// Packets reached a client under the address of the server behind a published one.
     Untranslated,
+    /// So do the answers to their SYNs.
+    WayBack,
+    /// A client's host resets the answers to its SYNs.
+    Unrecognised,
 }
 
 impl General {
@@ -37,6 +41,8 @@ impl General {
             Cause::HangUp | Cause::AbortiveClose if harmful => Some(Self::Restart),
             Cause::Injected => Some(Self::Filter),
             Cause::ConnectionRefused => Some(Self::Refused),
+            Cause::HandshakeAborted if finding.is_untranslated() => Some(Self::WayBack),
+            Cause::HandshakeAborted if detail == Some("syn-again") => Some(Self::Unrecognised),
             _ => None,
         }
     }
@@ -92,6 +98,15 @@ impl General {
                 None,
             ),
             Self::Untranslated => untranslated(&at),
+            Self::WayBack => way_back(&at),
+            Self::Unrecognised => plain(
+                "path",
+                format!("find out why the client's host rejects answers of {at}"),
+                format!(
+                    "The client's host resets the SYN-ACKs of {at} while its program still waits for them. Capture at the client: if they come from another address than it called, let the answers pass whoever translated it (source NAT there); if not, look for a firewall rule on that host that rejects them."
+                ),
+                Some("A longer connect timeout: every answer is rejected."),
+            ),
         }
     }
 }
@@ -109,6 +124,29 @@ fn untranslated(at: &str) -> Advice {
                 "Packets of connections to {at} reached the client with the address of the server behind, without a silence before: whoever translates took them for invalid (`conntrack -S`: `invalid` grows) or had lost the entry. Let it take packets outside its window for valid, or drop what is invalid instead of forwarding it."
             ),
             Some("Timeouts and keepalive probes: no silence came before."),
+        )
+    }
+}
+
+fn way_back(at: &str) -> Advice {
+    Advice {
+        settings: vec![
+            line(
+                "Linux host that translates (client and server in one network)",
+                "iptables -t nat -A POSTROUTING -m conntrack --ctstate DNAT -j MASQUERADE",
+            ),
+            line(
+                "Kubernetes node, Docker host (bridged pods and containers)",
+                "sysctl -w net.bridge.bridge-nf-call-iptables=1",
+            ),
+        ],
+        ..plain(
+            "path",
+            format!("let the answers of {at} pass whoever translates that address"),
+            format!(
+                "{at} is a published address: the answers come back on another way, past whoever translates it, and bear the server's own address. Let that host translate the client's address, too (source NAT, masquerade), or route the answers through it; or let clients of the same network call the server's own address."
+            ),
+            Some("A longer connect timeout: every answer is rejected."),
         )
     }
 }

@@ -87,10 +87,22 @@ pub(super) const HANDSHAKE_ABORTED: CauseEntry = CauseEntry {
             "Many different sources without data afterwards are a scan or backscatter: filter or ignore them.",
         ),
     ],
-    details: &[detail(
-        "connect-timeout",
-        "the SYN-ACK came too late or never: the client had given its attempt up",
-    )],
+    details: &[
+        detail(
+            "connect-timeout",
+            "the SYN-ACK came too late or never: the client had given its attempt up",
+        ),
+        detail(
+            "syn-again",
+            "the client's host resets the SYN-ACK and its socket goes on asking: the answer is not from the address that was called \
+            (a translation is missing on the way back), or a firewall on that host rejects it",
+        ),
+        detail(
+            "untranslated",
+            "the SYN-ACK came with the address of the server behind the published one (hairpin: client and server in one network; or another way back): \
+            the client's host does not know it and resets it, and the connect times out",
+        ),
+    ],
 };
 
 pub(super) const ACCEPT_QUEUE_OVERFLOW: CauseEntry = CauseEntry {

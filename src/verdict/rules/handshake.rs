@@ -1,6 +1,6 @@
 //! Endings before the first payload.
 
-use crate::flow::{Both, PacketKind, Peer};
+use crate::flow::{Both, Packet, PacketKind, Peer};
 use crate::time::Interval;
 use crate::verdict::rules::Case;
 use crate::verdict::rules::carries_payload;
@@ -126,6 +126,9 @@ fn aborted(case: &Case<'_>) -> Option<Ruling> {
         .newest_before(Peer::Client)
         .find(|packet| packet.kind == PacketKind::Syn);
     let waited = syn.map(|syn| syn_ack.head.time - syn.head.time);
+    if let Some(ruling) = syn.and_then(|syn| unrecognised(case, syn, syn_ack)) {
+        return Some(ruling);
+    }
     // From the SYN to the RST is the whole way, wherever on it the capture was made.
     let gave_up = syn.is_some_and(|syn| case.reset.head.time - syn.head.time >= SHORTEST_PATIENCE);
     let ruling = Ruling::new(
@@ -148,6 +151,40 @@ fn aborted(case: &Case<'_>) -> Option<Ruling> {
     } else {
         ruling
     })
+}
+
+/// The client's host resets the SYN-ACK, and its socket, which waits in SYN-SENT, repeats the SYN: what arrives there is not what it
+/// called for. Who cancelled, scans, or owns a forged address repeats nothing.
+fn unrecognised(case: &Case<'_>, syn: &Packet, syn_ack: &Packet) -> Option<Ruling> {
+    let again = case.ending.after.iter().find(|packet| {
+        packet.kind == PacketKind::Syn
+            && packet.from == Peer::Client
+            && packet.head.seq == syn.head.seq
+            && packet.head.time - syn.head.time >= SHORTEST_PATIENCE
+    })?;
+    let ruling = Ruling::new(
+        Cause::HandshakeAborted,
+        Confidence::Likely,
+        "The client's host resets the SYN-ACK, and the client sends the same SYN again: its socket waits for the answer that its host does not recognise. It comes from another address than was called (a translation is missing on the way back), or a firewall on the client's host rejects it.",
+    )
+    .detail("syn-again")
+    .harm(Harm::Refused, Peer::Client)
+    .idle(
+        IdleKind::Handshake,
+        Silence {
+            application: Some(syn_ack.head.time - syn.head.time),
+            ..Silence::before(case.reset)
+        },
+    )
+    .because(
+        "the RST has no ACK and takes its number from the SYN-ACK; the client never acknowledged it",
+        &[syn_ack, case.reset],
+    )
+    .because("the same SYN again, after the RST", &[syn, again]);
+    Some(ruling.or(
+        Cause::Injected,
+        "a capture at the client: whether it sends the RST, and which address the SYN-ACK has there",
+    ))
 }
 
 /// The client's own stack ended an attempt that nobody answered.
