@@ -78,7 +78,7 @@ fn complaint(whole: &[Value], found: &Value) -> Option<&'static str> {
         return Some("another cause");
     }
     let is_harmless = |reset: &Value| reset["harm"] == "none" || reset["harm"] == "refused";
-    let is_doubted = found["confidence"] == "possible" && found["harm_unclear"] == true;
+    let is_doubted = found["harm_unclear"] == true;
     (is_harmless(found) && !is_doubted && of_it().next().is_some() && !of_it().any(is_harmless))
         .then_some("nothing lost")
 }

@@ -274,15 +274,21 @@ fn section(report: &Report, class: Class, options: &TerminalOptions) -> String {
 
 /// Findings that are counted, one line per cause.
 fn folded(class: Class, groups: &[(Cause, Vec<&Finding>)], options: &TerminalOptions) -> String {
-    let (perhaps, more) = match class {
-        Class::Unclear => (
-            "perhaps ",
-            "  (--all lists them; a capture of every packet, from before they opened, would tell)",
-        ),
-        _ => ("", "  (--all lists them)"),
+    let more = match class {
+        Class::Unclear => {
+            "  (--all lists them; a capture of every packet, from before they opened, would tell)"
+        }
+        _ => "  (--all lists them)",
     };
     let mut out = String::new();
     for (cause, findings) in groups {
+        let is_doubted = findings
+            .iter()
+            .any(|f| f.confidence == Confidence::Possible);
+        let perhaps = match class {
+            Class::Unclear if is_doubted => "perhaps ",
+            _ => "",
+        };
         let text = format!(
             "{} × {perhaps}{cause}{}: {}",
             findings.len(),

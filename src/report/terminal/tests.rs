@@ -38,6 +38,10 @@ fn what_the_capture_does_not_show_stands_apart() {
     report.hang_ups.clear();
     (report.summary.harmful, report.summary.benign) = (0, 0);
     (report.summary.refused, report.summary.unclear) = (0, 1);
+    report.resets[0].confidence = Confidence::Likely;
+    let likely = render(&report, &wide(100));
+    assert!(likely.contains("\n  1 × teardown-noise"), "{likely}");
+    report.resets[0].confidence = Confidence::Possible;
     let text = render(&report, &wide(100));
     assert!(text.contains("0 harmful, 0 benign, 1 unclear."), "{text}");
     assert!(

@@ -134,8 +134,14 @@ pub fn injected(case: &Case<'_>) -> Option<Ruling> {
             &[trigger, case.reset],
         );
     }
-    Some(ruling)
+    // A device answers what it sees: that packet may have been a request.
+    let before = case.reset.previous_packet;
+    let is_undrawn = before.is_some_and(|before| case.reset.head.time - before >= AT_ONCE);
+    Some(if is_undrawn { ruling.unclear() } else { ruling })
 }
+
+/// A device's RST follows what it objects to within this. Chosen: far above what one takes that is on the path, or beside it.
+const AT_ONCE: Interval = Interval::from_millis(200);
 
 /// No timer known is shorter (the shortest defaults are one to two seconds).
 const SHORTEST_TIMER: Interval = Interval::from_millis(1000);
