@@ -220,3 +220,21 @@ fn a_syn_ack_to_another_syn_is_no_answer_to_this_one() {
     assert_eq!(finding.detail, None);
     assert_eq!(finding.harm, Harm::None);
 }
+
+/// A scanner asks many servers with one port and one number; not everyone answers.
+#[test]
+fn a_scanned_server_answers_for_itself() {
+    let scan = |server: [u8; 4]| {
+        let asked = Ladder::to(80).client(0, "S");
+        asked.between(IpAddr::from(CLIENT), IpAddr::from(server))
+    };
+    let answered = scan(BACKEND).server(1, "S.").client(1.1, "R");
+    let report = scan([192, 0, 2, 80])
+        .trace()
+        .with(&answered.trace())
+        .report();
+    let finding = the_reset(&report);
+    assert_eq!(finding.cause, Cause::HandshakeAborted);
+    assert_eq!(finding.detail, None);
+    assert_eq!(finding.harm, Harm::None);
+}

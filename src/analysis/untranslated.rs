@@ -132,7 +132,12 @@ fn strays(findings: &[Finding], judged: &[Held]) -> BTreeMap<(IpAddr, u16), Vec<
         let Some(receiver) = findings.get(finding).and_then(|f| f.claimed_sender) else {
             continue;
         };
-        let packets = held.known().packets();
+        let known = held.known();
+        // Scanners ask many with one number.
+        if known.directions.of(receiver).syns > 0 {
+            continue;
+        }
+        let packets = known.packets();
         let mut came = packets.iter().filter(|packet| packet.from != receiver);
         let ends = held.ends();
         if let Some(packet) = came.find(|packet| packet.head.flags.ack()) {
