@@ -19,6 +19,9 @@ const SIMULTANEOUS: Interval = Interval::from_millis(150);
 /// A port that refuses within this time after an end was closed by the same event.
 const REFUSAL_FOLLOWS: Interval = Interval::from_millis(10_000);
 
+/// Linux tries a connect for so long (`tcp_syn_retries`, 6).
+const CONNECT_LASTS: Interval = Interval::from_millis(127_000);
+
 /// Ends of one endpoint, beyond which no more are looked at.
 const MOST_COMPARED: usize = 10_000;
 /// No idle timer known is shorter (the shortest defaults are one to two seconds).
@@ -36,6 +39,8 @@ struct End {
 struct EndpointFacts {
     ends: Vec<End>,
     refusals: Vec<Timestamp>,
+    /// When connects to it that got no answer were tried last.
+    unheard: Vec<Timestamp>,
     /// When a connection to it was last established.
     established: Option<Timestamp>,
     syn_acks_repeated: bool,
@@ -79,6 +84,11 @@ impl EndpointFacts {
         }
         if server.iss.is_some() {
             self.established = self.established.max(connection.established);
+        }
+        let client = &connection.sides.client;
+        let only_syns = client.iss.is_some() && connection.last_activity.is_none();
+        if server.packets == 0 && only_syns && client.packets > 1 && reset.is_none() {
+            self.unheard.push(connection.last);
         }
         match (reset, &server.fin) {
             (Some(reset), _) if server.packets == 0 && connection.sides.client.iss.is_some() => {
@@ -127,6 +137,7 @@ impl EndpointFacts {
     fn join(&mut self, other: Self) {
         self.ends.extend(other.ends);
         self.refusals.extend(other.refusals);
+        self.unheard.extend(other.unheard);
         self.established = self.established.max(other.established);
         self.syn_acks_repeated |= other.syn_acks_repeated;
         for (client, silence) in other.survived {
@@ -254,6 +265,7 @@ impl<'c> Neighbours<'c> {
         for (_, facts) in &mut all.endpoints.facts {
             facts.ends.sort_by_key(|end| (end.at, end.connection));
             facts.refusals.sort_unstable();
+            facts.unheard.sort_unstable();
         }
         all
     }
@@ -327,6 +339,10 @@ impl<'c> Neighbours<'c> {
         surroundings.syn_acks_repeated = facts.syn_acks_repeated;
         surroundings.idle_timer = facts.idle_timer();
         surroundings.refused_after = count_between(&facts.refusals, at, at + REFUSAL_FOLLOWS);
+        surroundings.unheard_connects =
+            connection.directions.server.last_packet.map_or(0, |heard| {
+                count_between(&facts.unheard, heard, at + CONNECT_LASTS)
+            });
         surroundings.reconnected = facts
             .established
             .is_some_and(|established| established > at);

@@ -112,9 +112,7 @@ fn reason(finding: &Finding) -> Option<Reason> {
     let server = finding.server().into();
     let harmful = finding.harm != Harm::None;
     match finding.cause {
-        Cause::HalfOpen if finding.is_untranslated() => {
-            Some(Reason::General(General::Untranslated))
-        }
+        Cause::HalfOpen if finding.detail.is_some() => General::of(finding).map(Reason::General),
         Cause::KeepaliveRace | Cause::StaleReuse if harmful => {
             Some(Reason::IdleReuse(finding.connection.client.addr, server))
         }

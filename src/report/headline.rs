@@ -167,6 +167,10 @@ fn reason(report: &Report, losses: &Losses) -> String {
             .and_then(|t| t.estimate_s)
             .map(about)
     };
+    let all = |detail: &str| {
+        let mut findings = losses.findings.iter();
+        findings.all(|f| f.detail.as_deref() == Some(detail))
+    };
     match losses.cause {
         Cause::KeepaliveRace | Cause::StaleReuse => match timeout("server") {
             Some(t) => format!(
@@ -189,10 +193,16 @@ fn reason(report: &Report, losses: &Losses) -> String {
         },
         Cause::Injected => format!("a device between forged resets on connections to {server}"),
         Cause::HangUp => format!("{server} hung up before the answer was complete"),
+        Cause::ResponseTimeout if all("unacknowledged") => {
+            format!("nobody acknowledged what was sent to {server}")
+        }
         Cause::ResponseTimeout => format!("somebody stopped waiting for answers of {server}"),
-        Cause::HalfOpen if losses.findings.iter().all(|f| f.is_untranslated()) => format!(
+        Cause::HalfOpen if all("untranslated") => format!(
             "packets of connections to {server} reached the client untranslated, with the address of the server behind"
         ),
+        Cause::HalfOpen if all("unreachable") => {
+            format!("nobody heard what was sent to {server} any more")
+        }
         Cause::HalfOpen => format!("{server} no longer knew connections that were in use"),
         Cause::CloseWithUnreadData => {
             format!("on connections to {server}, an application closed with received data unread")

@@ -76,6 +76,8 @@ pub struct Surroundings {
     pub longest_survived: Option<Interval>,
     /// The same endpoint refused connections within the following 10 s.
     pub refused_after: u32,
+    /// Connects to the same endpoint, since it was last heard here and until two minutes after, that got no answer to several SYNs.
+    pub unheard_connects: u32,
     /// The same endpoint repeated SYN-ACKs to clients that had answered them.
     pub syn_acks_repeated: bool,
     /// A new connection between the same hosts and port was established after this ending.

@@ -348,6 +348,7 @@ fn met(ending: &Ending, ruling: &Ruling, situation: &Situation<'_>) -> Option<Me
         {
             Met::TimedOut
         }
+        (Cause::HalfOpen, _) if ending.resets.is_empty() => Met::TimedOut,
         _ if ending.dialogue.protocol == Protocol::Tls
             && ending
                 .dialogue

@@ -1,10 +1,15 @@
 //! Silence before the end: lost state, timers, probes.
 
 use whyrst::flow::Peer::{Client, Server};
+use std::net::{IpAddr, Ipv4Addr};
+
 use whyrst::testing::{Ladder, Trace};
+use whyrst::wire::IcmpReason::{Prohibited, Unreachable};
 use whyrst::verdict::Cause;
 
 use crate::{GET, OK, POST, served, together, told};
+
+const ROUTER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 
 ladders! {
     the_server_forgot_in_silence: "possible idle-expired-silently · by server · drawn by request · request-lost · between-requests" =>
@@ -20,6 +25,21 @@ ladders! {
     the_path_forgot_and_says_nothing: "possible idle-expired-silently · request-outcome-unknown · between-requests" =>
         served()
             .client(350_045, "P.").payload(GET).again(350_245).again(350_645).again(351_445).again(353_045);
+
+    an_icmp_error_answers_what_follows_a_silence: "likely half-open · request-lost · between-requests" =>
+        served()
+            .client(350_045, "P.").payload(GET).again(350_245).again(350_645).icmp(350_050, ROUTER, Unreachable);
+
+    an_icmp_error_comes_after_a_search_for_the_host: "likely half-open · request-outcome-unknown · between-requests" =>
+        served()
+            .client(350_045, "P.").payload(GET).again(350_245).again(350_645).icmp(353_120, ROUTER, Unreachable);
+
+    an_icmp_error_of_long_ago_says_nothing: "possible idle-expired-silently · request-outcome-unknown · between-requests" =>
+        served()
+            .client(1000, "P.").payload(GET).icmp(1010, ROUTER, Unreachable)
+            .server(1020, "P.").payload(OK)
+            .client(1020.1, ".")
+            .client(350_045, "P.").payload(GET).again(350_245).again(350_645).again(351_445);
 
     the_server_answers_into_nothing_after_a_long_wait: "possible idle-expired-silently · by client · drawn by response · request-outcome-unknown · awaiting-response" =>
         served()
@@ -133,6 +153,41 @@ fn two_connections_with_one_silence_make_a_timer_likely() {
     let second = reset_at_the_timer(40_102, 17_000);
     let likely = "likely idle-timeout-reset · by server · drawn by none · none · between-requests";
     assert_eq!(told(&together([&first, &second]).findings()), [likely, likely].join("\n"));
+}
+
+/// A connection whose next request met silence after three seconds.
+fn unheard() -> Ladder {
+    served().client(3_045, "P.").payload(GET).again(3_245).again(3_645).again(4_445).again(6_045)
+}
+
+/// A connect half a second later that is tried again after one and three seconds.
+fn connect() -> Ladder {
+    Ladder::to(80).from_port(40_102).later_by(3_500).client(0, "S").again(1_000).again(3_000)
+}
+
+/// Not idle connections alone were not heard.
+#[test]
+fn when_connects_fail_too_the_host_was_gone() {
+    let gone = "likely half-open · request-outcome-unknown · between-requests";
+    let forgotten = "possible idle-expired-silently · request-outcome-unknown · between-requests";
+    assert_eq!(told(&together([&unheard(), &connect()]).findings()), gone);
+    assert_eq!(told(&unheard().findings()), forgotten);
+    // It came to be after all.
+    let slow = connect().server(3_020, "S.").client(3_020.1, ".");
+    assert_eq!(told(&together([&unheard(), &slow]).findings()), forgotten);
+    // Another server's, or one of long before.
+    assert_eq!(told(&together([&unheard(), &connect().at_port(81)]).findings()), forgotten);
+    let before = connect().later_by(-60_000);
+    assert_eq!(told(&together([&before, &unheard()]).findings()), forgotten);
+}
+
+/// What rejects with an ICMP error whatever it does not know.
+#[test]
+fn when_connects_come_to_be_only_this_one_was_forgotten() {
+    let rejected = unheard().icmp(3_050, ROUTER, Prohibited);
+    let new = served().from_port(40_102).later_by(8_000);
+    let forgotten = "likely idle-expired-silently · request-lost · between-requests";
+    assert_eq!(told(&together([&rejected, &new]).findings()), forgotten);
 }
 
 /// One that its server closed after five seconds, and one whose next request it reset `waited` ms later, `idle` ms after its answer.

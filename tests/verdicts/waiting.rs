@@ -11,6 +11,16 @@ ladders! {
             .server(1020, ".")
             .client(31_000, "R.");
 
+    nobody_acknowledges_and_the_client_gives_up: "likely response-timeout · request-outcome-unknown · awaiting-response" =>
+        served()
+            .client(100, "P.").payload(GET).again(320).again(760).again(1640)
+            .client(6_100, "F.");
+
+    nobody_acknowledges_and_the_client_resets: "likely response-timeout · by client · drawn by none · request-outcome-unknown · awaiting-response" =>
+        served()
+            .client(100, "P.").payload(GET).again(320).again(760).again(1640)
+            .client(6_100, "R.");
+
     the_client_gives_up_by_fin_and_resets_the_late_answer: "likely response-timeout · by client · drawn by response · request-outcome-unknown · awaiting-response" =>
         served()
             .client(1000, "P.").payload(GET)
@@ -114,4 +124,18 @@ fn keepalive_probes_in_the_silence_before_a_fin_are_told() {
         panic!("one hang-up");
     };
     assert_eq!(finding.idle.keepalive_probes, 3);
+}
+
+/// The advice differs: no answer was slow.
+#[test]
+fn a_request_that_nobody_acknowledged_was_not_answered_slowly() {
+    for last in ["F.", "R."] {
+        let ladder = served().client(100, "P.").payload(GET).again(320).again(760).again(1640).client(6_100, last);
+        let report = ladder.trace().report();
+        let finding = report.findings().next().expect("a finding");
+        assert_eq!(finding.detail.as_deref(), Some("unacknowledged"));
+        assert!(report.advice[0].action.contains("nobody heard"), "{}", report.advice[0].action);
+        let taken = served().client(100, "P.").payload(GET).server(120, ".").client(6_100, last);
+        assert_eq!(taken.finding().detail, None);
+    }
 }

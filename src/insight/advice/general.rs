@@ -24,6 +24,8 @@ pub(super) enum General {
     WayBack,
     /// A client's host resets the answers to its SYNs.
     Unrecognised,
+    /// Nobody hears what is sent to a host.
+    Unreachable,
 }
 
 impl General {
@@ -32,6 +34,9 @@ impl General {
         let detail = finding.detail.as_deref();
         match finding.cause {
             Cause::IdleTimeoutReset => Some(Self::IdleReset),
+            Cause::HalfOpen if finding.is_untranslated() => Some(Self::Untranslated),
+            Cause::HalfOpen if detail == Some("unreachable") => Some(Self::Unreachable),
+            Cause::ResponseTimeout if detail == Some("unacknowledged") => Some(Self::Unreachable),
             Cause::ResponseTimeout => Some(Self::Waiting),
             Cause::AcceptQueueOverflow => Some(Self::Queue),
             Cause::DataAfterClose if harmful && detail == Some("next-request") => {
@@ -98,6 +103,7 @@ impl General {
                 None,
             ),
             Self::Untranslated => untranslated(&at),
+            Self::Unreachable => unreachable(&at),
             Self::WayBack => way_back(&at),
             Self::Unrecognised => plain(
                 "path",
@@ -124,6 +130,23 @@ fn untranslated(at: &str) -> Advice {
                 "Packets of connections to {at} reached the client with the address of the server behind, without a silence before: whoever translates took them for invalid (`conntrack -S`: `invalid` grows) or had lost the entry. Let it take packets outside its window for valid, or drop what is invalid instead of forwarding it."
             ),
             Some("Timeouts and keepalive probes: no silence came before."),
+        )
+    }
+}
+
+fn unreachable(at: &str) -> Advice {
+    Advice {
+        settings: vec![line(
+            "any socket (Linux)",
+            "setsockopt TCP_USER_TIMEOUT=10000 (ms): fails after 10 s without an acknowledgement",
+        )],
+        ..plain(
+            "path",
+            format!("find out why nobody heard what was sent to {at}"),
+            format!(
+                "What was sent to {at} at these times was not acknowledged by anybody: look for a host or container that went away or moved, a route, a network policy, a link. Before a server goes, let it end its connections, and take it out of whatever spreads connections: then its clients meet a FIN and not silence."
+            ),
+            Some("A faster answer, or more patience: the requests were not heard."),
         )
     }
 }

@@ -46,7 +46,10 @@ pub(super) const RESPONSE_TIMEOUT: CauseEntry = CauseEntry {
             "Timeouts should shrink towards the server: the outermost waits longest.",
         ),
     ],
-    details: &[],
+    details: &[detail(
+        "unacknowledged",
+        "the request was sent again and again and not even acknowledged: the host, or the way to it, was gone; the answer was not slow",
+    )],
 };
 
 pub(super) const CLOSE_WITH_UNREAD_DATA: CauseEntry = CauseEntry {

@@ -314,9 +314,16 @@ pub(super) const HALF_OPEN: CauseEntry = CauseEntry {
             "Keep flows on one target (sticky hashing) when targets come and go; look for flushed connection tracking.",
         ),
     ],
-    details: &[detail(
-        "untranslated",
-        "an answer came with the address of the server behind a published one: whoever translates (kube-proxy, a balancer, a NAT) no longer knew the connection or took the packet for invalid, \
+    details: &[
+        detail(
+            "unreachable",
+            "nobody answered any more, or only ICMP errors came, and connects to the same port failed, too: the host or the way to it was gone, \
+            whether or not the connection had been idle",
+        ),
+        detail(
+            "untranslated",
+            "an answer came with the address of the server behind a published one: whoever translates (kube-proxy, a balancer, a NAT) no longer knew the connection or took the packet for invalid, \
         the client's host did not know it and reset it, and its program waits in vain",
-    )],
+        ),
+    ],
 };

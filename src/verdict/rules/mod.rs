@@ -11,6 +11,7 @@ mod race;
 mod requester;
 mod responder;
 mod seen;
+mod unheard;
 mod unread;
 
 use crate::dialogue::{Completeness, Exchange};

@@ -6,6 +6,7 @@ use crate::time::Interval;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::harm::{Taken, harm_of_exchange, taken};
 use crate::verdict::rules::requester::answers_are_due;
+use crate::verdict::rules::unheard::{Unheard, met_silence};
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation, is_over};
 use crate::verdict::{Cause, Confidence, Fact, Harm, IdleKind};
@@ -63,78 +64,6 @@ fn refused_by_icmp(ending: &Ending) -> Option<NoResetEnding> {
         frames: vec![icmp.frame, syn.head.frame],
     });
     Some(NoResetEnding { ruling, at: *syn })
-}
-
-/// A packet after a silence was sent again and again, and nothing ever came back.
-fn met_silence(ending: &Ending) -> Option<NoResetEnding> {
-    let sender = [Peer::Client, Peer::Server]
-        .into_iter()
-        .find(|peer| ending.state.of(*peer).unanswered_retransmissions >= 2)?;
-    ending.established?;
-    let other_last = ending.state.of(sender.other()).last_packet?;
-    let first = ending.before.iter().find(|packet| {
-        packet.from == sender && packet.is_new_data() && packet.head.time > other_last
-    })?;
-    let silence = Silence::before(first);
-    let tried = ending.last - first.head.time;
-    let patient = tried
-        >= ending
-            .round_trip()
-            .unwrap_or(Interval::ZERO)
-            .times(3)
-            .max(Interval::from_millis(600));
-    if !silence.is_idle(ending) || !patient {
-        return None;
-    }
-    let situation = Situation::at(ending, Some(first), first.head.time);
-    let retransmissions: Vec<&Packet> = ending
-        .before
-        .iter()
-        .filter(|packet| {
-            packet.from == sender
-                && packet.kind == PacketKind::Retransmission
-                && packet.head.time > first.head.time
-        })
-        .collect();
-    let quiet = situation.is_quiet();
-    let mut ruling = Ruling::new(
-        Cause::IdleExpiredSilently,
-        Confidence::Possible,
-        format!(
-            "After {} of silence the {}'s next packet got no answer, nor did its {} repetitions: something on the path had forgotten the connection and drops what it does not know.",
-            silence.application.unwrap_or(Interval::ZERO),
-            sender,
-            ending.state.of(sender).unanswered_retransmissions
-        ),
-    )
-    .because("the first packet that met silence", &[first])
-    .because("sent again, unanswered", &retransmissions)
-    .harm(if sender == situation.requester { Harm::RequestOutcomeUnknown } else { Harm::ResponseTruncated }, situation.requester)
-    .idle(if quiet { IdleKind::BetweenRequests } else { IdleKind::AwaitingResponse }, silence);
-    let far = format!("the capture nearer to the {}", sender.other());
-    // One packet may be lost while capturing; that packet and its repetition are not.
-    ruling = match ending.crossed(retransmissions.first().unwrap_or(&first)) {
-        Some(false) => never_arrived(ruling, &far, sender == situation.requester),
-        Some(true) => ruling.or(
-            Cause::HangUp,
-            format!("what stands behind {far}, which shows that they got so far"),
-        ),
-        None => ruling.or(
-            Cause::HangUp,
-            "a capture at the other end: whether the packets arrive there",
-        ),
-    };
-    Some(NoResetEnding { ruling, at: *first })
-}
-
-/// Sent again and again, and never seen at the other end: dropped on the way, whatever the other end would have said.
-fn never_arrived(ruling: Ruling, far: &str, is_request: bool) -> Ruling {
-    let mut ruling = ruling.because(format!("{far} shows none of them"), &[]);
-    ruling.confidence = Confidence::Likely;
-    if is_request {
-        ruling.harm = Harm::RequestLost;
-    }
-    ruling
 }
 
 /// FIN with a request unanswered or a response cut short.
@@ -433,5 +362,9 @@ fn gave_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
     .harm(harm_of_exchange(ending, &situation, exchange, state), requester)
     .idle(IdleKind::AwaitingResponse, silence)
     .or(Cause::HangUp, "the client's log");
+    let ruling = match Unheard::of(ending, requester) {
+        Some(unheard) => unheard.blamed(ending, ruling),
+        None => ruling,
+    };
     Some(NoResetEnding { ruling, at: *at })
 }
