@@ -178,11 +178,13 @@ impl Analyzer {
     #[inline(never)]
     fn place_any(&mut self, frame: &Frame<'_>) -> Option<u32> {
         let counted = counted_of(&mut self.counted, frame);
-        let connection = take(&mut self.table, counted, self.decoder.decode(frame))?;
+        let decoded = self.decoder.decode(frame);
+        let is_packet = matches!(decoded, Decoded::Tcp(_));
+        let connection = take(&mut self.table, counted, decoded)?;
         if let Some(watch) = &mut self.watch {
             watch.seen(connection, frame.time);
         }
-        Some(connection.first_stream())
+        is_packet.then(|| connection.first_stream())
     }
 
     /// The time of the newest frame.
@@ -281,7 +283,7 @@ fn counted_of<'c>(counted: &'c mut Vec<Counted>, frame: &Frame<'_>) -> &'c mut C
     &mut counted[slot]
 }
 
-/// Takes what is no plain frame.
+/// Takes what is no plain frame. The connection that it is of, or that an ICMP error is about.
 fn take<'t>(
     table: &'t mut Shards<DialogueReader>,
     counted: &mut Counted,
@@ -292,7 +294,7 @@ fn take<'t>(
             counted.tcp_segments += 1;
             return table.take(&segment);
         }
-        Decoded::Icmp(quote) => table.take_quote(&quote),
+        Decoded::Icmp(quote) => return table.take_quote(&quote),
         Decoded::CutTcp => {
             counted.tcp_segments += 1;
             counted.cut_headers += 1;

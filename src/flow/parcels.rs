@@ -145,7 +145,9 @@ impl Parcel {
                         let payload = payload(&self.bytes, link);
                         table.take(&Segment { payload, ..segment });
                     }
-                    Some(Rare::Quote(quote)) => table.take_quote(&quote),
+                    Some(Rare::Quote(quote)) => {
+                        table.take_quote(&quote);
+                    }
                     Some(Rare::Answer(answer)) => table.take_answer(&answer, None),
                     Some(Rare::AnswerToNumber(answer)) => {
                         table.number_answers(&answer);

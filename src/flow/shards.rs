@@ -155,19 +155,16 @@ impl<R: StreamReader + 'static> Shards<R> {
         }
     }
 
-    /// Remembers an ICMP error for the connection that it quotes.
-    pub fn take_quote(&mut self, quote: &IcmpQuote) {
+    /// Remembers an ICMP error for the connection that it quotes, which it returns where no threads are at work.
+    pub fn take_quote(&mut self, quote: &IcmpQuote) -> Option<&Connection<R>> {
         let ports = (quote.src_port, quote.dst_port);
-        let Some((table, _)) = self.table_of(&quote.addresses, ports) else {
-            return;
-        };
+        let (table, _) = self.table_of(&quote.addresses, ports)?;
         match &mut self.workers {
-            Some(workers) => workers.take_quote(table, quote),
-            None => {
-                if let Some(table) = self.tables.get_mut(table) {
-                    table.take_quote(quote);
-                }
+            Some(workers) => {
+                workers.take_quote(table, quote);
+                None
             }
+            None => self.tables.get_mut(table)?.take_quote(quote),
         }
     }
 

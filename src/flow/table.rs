@@ -198,37 +198,38 @@ impl<R: StreamReader> Table<R> {
         }
     }
 
-    /// Remembers an ICMP error for the connection that it quotes.
-    pub fn take_quote(&mut self, quote: &IcmpQuote) {
+    /// Remembers an ICMP error for the connection that it quotes, which it returns.
+    pub fn take_quote(&mut self, quote: &IcmpQuote) -> Option<&Connection<R>> {
         let (key, _) = Key::new(&quote.addresses, quote.src_port, quote.dst_port);
         match self.places.find(&key) {
             Some(Place::Kept(index)) => {
                 let quoted = (quote.addresses.src(), quote.src_port);
-                if let Some(connection) = self.whole_mut(index) {
-                    let about = if connection.client == quoted {
-                        Peer::Client
-                    } else {
-                        Peer::Server
-                    };
-                    connection.take_icmp(IcmpSeen {
-                        time: quote.time,
-                        frame: quote.frame,
-                        from: quote.from,
-                        about,
-                        reason: quote.reason,
-                        quotes_syn: quote.flags.is_some_and(|flags| flags.syn() && !flags.ack())
-                            || connection.established.is_none(),
-                    });
-                }
+                let connection = self.whole_mut(index)?;
+                let about = if connection.client == quoted {
+                    Peer::Client
+                } else {
+                    Peer::Server
+                };
+                connection.take_icmp(IcmpSeen {
+                    time: quote.time,
+                    frame: quote.frame,
+                    from: quote.from,
+                    about,
+                    reason: quote.reason,
+                    quotes_syn: quote.flags.is_some_and(|flags| flags.syn() && !flags.ack())
+                        || connection.established.is_none(),
+                });
+                Some(connection)
             }
-            Some(Place::Remnant(_)) => {}
+            Some(Place::Remnant(_)) => None,
             // Wireshark gives a fully quoted header a stream number of its own.
             None if quote.flags.is_some() => {
                 let stream = self.numbering.next(quote.frame);
                 let place = self.keep_remnant(Remnant::quoted((quote.frame.capture, stream)));
                 self.places.insert(key, place);
+                None
             }
-            None => {}
+            None => None,
         }
     }
 
