@@ -82,9 +82,11 @@ fn can_lead(front: Route, back: Route) -> bool {
 
 /// What the addresses tell of the server of `front` and the client of `back`.
 fn known_bond((in_front, server): Route, (behind, _): Route) -> Option<Bond> {
+    // Among loopback addresses, that two are of one host says nothing.
+    let is_sidecar = server.ip().is_loopback() && !behind.is_loopback() && in_front == behind;
     match server.ip() {
         address if address == behind => Some(Bond::Address),
-        address if address.is_loopback() && in_front == behind => Some(Bond::Loopback),
+        _ if is_sidecar => Some(Bond::Loopback),
         _ => None,
     }
 }

@@ -297,6 +297,13 @@ fn a_sidecar_asks_with_the_address_of_its_own_client() {
         hops(vec![lost("r1", 2, 5.03)], &[elsewhere, behind()]),
         [None]
     );
+    // Where all is on the loopback interface, two servers that one client calls are no proxy for that.
+    let (client, one, other) = ("127.0.0.1:40000", "127.0.1.1:8080", "127.0.1.2:8080");
+    let stories = [
+        story(1, client, one, failed()),
+        story(2, client, other, vec![exchange(5.001, None)]),
+    ];
+    assert_eq!(hops(vec![lost("r1", 2, 5.03)], &stories), [None]);
 }
 
 /// An exchange under TLS: neither words nor a fingerprint.
