@@ -343,6 +343,7 @@ impl<'c> Neighbours<'c> {
             connection.directions.server.last_packet.map_or(0, |heard| {
                 count_between(&facts.unheard, heard, at + CONNECT_LASTS)
             });
+        surroundings.last_established = facts.established;
         surroundings.reconnected = facts
             .established
             .is_some_and(|established| established > at);

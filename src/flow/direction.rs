@@ -265,6 +265,13 @@ impl Direction {
         self.snd_nxt = Some(ack);
     }
 
+    /// One past the last byte of payload that it is known to have sent.
+    pub fn last_byte(&self) -> Option<SeqNumber> {
+        let next = self.snd_nxt?;
+        let fin = self.fin.map(|fin| fin.seq);
+        Some(fin.filter(|fin| next.is_after(*fin)).unwrap_or(next))
+    }
+
     /// It may have said something after this moment that was not captured.
     pub fn may_lack_activity_since(&self, moment: Option<Timestamp>) -> bool {
         let is_older = |moment| self.missing.is_some_and(|(_, _, since)| since <= moment);

@@ -172,6 +172,10 @@ fn reason(report: &Report, losses: &Losses) -> String {
         findings.all(|f| f.detail.as_deref() == Some(detail))
     };
     match losses.cause {
+        _ if all("path-mtu") => {
+            format!("large packets on connections to {server} got lost, and smaller ones did not")
+        }
+        _ if all("undelivered") => format!("packets on connections to {server} got lost"),
         Cause::KeepaliveRace | Cause::StaleReuse => match timeout("server") {
             Some(t) => format!(
                 "{server} closes idle connections after {t}, and the client still used them"
@@ -284,6 +288,9 @@ fn why_refused(report: &Report) -> &'static str {
     let is_aborted = |f: &Finding| f.cause == Cause::HandshakeAborted;
     match () {
         () if all(Finding::is_untranslated) => "answered with another address than was called",
+        () if all(|f| f.detail.as_deref() == Some("path-mtu")) => {
+            "was reached by small packets only, and large ones got lost"
+        }
         () if all(|f| f.detail.as_deref() == Some("syn-again")) => {
             "answered, and the client's host rejected that"
         }

@@ -82,6 +82,8 @@ pub struct Surroundings {
     pub syn_acks_repeated: bool,
     /// A new connection between the same hosts and port was established after this ending.
     pub reconnected: bool,
+    /// When one was established last.
+    pub last_established: Option<Timestamp>,
     /// Frames may be missing from the capture (drops, damage): arguments from absence are off.
     pub capture_incomplete: bool,
     /// How many packets of connections that two captures show one of them lacks.

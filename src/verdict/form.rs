@@ -47,7 +47,7 @@ pub fn shape<'a>(ending: &'a Ending, reset: &Packet) -> Shape<'a> {
                 form: Form::Reply,
                 trigger: Some(packet),
             },
-            _ if in_sequence => Shape {
+            _ if in_sequence || is_challenged(ending, reset) => Shape {
                 form: Form::Abort,
                 trigger: None,
             },
@@ -241,6 +241,13 @@ impl Obedience {
             _ => Effect::Ignored,
         }
     }
+}
+
+/// A live socket's RST behind bytes that never came.
+fn is_challenged(ending: &Ending, reset: &Packet) -> bool {
+    let due = ending.state.of(reset.from.other()).ack;
+    let abort = due.and_then(|due| ending.challenged_abort(reset.from, due));
+    abort.is_some_and(|abort| abort.head.frame == reset.head.frame)
 }
 
 /// Whether the receiver of a RST obeyed it, from its sequence number and from what came after.

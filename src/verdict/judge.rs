@@ -114,7 +114,8 @@ fn effective_reset<'a>(ending: &'a Ending) -> Option<&'a Packet> {
     let Some(obeyed) = obeyed else {
         return ending.resets.first();
     };
-    if let Some(abort) = abort_before(ending, obeyed) {
+    let challenged = ending.challenged_abort(obeyed.from, obeyed.head.seq);
+    if let Some(abort) = challenged.or_else(|| abort_before(ending, obeyed)) {
         return Some(abort);
     }
     ending

@@ -2,6 +2,8 @@
 
 use whyrst::testing::Ladder;
 
+use whyrst::report::Cost;
+
 use crate::{GET, OK, PART, POST, UPLOAD, served};
 
 ladders! {
@@ -103,6 +105,21 @@ ladders! {
             .client(80.2, ".").window(0)
             .client(120, "R.").window(0);
 
+    a_lost_request_is_repeated_after_the_fin_that_it_crossed: "certain keepalive-race · by server · drawn by request · request-lost · between-requests" =>
+        served()
+            .client(5046, "P.").payload(GET)
+            .server(5060, "F.").crossing()
+            .client(5060.1, ".")
+            .client(5266, "P.").payload(GET).seq(1 + GET.len() as u32)
+            .server(5286, "R").answering(5266);
+
+    the_same_seen_at_the_server: "likely keepalive-race · by server · drawn by request · request-lost · between-requests" =>
+        served()
+            .server(5060, "F.")
+            .client(5080, ".").seq(1 + 2 * GET.len() as u32)
+            .client(5286, "P.").payload(GET).seq(1 + GET.len() as u32)
+            .server(5306, "R").answering(5286);
+
     a_post_dies_with_a_restart_in_mid_answer: "possible half-open · by server · drawn by ack · response-truncated" =>
         served()
             .client(60, "P.").payload(POST)
@@ -138,4 +155,108 @@ fn a_request_that_nobody_acknowledged_was_not_answered_slowly() {
         let taken = served().client(100, "P.").payload(GET).server(120, ".").client(6_100, last);
         assert_eq!(taken.finding().detail, None);
     }
+}
+
+/// A packet of full size: 1460 bytes less the timestamps' 12.
+const FULL: usize = 1448;
+
+fn full(head: &str) -> Vec<u8> {
+    let mut bytes = head.as_bytes().to_vec();
+    bytes.resize(FULL, b'a');
+    bytes
+}
+
+/// One past the server's stream of `served()`.
+const ANSWERED: u32 = 1 + OK.len() as u32;
+/// One past the client's.
+const ASKED: u32 = 1 + GET.len() as u32;
+
+fn detail(ladder: &Ladder) -> Option<String> {
+    ladder.finding().detail.map(|detail| detail.to_string())
+}
+
+#[rustfmt::skip]
+fn large_upload(before: Ladder) -> Ladder {
+    before
+        .client(100, "P.").payload(full(UPLOAD)).again(320).again(760).again(1640)
+}
+
+#[test]
+fn a_large_request_that_never_gets_through_to_a_host_that_answers_is_too_large() {
+    let reset = large_upload(served())
+        .client(6_100, "R.")
+        .server(6_120, ".").ack(ASKED)
+        .client(6_120.1, "R").seq(ASKED);
+    assert_eq!(detail(&reset).as_deref(), Some("path-mtu"));
+    assert_eq!(reset.finding().cause.as_str(), "response-timeout");
+    assert_eq!(Cost::of(&reset.finding()).to_string(), "request-lost");
+
+    let closed = large_upload(served()).server(5_060, "F.").ack(ASKED);
+    assert_eq!(detail(&closed).as_deref(), Some("path-mtu"));
+    assert_eq!(closed.finding().cause.as_str(), "hang-up");
+    let advice = &closed.trace().report().advice[0].text;
+    assert!(advice.contains("clamp the MSS"), "{advice}");
+}
+
+#[test]
+fn what_had_got_through_before_is_not_too_large() {
+    let earlier = Ladder::to(80)
+        .handshake(0)
+        .client(21, "P.").payload(full(GET))
+        .server(41, ".")
+        .server(45, "P.").payload(OK)
+        .client(45.1, ".");
+    let closed = large_upload(earlier).server(5_060, "F.").ack(1 + FULL as u32);
+    assert_eq!(detail(&closed).as_deref(), Some("undelivered"));
+    let small = served()
+        .client(100, "P.").payload(GET).again(320).again(760).again(1640)
+        .server(5_060, "F.").ack(ASKED);
+    assert_eq!(detail(&small).as_deref(), Some("undelivered"));
+}
+
+#[test]
+fn a_closed_window_takes_nothing_and_is_no_loss() {
+    let full = large_upload(served())
+        .server(1_700, ".").ack(ASKED).window(0)
+        .client(6_100, "F.");
+    assert!(full.findings().iter().all(|found| found.detail.is_none()), "{:?}", full.findings());
+}
+
+#[test]
+fn a_large_answer_that_never_comes_is_known_by_the_numbers_behind_it() {
+    let waited = served()
+        .client(100, "P.").payload(GET)
+        .server(120, ".")
+        .server(125, "P.").payload(full(OK)).unseen()
+        .client(1_100, ".").probe().ack(ANSWERED)
+        .server(1_120, ".")
+        .client(2_100, ".").probe().ack(ANSWERED)
+        .server(2_120, ".")
+        .client(3_100, "F.").ack(ANSWERED);
+    assert_eq!(detail(&waited).as_deref(), Some("path-mtu"));
+    assert_eq!(waited.finding().confidence.as_str(), "likely");
+    assert!(waited.finding().explanation.contains("1448 bytes"), "{}", waited.finding().explanation);
+
+    // Only the capture lacks it: its receiver goes on.
+    let missed = served()
+        .client(100, "P.").payload(GET)
+        .server(120, ".")
+        .server(125, "P.").payload(full(OK)).unseen()
+        .client(125.1, ".")
+        .client(3_100, "F.");
+    assert!(missed.findings().iter().all(|found| found.detail.is_none()), "{:?}", missed.findings());
+}
+
+#[test]
+fn a_request_that_never_came_is_known_by_the_reset_behind_it() {
+    let seen_at_the_server = served()
+        .client(100, "P.").payload(full(UPLOAD)).unseen()
+        .client(2_100, "R.")
+        .server(2_120, ".").ack(ASKED)
+        .client(2_140, "R").seq(ASKED);
+    let finding = seen_at_the_server.finding();
+    assert_eq!(finding.cause.as_str(), "response-timeout");
+    assert_eq!(finding.detail.as_deref(), Some("path-mtu"));
+    assert_eq!(finding.form.map(|form| form.as_str()), Some("abort"));
+    assert_eq!(Cost::of(&finding).to_string(), "request-lost");
 }

@@ -26,6 +26,10 @@ pub(super) enum General {
     Unrecognised,
     /// Nobody hears what is sent to a host.
     Unreachable,
+    /// The path takes smaller packets than are sent.
+    PacketSize,
+    /// Some packets got through, and others not.
+    Loss,
 }
 
 impl General {
@@ -33,6 +37,12 @@ impl General {
         let harmful = finding.harm != Harm::None;
         let detail = finding.detail.as_deref();
         match finding.cause {
+            Cause::ResponseTimeout | Cause::HangUp if detail == Some("path-mtu") => {
+                Some(Self::PacketSize)
+            }
+            Cause::ResponseTimeout | Cause::HangUp if detail == Some("undelivered") => {
+                Some(Self::Loss)
+            }
             Cause::IdleTimeoutReset => Some(Self::IdleReset),
             Cause::HalfOpen if finding.is_untranslated() => Some(Self::Untranslated),
             Cause::HalfOpen if detail == Some("unreachable") => Some(Self::Unreachable),
@@ -104,6 +114,8 @@ impl General {
             ),
             Self::Untranslated => untranslated(&at),
             Self::Unreachable => unreachable(&at),
+            Self::PacketSize => packet_size(&at),
+            Self::Loss => loss(&at),
             Self::WayBack => way_back(&at),
             Self::Unrecognised => plain(
                 "path",
@@ -149,6 +161,37 @@ fn unreachable(at: &str) -> Advice {
             Some("A faster answer, or more patience: the requests were not heard."),
         )
     }
+}
+
+fn packet_size(at: &str) -> Advice {
+    Advice {
+        settings: vec![
+            line(
+                "Linux host where the tunnel begins, or any router before it",
+                "iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu",
+            ),
+            line("Linux sender", "sysctl -w net.ipv4.tcp_mtu_probing=1"),
+        ],
+        ..plain(
+            "path",
+            format!("let large packets on the way to {at} through, or have smaller ones sent"),
+            format!(
+                "Packets of full size on connections to {at} got lost, however often they were sent, and smaller ones did not. `ping -M do -s 1472` and the same with 1200, from either host to the other, tell whether it is the size: then find where the path takes less (tunnel, VPN, overlay, PPPoE), and let its ICMP errors through to the sender (type 3 code 4; ICMPv6 type 2), lower the MTU of the hosts' interfaces, or clamp the MSS."
+            ),
+            Some("Timeouts and retries: the same packets are lost again."),
+        )
+    }
+}
+
+fn loss(at: &str) -> Advice {
+    plain(
+        "path",
+        format!("find where packets of connections to {at} get lost"),
+        format!(
+            "Packets of connections to {at} were sent again and again and did not get through, while others of the same connections did. Capture at both ends and hand both files to this tool: it shows on which side they go missing. Look at drop counters of interfaces and firewalls there (`ip -s link`, `nstat`, rate limits, inspection)."
+        ),
+        Some("A faster answer: it had been given, or the request never came."),
+    )
 }
 
 fn way_back(at: &str) -> Advice {

@@ -46,10 +46,21 @@ pub(super) const RESPONSE_TIMEOUT: CauseEntry = CauseEntry {
             "Timeouts should shrink towards the server: the outermost waits longest.",
         ),
     ],
-    details: &[detail(
-        "unacknowledged",
-        "the request was sent again and again and not even acknowledged: the host, or the way to it, was gone; the answer was not slow",
-    )],
+    details: &[
+        detail(
+            "path-mtu",
+            "request or answer filled packets of full size, and none of that size ever got through, while smaller ones did: the path takes \
+             smaller packets only, and the ICMP error that should say so (RFC 1191, RFC 8201) is not sent, or is filtered (RFC 2923 section 2.1)",
+        ),
+        detail(
+            "unacknowledged",
+            "the request was sent again and again and not even acknowledged: the host, or the way to it, was gone; the answer was not slow",
+        ),
+        detail(
+            "undelivered",
+            "part of the request or of the answer was sent and never got through, while other packets did; the answer was not slow",
+        ),
+    ],
 };
 
 pub(super) const CLOSE_WITH_UNREAD_DATA: CauseEntry = CauseEntry {
@@ -279,6 +290,14 @@ pub(super) const HANG_UP: CauseEntry = CauseEntry {
         remedy(Side::Client, "Retry idempotent requests only."),
     ],
     details: &[
+        detail(
+            "path-mtu",
+            "the request filled packets of full size, and none of that size ever got through, while smaller ones did: see response-timeout",
+        ),
+        detail(
+            "undelivered",
+            "part of the request was sent again and again and never got through, while other packets did",
+        ),
         detail(
             "process-ended",
             "other connections of the endpoint ended in the same instant and its port then refused",

@@ -2,19 +2,30 @@
 
 use super::Ending;
 use crate::flow::{Direction, Packet, Peer};
-use crate::time::Interval;
+use crate::time::{Interval, Timestamp};
 use crate::wire::SeqNumber;
 
 /// A SYN or SYN-ACK that is not acknowledged is sent again by then, and so is other data where the round trip is short (RFC 6298
 /// sections 2.1 and 2.4; many stacks are quicker with data).
 const FIRST_TIMEOUT: Interval = Interval::from_millis(1_000);
 
+/// See [`Ending::lost`].
+#[derive(Clone, Copy, Debug)]
+pub struct Lost<'a> {
+    /// The first packet of the sender that is numbered behind them.
+    pub behind: &'a Packet,
+    /// A packet of the receiver, long after that one, which waits for the first of them.
+    pub still: &'a Packet,
+    /// At least so many.
+    pub bytes: u32,
+}
+
 impl Ending<'_> {
     /// Nothing of one direction was ever seen, bytes of it were acknowledged or passed over that the capture lacks, or it lacks a FIN,
     /// acknowledgements, or all between the handshake and the RST.
     pub fn is_incomplete(&self) -> bool {
         let lacks = |peer: Peer| {
-            self.state.of(peer).missed_bytes > 0
+            self.lacks_bytes(peer)
                 || *self.missed.of(peer) > 0
                 || self.is_unheard(peer)
                 || self.lacks_fin(peer)
@@ -24,6 +35,68 @@ impl Ending<'_> {
             || lacks(Peer::Client)
             || lacks(Peer::Server)
             || self.lacks_the_middle()
+    }
+
+    /// The capture missed more of what it said than its receiver did.
+    fn lacks_bytes(&self, peer: Peer) -> bool {
+        let missed = self.state.of(peer).missed_bytes;
+        missed > 0
+            && self
+                .lost(peer)
+                .is_none_or(|lost| missed > lost.bytes.into())
+    }
+
+    /// Bytes of one side that never reached the other: a later packet of it is numbered behind them, and the receiver goes on waiting for
+    /// them. Not the capture lacks them, but whoever it was taken for.
+    pub fn lost(&self, sender: Peer) -> Option<Lost<'_>> {
+        /// Neighbours that overtook each other are put right by then. Chosen.
+        const REORDERING: Interval = Interval::from_millis(200);
+        let due = self.state.of(sender.other()).ack?;
+        let fin = self.fin(sender);
+        let is_behind = |packet: &&Packet| packet.from == sender && packet.head.seq.is_after(due);
+        let way = self.round_trip().unwrap_or(Interval::ZERO);
+        let (behind, since) = match self.before.iter().find(is_behind) {
+            Some(behind) => (behind, way.times(2).max(REORDERING)),
+            None => (self.challenged_abort(sender, due)?, Interval::ZERO),
+        };
+        if fin.is_some_and(|fin| !fin.seq.is_after(due)) {
+            return None;
+        }
+        Some(Lost {
+            behind,
+            still: self.waiting_for(sender, due, behind.head.time + since)?,
+            bytes: behind.head.seq.offset_from(due).try_into().ok()?,
+        })
+    }
+
+    /// The RST of a live socket that its receiver challenged, because bytes before it had not come, and the one that answered the
+    /// challenge (RFC 9293 section 3.10.7.4): together they are the end.
+    pub fn challenged_abort(&self, sender: Peer, due: SeqNumber) -> Option<&Packet> {
+        let mut resets = self.resets.iter().filter(|reset| reset.from == sender);
+        let abort = resets.find(|reset| reset.head.flags.ack() && reset.head.seq.is_after(due))?;
+        let is_near = abort.head.seq.offset_from(due).unsigned_abs() < Direction::FAR;
+        let answers = |reset: &Packet| !reset.head.flags.ack() && reset.head.seq == due;
+        let challenge = self.waiting_for(sender, due, abort.head.time)?;
+        resets
+            .any(|reset| answers(reset) && reset.head.time >= challenge.head.time)
+            .then_some(abort)
+            .filter(|_| is_near)
+    }
+
+    /// A packet that acknowledges what this side sent up to `due` and no more, later than this.
+    pub fn waiting_for(
+        &self,
+        sender: Peer,
+        due: SeqNumber,
+        later_than: Timestamp,
+    ) -> Option<&Packet> {
+        let ended = self.before.iter().chain(&*self.resets);
+        ended.chain(&*self.after).find(|packet| {
+            packet.from == sender.other()
+                && packet.head.flags.ack()
+                && packet.head.ack == due
+                && packet.head.time > later_than
+        })
     }
 
     /// Something was said between the activity that a packet follows and it, and was not captured.

@@ -4,10 +4,13 @@ use crate::dialogue::{Completeness, Exchange, Protocol};
 use crate::flow::{FinSeen, Packet, PacketKind};
 use crate::time::Interval;
 use crate::verdict::ending::{Progress, progress};
+use crate::verdict::form::Shape;
 use crate::verdict::harm::{Taken, harm_of_exchange, taken};
 use crate::verdict::rules::gone::requester_closed;
 use crate::verdict::rules::own_fin::abort_after_own_fin;
-use crate::verdict::rules::race::{goodbye, race, says_goodbye, stale_reuse};
+use crate::verdict::rules::race::{
+    goodbye, race, repeats_unheard, says_goodbye, stale_reuse, was_sent_before_its_last,
+};
 use crate::verdict::rules::{Case, carries_payload};
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation};
@@ -42,7 +45,21 @@ fn responder_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<
     if !carries_payload(trigger) || trigger.housekeeping {
         return Some(late_words(case, fin, trigger));
     }
-    let knew = trigger.head.ack.is_after(fin.seq);
+    if let Some(first) = repeats_unheard(case, fin, trigger) {
+        let moment = first.head.time;
+        let at_first = Case {
+            shape: Shape {
+                trigger: Some(first),
+                ..case.shape
+            },
+            situation: Situation::at(case.ending, Some(first), moment),
+            silence: Silence::before(first),
+            ..*case
+        };
+        return responder_closed(&at_first, fin, first);
+    }
+    let knew =
+        trigger.head.ack.is_after(fin.seq) && !was_sent_before_its_last(case.ending, trigger);
     let after_idle = Silence::before(trigger).is_idle(case.ending) || fin_was_idle(case, fin);
     if (knew || !after_idle) && case.situation.is_quiet() && says_goodbye(case, trigger) {
         return Some(goodbye(case, fin, trigger));

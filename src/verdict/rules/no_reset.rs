@@ -6,7 +6,8 @@ use crate::time::Interval;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::harm::{Taken, harm_of_exchange, taken};
 use crate::verdict::rules::requester::answers_are_due;
-use crate::verdict::rules::unheard::{Unheard, met_silence};
+use crate::verdict::rules::undelivered::{Undelivered, stuck, traced};
+use crate::verdict::rules::unheard::met_silence;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation, is_over};
 use crate::verdict::{Cause, Confidence, Fact, Harm, IdleKind};
@@ -25,6 +26,7 @@ pub fn rule_no_reset(ending: &Ending) -> Option<NoResetEnding> {
     refused_by_icmp(ending)
         .or_else(|| met_silence(ending))
         .or_else(|| hung_up(ending))
+        .or_else(|| stuck(ending))
 }
 
 fn packet_of<'a>(ending: &'a Ending, fin: &FinSeen) -> Option<&'a Packet> {
@@ -154,6 +156,13 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
     let refused = exchange.answer == Answer::Refused;
     let unanswered = state == Progress::Unanswered;
     let silence_of = |packet| Silence::before(first_of(ending, packet));
+    if let Some(lost) = lost_request(ending, requester).filter(|_| state != Progress::Answering) {
+        let ruling = hang_up(ending, requester, Progress::Asking, at, &silence);
+        return Some(NoResetEnding {
+            ruling: lost.told(ending, ruling.harm(harm, requester)),
+            at: *at,
+        });
+    }
     let ruling = match request {
         Some(packet)
             if unanswered && (crossed || refused) && silence_of(packet).is_idle(ending) =>
@@ -190,6 +199,11 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         _ => hang_up(ending, requester, state, at, &silence).harm(harm, requester),
     };
     Some(NoResetEnding { ruling, at: *at })
+}
+
+/// Part of the request never got through, while its sender's acknowledgements and the other side's packets did.
+fn lost_request<'a>(ending: &'a Ending<'_>, requester: Peer) -> Option<Undelivered<'a>> {
+    Undelivered::by(ending, requester).filter(Undelivered::was_heard)
 }
 
 /// The one who asks wrote behind the FIN: a request, or perhaps the rest of what had been answered and closed upon before.
@@ -362,9 +376,8 @@ fn gave_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
     .harm(harm_of_exchange(ending, &situation, exchange, state), requester)
     .idle(IdleKind::AwaitingResponse, silence)
     .or(Cause::HangUp, "the client's log");
-    let ruling = match Unheard::of(ending, requester) {
-        Some(unheard) => unheard.blamed(ending, ruling),
-        None => ruling,
-    };
-    Some(NoResetEnding { ruling, at: *at })
+    Some(NoResetEnding {
+        ruling: traced(ending, requester, ruling),
+        at: *at,
+    })
 }

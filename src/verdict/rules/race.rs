@@ -3,6 +3,7 @@
 use crate::dialogue::{Completeness, Exchange};
 use crate::flow::{FinSeen, Packet};
 use crate::time::Interval;
+use crate::verdict::ending::Ending;
 use crate::verdict::harm::{Taken, taken};
 use crate::verdict::rules::Case;
 use crate::verdict::rules::closing::{EVENT_LOOP, fin_was_idle};
@@ -76,12 +77,44 @@ fn is_surely_request(case: &Case<'_>) -> bool {
     is_readable(case) || !ending.cut_payload && ending.dialogue.answered > 0
 }
 
+/// The first copy of what drew the RST: nobody took that one, and it had left before the FIN came.
+pub(super) fn repeats_unheard<'a>(
+    case: &Case<'a>,
+    fin: &FinSeen,
+    trigger: &Packet,
+) -> Option<&'a Packet> {
+    let is_first = |packet: &&Packet| {
+        packet.from == trigger.from
+            && packet.is_new_data()
+            && packet.head.seq == trigger.head.seq
+            && packet.head.frame != trigger.head.frame
+    };
+    let first = case.ending.before.iter().find(is_first)?;
+    let is_taken = fin.ack.is_some_and(|ack| ack.is_after(first.head.seq));
+    (!is_taken && !first.head.ack.is_after(fin.seq)).then_some(first)
+}
+
+/// Its sender's numbers had gone beyond it before it was captured: it had been sent, and this is a repetition, which bears a newer
+/// acknowledgement than the first copy did.
+pub(super) fn was_sent_before_its_last(ending: &Ending, packet: &Packet) -> bool {
+    /// Less than any stack waits before it repeats, more than packets overtake each other by. Chosen.
+    const REORDERING: Interval = Interval::from_millis(100);
+    let is_beyond = |other: &Packet| {
+        other.from == packet.from
+            && other.head.seq.is_after(packet.head.seq)
+            && packet.head.time - other.head.time >= REORDERING
+    };
+    ending.before.iter().any(is_beyond)
+}
+
 pub(super) fn race(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
     let silence = Silence::before(trigger);
     let both = case.ending.handshake_seen() && !case.ending.is_incomplete();
+    let is_repetition =
+        trigger.head.ack.is_after(fin.seq) && was_sent_before_its_last(case.ending, trigger);
     let confidence = if may_be_a_rest(case, fin, trigger) {
         Confidence::Possible
-    } else if both && !case.by_box() && is_surely_request(case) {
+    } else if both && !is_repetition && !case.by_box() && is_surely_request(case) {
         Confidence::Certain
     } else {
         Confidence::Likely
@@ -96,15 +129,31 @@ pub(super) fn race(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Ruling {
         ),
     )
     .because(
-        format!("the request acknowledges {} bytes, not the FIN: it left before the FIN arrived", case.ending.relative(case.claimed(), trigger.head.ack)),
+        match is_repetition {
+            false => format!("the request acknowledges {} bytes, not the FIN: it left before the FIN arrived", case.ending.relative(case.claimed(), trigger.head.ack)),
+            true => "its sender's numbers had gone beyond it before: it had been sent already, and this is a repetition".to_owned(),
+        },
         &[trigger],
     )
     .because_of(format!("the {} had closed with FIN", case.claimed()), [fin.frame])
-    .because("the RST has no ACK and repeats the request's acknowledgement: a closed socket answers", &[case.reset])
+    .because(
+        match case.reset.head.seq == trigger.head.ack {
+            true => "the RST has no ACK and repeats the request's acknowledgement: a closed socket answers",
+            false => "the RST has no ACK and answers a repetition of the request: a closed socket answers",
+        },
+        &[case.reset],
+    )
     .or(
         Cause::DataAfterClose,
         "whether the connection was really idle for the application (its own log of the last response)",
     );
+    let ruling = match is_repetition {
+        true => ruling.or(
+            Cause::StaleReuse,
+            "a capture at the client: when it sent the request first, and when it had the FIN",
+        ),
+        false => ruling,
+    };
     lost(case, ruling).idle(IdleKind::BetweenRequests, silence)
 }
 
@@ -135,7 +184,7 @@ pub(super) fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> R
     }
     let confidence = if may_be_a_rest(case, fin, trigger) {
         Confidence::Possible
-    } else if case.by_box() || !is_surely_request(case) {
+    } else if case.by_box() || !is_surely_request(case) || lacks_its_ack(fin, trigger) {
         Confidence::Likely
     } else {
         Confidence::Certain
@@ -152,7 +201,22 @@ pub(super) fn stale_reuse(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> R
     .because_of(format!("the request acknowledges the FIN, {known_for} after it"), [fin.frame, trigger.head.frame])
     .because("the RST answers the request", &[case.reset])
     .or(Cause::DataAfterClose, "the client's pool: whether this was a new request or the rest of an old one");
+    let ruling = match lacks_its_ack(fin, trigger) {
+        true => ruling.or(
+            Cause::KeepaliveRace,
+            "a capture at the client: whether it had sent the request before, and that was lost",
+        ),
+        false => ruling,
+    };
     lost(case, ruling).idle(IdleKind::BetweenRequests, silence)
+}
+
+/// A kernel acknowledges a FIN at once, whatever its application does. That was not captured: nor may have been what else shows whether
+/// this packet is a repetition.
+fn lacks_its_ack(fin: &FinSeen, trigger: &Packet) -> bool {
+    /// Beyond what acknowledgements are delayed by (RFC 9293 section 3.8.6.3: 500 ms at most; Linux: 200 ms).
+    const LATE: Interval = Interval::from_millis(200);
+    fin.acked_at.is_none_or(|at| at >= trigger.head.time) && trigger.head.time - fin.time > LATE
 }
 
 /// The request that the trigger began is what is at stake.

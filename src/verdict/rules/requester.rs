@@ -6,7 +6,7 @@ use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::harm::harm_of;
 use crate::verdict::rules::Case;
 use crate::verdict::rules::responder::after_all_was_said;
-use crate::verdict::rules::unheard::Unheard;
+use crate::verdict::rules::undelivered::traced;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::{Cause, Confidence, Harm, IdleKind};
 
@@ -85,10 +85,7 @@ fn gave_up_waiting(case: &Case<'_>, exchange: &Exchange, state: Progress) -> Rul
             Cause::KeepaliveProbeFailure,
             "a capture that misses nothing: probes at even distances, none of them answered",
         ),
-        false => match Unheard::of(case.ending, case.claimed()) {
-            Some(unheard) => unheard.blamed(case.ending, ruling),
-            None => ruling,
-        },
+        false => traced(case.ending, case.claimed(), ruling),
     }
 }
 
