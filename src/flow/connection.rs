@@ -450,7 +450,11 @@ impl<R: StreamReader> Connection<R> {
                 }
             }
         }
-        if packet.kind == PacketKind::Retransmission {
+        let again = match packet.kind {
+            PacketKind::Syn | PacketKind::SynAck => self.directions.of(packet.from).syns > 1,
+            kind => kind == PacketKind::Retransmission,
+        };
+        if again {
             // Karn: a retransmitted segment's acknowledgement says nothing of the round trip.
             *self.pending_acks.of_mut(packet.from) = None;
         }

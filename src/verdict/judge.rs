@@ -83,7 +83,16 @@ fn judge_reset(ending: &Ending) -> Option<Verdict> {
         ruling.silence = Some(case.silence);
     }
     let trigger = (trigger_kind(&case, &shape), shape.trigger.copied());
-    let (sender, sender_confidence) = sender_of(&ruling, &origin);
+    let perhaps_its_own =
+        ruling.cause == Cause::IgnoredRst && stands_behind_lost_bytes(ending, reset);
+    let (sender, sender_confidence) =
+        match perhaps_its_own && origin.sender != ResetSender::Middlebox {
+            true => (origin.sender, Confidence::Possible),
+            false => sender_of(&ruling, &origin),
+        };
+    if perhaps_its_own {
+        ruling = ruling.unclear();
+    }
     let stake = stake(&case.situation, &ruling);
     let met = met(ending, &ruling, &case.situation);
     Some(Verdict {
@@ -182,6 +191,20 @@ fn sender_of(ruling: &Ruling, origin: &Origin) -> (ResetSender, Confidence) {
         return (ResetSender::Middlebox, confidence);
     }
     (origin.sender, origin.confidence)
+}
+
+/// A live socket's RST ahead of what its receiver had, and its sender was silent from then on: bytes before it may have got lost, and so
+/// may the answer to the challenge. A forger's looks the same until the one whose name it bears goes on.
+fn stands_behind_lost_bytes(ending: &Ending, reset: &Packet) -> bool {
+    let expected = ending.state.of(reset.from.other()).ack;
+    let ahead = expected.map_or(0, |expected| reset.head.seq.offset_from(expected));
+    let (own, other) = ending.state.own_and_other(reset.from);
+    let is_ahead = ahead > 0 && i64::from(ahead) <= other.widest_window(own) as i64;
+    let spoke = ending.after.iter().any(|packet| packet.from == reset.from);
+    let looks_like_it = ending
+        .at_place(reset)
+        .is_some_and(|seen| own.ttl.contains(seen.head.ttl));
+    reset.head.flags.ack() && is_ahead && !spoke && looks_like_it
 }
 
 fn add_hints(ending: &Ending, reset: &Packet, origin: &Origin, ruling: &mut Ruling) {

@@ -107,3 +107,15 @@ fn a_close_behind_unseen_words_shows_no_timer() {
     let filtered = closes(true).only(|_, frame| crate::damage::flags(frame).is_some_and(|flags| flags.syn() || flags.fin()));
     assert_eq!(timeouts(filtered), [0.0; 0]);
 }
+
+/// Nothing was said before the close, so no number shows what is missing; only the client's acknowledgement of the SYN-ACK does.
+#[test]
+fn a_first_request_that_met_a_close_is_not_in_the_capture() {
+    let ladder = Ladder::to(80)
+        .client(0, "S")
+        .server(20, "S.")
+        .server(5_040, "F.")
+        .server(5_050, "R").seq(1);
+    let told = crate::told(&ladder.findings());
+    assert_eq!(told, "possible teardown-noise · by server · drawn by none · unclear");
+}

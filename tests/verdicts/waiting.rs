@@ -6,6 +6,8 @@ use whyrst::report::Cost;
 
 use crate::{GET, OK, PART, POST, UPLOAD, served};
 
+const TIMED_OUT: &str = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";
+
 ladders! {
     the_client_gives_up_by_reset: "likely response-timeout · by client · drawn by none · request-outcome-unknown · awaiting-response" =>
         served()
@@ -119,6 +121,58 @@ ladders! {
             .client(5080, ".").seq(1 + 2 * GET.len() as u32)
             .client(5286, "P.").payload(GET).seq(1 + GET.len() as u32)
             .server(5306, "R").answering(5286);
+
+    a_first_request_crosses_the_fin_of_a_server_that_waited_for_it: "certain keepalive-race · by server · drawn by request · request-lost · between-requests" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(5_030, "P.").payload(GET)
+            .server(5_040, "F.").crossing()
+            .client(5_040.1, ".")
+            .server(5_050, "R").answering(5_030);
+
+    it_had_said_so: "certain keepalive-race · by server · drawn by request · request-lost · between-requests" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(5_030, "P.").payload(GET)
+            .server(5_039, "P.").payload(TIMED_OUT).crossing()
+            .server(5_040, "F.").crossing()
+            .client(5_040.1, ".")
+            .server(5_050, "R").answering(5_030);
+
+    a_first_request_on_a_connection_that_the_server_had_closed: "certain stale-reuse · by server · drawn by request · request-lost · between-requests" =>
+        Ladder::to(80)
+            .handshake(0)
+            .server(5_040, "F.")
+            .client(5_040.1, ".")
+            .client(7_030, "P.").payload(GET)
+            .server(7_050, "R").answering(7_030);
+
+    and_its_words_got_lost: "certain keepalive-race · by server · drawn by request · request-lost · between-requests" =>
+        Ladder::to(80)
+            .handshake(0)
+            .server(5_039, "P.").payload(TIMED_OUT)
+            .server(5_040, "F.")
+            .client(5_552, "P.").payload(GET).ack(1)
+            .server(5_572, "R").answering(5_552);
+
+    and_the_handshake_was_slow_for_a_lost_packet: "certain keepalive-race · by server · drawn by request · request-lost · between-requests" =>
+        Ladder::to(80)
+            .client(0, "S")
+            .server(20, "S.").again(1_030).again(3_040)
+            .client(3_040.1, ".").seq(1 + GET.len() as u32)
+            .server(6_468, "P.").payload(TIMED_OUT).seq(1).ack(1)
+            .server(6_468.2, "F.").ack(1)
+            .client(6_981, "P.").payload(GET).seq(1).ack(1)
+            .server(7_001, "R").seq(1);
+
+    and_had_said_so: "certain stale-reuse · by server · drawn by request · request-lost · between-requests" =>
+        Ladder::to(80)
+            .handshake(0)
+            .server(5_039, "P.").payload(TIMED_OUT)
+            .server(5_040, "F.")
+            .client(5_040.1, ".")
+            .client(7_030, "P.").payload(GET)
+            .server(7_050, "R").answering(7_030);
 
     a_post_dies_with_a_restart_in_mid_answer: "possible half-open · by server · drawn by ack · response-truncated" =>
         served()

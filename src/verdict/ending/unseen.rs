@@ -1,7 +1,7 @@
 //! What the capture lacks of a connection, as far as it shows that.
 
 use super::Ending;
-use crate::flow::{Direction, Packet, Peer};
+use crate::flow::{Direction, Packet, PacketKind, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::wire::SeqNumber;
 
@@ -170,9 +170,17 @@ impl Ending<'_> {
         let head = &reset.head;
         let answered = server.syn_times.filter(|_| server.syns == 1);
         let is_late = answered.is_some_and(|(_, answered)| head.time - answered > FIRST_TIMEOUT);
-        self.before.iter().all(is_bare)
-            && (is_late
-                || is_ahead(reset.from, head.seq)
-                || head.flags.ack() && is_ahead(reset.from.other(), head.ack))
+        let is_bare_or_fin = |packet: &Packet| is_bare(packet) || packet.kind == PacketKind::Fin;
+        // Who closes had a connection: the client's acknowledgement of the SYN-ACK was left out, too.
+        let closed = self.fin(Peer::Server).is_some()
+            && (self.before.iter()).all(|packet| {
+                packet.from == Peer::Server && is_bare_or_fin(packet) || is_bare(packet)
+            })
+            && self.handshake_seen();
+        closed
+            || self.before.iter().all(is_bare)
+                && (is_late
+                    || is_ahead(reset.from, head.seq)
+                    || head.flags.ack() && is_ahead(reset.from.other(), head.ack))
     }
 }

@@ -125,8 +125,14 @@ fn fin_ended_open_response(case: &Case<'_>) -> bool {
 
 /// The FIN itself came after a silence: a timer or a drain closed an idle connection.
 pub(super) fn fin_was_idle(case: &Case<'_>, fin: &FinSeen) -> bool {
-    fin.last_activity
-        .is_some_and(|activity| fin.time - activity.time >= case.ending.idle_threshold())
+    let ending = case.ending;
+    // Nobody had said a word since the handshake: the server waited for a first request.
+    let connected = ending.established.filter(|_| ending.handshake_seen());
+    let since = fin
+        .last_activity
+        .map(|activity| activity.time)
+        .or(connected);
+    since.is_some_and(|since| fin.time - since >= ending.idle_threshold())
 }
 
 /// Close_notify, an ACK or a FIN after the close: nothing was to be read any more. With a request still open, the close itself

@@ -1,6 +1,6 @@
 //! Endings before the first payload.
 
-use crate::flow::{Both, Packet, PacketKind, Peer};
+use crate::flow::{Both, Direction, Packet, PacketKind, Peer};
 use crate::time::Interval;
 use crate::verdict::rules::Case;
 use crate::verdict::rules::carries_payload;
@@ -279,7 +279,7 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
         return None;
     }
     let payload = carries_payload(trigger) || ending.state.client.new_bytes > 0;
-    let confidence = if repeated && stubborn {
+    let confidence = if repeated && stubborn && repeats_regularly(server) {
         Confidence::Certain
     } else {
         // Whether it was the server at all is not surer.
@@ -302,6 +302,16 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
         Cause::ConnectionRefused,
         "ListenOverflows and ListenDrops on the server (nstat -az): they count full queues; a listener that just closed or a balancer without a backend counts none",
     ))
+}
+
+/// It repeated its SYN-ACK after 1, 3, 7 … s, none missing: the path loses no packets that it would need to explain.
+fn repeats_regularly(server: &Direction) -> bool {
+    let Some((first, last)) = server.syn_times else {
+        return false;
+    };
+    let expected = Interval::from_millis(1_000).times((1 << server.syns.clamp(1, 16) - 1) - 1);
+    let late = last - first - expected;
+    late.abs() <= Interval::from_nanos(expected.as_nanos() / 5)
 }
 
 /// The server acknowledged data, perhaps with the RST: who knows what it had been sent had a socket.

@@ -34,6 +34,8 @@ enum Shown<'a> {
 
 /// Fewer repetitions are told of any lossy link. Chosen.
 const REPETITIONS: u32 = 2;
+/// So many may be lost one after the other where one packet in ten is: once in a thousand times. Chosen.
+const SURELY: u32 = 3;
 /// Repetitions within this may all be one burst that was lost. Chosen.
 const LONG_ENOUGH: Interval = Interval::from_millis(400);
 
@@ -130,7 +132,8 @@ impl<'a> Undelivered<'a> {
             ));
         }
         let ruling = ruling.detail(if by_size { "path-mtu" } else { "undelivered" });
-        self.proved(match by_size && self.still.is_none() {
+        let few = ending.state.of(sender).unanswered_retransmissions < SURELY && !self.is_skipped();
+        self.proved(match by_size && (few || self.still.is_none()) {
             true => ruling.at_most(Confidence::Possible),
             false => ruling,
         })
@@ -175,13 +178,24 @@ impl<'a> Undelivered<'a> {
                 && (!packet.end().is_after(due)
                     || packet.head.seq.is_after(due) && self.is_skipped())
         };
+        // Where small packets get lost, too, it is not the size.
+        let small_lost = |packet: &&Packet| {
+            packet.kind == PacketKind::Retransmission
+                && packet.head.payload_len < full
+                && (packet.from != self.sender || !packet.head.seq.is_after(due))
+        };
+        let repeated_syn = own.syns > 1 || other.syns > 1;
         let edge = other.sack_edge.filter(|edge| edge.is_after(due));
         let full_passed = edge.is_some_and(|edge| edge.offset_from(due).unsigned_abs() % full == 0);
         let most_passed = ending.acked_offset.of(self.sender).unwrap_or_default();
         let forgotten = ending.before_skipped > 0 && most_passed >= u64::from(full);
         let is_large = full >= SMALLEST
             && lost >= full
-            && !ending.before.iter().any(|packet| passed(&packet))
+            && !repeated_syn
+            && !ending
+                .before
+                .iter()
+                .any(|packet| passed(&packet) || small_lost(&packet))
             && !full_passed
             && !forgotten;
         let ip = if ending.client.0.is_ipv4() { 20 } else { 40 };
