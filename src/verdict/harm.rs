@@ -2,6 +2,7 @@
 
 use crate::dialogue::{Answer, Completeness, Exchange};
 use crate::flow::PacketKind;
+use crate::time::Interval;
 use crate::verdict::Harm;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::situation::Situation;
@@ -60,7 +61,8 @@ pub fn taken(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) ->
     if acknowledged <= exchange.request.start.offset
         && (unheard(ending, situation)
             || begun_before_capture(ending, exchange)
-            || never_repeated(ending, situation, exchange))
+            || never_repeated(ending, situation, exchange)
+            || cut_by_its_sender(ending, situation, exchange))
     {
         return Taken::Part;
     }
@@ -91,6 +93,26 @@ fn begun_before_capture(ending: &Ending, exchange: &Exchange) -> bool {
         && !ending.handshake_seen()
         && exchange.what.summary.is_none()
         && exchange.request.complete == Completeness::Unknown
+}
+
+/// The one who asked ended the connection before it could hear whether its words had come: they may have, and their acknowledgement was on
+/// its way, or got lost. Only a packet of the other side that was sent later, and acknowledges nothing of them, tells.
+fn cut_by_its_sender(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) -> bool {
+    let requester = situation.requester;
+    if ending
+        .resets
+        .first()
+        .is_none_or(|reset| reset.from != requester)
+    {
+        return false;
+    }
+    let last_copy = ending
+        .newest_before(requester)
+        .find(|packet| packet.head.payload_len > 0)
+        .map_or(exchange.request.start.time, |packet| packet.head.time);
+    let way = ending.round_trip().unwrap_or(Interval::ZERO);
+    let mut later = ending.before.iter().chain(&*ending.after);
+    !later.any(|packet| packet.from != requester && packet.head.time >= last_copy + way)
 }
 
 /// What is not acknowledged is [sent again](Ending::first_timeout). This was not: its acknowledgement was missed.

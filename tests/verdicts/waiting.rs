@@ -25,6 +25,16 @@ ladders! {
             .client(100, "P.").payload(GET).again(320).again(760).again(1640)
             .client(6_100, "R.");
 
+    the_client_resets_what_may_just_have_come: "possible abortive-close · by client · drawn by none · request-outcome-unknown" =>
+        served()
+            .client(1000, "P.").payload(POST)
+            .client(1015, "R.");
+
+    its_request_was_sent_twice_and_may_have_come: "likely response-timeout · by client · drawn by none · request-outcome-unknown · awaiting-response" =>
+        served()
+            .client(1000, "P.").payload(POST).again(1220)
+            .client(1700, "R.");
+
     the_client_gives_up_by_fin_and_resets_the_late_answer: "likely response-timeout · by client · drawn by response · request-outcome-unknown · awaiting-response" =>
         served()
             .client(1000, "P.").payload(GET)

@@ -195,11 +195,11 @@ pub fn rule(case: &Case<'_>, obedience: Obedience) -> Ruling {
     }
     let ruling = handshake::collision(case)
         .or_else(|| ignored(case, obedience))
+        .or_else(|| undelivered::unseen_request(case))
         // More was said after the handshake than was captured: that was completed.
         .or_else(|| handshake::rule(case).filter(|_| !case.ending.lacks_the_middle()))
         .or_else(|| established::probes(case))
         .or_else(|| established::injected(case))
-        .or_else(|| undelivered::unseen_request(case))
         .or_else(|| closing::rule(case))
         .or_else(|| established::rule(case))
         .unwrap_or_else(|| {
