@@ -1,7 +1,7 @@
 //! What an ending cost, from acknowledgements and framing alone. That a kernel took a request never proves that an application read it.
 
 use crate::dialogue::{Answer, Completeness, Exchange};
-use crate::flow::PacketKind;
+use crate::flow::{Packet, PacketKind, Peer};
 use crate::time::Interval;
 use crate::verdict::Harm;
 use crate::verdict::ending::{Ending, Progress};
@@ -56,7 +56,10 @@ pub enum Taken {
 /// How much of a request the peer acknowledged (its RST's acknowledgement included: that is how a kernel reports bytes that it
 /// then threw away, Linux `__tcp_close`).
 pub fn taken(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) -> Taken {
-    let acknowledged = ending.acknowledged_of(situation.requester).unwrap_or(0);
+    let acknowledged = ending
+        .acknowledged_of(situation.requester)
+        .max(acknowledged_afterwards(ending, situation.requester))
+        .unwrap_or(0);
     // Acknowledgements that were not captured, or a request whose beginning was not: that nothing was taken can't be said.
     if acknowledged <= exchange.request.start.offset
         && (unheard(ending, situation)
@@ -75,6 +78,15 @@ pub fn taken(ending: &Ending, situation: &Situation<'_>, exchange: &Exchange) ->
     } else {
         Taken::Part
     }
+}
+
+/// A challenge of its receiver, or what crossed a RST, tells what had come before it.
+fn acknowledged_afterwards(ending: &Ending, requester: Peer) -> Option<u64> {
+    let is_heard = |packet: &&Packet| packet.from != requester && packet.head.flags.ack();
+    let heard = ending.after.iter().filter(is_heard);
+    heard
+        .filter_map(|packet| ending.offset_of(requester, packet.head.ack))
+        .max()
 }
 
 /// The one who answers spoke (its peer acknowledges it), and nothing of that was captured but perhaps a RST.

@@ -1,10 +1,11 @@
 //! What the dialogue was doing when the connection ended.
 
 use crate::dialogue::{Completeness, Exchange, Message, Turn};
-use crate::flow::{FinSeen, Packet, Peer};
+use crate::flow::{FinSeen, LastActivity, Mark, Packet, Peer};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::IdleKind;
 use crate::verdict::ending::{Ending, Progress, progress, progress_of};
+use crate::wire::SeqNumber;
 
 /// The dialogue at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,24 @@ impl<'a> Situation<'a> {
             newest: earlier().next_back(),
             continues,
         }
+    }
+
+    /// The newest answer was whole, and whoever waited for it ended the connection with this acknowledgement, which lacks all of it or a
+    /// part: it had not come yet, or got lost. For this side the exchange is open.
+    pub fn with_answer_unheard(self, ending: &Ending, ack: SeqNumber) -> Option<Self> {
+        let exchange = self.newest.filter(|_| self.is_quiet())?;
+        let whole = |response: &Message| response.complete == Completeness::Complete;
+        let response = exchange.response.filter(whole)?;
+        let heard = ending.offset_of(self.responder(), ack)?;
+        let progress = match heard > response.start.offset {
+            true => Progress::Answering,
+            false => Progress::Unanswered,
+        };
+        let is_lacking = heard < response.end.offset && exchange.was_asked_here();
+        is_lacking.then_some(Self {
+            open: Some((exchange, progress)),
+            ..self
+        })
     }
 
     /// Nothing was open: all that was asked had been answered.
@@ -164,7 +183,7 @@ pub struct Silence {
     /// On the wire.
     pub wire: Option<Interval>,
     /// The activity that it follows.
-    pub since: Option<crate::flow::LastActivity>,
+    pub since: Option<LastActivity>,
     /// Probes in it.
     pub probes: u16,
 }
@@ -184,6 +203,20 @@ impl Silence {
                 .map(|previous| (packet.head.time - previous).max(Interval::ZERO)),
             since: packet.last_activity,
             probes: packet.probes_since_activity,
+        }
+    }
+
+    /// How long an answer was waited for, whatever was on its way meanwhile.
+    pub fn since_request(self, exchange: &Exchange, requester: Peer, until: Timestamp) -> Self {
+        let Mark { time, frame, .. } = exchange.request.end;
+        Self {
+            application: Some((until - time).max(Interval::ZERO)),
+            since: Some(LastActivity {
+                time,
+                frame,
+                from: requester,
+            }),
+            ..self
         }
     }
 

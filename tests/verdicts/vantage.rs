@@ -48,6 +48,47 @@ ladders! {
             .server(1000.1, ".")
             .client(31_000, "R.");
 
+    a_client_gives_up_as_the_answer_leaves: "likely response-timeout · by client · drawn by none · request-outcome-unknown · awaiting-response" =>
+        at_server()
+            .client(1000, "P.").payload(GET)
+            .server(1000.1, ".")
+            .server(30_990, "P.").payload(OK)
+            .client(31_000, "R.").crossing();
+
+    a_client_gives_up_by_fin_as_the_answer_leaves: "likely response-timeout · by client · drawn by response · request-outcome-unknown · awaiting-response" =>
+        at_server()
+            .client(1000, "P.").payload(GET)
+            .server(1000.1, ".")
+            .server(30_990, "P.").payload(OK)
+            .client(31_000, "F.").crossing()
+            .client(31_030, "R").answering(30_990);
+
+    a_client_never_gets_the_answer: "likely response-timeout · by client · drawn by none · request-outcome-unknown · awaiting-response" =>
+        at_server()
+            .client(1000, "P.").payload(GET)
+            .server(1000.1, ".")
+            .server(1005, "P.").payload(OK).again(1210).again(1640).again(2500)
+            .client(6_000, "R.").ack(1 + OK.len() as u32);
+
+    a_client_never_gets_the_answer_and_closes: "likely response-timeout · request-outcome-unknown · awaiting-response" =>
+        at_server()
+            .client(1000, "P.").payload(GET)
+            .server(1000.1, ".")
+            .server(1005, "P.").payload(OK).again(1210).again(1640).again(2500)
+            .client(3_000, "F.").ack(1 + OK.len() as u32)
+            .server(3_000.1, ".");
+
+    a_request_ends_behind_the_fin_of_a_client_that_gave_up: "possible response-timeout · by client · drawn by response · request-outcome-unknown" =>
+        at_server()
+            .client(1000, "P.").payload(POST).unseen()
+            .client(1500, "F.")
+            .server(1500.1, ".").ack(1 + GET.len() as u32)
+            .client(2900, "P.").payload(POST).seq(1 + GET.len() as u32)
+            .server(2900.1, ".")
+            .server(2905, "P.").payload(OK)
+            .server(2906, "F.")
+            .client(2926, "R").answering(2906);
+
     the_numbers_wrap: "certain keepalive-race · by server · drawn by request · request-lost · between-requests" =>
         served().numbered_from(u32::MAX - 10, u32::MAX - 3)
             .client(5040, "P.").payload(GET)

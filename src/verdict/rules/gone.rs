@@ -6,6 +6,7 @@ use crate::time::Interval;
 use crate::verdict::ending::Progress;
 use crate::verdict::harm::harm_of;
 use crate::verdict::rules::requester::answers_are_due;
+use crate::verdict::rules::undelivered::traced;
 use crate::verdict::rules::{Case, carries_payload};
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation};
@@ -14,15 +15,24 @@ use crate::verdict::{Cause, Confidence, Harm, IdleKind};
 /// The one who asks closed; a late answer drew its RST (Linux TCP_ABORT_ON_DATA or TIME-WAIT). If the answer was still due,
 /// it had given up waiting.
 pub(super) fn requester_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<Ruling> {
-    let at_fin = case.situation_at(fin.time);
-    let open = at_fin.open;
-    if let Some((_, state)) = open
+    // All that it asked is numbered before its FIN, even what was captured after it. Who only half-closed acknowledges the answer.
+    let in_the_end = case.situation_at(case.ending.frozen_at(case.reset));
+    let heard = case.ending.state.of(case.claimed()).ack;
+    let unheard = heard.and_then(|ack| in_the_end.with_answer_unheard(case.ending, ack));
+    if let Some(situation) = unheard {
+        let ruling = gave_up(case, fin, &situation);
+        return Some(traced(case.ending, case.claimed(), ruling));
+    }
+    let at_fin = match in_the_end.is_quiet() {
+        true => case.situation_at(fin.time),
+        false => in_the_end,
+    };
+    if let Some((exchange, state)) = at_fin.open
         && matches!(
             state,
             Progress::Asking | Progress::Unanswered | Progress::Answering
         )
-        && carries_payload(trigger)
-        && !trigger.housekeeping
+        && (carries_payload(trigger) && !trigger.housekeeping || exchange.response.is_some())
     {
         return Some(gave_up(case, fin, &at_fin));
     }
@@ -53,7 +63,12 @@ pub(super) fn requester_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet)
 
 /// It closed while it waited.
 pub(super) fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>) -> Ruling {
-    let silence = Silence::before_fin(fin);
+    let silence = match situation.open {
+        Some((exchange, Progress::Unanswered)) => {
+            Silence::before_fin(fin).since_request(exchange, case.claimed(), fin.time)
+        }
+        _ => Silence::before_fin(fin),
+    };
     let waited = silence.application.unwrap_or(Interval::ZERO);
     let patient = waited >= case.ending.idle_threshold();
     let due = case.shape.trigger.is_some() || answers_are_due(case.ending, waited);

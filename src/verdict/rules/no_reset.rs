@@ -345,6 +345,11 @@ fn gave_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
     let fin = ending.fin(requester)?;
     let at = packet_of(ending, fin)?;
     let situation = Situation::at(ending, None, fin.time);
+    // Nor did the closed socket take it afterwards.
+    let acknowledged = ending.state.of(requester).ack;
+    let unheard = acknowledged.and_then(|ack| situation.with_answer_unheard(ending, ack));
+    let is_unheard = unheard.is_some();
+    let situation = unheard.unwrap_or(situation);
     let (exchange, _) = situation.open?;
     // A half-close is no give-up: the answer came after all.
     let final_response = ending
@@ -353,18 +358,26 @@ fn gave_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> {
         .iter()
         .find(|other| other.request.start == exchange.request.start)?
         .response;
-    if final_response
-        .is_some_and(|response| is_over(&response) || response.complete == Completeness::UntilClose)
+    if !is_unheard
+        && final_response.is_some_and(|response| {
+            is_over(&response) || response.complete == Completeness::UntilClose
+        })
     {
         return None;
     }
-    let silence = Silence::before_fin(fin);
+    let silence = match is_unheard {
+        true => Silence::before_fin(fin).since_request(exchange, requester, fin.time),
+        false => Silence::before_fin(fin),
+    };
     // One-way protocols ask nothing: only where answers are known to be due does silence mean anything.
     let answers_due = answers_are_due(ending, silence.application.unwrap_or(Interval::ZERO));
     if !silence.is_idle(ending) || !answers_due || exchange.request.start == exchange.request.end {
         return None;
     }
-    let state = crate::verdict::situation::progress_at(exchange, fin.time);
+    let state = match situation.open {
+        Some((_, state)) if is_unheard => state,
+        _ => crate::verdict::situation::progress_at(exchange, fin.time),
+    };
     let waited = silence.application.unwrap_or(Interval::ZERO);
     let framed = !matches!(ending.dialogue.protocol, Protocol::Opaque | Protocol::Tls);
     let ruling = Ruling::new(

@@ -33,6 +33,19 @@ pub(super) fn stopped_reading(case: &Case<'_>) -> Ruling {
 
 /// The one who asks reset: it gave up waiting, or it had enough.
 pub(super) fn requester_abort(case: &Case<'_>) -> Ruling {
+    let head = &case.reset.head;
+    let unheard = case.situation.with_answer_unheard(case.ending, head.ack);
+    if let Some(situation) = unheard.filter(|_| head.flags.ack())
+        && let Some((exchange, _)) = situation.open
+    {
+        return requester_abort(&Case {
+            silence: case
+                .silence
+                .since_request(exchange, case.claimed(), head.time),
+            situation,
+            ..*case
+        });
+    }
     let silence = case.silence;
     let waited = silence.application.unwrap_or(Interval::ZERO);
     match case.situation.open {
