@@ -112,7 +112,10 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
         .find(|episode| !episode.resumed)
         .and_then(|episode| episode.first())
         .filter(|_| !ignored);
-    match (first, reset) {
+    // An answer that was captured and never reached who asked leaves no question open in the capture.
+    let waited =
+        verdict.is_some_and(|verdict| verdict.ruling.idle_kind == IdleKind::AwaitingResponse);
+    let end = match (first, reset) {
         (Some((peer, fin)), reset) if reset.is_none_or(|reset| fin.time <= reset.head.time) => {
             let (peer, fin) = whose_close(connection, peer, fin);
             Some(fin_end(connection, peer, fin, cause, turns))
@@ -148,7 +151,11 @@ fn end_of(connection: &Outline, verdict: Option<&Verdict>, turns: &Turns) -> Opt
             })
         }
         _ => None,
-    }
+    };
+    end.map(|end| IdleEnd {
+        awaiting_response: end.awaiting_response || waited,
+        ..end
+    })
 }
 
 fn fin_end(

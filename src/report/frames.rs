@@ -164,6 +164,11 @@ impl Finding {
         }
     }
 
+    /// Large packets got lost, and smaller ones did not.
+    pub fn is_by_size(&self) -> bool {
+        self.detail.as_deref() == Some("path-mtu")
+    }
+
     /// The server's packets came under the address behind the published one.
     pub fn is_untranslated(&self) -> bool {
         self.detail.as_deref() == Some("untranslated")

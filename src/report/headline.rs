@@ -111,6 +111,7 @@ fn losses(report: &Report) -> Vec<Losses<'_>> {
         // One reason, whichever came first, and one sentence.
         let cause = match finding.cause {
             Cause::StaleReuse => Cause::KeepaliveRace,
+            Cause::HangUp if finding.is_by_size() => Cause::ResponseTimeout,
             cause => cause,
         };
         let timer = matches!(
@@ -172,7 +173,7 @@ fn reason(report: &Report, losses: &Losses) -> String {
         findings.all(|f| f.detail.as_deref() == Some(detail))
     };
     match losses.cause {
-        _ if all("path-mtu") => {
+        _ if losses.findings.iter().all(|f| f.is_by_size()) => {
             format!("large packets on connections to {server} got lost, and smaller ones did not")
         }
         _ if all("undelivered") => format!("packets on connections to {server} got lost"),
@@ -288,7 +289,7 @@ fn why_refused(report: &Report) -> &'static str {
     let is_aborted = |f: &Finding| f.cause == Cause::HandshakeAborted;
     match () {
         () if all(Finding::is_untranslated) => "answered with another address than was called",
-        () if all(|f| f.detail.as_deref() == Some("path-mtu")) => {
+        () if all(Finding::is_by_size) => {
             "was reached by small packets only, and large ones got lost"
         }
         () if all(|f| f.detail.as_deref() == Some("syn-again")) => {

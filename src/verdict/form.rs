@@ -247,7 +247,7 @@ impl Obedience {
 fn is_challenged(ending: &Ending, reset: &Packet) -> bool {
     let due = ending.state.of(reset.from.other()).ack;
     let abort = due.and_then(|due| ending.challenged_abort(reset.from, due));
-    abort.is_some_and(|abort| abort.head.frame == reset.head.frame)
+    abort.is_some_and(|(abort, _)| abort.head.frame == reset.head.frame)
 }
 
 /// Whether the receiver of a RST obeyed it, from its sequence number and from what came after.

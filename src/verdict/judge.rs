@@ -124,6 +124,7 @@ fn effective_reset<'a>(ending: &'a Ending) -> Option<&'a Packet> {
         return ending.resets.first();
     };
     let challenged = ending.challenged_abort(obeyed.from, obeyed.head.seq);
+    let challenged = challenged.map(|(abort, _)| abort);
     if let Some(abort) = challenged.or_else(|| abort_before(ending, obeyed)) {
         return Some(abort);
     }

@@ -173,11 +173,12 @@ fn is_same(earlier: &Head, head: &Head) -> bool {
         && earlier.ip_id == head.ip_id
 }
 
-/// A packet without payload whose number is the next one: its sender sent it after that (Linux counts up for each connection,
-/// `ip_select_ident_segs`). What is cut up on its way gets numbers, too.
+/// A packet whose number is the next one: its sender sent it after that (Linux counts up for each connection, `ip_select_ident_segs`).
+/// What is cut up on its way gets numbers, too, but has no bytes before its first.
 fn is_next_number(newest: &Head, head: &Head) -> bool {
     let next = newest.ip_id.map(|id| id.wrapping_add(1));
-    head.payload_len == 0 && is_numbered(head) && head.ip_id == next
+    let is_no_part = head.payload_len == 0 || head.seq.is_before(newest.seq);
+    is_no_part && is_numbered(head) && head.ip_id == next
 }
 
 /// Its sender numbers its packets: one that is sent again has another number. 0 is what stacks write where nothing may be cut up (RFC
@@ -345,7 +346,18 @@ mod tests {
             .server(340, ".")
             .ip_id(7)
             .server(340.1, ".")
-            .ip_id(8);
+            .ip_id(8)
+            .server(350, "P.")
+            .payload("an answer")
+            .ip_id(9)
+            .server(360, "P.")
+            .payload("answer")
+            .seq(4)
+            .ip_id(11)
+            .server(360.1, "P.")
+            .payload("an ")
+            .seq(1)
+            .ip_id(12);
         let echoes = (0..4).fold(ladder, |ladder, n| ladder.server(400 + n, "R").seq(1));
         let whole = echoes.trace();
         assert_eq!(seen(&whole).0, 0);

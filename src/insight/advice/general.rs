@@ -37,7 +37,7 @@ impl General {
         let harmful = finding.harm != Harm::None;
         let detail = finding.detail.as_deref();
         match finding.cause {
-            Cause::ResponseTimeout | Cause::HangUp if detail == Some("path-mtu") => {
+            Cause::ResponseTimeout | Cause::HangUp if finding.is_by_size() => {
                 Some(Self::PacketSize)
             }
             Cause::ResponseTimeout | Cause::HangUp if detail == Some("undelivered") => {
@@ -170,7 +170,10 @@ fn packet_size(at: &str) -> Advice {
                 "Linux host where the tunnel begins, or any router before it",
                 "iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu",
             ),
-            line("Linux sender", "sysctl -w net.ipv4.tcp_mtu_probing=1"),
+            line(
+                "Linux sender (until then: it finds out after some seconds of repetitions)",
+                "sysctl -w net.ipv4.tcp_mtu_probing=1",
+            ),
         ],
         ..plain(
             "path",

@@ -54,33 +54,40 @@ impl Ending<'_> {
         let due = self.state.of(sender.other()).ack?;
         let fin = self.fin(sender);
         let is_behind = |packet: &&Packet| packet.from == sender && packet.head.seq.is_after(due);
-        let way = self.round_trip().unwrap_or(Interval::ZERO);
-        let (behind, since) = match self.before.iter().find(is_behind) {
-            Some(behind) => (behind, way.times(2).max(REORDERING)),
-            None => (self.challenged_abort(sender, due)?, Interval::ZERO),
-        };
         if fin.is_some_and(|fin| !fin.seq.is_after(due)) {
             return None;
         }
+        let way = self.round_trip().unwrap_or(Interval::ZERO);
+        let (behind, still) = match self.before.iter().find(is_behind) {
+            Some(behind) => {
+                let since = behind.head.time + way.times(2).max(REORDERING);
+                (behind, self.waiting_for(sender, due, since)?)
+            }
+            None => self.challenged_abort(sender, due)?,
+        };
         Some(Lost {
             behind,
-            still: self.waiting_for(sender, due, behind.head.time + since)?,
+            still,
             bytes: behind.head.seq.offset_from(due).try_into().ok()?,
         })
     }
 
-    /// The RST of a live socket that its receiver challenged, because bytes before it had not come, and the one that answered the
-    /// challenge (RFC 9293 section 3.10.7.4): together they are the end.
-    pub fn challenged_abort(&self, sender: Peer, due: SeqNumber) -> Option<&Packet> {
+    /// The RST of a live socket and what its receiver challenged it with, because bytes before it had not come; another RST answered
+    /// that (RFC 9293 section 3.10.7.4). Together they are the end.
+    pub fn challenged_abort(&self, sender: Peer, due: SeqNumber) -> Option<(&Packet, &Packet)> {
         let mut resets = self.resets.iter().filter(|reset| reset.from == sender);
         let abort = resets.find(|reset| reset.head.flags.ack() && reset.head.seq.is_after(due))?;
         let is_near = abort.head.seq.offset_from(due).unsigned_abs() < Direction::FAR;
-        let answers = |reset: &Packet| !reset.head.flags.ack() && reset.head.seq == due;
-        let challenge = self.waiting_for(sender, due, abort.head.time)?;
-        resets
-            .any(|reset| answers(reset) && reset.head.time >= challenge.head.time)
-            .then_some(abort)
-            .filter(|_| is_near)
+        let mut after = self.after.iter();
+        let challenge = after.find(|packet| {
+            packet.from != sender && packet.head.flags.ack() && packet.head.ack == due
+        })?;
+        let answers = |reset: &Packet| {
+            !reset.head.flags.ack()
+                && reset.head.seq == due
+                && reset.head.time >= challenge.head.time
+        };
+        (is_near && resets.any(answers)).then_some((abort, challenge))
     }
 
     /// A packet that acknowledges what this side sent up to `due` and no more, later than this.

@@ -298,6 +298,12 @@ fn overflow(case: &Case<'_>) -> Option<Ruling> {
             &[],
         );
     }
+    if repeated && !repeats_regularly(server) {
+        ruling = ruling.or(
+            Cause::KeepaliveRace,
+            "a capture at the server: whether the client's packets arrive there, or get lost while it waits for them",
+        );
+    }
     Some(ruling.or(
         Cause::ConnectionRefused,
         "ListenOverflows and ListenDrops on the server (nstat -az): they count full queues; a listener that just closed or a balancer without a backend counts none",
