@@ -179,7 +179,7 @@ fn packet_size(at: &str) -> Advice {
             "path",
             format!("let large packets on the way to {at} through, or have smaller ones sent"),
             format!(
-                "Packets of full size on connections to {at} got lost, however often they were sent, and smaller ones did not. `ping -M do -s 1472` and the same with 1200, from either host to the other, tell whether it is the size: then find where the path takes less (tunnel, VPN, overlay, PPPoE), and let its ICMP errors through to the sender (type 3 code 4; ICMPv6 type 2), lower the MTU of the hosts' interfaces, or clamp the MSS."
+                "Packets of full size on connections to {at} got lost, however often they were sent, and smaller ones did not. `ping -M do -s 1472` (1500 bytes with its headers) and the same with 1200, from either host to the other, tell whether it is the size: then find where the path takes less (tunnel, VPN, overlay, PPPoE), and let its ICMP errors through to the sender (type 3 code 4; ICMPv6 type 2), lower the MTU of the hosts' interfaces, or clamp the MSS."
             ),
             Some("Timeouts and retries: the same packets are lost again."),
         )

@@ -315,7 +315,7 @@ fn repeats_regularly(server: &Direction) -> bool {
     let Some((first, last)) = server.syn_times else {
         return false;
     };
-    let expected = Interval::from_millis(1_000).times((1 << server.syns.clamp(1, 16) - 1) - 1);
+    let expected = Interval::from_millis(1_000).times((1 << (server.syns.clamp(1, 16) - 1)) - 1);
     let late = last - first - expected;
     late.abs() <= Interval::from_nanos(expected.as_nanos() / 5)
 }
