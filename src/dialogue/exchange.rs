@@ -225,14 +225,48 @@ pub struct TlsFacts {
     pub alpn: Vec<String>,
     /// `1.2`, `1.3` … as negotiated.
     pub version: Option<String>,
-    /// Both sides reached application data.
+    /// A ClientHello was seen.
+    pub began: bool,
+    /// The handshake was over: in TLS 1.3 for the client, else for both; or application data was seen.
     pub handshake_done: bool,
     /// The last ClientHello was answered by nothing.
     pub hello_unanswered: bool,
     /// close_notify (or, in TLS 1.3, a record of its size as the last one) seen from the client, from the server.
     pub close_notify: [Option<Mark>; 2],
-    /// A fatal alert: who, which code where it is in clear text.
-    pub fatal_alert: Option<(Peer, Option<u8>)>,
+    /// The first fatal alert.
+    pub fatal_alert: Option<FatalAlert>,
+    /// Where the answer to the first ClientHello begins, if that is no TLS.
+    pub answered_in_clear: Option<Mark>,
+    /// The client sent a certificate, or said that it has none: it had been asked for one (TLS 1.3; earlier versions do not tell).
+    pub client_certificate: bool,
+}
+
+impl TlsFacts {
+    /// As far as was seen, it was begun and never came into use.
+    pub const fn failed(&self) -> bool {
+        self.fatal_alert.is_some()
+            || self.answered_in_clear.is_some()
+            || self.began && !self.handshake_done
+    }
+
+    /// This end, to which the ClientHello goes, showed that it knows what that is.
+    pub fn is_spoken_by(&self, responder: Peer) -> bool {
+        let objects = |alert: &FatalAlert| alert.from == responder;
+        self.version.is_some()
+            || self.handshake_done
+            || self.fatal_alert.as_ref().is_some_and(objects)
+    }
+}
+
+/// An alert after which nobody goes on (RFC 8446 section 6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FatalAlert {
+    /// Who sent it.
+    pub from: Peer,
+    /// Its AlertDescription, where that is in clear text.
+    pub description: Option<u8>,
+    /// Where it begins.
+    pub at: Mark,
 }
 
 /// All that the dialogue of one connection showed: what a verdict may read of it. Cheap to clone: bounded.

@@ -28,8 +28,8 @@ mod turn;
 mod websocket;
 
 pub use exchange::{
-    Answer, Completeness, Dialogue, Exchange, Farewell, Forwarding, Hints, Idempotence, Message,
-    Protocol, Request, TlsFacts,
+    Answer, Completeness, Dialogue, Exchange, Farewell, FatalAlert, Forwarding, Hints, Idempotence,
+    Message, Protocol, Request, TlsFacts,
 };
 pub use outline::DialogueOutline;
 pub use reader::DialogueReader;

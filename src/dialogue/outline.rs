@@ -18,6 +18,10 @@ pub struct DialogueOutline {
     pub answered: Option<Timestamp>,
     /// When who said goodbye, oldest first; the newest few.
     pub goodbyes: Vec<(Peer, Timestamp)>,
+    /// TLS that [never came into use](super::TlsFacts::failed).
+    pub tls_failed: bool,
+    /// Whoever is asked [speaks TLS](super::TlsFacts::is_spoken_by).
+    pub speaks_tls: bool,
     /// Headers that name products, where any were seen.
     pub hints: Option<Box<Hints>>,
 }

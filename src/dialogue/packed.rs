@@ -1,8 +1,8 @@
 //! Dialogues in few bytes: of connections that have closed.
 
 use super::exchange::{
-    Answer, Completeness, Exchange, Farewell, Forwarding, Hints, Idempotence, Message, Protocol,
-    Request, TlsFacts,
+    Answer, Completeness, Exchange, Farewell, FatalAlert, Forwarding, Hints, Idempotence, Message,
+    Protocol, Request, TlsFacts,
 };
 use super::summary::RequestSummary;
 use crate::flow::{Mark, Packed, Packer, Sheet, Unpacker, packed, packed_names};
@@ -64,10 +64,18 @@ packed!(TlsFacts {
     sni,
     alpn,
     version,
+    began,
     handshake_done,
     hello_unanswered,
     close_notify,
     fatal_alert,
+    answered_in_clear,
+    client_certificate,
+});
+packed!(FatalAlert {
+    from,
+    description,
+    at,
 });
 
 /// What the two messages of an exchange have.

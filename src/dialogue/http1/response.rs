@@ -6,7 +6,7 @@ use super::line::Method;
 use super::pending::{Asked, Pending};
 use super::side::{Phase, Taken};
 use super::{Http1, Role};
-use crate::dialogue::exchange::{Completeness, Message, Protocol};
+use crate::dialogue::exchange::{Completeness, FatalAlert, Message, Protocol};
 use crate::dialogue::guess::{self, Guess};
 use crate::dialogue::ledger::Ledger;
 use crate::dialogue::protocol::{Successor, mark_at};
@@ -93,6 +93,14 @@ impl Http1 {
         self.extend_response(mark_at(at, used), ledger);
         let start = self.responses.head_start(rest);
         if guess::literal(start, b"HTTP/1.", Protocol::Http1) == Guess::Nothing {
+            if let Some(description) = fatal_alert(start) {
+                let alert = FatalAlert {
+                    from: ledger.requester.other(),
+                    description: Some(description),
+                    at,
+                };
+                ledger.tls().fatal_alert.get_or_insert(alert);
+            }
             self.lose(Role::Response, ledger);
             return (used, Activity::Application, None);
         }
@@ -238,6 +246,14 @@ impl Http1 {
         self.pending.pop();
         // A final answer instead of `100 Continue` (RFC 9110 section 10.1.1).
         self.requests.refused = asked.expects_continue && self.requests.message == Some(id);
+    }
+}
+
+/// What a server says in TLS that was asked in clear text: a record with an alert, which alone is not encrypted yet.
+fn fatal_alert(bytes: &[u8]) -> Option<u8> {
+    match bytes {
+        [21, 3, ..=4, 0, 2, 2, description, ..] => Some(*description),
+        _ => None,
     }
 }
 

@@ -32,8 +32,20 @@ impl Ledger {
             goodbyes: goodbyes
                 .map(|farewell| (farewell.from, farewell.at.time))
                 .collect(),
+            tls_failed: self.tls_failed(),
+            speaks_tls: self.speaks_tls(),
             hints: self.hints.clone(),
         }
+    }
+
+    fn tls_failed(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.failed())
+    }
+
+    fn speaks_tls(&self) -> bool {
+        let responder = self.requester.other();
+        let tls = self.tls.as_ref();
+        tls.is_some_and(|tls| tls.is_spoken_by(responder))
     }
 
     /// See [`DialogueOutline::answered`].
@@ -75,6 +87,8 @@ impl Ledger {
         let mut sheet = LedgerSheet::begin(into);
         sheet.peer(*requester);
         sheet.some_time(self.all_answered());
+        sheet.flag(self.tls_failed());
+        sheet.flag(self.speaks_tls());
         sheet.flag(hints.is_some());
         sheet.flag(tls.is_some());
         sheet.flag(*incomplete);
@@ -109,7 +123,7 @@ impl Ledger {
         let mut sheet = LedgerSheet::unpack(from);
         let requester = sheet.take_peer();
         let answered = sheet.take_some_time();
-        let has_hints = sheet.take_flag();
+        let [tls_failed, speaks_tls, has_hints] = std::array::from_fn(|_| sheet.take_flag());
         let requests = sheet.take_count();
         let goodbyes = sheet.take_rare();
         DialogueOutline {
@@ -124,6 +138,8 @@ impl Ledger {
                     .map(|farewell| (farewell.from, farewell.at.time))
                     .collect(),
             },
+            tls_failed,
+            speaks_tls,
             hints: has_hints.then(|| Packed::unpack(from)),
         }
     }
@@ -133,7 +149,7 @@ impl Ledger {
         let mut sheet = LedgerSheet::unpack(from);
         let requester = sheet.take_peer();
         sheet.take_some_time();
-        let [has_hints, has_tls, incomplete] = std::array::from_fn(|_| sheet.take_flag());
+        let [_, _, has_hints, has_tls, incomplete] = std::array::from_fn(|_| sheet.take_flag());
         let requests = sheet.take_count();
         let farewells = sheet.take_rare();
         let answered = sheet.take_rare() ^ requests;

@@ -233,14 +233,55 @@ fn a_fatal_alert_is_read_where_it_is_in_clear_text() {
         .client(client_hello("a", &["h2"]))
         .server(record(21, &[2, 112]))
         .dialogue();
-    assert_eq!(dialogue.tls.unwrap().fatal_alert, Some((Server, Some(112))));
+    let alert = dialogue.tls.unwrap().fatal_alert.unwrap();
+    assert_eq!((alert.from, alert.description), (Server, Some(112)));
     let dialogue = tls()
         .client(client_hello("a", &["h2"]))
         .server([server_hello(4, [0x13, 1]), ccs(), data(23), data(900)].concat())
         .client([ccs(), data(19)].concat())
         .dialogue();
-    assert_eq!(dialogue.tls.unwrap().fatal_alert, Some((Client, None)));
+    let alert = dialogue.tls.unwrap().fatal_alert.unwrap();
+    assert_eq!((alert.from, alert.description), (Client, None));
+    assert_eq!(alert.at.offset, 84);
     assert_eq!(dialogue.requests, 0);
+}
+
+#[test]
+fn the_first_alert_counts() {
+    let dialogue = tls()
+        .client(client_hello("a", &["h2"]))
+        .server(record(21, &[2, 112]))
+        .client(record(21, &[2, 10]))
+        .dialogue();
+    let alert = dialogue.tls.unwrap().fatal_alert.unwrap();
+    assert_eq!((alert.from, alert.description), (Server, Some(112)));
+}
+
+#[test]
+fn a_hello_that_is_answered_in_clear_text() {
+    let begun = || tls().client(client_hello("a", &[]));
+    let answered = |script: Script| script.dialogue().tls.unwrap().answered_in_clear;
+    let refused = begun().server(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    assert_eq!(answered(refused).unwrap().offset, 0);
+    let agreed = begun().server(server_hello(4, [0x13, 1]));
+    // Records that are lost later are no answer in clear text.
+    let lost = agreed.clone().server(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    assert_eq!((answered(agreed), answered(lost)), (None, None));
+}
+
+#[test]
+fn a_client_that_was_asked_for_a_certificate() {
+    let asked = |flight: &[Vec<u8>]| {
+        let script = tls()
+            .client(client_hello("a", &[]))
+            .server([server_hello(4, [0x13, 1]), ccs(), data(23), data(900)].concat())
+            .client(flight.concat())
+            .client(data(200));
+        script.dialogue().tls.unwrap().client_certificate
+    };
+    assert!(asked(&[ccs(), data(25), data(53)]));
+    assert!(asked(&[ccs(), data(1_200), data(280), data(53)]));
+    assert!(!asked(&[ccs(), data(53)]));
 }
 
 #[test]

@@ -61,6 +61,7 @@ impl Tls {
             // Neither hello was captured: the handshake is long over.
             Version::Unknown => !self.sides.iter().any(|s| s.hello_read),
         };
+        ledger.tls().handshake_done |= after_handshake || asks && self.version == Version::Hidden;
         if after_handshake {
             self.turns.unknown(from, start, end, ledger);
         } else if asks && self.version == Version::Hidden {

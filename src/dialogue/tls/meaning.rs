@@ -2,6 +2,7 @@
 
 use super::record::Record;
 use super::{Application, Tls, Version, size, turns};
+use crate::dialogue::exchange::FatalAlert;
 use crate::dialogue::ledger::Ledger;
 use crate::flow::{Activity, Peer};
 
@@ -28,7 +29,12 @@ impl Tls {
         let (activity, part_of) = match meaning {
             Meaning::Handshake => (Activity::Application, None),
             Meaning::HandshakeAlert => {
-                ledger.tls().fatal_alert = Some((from, None));
+                let alert = FatalAlert {
+                    from,
+                    description: None,
+                    at: record.start,
+                };
+                ledger.tls().fatal_alert.get_or_insert(alert);
                 (Activity::Housekeeping, None)
             }
             Meaning::CloseNotify => {
@@ -61,6 +67,13 @@ impl Tls {
             (Version::Typed | Version::Unknown, _) => None,
         };
         if let Some(meaning) = handshake {
+            let (finished, certificate) = match asks {
+                true => (self.side(from).finished, self.side(from).encrypted_flight),
+                false => (false, false),
+            };
+            let tls = ledger.tls();
+            tls.handshake_done |= finished;
+            tls.client_certificate |= certificate;
             return meaning;
         }
         if self.version != Version::Typed {

@@ -14,6 +14,7 @@ mod turns;
 use self::hello::First;
 use self::record::{Kind, Read, Record, RecordLayer};
 use self::turns::Turns;
+use super::exchange::FatalAlert;
 use super::ledger::{ExchangeId, Ledger};
 use super::protocol::{ProtocolReader, Step, either, mark_at};
 use crate::flow::{Activity, Mark, Peer, StreamBytes};
@@ -125,6 +126,7 @@ impl ProtocolReader for Tls {
                     }
                 }
                 Read::Lost => {
+                    self.note_clear_answer(from, ledger);
                     ledger.incomplete = true;
                     let end = mark_at(data.at, data.bytes.len());
                     let unknown = self.unknown(from, at, end, ledger);
@@ -196,7 +198,8 @@ impl Tls {
             }
             Kind::Handshake => {
                 if from == ledger.requester && !self.sides.iter().any(|s| s.finished) {
-                    ledger.tls().hello_unanswered = true;
+                    let tls = ledger.tls();
+                    (tls.began, tls.hello_unanswered) = (true, true);
                 }
             }
         }
@@ -243,7 +246,14 @@ impl Tls {
             // close_notify (0), or fatal (level 2; TLS 1.3 treats all others as fatal) (RFC 8446 section 6).
             match (level, description) {
                 (_, 0) => turns::close_notify(from, side.start, ledger),
-                (2, _) => ledger.tls().fatal_alert = Some((from, Some(description))),
+                (2, _) => {
+                    let alert = FatalAlert {
+                        from,
+                        description: Some(description),
+                        at: side.start,
+                    };
+                    ledger.tls().fatal_alert.get_or_insert(alert);
+                }
                 _ => {}
             }
         }
@@ -284,6 +294,16 @@ impl Tls {
         }
     }
 
+    /// No records, from the first byte on, in answer to a ClientHello.
+    #[cold]
+    fn note_clear_answer(&mut self, from: Peer, ledger: &mut Ledger) {
+        let start = self.side(from).records.start();
+        let is_answer = from != ledger.requester && self.side(from.other()).hello_read;
+        if is_answer && start.offset == 0 && !ledger.incomplete {
+            ledger.tls().answered_in_clear.get_or_insert(start);
+        }
+    }
+
     fn alert_record(&mut self, from: Peer, record: Record, ledger: &mut Ledger) {
         self.side(from).activity = Activity::Housekeeping;
         // Two bytes are in clear text and read when they are there; an encrypted alert has a tag besides, and after the handshake
@@ -301,7 +321,7 @@ fn note_hello(from: Peer, first: &First, ledger: &mut Ledger) {
             let tls = ledger.tls();
             tls.sni.clone_from(&hello.sni);
             tls.alpn.clone_from(&hello.alpn);
-            tls.hello_unanswered = true;
+            (tls.began, tls.hello_unanswered) = (true, true);
         }
         First::Server(hello) => {
             let tls = ledger.tls();

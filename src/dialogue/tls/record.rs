@@ -124,6 +124,11 @@ impl RecordLayer {
         (used, Read::Lost)
     }
 
+    /// Where the newest header begins.
+    pub(super) const fn start(&self) -> Mark {
+        self.start
+    }
+
     /// Passes over missing bytes. Gives where unknown bytes begin if the record's end was among the missing (`end` being the end of
     /// what is missing), and whether a record ended.
     pub(super) fn skip(&mut self, end: Mark, missing: u64) -> Skipped {
