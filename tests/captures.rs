@@ -145,6 +145,55 @@ fn where_no_reset_arrived_none_is_reported() {
 }
 
 #[test]
+fn a_tls_handshake_that_failed_tells_its_alert() {
+    let told: BTreeMap<u64, (String, String)> = findings("tls-handshakes-failed.pcap")
+        .iter()
+        .filter(|finding| finding["harm"] == "refused")
+        .map(|finding| {
+            let word = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+            let port = finding["connection"]["client"]["port"].as_u64();
+            let port = port.expect("a port");
+            (port, (word("detail"), word("explanation")))
+        })
+        .collect();
+    let wanted = [
+        (39118, "tls-mismatch", "it speaks TLS on this port"),
+        (33090, "tls-mismatch", "it speaks no TLS on this port"),
+        (49442, "tls-mismatch", "it speaks no TLS on this port"),
+        (44838, "tls-mismatch", "it speaks no TLS on this port"),
+        (
+            39124,
+            "tls-alert",
+            "The client broke the TLS handshake off with the alert unknown_ca (48)",
+        ),
+        (
+            46786,
+            "tls-alert",
+            "The server broke the TLS handshake off with the alert handshake_failure (40)",
+        ),
+        (33418, "tls-alert", "protocol_version (70)"),
+        (39664, "tls-alert", "unrecognized_name (112)"),
+        (39308, "tls-alert", "no_application_protocol (120)"),
+        (
+            56732,
+            "client-certificate",
+            "had asked for a client certificate",
+        ),
+        (
+            56744,
+            "client-certificate",
+            "had asked for a client certificate",
+        ),
+    ];
+    for (port, detail, words) in wanted {
+        let (told, explanation) = &told[&port];
+        assert_eq!(told, detail, "{port}");
+        assert!(explanation.contains(words), "{port}: {explanation}");
+    }
+    assert_eq!(told.len(), wanted.len());
+}
+
+#[test]
 fn each_capture_is_described_and_small() {
     let readme = std::fs::read_to_string(folder().join("README.md")).expect("a README");
     let mut total = 0;

@@ -93,7 +93,7 @@ impl<'a> Judges<'a> {
     ) -> Self {
         let mut neighbours = Neighbours::new(circumstances);
         for (index, held) in connections.iter().enumerate() {
-            neighbours.add(index, held, &held.gist());
+            neighbours.add(index, held, &held.outline());
         }
         Self::knowing(analyzer, [neighbours], circumstances)
     }
@@ -265,9 +265,11 @@ impl<'a> Judges<'a> {
 }
 
 /// Both sides closed in order and every question was answered: no rule for endings without RST finds anything
-/// (`verdict::rules::no_reset` looks for an ICMP error to a SYN, packets sent again to nobody, an open exchange, or a cut WebSocket).
+/// (`verdict::rules::no_reset` looks for an ICMP error to a SYN, packets sent again to nobody, an open exchange, a cut WebSocket, or a TLS
+/// handshake that failed).
 fn ended_well(connection: &Outline, turns: &Turns) -> bool {
-    let protocol = connection.reader.as_ref().map(|reader| reader.protocol);
+    let reader = connection.reader.as_ref();
+    let protocol = reader.map(|reader| reader.protocol);
     let unanswered = |peer: Peer| connection.sides.of(peer).unanswered_retransmissions;
     connection.closed.is_some()
         && connection.episodes.is_empty()
@@ -275,5 +277,6 @@ fn ended_well(connection: &Outline, turns: &Turns) -> bool {
         && unanswered(Peer::Client) == 0
         && unanswered(Peer::Server) == 0
         && protocol != Some(Protocol::WebSocket)
+        && !reader.is_some_and(|reader| reader.tls_failed)
         && turns.are_answered_by(connection.last)
 }

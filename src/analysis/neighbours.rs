@@ -8,7 +8,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::analysis::circumstances::{CaptureQuality, Circumstances};
-use crate::analysis::judges::{Held, Tracked};
+use crate::analysis::judges::{Held, Outline, Tracked};
 use crate::capture::CaptureId;
 use crate::flow::{Both, Gist, Packet, Peer, TwoPlaces};
 use crate::time::{Interval, Timestamp};
@@ -44,6 +44,8 @@ struct EndpointFacts {
     /// When a connection to it was last established.
     established: Option<Timestamp>,
     syn_acks_repeated: bool,
+    /// Connections in which it spoke TLS with somebody.
+    tls_sessions: u32,
     survived: HashMap<IpAddr, Interval, RandomState>,
     timer: OnceLock<Option<IdleTimer>>,
 }
@@ -68,7 +70,9 @@ impl EndpointFacts {
         })
     }
 
-    fn add(&mut self, index: usize, connection: &Gist, reset: Option<&Packet>) {
+    fn add(&mut self, index: usize, connection: &Outline, reset: Option<&Packet>) {
+        let reader = connection.reader.as_ref();
+        self.tls_sessions += u32::from(reader.is_some_and(|reader| reader.speaks_tls));
         let server = &connection.sides.server;
         self.syn_acks_repeated |= server.syn_acks_after_ack > 0;
         let survived = connection
@@ -140,6 +144,7 @@ impl EndpointFacts {
         self.unheard.extend(other.unheard);
         self.established = self.established.max(other.established);
         self.syn_acks_repeated |= other.syn_acks_repeated;
+        self.tls_sessions += other.tls_sessions;
         for (client, silence) in other.survived {
             self.survive(client, silence);
         }
@@ -271,7 +276,7 @@ impl<'c> Neighbours<'c> {
     }
 
     /// Adds what one connection tells.
-    pub fn add(&mut self, index: usize, held: &Held, connection: &Gist) {
+    pub fn add(&mut self, index: usize, held: &Held, connection: &Outline) {
         let ((capture, _), reset) = (held.first(), held.first_reset());
         if let Some(places) = held.two_places() {
             self.crossings.add(&places);
@@ -337,6 +342,7 @@ impl<'c> Neighbours<'c> {
         };
         surroundings.longest_survived = facts.survived.get(&connection.client.0).copied();
         surroundings.syn_acks_repeated = facts.syn_acks_repeated;
+        surroundings.tls_sessions = facts.tls_sessions;
         surroundings.idle_timer = facts.idle_timer();
         surroundings.refused_after = count_between(&facts.refusals, at, at + REFUSAL_FOLLOWS);
         surroundings.unheard_connects =

@@ -169,6 +169,24 @@ impl Finding {
         self.detail.as_deref() == Some("path-mtu")
     }
 
+    /// Only one end spoke TLS.
+    pub fn is_tls_mismatch(&self) -> bool {
+        self.detail.as_deref() == Some("tls-mismatch")
+    }
+
+    /// A TLS handshake failed.
+    pub fn is_tls_failure(&self) -> bool {
+        let detail = self.detail.as_deref();
+        matches!(detail, Some("tls-alert" | "client-certificate"))
+            || self.is_tls_mismatch()
+            || self.is_tls_unfinished()
+    }
+
+    /// One end left a TLS handshake, and did not say why.
+    pub fn is_tls_unfinished(&self) -> bool {
+        self.detail.as_deref() == Some("tls-unfinished")
+    }
+
     /// The server's packets came under the address behind the published one.
     pub fn is_untranslated(&self) -> bool {
         self.detail.as_deref() == Some("untranslated")

@@ -292,6 +292,9 @@ fn why_refused(report: &Report) -> &'static str {
         () if all(Finding::is_by_size) => {
             "was reached by small packets only, and large ones got lost"
         }
+        () if all(Finding::is_tls_mismatch) => "speaks TLS and its client does not, or the reverse",
+        () if all(Finding::is_tls_unfinished) => "and its client did not finish the TLS handshake",
+        () if all(Finding::is_tls_failure) => "and its client did not agree on TLS",
         () if all(|f| f.detail.as_deref() == Some("syn-again")) => {
             "answered, and the client's host rejected that"
         }

@@ -80,6 +80,8 @@ pub struct Surroundings {
     pub unheard_connects: u32,
     /// The same endpoint repeated SYN-ACKs to clients that had answered them.
     pub syn_acks_repeated: bool,
+    /// Connections in which the same endpoint spoke TLS.
+    pub tls_sessions: u32,
     /// A new connection between the same hosts and port was established after this ending.
     pub reconnected: bool,
     /// When one was established last.

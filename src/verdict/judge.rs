@@ -355,6 +355,10 @@ fn retry(
 /// What the victim's application met (Linux `tcp_reset`: once the FIN was processed, reads return the end of the stream).
 fn met(ending: &Ending, ruling: &Ruling, situation: &Situation<'_>) -> Option<Met> {
     let victim = match ruling.victim {
+        // Whoever speaks TLS is told of the failure in its library's words.
+        Some(_) if ruling.harm == Harm::Refused && ending.dialogue.protocol == Protocol::Tls => {
+            return None;
+        }
         Some(victim) => victim,
         None if ruling.cause == Cause::IdleTimeoutReset => return Some(Met::ResetWhileIdle),
         None if ruling.cause == Cause::KeepaliveProbeFailure => return Some(Met::KernelTimeout),

@@ -2,24 +2,15 @@
 
 use whyrst::testing::Ladder;
 
+use crate::tls::{client_hello, record, server_hello};
 use crate::{CLOSE_DELIMITED, GET, OK, PART, POST, TOO_LARGE, UPLOAD, served};
-
-/// A TLS record.
-fn record(kind: u8, length: usize) -> Vec<u8> {
-    [&[kind, 3, 3][..], &(length as u16).to_be_bytes(), &vec![0xaa; length]].concat()
-}
 
 /// TLS 1.2 after its handshake and one exchange, idle from 145 ms on.
 pub fn encrypted() -> Ladder {
-    let hello = |kind: u8| [&[22, 3, 3, 0, 42, kind, 0, 0, 38, 3, 3][..], &[7; 32], &[0, 0x13, 1, 0]].concat();
-    let mut client_hello = [&[22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0]].concat();
-    let length = client_hello.len() - 5;
-    client_hello[4] = length as u8;
-    client_hello[8] = (length - 4) as u8;
     Ladder::to(443)
         .handshake(0)
-        .client(21, "P.").payload(client_hello)
-        .server(45, "P.").payload([hello(2), record(22, 900), record(22, 4)].concat())
+        .client(21, "P.").payload(client_hello())
+        .server(45, "P.").payload([server_hello(), record(22, 900), record(22, 4)].concat())
         .client(46, "P.").payload([record(22, 70), record(20, 1), record(22, 40)].concat())
         .server(70, "P.").payload([record(20, 1), record(22, 40)].concat())
         .client(71, "P.").payload(record(23, 200))

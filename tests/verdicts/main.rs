@@ -39,6 +39,8 @@ mod idle;
 mod opening;
 mod properties;
 #[rustfmt::skip]
+mod tls;
+#[rustfmt::skip]
 mod unreadable;
 #[rustfmt::skip]
 mod vantage;
@@ -99,6 +101,7 @@ fn every_ladder() -> Vec<(&'static str, Ladder)> {
         healthy::all(),
         idle::all(),
         opening::all(),
+        tls::all(),
         unreadable::all(),
         vantage::all(),
         waiting::all(),

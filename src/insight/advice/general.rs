@@ -30,6 +30,12 @@ pub(super) enum General {
     PacketSize,
     /// Some packets got through, and others not.
     Loss,
+    /// TLS handshakes fail.
+    Tls,
+    /// TLS handshakes are not finished, and nobody says why.
+    TlsUnfinished,
+    /// Only one end speaks TLS.
+    Scheme,
 }
 
 impl General {
@@ -37,6 +43,9 @@ impl General {
         let harmful = finding.harm != Harm::None;
         let detail = finding.detail.as_deref();
         match finding.cause {
+            _ if finding.is_tls_mismatch() => Some(Self::Scheme),
+            _ if finding.is_tls_unfinished() => harmful.then_some(Self::TlsUnfinished),
+            _ if finding.is_tls_failure() => Some(Self::Tls),
             Cause::ResponseTimeout | Cause::HangUp if finding.is_by_size() => {
                 Some(Self::PacketSize)
             }
@@ -116,6 +125,9 @@ impl General {
             Self::Unreachable => unreachable(&at),
             Self::PacketSize => packet_size(&at),
             Self::Loss => loss(&at),
+            Self::Tls => tls(&at),
+            Self::TlsUnfinished => tls_unfinished(&at),
+            Self::Scheme => scheme(&at),
             Self::WayBack => way_back(&at),
             Self::Unrecognised => plain(
                 "path",
@@ -195,6 +207,51 @@ fn loss(at: &str) -> Advice {
         ),
         Some("A faster answer: it had been given, or the request never came."),
     )
+}
+
+fn tls(at: &str) -> Advice {
+    plain(
+        "client",
+        format!("compare what the client and {at} want of TLS"),
+        format!(
+            "TLS handshakes with {at} fail; each finding names the alert and who sent it. `openssl s_client -connect HOST:PORT -servername NAME` on the client's host shows the certificates and what is agreed on. After a client's alert look at the server's certificate (expired, another name, an intermediate one missing) and at the client's trust store; after a server's, at what the client offers: name (SNI), versions, ALPN, a certificate of its own."
+        ),
+        Some("Retries and timeouts: every handshake fails in the same way."),
+    )
+}
+
+fn tls_unfinished(at: &str) -> Advice {
+    plain(
+        "server",
+        format!("find out why TLS handshakes with {at} stop"),
+        format!(
+            "TLS handshakes with {at} stopped half-way, and no alert says why. Its log may; a capture there shows whether the ClientHello comes in, and whether the RST or FIN is its own. `openssl s_client -connect HOST:PORT` with and without `-servername NAME` tells whether it is the name that is objected to."
+        ),
+        None,
+    )
+}
+
+fn scheme(at: &str) -> Advice {
+    Advice {
+        settings: vec![
+            line(
+                "nginx",
+                "proxy_pass https://…; towards a server that speaks TLS, http:// towards one that does not",
+            ),
+            line(
+                "HAProxy",
+                "server NAME ADDRESS:PORT ssl verify required ca-file FILE, or the same without ssl",
+            ),
+        ],
+        ..plain(
+            "client",
+            format!("use the scheme that {at} speaks: http or https"),
+            format!(
+                "On connections to {at} one end speaks TLS and the other does not. Correct scheme or port where the client (or the proxy before the server) is told whom to call, or let the server speak TLS on that port."
+            ),
+            Some("Retries and timeouts: every connection fails in the same way."),
+        )
+    }
 }
 
 fn way_back(at: &str) -> Advice {

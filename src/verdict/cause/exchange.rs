@@ -60,6 +60,7 @@ pub(super) const RESPONSE_TIMEOUT: CauseEntry = CauseEntry {
             "undelivered",
             "part of the request or of the answer was sent and never got through, while other packets did; the answer was not slow",
         ),
+        detail("tls-unfinished", "a ClientHello was not answered"),
     ],
 };
 
@@ -251,6 +252,22 @@ pub(super) const ABORTIVE_CLOSE: CauseEntry = CauseEntry {
             "health-check",
             "connect and reset without data, regularly: a balancer's check",
         ),
+        detail(
+            "tls-alert",
+            "the TLS handshake failed: one end broke it off with an alert, which the explanation names; nothing could be asked",
+        ),
+        detail(
+            "tls-mismatch",
+            "only one end spoke TLS: a ClientHello was answered in clear text, or HTTP met a server that speaks TLS on this port",
+        ),
+        detail(
+            "tls-unfinished",
+            "one end left before the TLS handshake was over, and did not say why",
+        ),
+        detail(
+            "client-certificate",
+            "the server wanted a client certificate and broke off right after the client's part of the handshake",
+        ),
     ],
 };
 
@@ -305,6 +322,22 @@ pub(super) const HANG_UP: CauseEntry = CauseEntry {
         detail(
             "websocket-cut",
             "a WebSocket ended without a Close frame; applications see code 1006",
+        ),
+        detail(
+            "tls-alert",
+            "the TLS handshake failed: one end broke it off with an alert, which the explanation names; nothing could be asked",
+        ),
+        detail(
+            "tls-mismatch",
+            "only one end spoke TLS: a ClientHello was answered in clear text, or HTTP met a server that speaks TLS on this port",
+        ),
+        detail(
+            "tls-unfinished",
+            "one end left before the TLS handshake was over, and did not say why",
+        ),
+        detail(
+            "client-certificate",
+            "the server wanted a client certificate and broke off right after the client's part of the handshake",
         ),
     ],
 };

@@ -11,6 +11,7 @@ mod race;
 mod requester;
 mod responder;
 mod seen;
+mod tls;
 mod undelivered;
 mod unheard;
 mod unread;
@@ -200,6 +201,7 @@ pub fn rule(case: &Case<'_>, obedience: Obedience) -> Ruling {
         .or_else(|| handshake::rule(case).filter(|_| !case.ending.lacks_the_middle()))
         .or_else(|| established::probes(case))
         .or_else(|| established::injected(case))
+        .or_else(|| tls::rule(case))
         .or_else(|| closing::rule(case))
         .or_else(|| established::rule(case))
         .unwrap_or_else(|| {

@@ -6,6 +6,7 @@ use crate::time::Interval;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::harm::{Taken, harm_of_exchange, taken};
 use crate::verdict::rules::requester::answers_are_due;
+use crate::verdict::rules::tls;
 use crate::verdict::rules::undelivered::{Undelivered, stuck, traced};
 use crate::verdict::rules::unheard::met_silence;
 use crate::verdict::ruling::Ruling;
@@ -23,13 +24,15 @@ pub struct NoResetEnding {
 
 /// Judges an ending without a RST. `None`: it ended well, or goes on.
 pub fn rule_no_reset(ending: &Ending) -> Option<NoResetEnding> {
+    let closer = first_to_close(ending);
     refused_by_icmp(ending)
         .or_else(|| met_silence(ending))
-        .or_else(|| hung_up(ending))
+        .or_else(|| hung_up(ending, closer?))
         .or_else(|| stuck(ending))
+        .or_else(|| tls::left(ending, closer?))
 }
 
-fn packet_of<'a>(ending: &'a Ending, fin: &FinSeen) -> Option<&'a Packet> {
+pub(super) fn packet_of<'a>(ending: &'a Ending, fin: &FinSeen) -> Option<&'a Packet> {
     ending
         .before
         .iter()
@@ -68,30 +71,35 @@ fn refused_by_icmp(ending: &Ending) -> Option<NoResetEnding> {
     Some(NoResetEnding { ruling, at: *syn })
 }
 
-/// FIN with a request unanswered or a response cut short.
-fn hung_up(ending: &Ending) -> Option<NoResetEnding> {
+/// Whose FIN came first.
+fn first_to_close(ending: &Ending) -> Option<Peer> {
     let (client, server) = (ending.fin(Peer::Client), ending.fin(Peer::Server));
     // A FIN that acknowledges the other one came second, in whatever order both were captured.
     let knew = |fin: &FinSeen, other: &FinSeen| fin.ack.is_some_and(|ack| ack.is_after(other.seq));
-    let first = match (client, server) {
+    match (client, server) {
         (Some(client), Some(server)) if knew(client, server) && !knew(server, client) => {
-            Peer::Server
+            Some(Peer::Server)
         }
         (Some(client), Some(server)) if knew(server, client) && !knew(client, server) => {
-            Peer::Client
+            Some(Peer::Client)
         }
-        (Some(client), Some(server)) if client.time <= server.time => Peer::Client,
-        (_, Some(_)) => Peer::Server,
-        (Some(_), None) => Peer::Client,
-        (None, None) => return None,
-    };
-    let requester = ending.dialogue.requester;
-    if first == requester {
-        gave_up(ending, requester)
-    } else {
-        responder_hung_up(ending, requester)
+        (Some(client), Some(server)) if client.time <= server.time => Some(Peer::Client),
+        (_, Some(_)) => Some(Peer::Server),
+        (Some(_), None) => Some(Peer::Client),
+        (None, None) => None,
     }
-    .or_else(|| cut_websocket(ending, first))
+}
+
+/// FIN with a request unanswered or a response cut short.
+fn hung_up(ending: &Ending, first: Peer) -> Option<NoResetEnding> {
+    let requester = ending.dialogue.requester;
+    let by_protocol = || match first == requester {
+        true => gave_up(ending, requester),
+        false => responder_hung_up(ending, requester),
+    };
+    tls::hung_up(ending, first)
+        .or_else(by_protocol)
+        .or_else(|| cut_websocket(ending, first))
 }
 
 /// A WebSocket ends with Close frames (RFC 6455 section 7.1.4); without one its applications are told 1006.

@@ -216,10 +216,13 @@ pub(super) fn after_all_was_said(case: &Case<'_>) -> Ruling {
     let ruling = Ruling::new(
         if unread { Cause::CloseWithUnreadData } else { Cause::TeardownNoise },
         if unread || unframed || case.answered_more() { Confidence::Possible } else { Confidence::Likely },
-        format!("The exchange was complete; the {} closed with a RST instead of a FIN. Nothing was lost.", case.claimed()),
+        match case.situation.newest {
+            Some(_) => format!("The exchange was complete; the {} closed with a RST instead of a FIN. Nothing was lost.", case.claimed()),
+            None => format!("Nothing had been asked; the {} closed with a RST instead of a FIN. Nothing was lost.", case.claimed()),
+        },
     )
     .because("no request was open", &[])
-    .because("the RST comes from the live socket right after the exchange", &[case.reset]);
+    .because("the RST comes from the live socket right after what was said", &[case.reset]);
     if unread {
         ruling.or(Cause::AbortiveClose, COUNTERS)
     } else {
