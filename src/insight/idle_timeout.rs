@@ -15,7 +15,7 @@ use crate::insight::matching::{Measured, matches};
 use crate::insight::silences::Words;
 use crate::insight::{IdleEnd, IdleEndBy, IdleObservation, Knowledge, Silences};
 use crate::report::{IdleEndpoint, IdleTimeout};
-use crate::time::Interval;
+use crate::time::{Interval, Timestamp};
 use crate::verdict::{Cause, Confidence, IdleKind};
 use clock::{Silence, clock_of};
 use cluster::{densest, sorted};
@@ -59,6 +59,8 @@ pub(super) struct Group {
     samples: Vec<Sample>,
     /// Closes that came at one moment after different silences, beside others: an exit or a drain, not the timer.
     departures: u64,
+    /// When it ended connections with work open, as an exit does.
+    cuts: Vec<f64>,
     survived: Vec<Silence>,
     round_trip: Interval,
 }
@@ -110,7 +112,7 @@ fn sample(observation: &IdleObservation) -> Option<(Option<Peer>, Sample)> {
     }
     let sample = Sample {
         silence: Silence::of([end.application, end.data, end.wire]),
-        at: (end.at - crate::Timestamp::default()).as_secs_f64(),
+        at: seconds_of(end.at),
         age: observation
             .handshake_seen
             .then(|| (end.at - observation.opened).as_secs_f64()),
@@ -119,6 +121,22 @@ fn sample(observation: &IdleObservation) -> Option<(Option<Peer>, Sample)> {
         doubtful: end.doubtful,
     };
     Some((end.by, sample))
+}
+
+/// Who ended a connection with work open, and when.
+fn cut(observation: &IdleObservation) -> Option<(Peer, f64)> {
+    let end = observation.end.as_ref()?;
+    let is_cut = matches!(
+        end.cause,
+        Some(Cause::HangUp | Cause::AbortiveClose | Cause::CloseWithUnreadData)
+    );
+    let by = end.by.filter(|_| is_cut && end.awaiting_response)?;
+    Some((by, seconds_of(end.at)))
+}
+
+/// Seconds since 1970.
+fn seconds_of(at: Timestamp) -> f64 {
+    (at - Timestamp::default()).as_secs_f64()
 }
 
 impl Groups {
@@ -138,12 +156,18 @@ impl Groups {
             group.round_trip = group.round_trip.max(round_trip);
         }
         if let Some((by, sample)) = sample(observation) {
-            let group = match by {
-                Some(Peer::Server) => &mut self.server,
-                Some(Peer::Client) => &mut self.client,
-                None => &mut self.path,
-            };
-            group.samples.push(sample);
+            self.of(by).samples.push(sample);
+        }
+        if let Some((by, at)) = cut(observation) {
+            self.of(Some(by)).cuts.push(at);
+        }
+    }
+
+    fn of(&mut self, by: Option<Peer>) -> &mut Group {
+        match by {
+            Some(Peer::Server) => &mut self.server,
+            Some(Peer::Client) => &mut self.client,
+            None => &mut self.path,
         }
     }
 
@@ -165,6 +189,7 @@ impl Group {
     pub(super) fn join(&mut self, other: Self) {
         self.survived.extend(other.survived);
         self.samples.extend(other.samples);
+        self.cuts.extend(other.cuts);
         self.departures += other.departures;
         self.round_trip = self.round_trip.max(other.round_trip);
     }
@@ -173,6 +198,12 @@ impl Group {
     const MOMENT: f64 = 0.25;
     /// So many moments, those with most closes, are asked whether they were an exit.
     const MOMENTS: usize = 4;
+
+    /// Every close came at a moment at which connections with work open were ended, too.
+    fn came_with_cuts(&self) -> bool {
+        let near = |at: f64| self.cuts.iter().any(|cut| (cut - at).abs() < Self::MOMENT);
+        self.samples.iter().all(|sample| near(sample.at))
+    }
 
     /// A process that exits closes all its idle connections at once, however long each was silent: that would hide the timer by
     /// which it closed others before.

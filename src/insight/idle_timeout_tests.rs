@@ -105,6 +105,51 @@ fn a_restart_is_no_timer() {
 }
 
 #[test]
+fn one_close_among_cuts_is_no_timer() {
+    let mut cut = closed(2.0, 3.05, &[]);
+    let end = cut.end.as_mut().unwrap();
+    end.awaiting_response = true;
+    end.cause = Some(Cause::HangUp);
+    let idle = closed(0.0, 5.0, &[]);
+    let timer = server_timer(&[idle.clone(), cut.clone()]);
+    assert_eq!(timer.no_timer.as_deref(), Some("restart"));
+    assert_eq!(timer.estimate_s, None);
+
+    cut.end.as_mut().unwrap().at = at(9.0);
+    let timer = server_timer(&[idle.clone(), cut.clone()]);
+    assert_eq!(timer.estimate_s, Some(5.0), "at another moment");
+
+    let mut other = idle.clone();
+    let others = [0.0, 20.0, 40.0].map(|opened| closed(opened, 5.0, &[]));
+    other.end = cut.end;
+    let timer = server_timer(&[&others[..], &[other]].concat());
+    assert_eq!(
+        timer.estimate_s,
+        Some(5.0),
+        "many closes speak for themselves"
+    );
+}
+
+#[test]
+fn one_close_long_before_what_is_announced_is_no_timer() {
+    let announcing = |seconds| {
+        let mut observation = closed(0.0, 1.466, &[]);
+        observation.hints.to_mut().keep_alive_timeout_s = Some(seconds);
+        server_timer(&[observation])
+    };
+    let timer = announcing(65);
+    assert_eq!(timer.no_timer.as_deref(), Some("irregular"));
+    assert!(
+        timer
+            .text
+            .ends_with("it announces 65.00 s, so something else closed so early"),
+        "{}",
+        timer.text
+    );
+    assert_eq!(announcing(1).estimate_s, Some(1.466));
+}
+
+#[test]
 fn an_exit_after_a_burst_is_no_timer() {
     // Last used within 50 ms, closed at one moment.
     let observations: Vec<_> = [200, 210, 225, 240, 250]

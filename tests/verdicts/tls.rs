@@ -267,5 +267,5 @@ fn each_way_to_fail_has_its_headline_and_advice() {
 
     let (headline, advice) = said(&http_closed().trace().with(&spoken().trace()));
     assert!(headline.contains("speaks TLS and its client does not"), "{headline}");
-    assert!(advice.starts_with("use the scheme"), "{advice}");
+    assert!(advice.starts_with("use the scheme, http or https"), "{advice}");
 }

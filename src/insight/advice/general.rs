@@ -61,6 +61,9 @@ impl General {
             Cause::DataAfterClose if harmful && detail == Some("next-request") => {
                 Some(Self::SuddenClose)
             }
+            Cause::CloseWithUnreadData if harmful && detail == Some("process-ended") => {
+                Some(Self::Restart)
+            }
             Cause::DataAfterClose | Cause::CloseWithUnreadData if harmful => Some(Self::Upload),
             Cause::HangUp | Cause::AbortiveClose if harmful => Some(Self::Restart),
             Cause::Injected => Some(Self::Filter),
@@ -245,7 +248,7 @@ fn scheme(at: &str) -> Advice {
         ],
         ..plain(
             "client",
-            format!("use the scheme that {at} speaks: http or https"),
+            format!("use the scheme, http or https, that is spoken by {at}"),
             format!(
                 "On connections to {at} one end speaks TLS and the other does not. Correct scheme or port where the client (or the proxy before the server) is told whom to call, or let the server speak TLS on that port."
             ),

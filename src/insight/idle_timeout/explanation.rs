@@ -9,6 +9,11 @@ const JITTER: f64 = 0.010;
 /// Closes by an exit lie so many times closer together than the silences before them.
 const CLOSER: f64 = 4.0;
 
+/// Fewer closes don't speak against what else is known. Chosen, as is the next one.
+const FEW: usize = 3;
+/// A timer fires this near to what is announced: who announces leaves clients some time before it closes.
+const EARLY: f64 = 0.8;
+
 /// What explains the closes of a group.
 pub(super) enum Explanation {
     Timer { cluster: Cluster, firing: Firing },
@@ -82,6 +87,33 @@ pub(super) fn explain(group: &Group, values: &[f64], longest_survival: f64) -> E
         name: "irregular",
         why,
     }
+}
+
+/// What else is known speaks against a timer that rests on few closes.
+pub(super) fn refuted(
+    group: &Group,
+    values: &[f64],
+    announced: Option<f64>,
+) -> Option<Explanation> {
+    if values.len() >= FEW {
+        return None;
+    }
+    if group.came_with_cuts() {
+        return Some(Explanation::NoTimer {
+            name: "restart",
+            why: "connections with work open were ended at the same moment: a restart or a crash"
+                .to_owned(),
+        });
+    }
+    let is_early = |announced: &f64| values.iter().all(|value| *value < announced * EARLY);
+    let announced = announced.filter(is_early)?;
+    Some(Explanation::NoTimer {
+        name: "irregular",
+        why: format!(
+            "it announces {}, so something else closed so early",
+            seconds(announced)
+        ),
+    })
 }
 
 fn by_age(group: &Group) -> Option<String> {

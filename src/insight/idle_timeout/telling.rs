@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::cluster::Cluster;
-use super::explanation::{Explanation, Firing, explain};
+use super::explanation::{Explanation, Firing, explain, refuted};
 use super::{Group, TIGHT};
 use crate::report::IdleTimeout;
 use crate::verdict::Confidence;
@@ -29,7 +29,8 @@ pub(super) fn timed(timeout: &mut IdleTimeout, group: &Group, values: &[f64], lo
     let who = subject(timeout);
     let how = timeout.closes_by.to_uppercase();
     let closes = counted(values.len(), "close");
-    match explain(group, values, longest) {
+    let refuted = refuted(group, values, timeout.announced_s);
+    match refuted.unwrap_or_else(|| explain(group, values, longest)) {
         Explanation::Timer { cluster, firing } => {
             let estimate = cluster.median();
             let below = longest.min(cluster.low());
