@@ -14,11 +14,12 @@ use crate::flow::Peer;
 use crate::insight::matching::{Measured, matches};
 use crate::insight::silences::Words;
 use crate::insight::{IdleEnd, IdleEndBy, IdleObservation, Knowledge, Silences};
+use crate::parts::on_each;
 use crate::report::{IdleEndpoint, IdleTimeout};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{Cause, Confidence, IdleKind};
 use clock::{Silence, clock_of};
-use cluster::{densest, sorted};
+use cluster::{densest, longest, sorted};
 use telling::{rounded, silent, timed};
 
 /// Silences shorter than this are pauses within an exchange.
@@ -76,12 +77,12 @@ pub(super) struct Groups {
 /// Infers the timers of all endpoints, in the order of their addresses.
 pub fn infer(silences: &Silences, known: Knowledge<'_>) -> Vec<IdleTimeout> {
     let groups = silences.groups().into_iter();
-    groups
-        .map(|(owner, mut group, words)| {
-            group.set_departures_apart();
-            timeout(owner, &group, &words, known)
-        })
-        .collect()
+    let mut groups: Vec<_> = groups.map(|group| (group, None)).collect();
+    on_each(&mut groups, 1, |((owner, group, words), told)| {
+        group.set_departures_apart();
+        *told = Some(timeout(*owner, group, words, known));
+    });
+    groups.into_iter().filter_map(|(_, told)| told).collect()
 }
 
 /// The close of a connection if it says something of a timer, and who closed: nobody where something on the path did.
@@ -199,6 +200,14 @@ impl Group {
     /// So many moments, those with most closes, are asked whether they were an exit.
     const MOMENTS: usize = 4;
 
+    /// Seconds from the first close to the last.
+    fn lasted(&self) -> f64 {
+        let times = self.samples.iter().map(|sample| sample.at);
+        let first = times.clone().min_by(f64::total_cmp);
+        let last = times.max_by(f64::total_cmp);
+        last.zip(first).map_or(0.0, |(last, first)| last - first)
+    }
+
     /// Every close came at a moment at which connections with work open were ended, too.
     fn came_with_cuts(&self) -> bool {
         let near = |at: f64| self.cuts.iter().any(|cut| (cut - at).abs() < Self::MOMENT);
@@ -253,7 +262,7 @@ fn timeout(owner: Owner, group: &Group, words: &Words, known: Knowledge<'_>) -> 
         .take(SAMPLES)
         .map(rounded)
         .collect();
-    timeout.survived_longest_s = clock.survivals.last().copied().map(rounded);
+    timeout.survived_longest_s = longest(&clock.survivals).map(rounded);
     timeout.survivals = clock.survivals.len() as u64;
     if silence {
         silent(&mut timeout, &clock.values, &clock.survivals);

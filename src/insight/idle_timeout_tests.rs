@@ -409,6 +409,19 @@ fn a_header_that_names_another_product_counts_against() {
 }
 
 proptest! {
+    /// Counted from every start anew.
+    #[test]
+    fn the_densest_window_holds_most(values in proptest::collection::vec(0.0_f64..20.0, 0..40)) {
+        let values = sorted(values.into_iter());
+        let width = |low: f64| POLLED.min(low.max(0.5));
+        let held = |low: &f64| values.iter().filter(|value| (*low..=low + width(*low)).contains(*value)).count();
+        let found = densest(&values, width).values;
+        prop_assert_eq!(found.len(), values.iter().map(held).max().unwrap_or(0));
+        prop_assert_eq!(found.first().map_or(0, held), found.len());
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     /// Neither the order of the connections nor the hour of the day matters.
     #[test]

@@ -1,6 +1,6 @@
 //! The clocks by which a silence can be measured, and which of them a timer went by.
 
-use super::cluster::{densest, median, sorted};
+use super::cluster::{densest, longest, median, sorted};
 use super::explanation::{Explanation, explain};
 use super::{Group, POLLED, SHORTEST, TIGHT, TIGHT_FRACTION, closes_by};
 use crate::insight::IdleEndBy;
@@ -33,7 +33,7 @@ pub(super) struct Clock {
     pub name: &'static str,
     /// Silences before the closes, the shortest first.
     pub values: Vec<f64>,
-    /// Those that were survived, the shortest first.
+    /// Those that were survived, in no order.
     pub survivals: Vec<f64>,
 }
 
@@ -42,12 +42,12 @@ impl Clock {
         Self {
             name,
             values: sorted(group.samples.iter().map(|sample| read(&sample.silence))),
-            survivals: sorted(group.survived.iter().map(read)),
+            survivals: group.survived.iter().map(read).collect(),
         }
     }
 
     pub(super) fn longest(&self) -> f64 {
-        self.survivals.last().copied().unwrap_or_default()
+        longest(&self.survivals).unwrap_or_default()
     }
 
     fn spread(&self) -> f64 {

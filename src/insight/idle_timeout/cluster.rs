@@ -35,11 +35,15 @@ pub(super) fn median(sorted: &[f64]) -> f64 {
     }
 }
 
-/// The window of width `width(start)` that holds most values; the earliest of equals.
+/// The window of width `width(start)` that holds most values; the earliest of equals. A later start ends no earlier.
 pub(super) fn densest(sorted: &[f64], width: impl Fn(f64) -> f64) -> Cluster {
     let mut best = 0..0;
+    let mut end = 0;
     for (start, &low) in sorted.iter().enumerate() {
-        let end = sorted.partition_point(|value| *value <= low + width(low));
+        let high = low + width(low);
+        while sorted.get(end).is_some_and(|value| *value <= high) {
+            end += 1;
+        }
         if end - start > best.len() {
             best = start..end;
         }
@@ -51,6 +55,10 @@ pub(super) fn densest(sorted: &[f64], width: impl Fn(f64) -> f64) -> Cluster {
 
 pub(super) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
+    values.sort_unstable_by(f64::total_cmp);
     values
+}
+
+pub(super) fn longest(values: &[f64]) -> Option<f64> {
+    values.iter().copied().max_by(f64::total_cmp)
 }

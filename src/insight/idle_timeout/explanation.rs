@@ -34,12 +34,11 @@ pub(super) fn explain(group: &Group, values: &[f64], longest_survival: f64) -> E
     let tight = densest(values, |low| TIGHT.max(low * TIGHT_FRACTION));
     let most = |cluster: &Cluster| cluster.values.len() * 2 > values.len();
     let contradicted = |cluster: &Cluster| longest_survival > cluster.high() + slack;
-    let times = sorted(group.samples.iter().map(|sample| sample.at));
-    let moment = Cluster { values: times };
-    let at_once = group.samples.len() >= 2 && moment.spread() < Group::MOMENT;
+    let lasted = group.lasted();
+    let at_once = group.samples.len() >= 2 && lasted < Group::MOMENT;
     let together = group.samples.len() >= 3 && at_once;
     // Timers fire after equal silences, an exit ends them at one time.
-    let by_exit = at_once && tight.spread() > JITTER && moment.spread() * CLOSER < tight.spread();
+    let by_exit = at_once && tight.spread() > JITTER && lasted * CLOSER < tight.spread();
     let left = by_exit || together && tight.values.len() < values.len();
     if most(&tight) && !contradicted(&tight) && !left {
         return Explanation::Timer {

@@ -101,10 +101,11 @@ fn grounds(
 pub(super) fn silent(timeout: &mut IdleTimeout, values: &[f64], survivals: &[f64]) {
     let who = subject(timeout);
     let upper = values.first().copied().unwrap_or_default();
-    let longest = survivals
+    let shorter = survivals
         .iter()
         .copied()
-        .rfind(|survived| *survived < upper);
+        .filter(|survived| *survived < upper);
+    let longest = shorter.max_by(f64::total_cmp);
     let beyond = survivals
         .iter()
         .filter(|survived| **survived > upper)
