@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Time and peak memory of whole processes, whyrst's beside tcpdump's, tcptrace's and tshark's, on two captures.
+"""Time and peak memory of whole processes, whyrst's beside tcpdump's, tcptrace's and tshark's, on three captures.
 
 `exchanges.pcap`: some 95,000 kept-alive HTTP connections, more than 3 million packets, 2 % of the connections reset.
+`crowd.pcap`:     180,000 such connections, 8,000 of them open at once (400 in the first), with 4 requests each (12 in the first).
 `refused.pcap`:   3 million connections that were refused (2 million to services that are down, 1 million of a scan).
 
-Both are real traffic between sockets on the loopback interface of a network namespace of its own, captured by
+All are real traffic between sockets on the loopback interface of a network namespace of its own, captured by
 `tcpdump -s 128`, made once and kept in target/bench (or $WHYRST_BENCH_DIR). whyrst runs once to warm the page cache,
-then tcpdump and whyrst's JSON run --runs times. tcptrace and tshark run --slow-runs times, and on the second capture once and only
+then tcpdump and whyrst's JSON run --runs times. tcptrace and tshark run --slow-runs times, and on the last capture once and only
 with --heavy: they need gigabytes there, so they get a limit of --memory-limit.
 
 Times are medians. A machine that shares its cores and caches with others changes its speed within minutes, so a ratio is
@@ -34,11 +35,13 @@ MEGABYTE = 1_000_000
 # What is made, with how many connections, and the least number of packets that it must come to.
 CAPTURES = {
     "exchanges.pcap": ("exchanges", 95_000, 3_000_000),
+    "crowd.pcap": ("crowd", 180_000, 3_000_000),
     "refused.pcap": ("refused", 3_000_000, 5_900_000),
 }
 # The reader's aims, as factors of another program's time or as a number of bytes.
 AIMS = {
     "exchanges.pcap": "aims: at most 2.0 x tcpdump's time; 10 x faster than tcptrace, 100 x faster than tshark",
+    "crowd.pcap": "no aims: how the first one's ratios change where thousands of connections are open at once",
     "refused.pcap": "aim: at most 300 MB",
 }
 
@@ -75,6 +78,7 @@ def make(path, kind, connections):
     # -B is in KiB: a buffer of 256 MiB, so that nothing is dropped while the disk is busy.
     script = """
         set -eu
+        ulimit -n "$(ulimit -H -n)"
         ip link set lo up
         tcpdump -i lo -s 128 -B 262144 "$@" -w "$CAPTURE" tcp &
         tcpdump=$!
@@ -202,7 +206,7 @@ def compare(capture, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="timed runs of the fast programs (5)")
-    parser.add_argument("--slow-runs", type=int, default=3, help="timed runs of tcptrace and tshark on the first capture (3)")
+    parser.add_argument("--slow-runs", type=int, default=3, help="timed runs of tcptrace and tshark on the first two captures (3)")
     parser.add_argument("--no-slow", dest="slow", action="store_false", help="leave tcptrace and tshark out")
     parser.add_argument("--heavy", action="store_true", help="run tcptrace and tshark on refused.pcap, too")
     parser.add_argument("--memory-limit", type=int, default=28, help="GB of address space for the slow programs (28)")

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! loopback_traffic exchanges CONNECTIONS   kept-alive HTTP connections, of which some end in a reset
+//! loopback_traffic crowd CONNECTIONS       the same, many more of them open at once and each with fewer requests
 //! loopback_traffic refused CONNECTIONS     connections to ports where nothing listens
 //! ```
 //!
@@ -12,10 +13,25 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::process::ExitCode;
 
-/// Connections that are open at the same time; stays below the usual limit of 1024 open files.
-const OPEN_AT_ONCE: usize = 400;
-/// Requests on each connection.
-const ROUNDS: usize = 12;
+/// How busy the servers are.
+#[derive(Clone, Copy)]
+struct Load {
+    /// Connections that are open at the same time, each with two open files.
+    open_at_once: usize,
+    /// Requests on each connection.
+    rounds: usize,
+}
+
+/// Stays below the usual limit of 1024 open files.
+const FEW: Load = Load {
+    open_at_once: 400,
+    rounds: 12,
+};
+/// Needs a limit of 16,100.
+const CROWD: Load = Load {
+    open_at_once: 8_000,
+    rounds: 4,
+};
 /// Hosts on the loopback network that serve.
 const SERVERS: u8 = 16;
 const SERVER_PORT: u16 = 8080;
@@ -32,10 +48,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let connections = arguments.get(2).and_then(|count| count.parse().ok());
     let done = match (arguments.get(1).map(String::as_str), connections) {
-        (Some("exchanges"), Some(connections)) => exchanges(connections),
+        (Some("exchanges"), Some(connections)) => exchanges(connections, FEW),
+        (Some("crowd"), Some(connections)) => exchanges(connections, CROWD),
         (Some("refused"), Some(connections)) => refused(connections),
         _ => {
-            eprintln!("usage: loopback_traffic exchanges|refused CONNECTIONS");
+            eprintln!("usage: loopback_traffic exchanges|crowd|refused CONNECTIONS");
             return ExitCode::from(2);
         }
     };
@@ -75,7 +92,7 @@ struct Pair {
     number: usize,
 }
 
-fn exchanges(connections: usize) -> io::Result<()> {
+fn exchanges(connections: usize, load: Load) -> io::Result<()> {
     let listeners = (1..=SERVERS)
         .map(|host| {
             TcpListener::bind(SocketAddrV4::new(
@@ -86,8 +103,8 @@ fn exchanges(connections: usize) -> io::Result<()> {
         .collect::<io::Result<Vec<_>>>()?;
     let mut number = 0;
     while number < connections {
-        let mut open = Vec::with_capacity(OPEN_AT_ONCE);
-        while open.len() < OPEN_AT_ONCE && number < connections {
+        let mut open = Vec::with_capacity(load.open_at_once);
+        while open.len() < load.open_at_once && number < connections {
             let listener = &listeners[number % listeners.len()];
             let client = TcpStream::connect(listener.local_addr()?)?;
             let (server, _) = listener.accept()?;
@@ -100,13 +117,13 @@ fn exchanges(connections: usize) -> io::Result<()> {
             });
             number += 1;
         }
-        for round in 0..ROUNDS {
+        for round in 0..load.rounds {
             for pair in &mut open {
                 pair.exchange(round)?;
             }
         }
         for pair in open {
-            pair.part()?;
+            pair.part(load.rounds)?;
         }
     }
     Ok(())
@@ -134,7 +151,7 @@ impl Pair {
         self.server.read_exact(&mut request)
     }
 
-    fn part(mut self) -> io::Result<()> {
+    fn part(mut self, round: usize) -> io::Result<()> {
         match Parting::of(self.number) {
             Parting::Orderly => {
                 self.client.shutdown(Shutdown::Write)?;
@@ -142,7 +159,7 @@ impl Pair {
                 drop(self.client);
             }
             Parting::Unread => {
-                self.ask(ROUNDS)?;
+                self.ask(round)?;
                 self.server
                     .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
                 drop(self.client);
