@@ -194,6 +194,32 @@ fn a_tls_handshake_that_failed_tells_its_alert() {
 }
 
 #[test]
+fn a_close_by_mptcp_is_an_idle_close() {
+    let findings = findings("mptcp.pcap");
+    let stale = findings
+        .iter()
+        .filter(|finding| finding["cause"] == "stale-reuse");
+    let closes: Vec<_> = stale
+        .map(|finding| {
+            let server = &finding["fins"]["server"];
+            (server["frame"].as_u64(), server["data_fin"].as_bool())
+        })
+        .collect();
+    let at = |frame| (Some(frame), Some(true));
+    assert_eq!(closes, [at(25), at(40), at(125)]);
+    let words = |finding: &Value| finding["evidence"].to_string();
+    let aborts: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding["cause"] == "abortive-close")
+        .map(|finding| {
+            assert!(words(finding).contains("MP_FASTCLOSE"), "{finding}");
+            finding["detail"].as_str()
+        })
+        .collect();
+    assert_eq!(aborts, [None, None, None, Some("mptcp-subflow")]);
+}
+
+#[test]
 fn each_capture_is_described_and_small() {
     let readme = std::fs::read_to_string(folder().join("README.md")).expect("a README");
     let mut total = 0;

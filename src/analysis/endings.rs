@@ -81,7 +81,8 @@ pub fn of_episode<'e>(
         two_ends: two_ends(connection, neighbours.circumstances),
         reset_text: Cow::Borrowed(&episode.text),
         checksum_ok: episode.checksum_ok,
-        mptcp_reason: episode.mptcp_reason,
+        mptcp: episode.mptcp,
+        multipath: connection.multipath.as_deref().cloned(),
         capture_end,
         surroundings: neighbours.surroundings(index, connection, first.head.time, idle),
     })
@@ -143,7 +144,8 @@ pub fn without_reset(
         two_ends: two_ends(connection, neighbours.circumstances),
         reset_text: Cow::default(),
         checksum_ok: None,
-        mptcp_reason: None,
+        mptcp: None,
+        multipath: connection.multipath.as_deref().cloned(),
         capture_end,
         surroundings: neighbours.surroundings(index, connection, at, idle),
     }

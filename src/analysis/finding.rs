@@ -8,7 +8,7 @@ use crate::analysis::display_filter::{self, FindBy};
 use crate::analysis::judges::Tracked;
 use crate::analysis::ladder::ladder;
 use crate::capture::{CaptureId, FrameId};
-use crate::flow::{FinSeen, Peer};
+use crate::flow::Peer;
 use crate::report::{
     CalledServer, ConnectionId, Endpoint, Evidence, Fin, Finding, Fins, FrameElsewhere,
     HandshakeSeen, Idle, StreamElsewhere, Trigger, capture_if_other,
@@ -50,7 +50,7 @@ pub fn finding(
         elsewhere: elsewhere(frames, capture),
         form: reset.map(|reset| reset.form),
         sender: reset.map(|reset| reset.sender),
-        claimed_sender: (reset.is_some() || at.head.flags.fin()).then_some(at.from),
+        claimed_sender: (reset.is_some() || ending.is_fin(&at)).then_some(at.from),
         sender_confidence: reset.map(|reset| reset.sender_confidence),
         passage: reset.and_then(|reset| reset.passage),
         effect: reset.map(|reset| reset.effect),
@@ -61,8 +61,8 @@ pub fn finding(
         trigger: reset.map(|reset| trigger(reset, capture)),
         idle: idle(ruling, capture),
         fins: Fins {
-            client: fin(ending.fin(Peer::Client), capture),
-            server: fin(ending.fin(Peer::Server), capture),
+            client: fin(ending, Peer::Client, capture),
+            server: fin(ending, Peer::Server, capture),
         },
         harm: ruling.harm,
         harm_unclear: ruling.harm_unclear,
@@ -191,11 +191,12 @@ fn handshake(connection: &Tracked) -> HandshakeSeen {
     }
 }
 
-fn fin(seen: Option<&FinSeen>, finding: CaptureId) -> Option<Fin> {
-    seen.map(|fin| Fin {
+fn fin(ending: &Ending, of: Peer, finding: CaptureId) -> Option<Fin> {
+    ending.fin(of).map(|fin| Fin {
         frame: fin.frame.number.0,
         capture: capture_if_other(fin.frame.capture, finding.0),
         at: fin.time,
+        data_fin: ending.data_fin(of, fin).is_some(),
     })
 }
 

@@ -315,6 +315,11 @@ impl StreamReader for DialogueReader {
         self.ledger.close();
     }
 
+    fn lose_track(&mut self) {
+        self.state = State::Over(Protocol::Opaque);
+        self.ledger.begin_anew();
+    }
+
     fn give_back(&mut self) {
         self.spare = None;
         self.ledger.give_back();

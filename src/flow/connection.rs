@@ -2,6 +2,7 @@
 
 mod acknowledgement;
 mod activity;
+mod mptcp;
 mod packed;
 mod phases;
 mod remembered;
@@ -17,6 +18,7 @@ use std::net::IpAddr;
 pub(super) use self::sighting::Sighting;
 use crate::capture::{CaptureId, FrameId};
 use crate::flow::direction::{Both, Direction};
+use crate::flow::multipath::Multipath;
 use crate::flow::redirects::Called;
 use crate::flow::talk::Talk;
 use crate::flow::{
@@ -117,6 +119,8 @@ pub struct Connection<R: StreamReader> {
     wireshark_base: Both<Option<SeqNumber>>,
     /// The name of the server that the client called, where a rule of the capturing host led it to another one.
     pub called: Option<Box<Called>>,
+    /// It is a subflow of MPTCP.
+    pub multipath: Option<Box<Multipath>>,
 }
 
 impl<R: StreamReader> Connection<R> {
@@ -163,6 +167,7 @@ impl<R: StreamReader> Connection<R> {
             pending_acks: Both::default(),
             wireshark_base: Both::default(),
             called: None,
+            multipath: None,
             under_way: None,
         }
     }
@@ -223,6 +228,7 @@ impl<R: StreamReader> Connection<R> {
         self.pending_acks = Both::default();
         self.wireshark_base = Both::default();
         self.called = None;
+        self.multipath = None;
         self.under_way = None;
     }
 
@@ -291,7 +297,12 @@ impl<R: StreamReader> Connection<R> {
     fn take_any(&mut self, from: Peer, flags: TcpFlags, segment: &Segment<'_>) -> Taken {
         self.unpack_episode();
         self.observe_wireshark_base(from, flags, segment);
-        if let Some(sighting) = self.second_sighting(from, &segment.head) {
+        let said = segment.options.mptcp;
+        let told = said.map(|said| self.take_mptcp(from, &segment.head, &said));
+        let told = told.unwrap_or_default();
+        if !told.is_news
+            && let Some(sighting) = self.second_sighting(from, &segment.head)
+        {
             self.duplicates += 1;
             if sighting == Sighting::Elsewhere {
                 self.note_elsewhere(from, &segment.head);
@@ -315,7 +326,7 @@ impl<R: StreamReader> Connection<R> {
                 packet.housekeeping = true;
             }
             self.take_handshake(&packet, segment);
-            self.take_fin(&packet);
+            self.take_fin(&packet, told.closes);
             self.take_acknowledgement(&packet);
             self.count(&packet, segment);
             self.advance(&packet);

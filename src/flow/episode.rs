@@ -6,7 +6,7 @@ use crate::capture::FrameId;
 use crate::flow::direction::{Both, FinSeen};
 use crate::flow::{Direction, LastActivity, Packet, PacketKind, Packets, Peer};
 use crate::time::{Interval, Timestamp};
-use crate::wire::{Head, SeqNumber, Ttl};
+use crate::wire::{Head, Mptcp, SeqNumber, Ttl};
 
 /// Captures exchange neighbours that are less than this apart.
 const REORDERING: Interval = Interval::from_millis(1);
@@ -45,8 +45,8 @@ pub struct Episode<S> {
     pub text: Vec<u8>,
     /// Whether the TCP checksum of the first RST was right, where it could be computed.
     pub checksum_ok: Option<bool>,
-    /// Reason in an MP_TCPRST option (RFC 8684).
-    pub mptcp_reason: Option<u8>,
+    /// What the first RST's MPTCP options say.
+    pub mptcp: Option<Mptcp>,
     /// Traffic went on after it: payload (or a SYN-ACK) sent later was acknowledged.
     pub resumed: bool,
     /// The newest payload that each side sent after it.

@@ -108,6 +108,9 @@ pub trait StreamReader: Clone + Send + Sync + std::fmt::Debug {
     /// New bytes of one direction.
     fn data(&mut self, data: StreamBytes<'_>) -> Activity;
 
+    /// What is said goes over other connections, too: what was read so far means nothing, and nothing more is read.
+    fn lose_track(&mut self) {}
+
     /// `missing` bytes of a direction were never captured (0: unknown how many); the next data starts at `at`.
     fn gap(&mut self, from: Peer, at: Mark, missing: u64);
 

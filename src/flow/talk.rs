@@ -137,6 +137,12 @@ impl<R: StreamReader> Talk<R> {
         reader ^ client.look() ^ server.look()
     }
 
+    /// What is said goes over other connections, too: nothing of it can be read from here on.
+    #[cold]
+    pub fn lose_track(&mut self, server_port: u16) {
+        listening(&mut self.reader, &mut self.spare, server_port).lose_track();
+    }
+
     /// A direction ended with FIN.
     pub fn fin(&mut self, from: Peer, at: Mark, server_port: u16) {
         let reader = listening(&mut self.reader, &mut self.spare, server_port);

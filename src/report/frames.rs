@@ -96,6 +96,14 @@ impl Idle {
 }
 
 impl Fin {
+    /// What Wireshark calls it.
+    pub const fn name(&self) -> &'static str {
+        match self.data_fin {
+            true => "DATA_FIN",
+            false => "FIN",
+        }
+    }
+
     /// Its frame.
     pub const fn number(&self) -> NumberIn {
         NumberIn {

@@ -7,10 +7,12 @@ use std::net::IpAddr;
 
 use crate::capture::CaptureId;
 use crate::dialogue::{Answer, Completeness, Dialogue, Exchange, Protocol};
-use crate::flow::{Both, Direction, FinSeen, IcmpSeen, Orientation, Packet, Peer, TtlProfile};
+use crate::flow::{
+    Both, DataFin, Direction, FinSeen, IcmpSeen, Multipath, Orientation, Packet, Peer, TtlProfile,
+};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::Passage;
-use crate::wire::{SeqNumber, Ttl};
+use crate::wire::{Mptcp, SeqNumber, Ttl};
 
 /// How the connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,8 +179,10 @@ pub struct Ending<'a> {
     pub reset_text: Cow<'a, [u8]>,
     /// TCP checksum of the first RST.
     pub checksum_ok: Option<bool>,
-    /// MP_TCPRST reason.
-    pub mptcp_reason: Option<u8>,
+    /// What the first RST's MPTCP options say.
+    pub mptcp: Option<Mptcp>,
+    /// What they have said before, of a connection that is a subflow of MPTCP.
+    pub multipath: Option<Multipath>,
     /// The end of the capture.
     pub capture_end: Timestamp,
     /// Other connections.
@@ -203,6 +207,34 @@ impl Ending<'_> {
         let mut seen = *reset;
         seen.head.ttl = self.sighting(reset)?.ttl?;
         Some(seen)
+    }
+
+    /// What was said went over other subflows of MPTCP, too.
+    pub fn is_part(&self) -> bool {
+        let multipath = self.multipath.as_ref();
+        multipath.is_some_and(|multipath| multipath.is_part)
+    }
+
+    /// A packet's sender had this FIN of the other side when it sent it.
+    pub fn had(&self, packet: &Packet, fin: &FinSeen) -> bool {
+        // A DATA_FIN takes no number of the subflow.
+        match self.data_fin(packet.from.other(), fin) {
+            Some(data_fin) => data_fin.acked_at.is_some_and(|at| at <= packet.head.time),
+            None => packet.head.ack.is_after(fin.seq),
+        }
+    }
+
+    /// With this packet its sender closed.
+    pub fn is_fin(&self, packet: &Packet) -> bool {
+        let fin = self.fin(packet.from);
+        packet.head.flags.fin() || fin.is_some_and(|fin| fin.frame == packet.head.frame)
+    }
+
+    /// What is taken for this side's FIN is MPTCP's DATA_FIN.
+    pub fn data_fin(&self, from: Peer, fin: &FinSeen) -> Option<&DataFin> {
+        let multipath = self.multipath.as_ref()?;
+        let data_fin = multipath.data_fins.of(from).as_ref();
+        data_fin.filter(|data_fin| data_fin.frame == fin.frame)
     }
 
     /// The way of a RST of the event.

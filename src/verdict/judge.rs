@@ -10,7 +10,7 @@ use crate::verdict::ending::{Ending, EndingKind, Progress, progress};
 use crate::verdict::form::{Obedience, Shape, obedience, shape};
 use crate::verdict::harm::{Taken, taken};
 use crate::verdict::origin::{Origin, origin};
-use crate::verdict::rules::{Case, rule, rule_no_reset};
+use crate::verdict::rules::{Case, mptcp_facts, rule, rule_no_reset};
 use crate::verdict::ruling::{Fact, Ruling};
 use crate::verdict::runtime_errors::{Met, messages};
 use crate::verdict::situation::Situation;
@@ -223,12 +223,7 @@ fn add_hints(ending: &Ending, reset: &Packet, origin: &Origin, ruling: &mut Ruli
             frames: vec![frame],
         });
     }
-    if let Some(reason) = ending.mptcp_reason {
-        ruling.evidence.push(Fact {
-            text: format!("MPTCP names the reason {reason} (RFC 8684 section 3.6)"),
-            frames: vec![frame],
-        });
-    }
+    ruling.evidence.extend(mptcp_facts(ending, reset));
     if !ending.reset_text.is_empty() {
         ruling.evidence.push(Fact {
             text: "the RST carries a text that says why (see reset_text)".into(),

@@ -29,7 +29,7 @@ pub use decoder::{Decoder, DecoderCounters};
 pub use head::{Besides, Ends, Head};
 pub use plain::PlainFrame;
 pub use segment::{
-    Addresses, Decoded, IcmpQuote, IcmpReason, MacAddress, Segment, TcpFlags, TcpOptions,
-    Timestamps, Ttl,
+    Addresses, DataMapping, Decoded, IcmpQuote, IcmpReason, MacAddress, Mptcp, Segment, TcpFlags,
+    TcpOptions, Timestamps, Ttl,
 };
 pub use seq::SeqNumber;

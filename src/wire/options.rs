@@ -2,7 +2,7 @@
 
 use etherparse::{TcpOptionElement, TcpOptionsIterator};
 
-use super::{SeqNumber, TcpOptions, Timestamps};
+use super::{DataMapping, Mptcp, SeqNumber, TcpOptions, Timestamps};
 
 /// What a header's options say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,18 +126,72 @@ impl Options {
     fn take_unknown<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         /// IANA "TCP Option Kind Numbers".
         const MPTCP: u8 = 30;
-        /// Subtype of MP_TCPRST (RFC 8684 section 3.6).
-        const MP_TCPRST: u8 = 8;
         self.any = true;
         let (&[kind, len], _) = bytes.split_first_chunk()?;
         let body = bytes.get(2..usize::from(len))?;
-        if let (MPTCP, &[subtype, reason, ..]) = (kind, body)
-            && subtype >> 4 == MP_TCPRST
-        {
-            self.others.mptcp_reset_reason = Some(reason);
+        if kind == MPTCP {
+            self.others.mptcp.get_or_insert_default().take(body);
         }
         bytes.get(usize::from(len)..)
     }
+}
+
+impl Mptcp {
+    /// Reads one of a segment's MPTCP options, behind its length. What is too short says nothing.
+    fn take(&mut self, option: &[u8]) {
+        /// Subtypes (RFC 8684 section 8.2).
+        const MP_JOIN: u8 = 1;
+        const DSS: u8 = 2;
+        const MP_FASTCLOSE: u8 = 7;
+        const MP_TCPRST: u8 = 8;
+        let &[subtype, ref rest @ ..] = option else {
+            return;
+        };
+        match (subtype >> 4, rest) {
+            (MP_JOIN, _) => self.join = true,
+            (MP_FASTCLOSE, _) => self.fast_close = true,
+            (MP_TCPRST, &[reason, ..]) => self.reset_reason = Some(reason),
+            (DSS, &[flags, ref numbers @ ..]) => {
+                self.take_signal(flags, numbers);
+            }
+            _ => {}
+        }
+    }
+
+    /// Data sequence signal (RFC 8684 section 3.3).
+    fn take_signal(&mut self, flags: u8, numbers: &[u8]) -> Option<()> {
+        const DATA_ACK: u8 = 0x01;
+        const LONG_DATA_ACK: u8 = 0x02;
+        const MAPPING: u8 = 0x04;
+        const LONG_DATA_SEQ: u8 = 0x08;
+        const DATA_FIN: u8 = 0x10;
+        let has = |flag: u8| flags & flag != 0;
+        let mut numbers = numbers;
+        if has(DATA_ACK) {
+            let (ack, behind) = low_half(numbers, has(LONG_DATA_ACK))?;
+            self.data_ack = Some(ack);
+            numbers = behind;
+        }
+        if has(MAPPING) {
+            let (data_seq, behind) = low_half(numbers, has(LONG_DATA_SEQ))?;
+            let (subflow_seq, behind) = low_half(behind, false)?;
+            let (len, _) = behind.split_first_chunk()?;
+            self.mapping = Some(DataMapping {
+                data_seq,
+                subflow_seq,
+                len: u16::from_be_bytes(*len),
+                data_fin: has(DATA_FIN),
+            });
+        }
+        Some(())
+    }
+}
+
+/// The low 32 bits of a number of 32 or 64, and what stands behind it.
+fn low_half(bytes: &[u8], is_long: bool) -> Option<(u32, &[u8])> {
+    let bytes = bytes.get(if is_long { 4 } else { 0 }..)?;
+    let (number, behind) = bytes.split_first_chunk()?;
+    Some((u32::from_be_bytes(*number), behind))
 }
 
 #[cfg(test)]
@@ -180,12 +234,48 @@ mod tests {
 
     #[test]
     fn mp_tcprst_gives_its_reason() {
-        assert_eq!(
-            Options::parse(&[30, 4, 0x80, 0x03])
-                .others
-                .mptcp_reset_reason,
-            Some(3)
-        );
+        let mptcp = Options::parse(&[30, 4, 0x80, 0x03]).others.mptcp;
+        assert_eq!(mptcp.and_then(|said| said.reset_reason), Some(3));
+    }
+
+    #[test]
+    fn a_data_sequence_signal_of_either_length() {
+        let short = [
+            30, 20, 0x20, 0x05, 0, 0, 0, 7, 0, 0, 1, 0, 0, 0, 0, 9, 0, 100, 0xca, 0xfe,
+        ];
+        let long = [
+            30, 26, 0x20, 0x1f, 9, 9, 9, 9, 0, 0, 0, 7, 8, 8, 8, 8, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1,
+        ];
+        let [short, long] = [&short[..], &long[..]].map(|bytes| {
+            let mptcp = Options::parse(bytes).others.mptcp.expect("MPTCP");
+            (mptcp.data_ack, mptcp.mapping.expect("mapping"))
+        });
+        let mapping = DataMapping {
+            data_seq: 256,
+            subflow_seq: 9,
+            len: 100,
+            data_fin: false,
+        };
+        assert_eq!(short, (Some(7), mapping));
+        let fin = DataMapping {
+            subflow_seq: 0,
+            len: 1,
+            data_fin: true,
+            ..mapping
+        };
+        assert_eq!(long, (Some(7), fin));
+    }
+
+    #[test]
+    fn options_of_mptcp_in_one_segment_add_up() {
+        let mptcp = Options::parse(&[30, 4, 0x20, 0x01, 30, 3, 0x10, 30, 12, 0x70])
+            .others
+            .mptcp;
+        let joined = Mptcp {
+            join: true,
+            ..Mptcp::default()
+        };
+        assert_eq!(mptcp, Some(joined), "the first and the last are cut short");
     }
 
     #[test]

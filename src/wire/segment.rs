@@ -213,8 +213,36 @@ pub struct TcpOptions {
     pub sack_right_edge: Option<SeqNumber>,
     /// Left edge of the first SACK block; a D-SACK where it lies below the acknowledgement (RFC 2883).
     pub sack_first_left: Option<SeqNumber>,
-    /// Reason of an MP_TCPRST option (RFC 8684 section 3.6).
-    pub mptcp_reset_reason: Option<u8>,
+    /// What its MPTCP options say, where it has any.
+    pub mptcp: Option<Mptcp>,
+}
+
+/// What the MPTCP options of a segment say (RFC 8684 section 3); of data sequence numbers the low 32 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mptcp {
+    /// MP_JOIN: this is one more subflow of a connection.
+    pub join: bool,
+    /// MP_FASTCLOSE: the sender's application has aborted the whole connection.
+    pub fast_close: bool,
+    /// Reason of an MP_TCPRST option.
+    pub reset_reason: Option<u8>,
+    /// The data of the peer, on whatever subflow it came, that has arrived in order.
+    pub data_ack: Option<u32>,
+    /// What of the sender's data this subflow bears.
+    pub mapping: Option<DataMapping>,
+}
+
+/// Where a subflow's bytes stand in the data of all subflows (RFC 8684 section 3.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataMapping {
+    /// The data sequence number of the first byte; of the DATA_FIN where there is none.
+    pub data_seq: u32,
+    /// The first byte's number in the subflow, whose SYN is 0; 0 where it bears a DATA_FIN alone.
+    pub subflow_seq: u32,
+    /// Bytes, a DATA_FIN counted as one. 0: all that follows, as plain TCP.
+    pub len: u16,
+    /// The sender has no more data (RFC 8684 section 3.3.3).
+    pub data_fin: bool,
 }
 
 /// One TCP segment as seen. Borrows its payload from the frame (or from the fragment buffer).
@@ -245,10 +273,12 @@ pub struct Segment<'a> {
 }
 
 impl Segment<'_> {
-    /// What most are: headers with sound flags and without SACK blocks, and payload.
+    /// What most are: headers with sound flags, without SACK blocks and without MPTCP, and payload.
     #[inline]
     pub fn as_plain(&self) -> Option<(&Head, &[u8])> {
-        let is_plain = self.flags.is_some() && self.options.sack_right_edge.is_none();
+        let options = &self.options;
+        let is_plain =
+            self.flags.is_some() && options.sack_right_edge.is_none() && options.mptcp.is_none();
         is_plain.then_some((&self.head, self.payload))
     }
 

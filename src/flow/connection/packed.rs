@@ -20,6 +20,7 @@ impl<R: StreamReader> Connection<R> {
             && self.is_settled()
             && self.icmp.is_empty()
             && self.called.is_none()
+            && self.multipath.is_none()
             && self.sittings.is_none()
             && self.talk.is_at_rest()
     }
@@ -53,6 +54,7 @@ impl<R: StreamReader> Connection<R> {
             pending_acks,
             wireshark_base: _,
             called: _,
+            multipath: _,
             under_way: _,
         } = self;
         directions.pack(*last, into);
@@ -131,6 +133,7 @@ impl<R: StreamReader> Connection<R> {
             pending_acks,
             wireshark_base: Both::default(),
             called: None,
+            multipath: None,
             under_way: None,
         }
     }

@@ -2,6 +2,8 @@
 
 use super::Connection;
 use crate::flow::direction::{Direction, FinSeen};
+#[cfg(doc)]
+use crate::flow::multipath::Multipath;
 use crate::flow::{LastActivity, Mark, Packet, PacketKind, Peer, StreamReader};
 use crate::time::Timestamp;
 use crate::wire::{Head, Segment, SeqNumber};
@@ -40,8 +42,10 @@ impl<R: StreamReader> Connection<R> {
         }
     }
 
-    pub(super) fn take_fin(&mut self, packet: &Packet) {
-        if !packet.head.flags.fin() || packet.head.flags.syn() {
+    /// A FIN closes, and so does a packet that [says so](Multipath) for all subflows of MPTCP.
+    pub(super) fn take_fin(&mut self, packet: &Packet, closes: bool) {
+        let is_fin = packet.head.flags.fin() && !packet.head.flags.syn();
+        if !is_fin && !closes {
             return;
         }
         let already = self.directions.of(packet.from).fin;
@@ -100,7 +104,8 @@ impl<R: StreamReader> Connection<R> {
         let answers_more = other
             .snd_nxt
             .is_some_and(|next| head.flags.ack() && head.ack.is_after(next + 1));
-        passed_over
+        self.is_part()
+            || passed_over
             || answers_more
             || own.may_lack_activity_since(since)
             || other.may_lack_activity_since(since)

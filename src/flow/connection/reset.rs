@@ -32,7 +32,7 @@ impl<R: StreamReader> Connection<R> {
                     moment: None,
                     text: segment.payload.iter().copied().take(128).collect(),
                     checksum_ok: segment.checksum_ok,
-                    mptcp_reason: segment.options.mptcp_reset_reason,
+                    mptcp: segment.options.mptcp,
                     resumed: false,
                     later_data: Both::default(),
                     last: packet.head.time,

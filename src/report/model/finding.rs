@@ -308,6 +308,9 @@ pub struct Fin {
     pub capture: Option<u16>,
     /// Its time.
     pub at: Timestamp,
+    /// It is MPTCP's DATA_FIN, which closes the connection on all subflows; this one's own FIN comes later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub data_fin: bool,
 }
 
 /// Whether the request may be sent again, and whether it was.

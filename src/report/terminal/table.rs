@@ -216,7 +216,7 @@ fn before(finding: &Finding) -> String {
         lines.push(format!("wire {}", seconds(wire)));
     }
     let fins = finding.fins_in_order().into_iter();
-    lines.extend(fins.map(|(who, fin)| format!("FIN {who} #{}", fin.number())));
+    lines.extend(fins.map(|(who, fin)| format!("{} {who} #{}", fin.name(), fin.number())));
     if lines.is_empty() {
         NOTHING.to_owned()
     } else {

@@ -268,6 +268,10 @@ pub(super) const ABORTIVE_CLOSE: CauseEntry = CauseEntry {
             "client-certificate",
             "the server wanted a client certificate and broke off right after the client's part of the handshake",
         ),
+        detail(
+            "mptcp-subflow",
+            "one subflow of MPTCP, where others bore some of what was said: from this one nobody can tell what was lost",
+        ),
     ],
 };
 

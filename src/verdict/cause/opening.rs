@@ -48,6 +48,10 @@ pub(super) const CONNECTION_REFUSED: CauseEntry = CauseEntry {
             "policy-reject",
             "hop count or response time are not those of the host: a device in between refused",
         ),
+        detail(
+            "mptcp-subflow",
+            "one more subflow of MPTCP was refused; the connection goes on over those that it has",
+        ),
     ],
 };
 

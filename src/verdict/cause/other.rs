@@ -47,6 +47,10 @@ pub(super) const TEARDOWN_NOISE: CauseEntry = CauseEntry {
         ),
         detail("tls-close", "a TLS goodbye met a closed socket"),
         detail(
+            "mptcp-subflow",
+            "one subflow of MPTCP, where others bore some of what was said: from this one nobody can tell what was lost",
+        ),
+        detail(
             "unread-tickets",
             "TLS session tickets were never read before the close",
         ),

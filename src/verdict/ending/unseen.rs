@@ -114,7 +114,7 @@ impl Ending<'_> {
                 || self.is_unheard(peer)
                 || self.lacks_fin(peer)
         };
-        lacks(Peer::Client) || lacks(Peer::Server) || self.lacks_the_middle()
+        self.is_part() || lacks(Peer::Client) || lacks(Peer::Server) || self.lacks_the_middle()
     }
 
     /// The other side acknowledges what it said, and none of that was captured.

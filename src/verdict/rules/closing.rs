@@ -58,8 +58,7 @@ fn responder_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet) -> Option<
         };
         return responder_closed(&at_first, fin, first);
     }
-    let knew =
-        trigger.head.ack.is_after(fin.seq) && !was_sent_before_its_last(case.ending, trigger);
+    let knew = case.ending.had(trigger, fin) && !was_sent_before_its_last(case.ending, trigger);
     let after_idle = Silence::before(trigger).is_idle(case.ending) || fin_was_idle(case, fin);
     if (knew || !after_idle) && case.situation.is_quiet() && says_goodbye(case, trigger) {
         return Some(goodbye(case, fin, trigger));
@@ -236,7 +235,7 @@ fn unanswered_at_close(case: &Case<'_>, situation: &Situation<'_>, fin: &FinSeen
         .before
         .iter()
         .find(|packet| packet.head.frame == exchange.request.start.frame);
-    let crossed = request.is_some_and(|packet| !packet.head.ack.is_after(fin.seq));
+    let crossed = request.is_some_and(|packet| !case.ending.had(packet, fin));
     let silence = request.map_or_else(|| Silence::before(case.reset), Silence::before);
     let unheard = silence.began_before_capture(case.ending);
     let idle = silence.is_idle(case.ending);

@@ -5,6 +5,7 @@ mod established;
 mod forgotten;
 mod gone;
 mod handshake;
+mod multipath;
 mod no_reset;
 mod own_fin;
 mod race;
@@ -26,6 +27,7 @@ use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation};
 use crate::verdict::{Cause, Confidence, Form, ResetSender};
 
+pub use multipath::facts as mptcp_facts;
 pub use no_reset::rule_no_reset;
 
 /// Everything that the rules read about one RST.
@@ -196,6 +198,7 @@ pub fn rule(case: &Case<'_>, obedience: Obedience) -> Ruling {
     }
     let ruling = handshake::collision(case)
         .or_else(|| ignored(case, obedience))
+        .or_else(|| multipath::rule(case))
         .or_else(|| undelivered::unseen_request(case))
         // More was said after the handshake than was captured: that was completed.
         .or_else(|| handshake::rule(case).filter(|_| !case.ending.lacks_the_middle()))

@@ -25,6 +25,9 @@ pub struct NoResetEnding {
 /// Judges an ending without a RST. `None`: it ended well, or goes on.
 pub fn rule_no_reset(ending: &Ending) -> Option<NoResetEnding> {
     let closer = first_to_close(ending);
+    if ending.is_part() {
+        return refused_by_icmp(ending);
+    }
     refused_by_icmp(ending)
         .or_else(|| met_silence(ending))
         .or_else(|| hung_up(ending, closer?))
@@ -159,7 +162,7 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
         .find(|packet| packet.head.frame == exchange.request.start.frame);
     let harm = harm_of_exchange(ending, &situation, exchange, state);
     let silence = Silence::before_fin(fin);
-    let crossed = request.is_some_and(|packet| !packet.head.ack.is_after(fin.seq))
+    let crossed = request.is_some_and(|packet| !ending.had(packet, fin))
         && taken_before_fin(ending, &situation, fin) == Taken::Nothing;
     let refused = exchange.answer == Answer::Refused;
     let unanswered = state == Progress::Unanswered;
@@ -195,7 +198,12 @@ fn responder_hung_up(ending: &Ending, requester: Peer) -> Option<NoResetEnding> 
             let unread = [Completeness::Unknown, Completeness::HeadIncomplete];
             let unread = unread.contains(&exchange.request.complete);
             let perhaps_a_rest = unread && (timed_out || !silence.is_idle(ending));
-            written_after(requester, at, packet, perhaps_a_rest).harm(harm, requester)
+            let ruling = written_after(requester, at, packet, perhaps_a_rest);
+            match ending.data_fin(requester.other(), fin) {
+                // A kernel acknowledges what comes for a closed MPTCP connection, and throws it away.
+                Some(_) => told_by_data_fin(ruling, at, harm, requester),
+                None => ruling.harm(harm, requester),
+            }
         }
         _ if ending.dialogue.protocol == Protocol::Opaque
             && !silence.is_idle(ending)
@@ -233,6 +241,18 @@ fn written_after(requester: Peer, fin: &Packet, packet: &Packet, perhaps_a_rest:
         ),
         false => ruling,
     }
+}
+
+/// The close was MPTCP's: see [`Ending::data_fin`].
+fn told_by_data_fin(ruling: Ruling, at: &Packet, harm: Harm, requester: Peer) -> Ruling {
+    let harm = match harm {
+        Harm::RequestOutcomeUnknown => Harm::RequestLost,
+        harm => harm,
+    };
+    ruling.harm(harm, requester).because(
+        "it closed with MPTCP's DATA_FIN; the FIN of TCP comes when that is acknowledged on both sides",
+        &[at],
+    )
 }
 
 /// The FIN of an idle connection and the next request crossed, and no RST followed.
