@@ -202,6 +202,8 @@ fn a_close_by_mptcp_is_an_idle_close() {
     let closes: Vec<_> = stale
         .map(|finding| {
             let server = &finding["fins"]["server"];
+            let why = finding["retry"]["why"].as_str().unwrap_or_default();
+            assert!(why.starts_with("Its receiver had closed"), "{why}");
             (server["frame"].as_u64(), server["data_fin"].as_bool())
         })
         .collect();

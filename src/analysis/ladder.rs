@@ -1,7 +1,6 @@
 //! Chooses the packets that tell the story of an ending.
 
 use crate::capture::{CaptureId, FrameId};
-use crate::dialogue::Dialogue;
 use crate::flow::{Packet, PacketKind};
 use crate::report::{LadderMark, LadderStep, Text, capture_if_other};
 use crate::verdict::{Ending, Verdict};
@@ -135,7 +134,7 @@ fn step(
             .ack()
             .then(|| other.relative(packet.head.ack)),
         len: packet.head.payload_len,
-        note: note(packet, &ending.dialogue),
+        note: note(packet, ending),
         mark,
         skipped_before,
     }
@@ -161,12 +160,14 @@ fn letters(flags: TcpFlags) -> Text {
     }
 }
 
-fn note(packet: &Packet, dialogue: &Dialogue) -> Option<Text> {
+fn note(packet: &Packet, ending: &Ending) -> Option<Text> {
+    let dialogue = &ending.dialogue;
     let text = match packet.kind {
         PacketKind::Syn | PacketKind::SynAck | PacketKind::Rst | PacketKind::Fin => return None,
         PacketKind::Retransmission => "sent again".into(),
         PacketKind::KeepaliveProbe => "keepalive probe".into(),
         PacketKind::ZeroWindowProbe => "zero-window probe".into(),
+        PacketKind::Ack if ending.has_data_fin(packet) => "DATA_FIN".into(),
         PacketKind::Ack => return (packet.head.window == 0).then_some("window full".into()),
         PacketKind::Data if packet.housekeeping => "housekeeping".into(),
         PacketKind::Data if packet.from == dialogue.requester => {

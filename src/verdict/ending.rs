@@ -237,6 +237,13 @@ impl Ending<'_> {
         data_fin.filter(|data_fin| data_fin.frame == fin.frame)
     }
 
+    /// It bears its sender's DATA_FIN.
+    pub fn has_data_fin(&self, packet: &Packet) -> bool {
+        let fin = self.fin(packet.from);
+        let data_fin = fin.and_then(|fin| self.data_fin(packet.from, fin));
+        data_fin.is_some_and(|data_fin| data_fin.frame == packet.head.frame)
+    }
+
     /// The way of a RST of the event.
     pub fn passage_of(&self, reset: &Packet) -> Option<Passage> {
         self.sighting(reset)?.passage

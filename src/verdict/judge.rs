@@ -297,6 +297,13 @@ fn request_in_flight(
     }
 }
 
+/// It came for an MPTCP connection that had been closed: a kernel acknowledges what it throws away there.
+fn met_data_fin(ending: &Ending, situation: &Situation<'_>) -> bool {
+    let responder = situation.requester.other();
+    let fin = ending.fin(responder);
+    fin.is_some_and(|fin| ending.data_fin(responder, fin).is_some())
+}
+
 fn retry(
     ending: &Ending,
     situation: &Situation<'_>,
@@ -317,6 +324,10 @@ fn retry(
         (Harm::RequestLost, _) if exchange.request.complete == Completeness::HeadIncomplete => (
             RetrySafety::Yes,
             "The request's head never came in full: nothing can have acted on it.",
+        ),
+        (Harm::RequestLost, _) if met_data_fin(ending, situation) => (
+            RetrySafety::Yes,
+            "Its receiver had closed before it came: no application can have read it, whatever its method.",
         ),
         (Harm::RequestLost, _) => (
             RetrySafety::Yes,
@@ -339,7 +350,6 @@ fn retry(
             "The peer's kernel took the request; whether it was executed, and whether it may be repeated, the packets do not say.",
         ),
     };
-    let _ = situation;
     Some(Retry {
         safe,
         why: why.into(),

@@ -219,7 +219,10 @@ fn silence(finding: &Finding) -> Option<String> {
 fn fins(finding: &Finding) -> Option<String> {
     let fins = finding.fins_in_order().into_iter();
     let texts: Vec<String> = fins
-        .map(|(who, fin)| format!("{who}: frame {} at {}", fin.number(), fin.at))
+        .map(|(who, fin)| {
+            let name = if fin.data_fin { "DATA_FIN in " } else { "" };
+            format!("{who}: {name}frame {} at {}", fin.number(), fin.at)
+        })
         .collect();
     (!texts.is_empty()).then(|| texts.join("; "))
 }
