@@ -23,8 +23,12 @@ impl<R: StreamReader> Connection<R> {
                 direction.window_scale = segment.options.window_scale;
                 direction.mss = segment.options.mss;
                 direction.sack_permitted = segment.options.sack_permitted;
-                if packet.kind == PacketKind::SynAck && established && direction.syns > 1 {
+                let is_answer = packet.kind == PacketKind::SynAck;
+                if is_answer && established && direction.syns > 1 {
                     direction.syn_acks_after_ack += 1;
+                }
+                if is_answer && segment.options.mptcp.is_none() {
+                    self.be_plain_tcp();
                 }
             }
             _ if !established && packet.head.flags.ack() => {
