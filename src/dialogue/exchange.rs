@@ -150,7 +150,7 @@ pub struct Farewell {
     pub from: Peer,
     /// Where.
     pub at: Mark,
-    /// A short name: `close_notify`, `goaway`, `57P05`, `4031`, `websocket close 1001`, `408`.
+    /// A short name: `close_notify`, `goaway` or `goaway ENHANCE_YOUR_CALM`, `57P05`, `4031`, `websocket close 1001`, `408`.
     pub what: String,
 }
 

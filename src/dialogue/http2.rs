@@ -4,6 +4,7 @@ use super::exchange::{Answer, Completeness, Idempotence, Message};
 use super::frames::{Event, Framer, Header};
 use super::ledger::Ledger;
 use super::protocol::{ProtocolReader, Step, either, mark_at};
+use super::protocol_error::ProtocolError;
 use crate::flow::{Activity, Mark, Peer, StreamBytes};
 
 /// What a client says first (RFC 9113 section 3.4).
@@ -18,6 +19,8 @@ const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 /// Error code of a stream that was not processed.
 const REFUSED_STREAM: u32 = 7;
+/// Last stream and error code (RFC 9113 section 6.8).
+const GOAWAY_HEAD: usize = 8;
 const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 0x20;
@@ -94,7 +97,7 @@ impl Http2 {
                     Activity::Application
                 }
                 RST_STREAM | GOAWAY => {
-                    let room = 4usize.saturating_sub(frame.block.len());
+                    let room = GOAWAY_HEAD.saturating_sub(frame.block.len());
                     frame.block.extend(bytes.iter().take(room));
                     if left > 0 {
                         return Activity::Housekeeping;
@@ -115,7 +118,14 @@ impl Http2 {
             .first_chunk::<4>()
             .map_or(0, |bytes| u32::from_be_bytes(*bytes));
         if frame.kind == GOAWAY {
-            ledger.farewell(from, frame.start, "goaway");
+            let code = frame.block.get(4..).and_then(<[u8]>::first_chunk);
+            let error = code.and_then(|code| ProtocolError::with_code(u32::from_be_bytes(*code)));
+            match error {
+                Some(error) => {
+                    ledger.farewell(from, frame.start, format!("goaway {}", error.name()));
+                }
+                None => ledger.farewell(from, frame.start, "goaway"),
+            }
             if from != ledger.requester {
                 self.last_stream = Some(number & 0x7fff_ffff);
                 ledger.refuse_streams_above(number & 0x7fff_ffff);

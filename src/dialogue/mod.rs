@@ -18,6 +18,7 @@ mod postgresql;
 #[cfg(test)]
 mod properties;
 mod protocol;
+mod protocol_error;
 mod reader;
 mod redis;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use exchange::{
     Message, Protocol, Request, TlsFacts,
 };
 pub use outline::DialogueOutline;
+pub use protocol_error::ProtocolError;
 pub use reader::DialogueReader;
 pub use summary::RequestSummary;
 pub use turn::{Reply, Turn};

@@ -32,6 +32,8 @@ mod damage;
 #[rustfmt::skip]
 mod filtered;
 #[rustfmt::skip]
+mod goaway;
+#[rustfmt::skip]
 mod healthy;
 #[rustfmt::skip]
 mod idle;
@@ -98,6 +100,7 @@ fn every_ladder() -> Vec<(&'static str, Ladder)> {
         boxes::all(),
         closing::all(),
         filtered::all(),
+        goaway::all(),
         healthy::all(),
         idle::all(),
         opening::all(),

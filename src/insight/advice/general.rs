@@ -36,6 +36,10 @@ pub(super) enum General {
     TlsUnfinished,
     /// Only one end speaks TLS.
     Scheme,
+    /// A server of HTTP/2 gets more than it puts up with.
+    Calm,
+    /// An end of HTTP/2 does not accept what the other one does.
+    Http2,
 }
 
 impl General {
@@ -46,6 +50,8 @@ impl General {
             _ if finding.is_tls_mismatch() => Some(Self::Scheme),
             _ if finding.is_tls_unfinished() => harmful.then_some(Self::TlsUnfinished),
             _ if finding.is_tls_failure() => Some(Self::Tls),
+            _ if detail == Some("goaway-calm") => Some(Self::Calm),
+            _ if detail == Some("goaway-error") => Some(Self::Http2),
             Cause::ResponseTimeout | Cause::HangUp if finding.is_by_size() => {
                 Some(Self::PacketSize)
             }
@@ -131,6 +137,8 @@ impl General {
             Self::Tls => tls(&at),
             Self::TlsUnfinished => tls_unfinished(&at),
             Self::Scheme => scheme(&at),
+            Self::Calm => calm(&at),
+            Self::Http2 => http2(&at),
             Self::WayBack => way_back(&at),
             Self::Unrecognised => plain(
                 "path",
@@ -255,6 +263,44 @@ fn scheme(at: &str) -> Advice {
             Some("Retries and timeouts: every connection fails in the same way."),
         )
     }
+}
+
+fn calm(at: &str) -> Advice {
+    Advice {
+        settings: vec![
+            line(
+                "gRPC (client)",
+                "keepalive time of 5 minutes or more (Go: keepalive.ClientParameters.Time, else GRPC_ARG_KEEPALIVE_TIME_MS), none without calls",
+            ),
+            line(
+                "gRPC (server, Go)",
+                "keepalive.EnforcementPolicy{MinTime: …, PermitWithoutStream: true}",
+            ),
+            line(
+                "gRPC (server, others)",
+                "GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS; Java: permitKeepAliveTime",
+            ),
+        ],
+        ..plain(
+            "client",
+            format!("send fewer PINGs on the HTTP/2 sessions with {at}"),
+            format!(
+                "HTTP/2 sessions with {at} are broken off with GOAWAY ENHANCE_YOUR_CALM: it gets more than it puts up with. Mostly these are keepalive PINGs (gRPC says too_many_pings): let the client ping less often than the server permits (gRPC servers: every 5 minutes unless told otherwise), or let the server permit more. Else look for streams that the client resets by the hundred."
+            ),
+            Some("Retries alone: the next session ends the same way."),
+        )
+    }
+}
+
+fn http2(at: &str) -> Advice {
+    plain(
+        "server",
+        format!("find out what HTTP/2 sessions with {at} break off for"),
+        format!(
+            "HTTP/2 sessions with {at} are broken off with an error, which each finding names with the one who sent it. The log of that one says more; a proxy in between that changes frames or fields, or an old library, is the usual cause."
+        ),
+        None,
+    )
 }
 
 fn way_back(at: &str) -> Advice {

@@ -269,6 +269,14 @@ pub(super) const ABORTIVE_CLOSE: CauseEntry = CauseEntry {
             "the server wanted a client certificate and broke off right after the client's part of the handshake",
         ),
         detail(
+            "goaway-calm",
+            "an HTTP/2 session was broken off with GOAWAY ENHANCE_YOUR_CALM: too many PINGs (gRPC: too_many_pings) or streams that were reset",
+        ),
+        detail(
+            "goaway-error",
+            "an HTTP/2 session was broken off with GOAWAY and another error, which the explanation names",
+        ),
+        detail(
             "mptcp-subflow",
             "one subflow of MPTCP, where others bore some of what was said: from this one nobody can tell what was lost",
         ),
@@ -342,6 +350,14 @@ pub(super) const HANG_UP: CauseEntry = CauseEntry {
         detail(
             "client-certificate",
             "the server wanted a client certificate and broke off right after the client's part of the handshake",
+        ),
+        detail(
+            "goaway-calm",
+            "an HTTP/2 session was broken off with GOAWAY ENHANCE_YOUR_CALM: too many PINGs (gRPC: too_many_pings) or streams that were reset",
+        ),
+        detail(
+            "goaway-error",
+            "an HTTP/2 session was broken off with GOAWAY and another error, which the explanation names",
         ),
     ],
 };

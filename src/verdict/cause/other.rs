@@ -45,7 +45,10 @@ pub(super) const TEARDOWN_NOISE: CauseEntry = CauseEntry {
             "state-gone",
             "a FIN found a peer that no longer knew the connection",
         ),
-        detail("tls-close", "a TLS goodbye met a closed socket"),
+        detail(
+            "tls-close",
+            "a goodbye (TLS: close_notify, session tickets; HTTP/2: GOAWAY) met a closed socket",
+        ),
         detail(
             "mptcp-subflow",
             "one subflow of MPTCP, where others bore some of what was said: from this one nobody can tell what was lost",

@@ -3,6 +3,7 @@
 mod closing;
 mod established;
 mod forgotten;
+mod goaway;
 mod gone;
 mod handshake;
 mod multipath;
@@ -205,6 +206,7 @@ pub fn rule(case: &Case<'_>, obedience: Obedience) -> Ruling {
         .or_else(|| established::probes(case))
         .or_else(|| established::injected(case))
         .or_else(|| tls::rule(case))
+        .or_else(|| goaway::rule(case))
         .or_else(|| closing::rule(case))
         .or_else(|| established::rule(case))
         .unwrap_or_else(|| {

@@ -5,6 +5,7 @@ use crate::flow::{FinSeen, Packet, PacketKind, Peer};
 use crate::time::Interval;
 use crate::verdict::ending::{Ending, Progress};
 use crate::verdict::harm::{Taken, harm_of_exchange, taken};
+use crate::verdict::rules::goaway;
 use crate::verdict::rules::requester::answers_are_due;
 use crate::verdict::rules::tls;
 use crate::verdict::rules::undelivered::{Undelivered, stuck, traced};
@@ -101,6 +102,7 @@ fn hung_up(ending: &Ending, first: Peer) -> Option<NoResetEnding> {
         false => responder_hung_up(ending, requester),
     };
     tls::hung_up(ending, first)
+        .or_else(|| goaway::hung_up(ending, first))
         .or_else(by_protocol)
         .or_else(|| cut_websocket(ending, first))
 }

@@ -58,7 +58,12 @@ impl<'a> Failure<'a> {
             (Some(alert), _) if came(&&alert.at) && in_clear => Some(Self::AlertToClear(alert)),
             (Some(alert), _) if came(&&alert.at) => Some(Self::Alert(alert)),
             (_, Some(answer)) if came(&answer) => Some(Self::ClearAnswer(*answer)),
-            _ if tls.client_certificate && dialogue.answered == 0 && by_responder => {
+            // Where bytes are cut off, the records of a certificate and those of a request look alike.
+            _ if tls.client_certificate
+                && !ending.cut_payload
+                && dialogue.answered == 0
+                && by_responder =>
+            {
                 let [client, server] = tls.close_notify;
                 let own = match close.from {
                     Peer::Client => client,
