@@ -30,11 +30,11 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Ruling> {
         new(Cause::AbortiveClose, Confidence::Likely, text)
     } else if !is_open {
         let text = format!(
-            "The {sender} refused one more subflow of a MPTCP connection, which goes on over those that it has."
+            "The {sender} refused one more subflow of an MPTCP connection, which goes on over those that it has."
         );
         new(Cause::ConnectionRefused, Confidence::Likely, text)
     } else {
-        let text = "One subflow of a MPTCP connection was reset. The connection may go on over others, and what was said went over them, too: what was lost, if anything was, can't be told from this one.";
+        let text = "One subflow of an MPTCP connection was reset. The connection may go on over others, and what was said went over them, too: what was lost, if anything was, can't be told from this one.";
         let cause = match closed {
             Some(_) => Cause::TeardownNoise,
             None => Cause::AbortiveClose,
