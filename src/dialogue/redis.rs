@@ -185,6 +185,8 @@ impl Redis {
         ledger.unframe();
         let side = &mut self.sides[from as usize & 1];
         side.lost = true;
+        // A push that was under way may have ended in what is missing: what comes now may be an answer.
+        side.push = false;
         if from != ledger.requester {
             while let Some(id) = self.waiting.front().copied() {
                 self.note(from, end, true, ledger);
@@ -325,6 +327,21 @@ mod tests {
             .server(">2\r\n+message\r\n$1\r\nx\r\n")
             .dialogue();
         assert!(dialogue.recent[0].response.is_none());
+    }
+
+    #[test]
+    fn a_push_that_lacks_bytes_may_have_been_followed_by_the_answer() {
+        let dialogue = Script::to(6379)
+            .client(GET)
+            .server(">2\r\n+message\r\n$40\r\nthe first of")
+            .gap(Server, 50)
+            .server("the rest\r\n")
+            .dialogue();
+        assert_eq!((dialogue.requests, dialogue.answered), (1, 1));
+        assert_eq!(
+            dialogue.recent[0].response.unwrap().complete,
+            Completeness::Unknown
+        );
     }
 
     proptest::proptest! {
