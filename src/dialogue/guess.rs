@@ -7,6 +7,8 @@ use super::exchange::Protocol;
 pub(super) enum Guess {
     /// They are this.
     Protocol(Protocol),
+    /// A load balancer speaks of its client first.
+    ProxyHeader,
     /// More are needed.
     Undecided,
     /// No protocol known here.
@@ -21,7 +23,7 @@ type Reading = fn(&[u8]) -> Guess;
 
 /// The first bytes of a connection, as far as seen.
 pub(super) fn opening(bytes: &[u8], _port: u16) -> Guess {
-    best(&[midway, postgresql, mysql, redis], bytes)
+    best(&[midway, postgresql, mysql, redis, proxy_header], bytes)
 }
 
 fn postgresql(bytes: &[u8]) -> Guess {
@@ -38,6 +40,14 @@ fn mysql(bytes: &[u8]) -> Guess {
 
 fn redis(bytes: &[u8]) -> Guess {
     told(super::redis::is_command(bytes), Protocol::Redis)
+}
+
+fn proxy_header(bytes: &[u8]) -> Guess {
+    match super::proxy_header::begins(bytes) {
+        Some(true) => Guess::ProxyHeader,
+        Some(false) => Guess::Nothing,
+        None => Guess::Undecided,
+    }
 }
 
 const fn told(answer: Option<bool>, protocol: Protocol) -> Guess {
@@ -58,7 +68,7 @@ fn best(readings: &[Reading], bytes: &[u8]) -> Guess {
     let mut best = Guess::Nothing;
     for reading in readings {
         match reading(bytes) {
-            known @ Guess::Protocol(_) => return known,
+            known @ (Guess::Protocol(_) | Guess::ProxyHeader) => return known,
             Guess::Undecided => best = Guess::Undecided,
             Guess::Nothing => {}
         }

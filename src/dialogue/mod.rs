@@ -19,6 +19,7 @@ mod postgresql;
 mod properties;
 mod protocol;
 mod protocol_error;
+mod proxy_header;
 mod reader;
 mod redis;
 #[cfg(test)]

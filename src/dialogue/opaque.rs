@@ -52,7 +52,7 @@ impl Opaque {
                     }),
                 })
             }
-            Guess::Undecided | Guess::Nothing => None,
+            Guess::ProxyHeader | Guess::Undecided | Guess::Nothing => None,
         }
     }
 

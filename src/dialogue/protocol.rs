@@ -18,7 +18,7 @@ pub(super) enum Successor {
 pub(super) struct Handover {
     /// Who takes over.
     pub(super) to: Successor,
-    /// How many of this call's bytes were read before it.
+    /// How many of this call's bytes were read before it, those that were not captured included.
     pub(super) consumed: u32,
 }
 

@@ -12,6 +12,7 @@ use super::opaque::Opaque;
 use super::outline::DialogueOutline;
 use super::postgresql::PostgreSql;
 use super::protocol::{Handover, ProtocolReader, Step, Successor, either, mark_at};
+use super::proxy_header::ProxyHeader;
 use super::redis::Redis;
 use super::tls::Tls;
 use super::turn::Turn;
@@ -43,6 +44,7 @@ pub struct DialogueReader {
 #[derive(Clone, Debug)]
 enum State {
     Guessing(Vec<Piece>),
+    ProxyHeader(ProxyHeader),
     Opaque(Opaque),
     Http1(Box<Http1>),
     Tls(Box<Tls>),
@@ -154,8 +156,9 @@ impl DialogueReader {
                 .collect();
             &first
         };
-        let protocol = match guess::opening(bytes, self.server_port) {
-            Guess::Protocol(protocol) => protocol,
+        let state = match guess::opening(bytes, self.server_port) {
+            Guess::Protocol(protocol) => State::of(protocol, &mut self.spare),
+            Guess::ProxyHeader => State::ProxyHeader(ProxyHeader::of(data.from)),
             Guess::Undecided if data.cut == 0 && bytes.len() < GUESS_BYTES => {
                 pieces.push(Piece {
                     from: data.from,
@@ -164,14 +167,14 @@ impl DialogueReader {
                 });
                 return Activity::Application;
             }
-            Guess::Undecided | Guess::Nothing => Protocol::Opaque,
+            Guess::Undecided | Guess::Nothing => State::Opaque(Opaque::default()),
         };
         if bytes.starts_with(b"HTTP/1.") {
             self.ledger.requester = data.from.other();
-        } else if protocol == Protocol::Http1 {
+        } else if matches!(state, State::Http1(_)) {
             self.ledger.requester = data.from;
         }
-        self.become_reader(protocol);
+        self.become_reader(state);
         StreamReader::data(self, *data)
     }
 
@@ -191,10 +194,9 @@ impl DialogueReader {
         said
     }
 
-    /// The protocol is `protocol` from here on; what waited for that is read first.
-    fn become_reader(&mut self, protocol: Protocol) {
-        let waiting = match std::mem::replace(&mut self.state, State::of(protocol, &mut self.spare))
-        {
+    /// It is known from here on who reads; what waited for that is read first.
+    fn become_reader(&mut self, state: State) {
+        let waiting = match std::mem::replace(&mut self.state, state) {
             State::Guessing(pieces) => pieces,
             _ => Vec::new(),
         };
@@ -238,6 +240,7 @@ impl DialogueReader {
             State::PostgreSql(reader) => reader.data(data, &mut self.ledger),
             State::WebSocket(reader) => reader.data(data, &mut self.ledger),
             State::Http2(reader) => reader.data(data, &mut self.ledger),
+            State::ProxyHeader(reader) => reader.data(data, &mut self.ledger),
             State::Guessing(_) => self.guess(data).into(),
             State::Over(_) => Activity::Housekeeping.into(),
         }
@@ -256,9 +259,7 @@ impl DialogueReader {
                     false => data.from,
                 };
             }
-            let consumed = handover.consumed as usize;
-            data.at = mark_at(data.at, consumed);
-            data.bytes = data.bytes.get(consumed..).unwrap_or_default();
+            data = behind(&data, handover.consumed);
             if data.bytes.is_empty() && data.cut == 0 {
                 return activity;
             }
@@ -274,7 +275,7 @@ impl DialogueReader {
     /// Something else than bytes came: the guess has to do with what it has.
     fn stop_guessing(&mut self) {
         if matches!(self.state, State::Guessing(_)) {
-            self.become_reader(Protocol::Opaque);
+            self.become_reader(State::Opaque(Opaque::default()));
         }
     }
 }
@@ -418,7 +419,7 @@ impl State {
 
     fn protocol(&self) -> Protocol {
         match self {
-            Self::Guessing(_) | Self::Opaque(_) => Protocol::Opaque,
+            Self::Guessing(_) | Self::ProxyHeader(_) | Self::Opaque(_) => Protocol::Opaque,
             Self::Http1(_) => Protocol::Http1,
             Self::Tls(_) => Protocol::Tls,
             Self::Redis(_) => Protocol::Redis,
@@ -433,6 +434,7 @@ impl State {
     fn reader(&self) -> Option<&dyn ProtocolReader> {
         match self {
             Self::Guessing(_) | Self::Over(_) => None,
+            Self::ProxyHeader(reader) => Some(reader),
             Self::Opaque(reader) => Some(reader),
             Self::Http1(reader) => Some(reader.as_ref()),
             Self::Tls(reader) => Some(reader.as_ref()),
@@ -447,6 +449,7 @@ impl State {
     fn reader_mut(&mut self) -> Option<&mut dyn ProtocolReader> {
         match self {
             Self::Guessing(_) | Self::Over(_) => None,
+            Self::ProxyHeader(reader) => Some(reader),
             Self::Opaque(reader) => Some(reader),
             Self::Http1(reader) => Some(reader.as_mut()),
             Self::Tls(reader) => Some(reader.as_mut()),
@@ -456,6 +459,17 @@ impl State {
             Self::WebSocket(reader) => Some(reader.as_mut()),
             Self::Http2(reader) => Some(reader.as_mut()),
         }
+    }
+}
+
+/// What follows the first `consumed` bytes, of which the last ones may not have been captured.
+fn behind<'a>(data: &StreamBytes<'a>, consumed: u32) -> StreamBytes<'a> {
+    let captured = data.bytes.len().min(consumed as usize);
+    StreamBytes {
+        from: data.from,
+        at: mark_at(data.at, consumed as usize),
+        bytes: data.bytes.get(captured..).unwrap_or_default(),
+        cut: data.cut.saturating_sub(consumed - captured as u32),
     }
 }
 
