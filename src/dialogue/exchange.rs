@@ -154,7 +154,7 @@ pub struct Farewell {
     pub what: String,
 }
 
-/// The field by which the sender of a request says that it hands on what somebody else asked.
+/// The field, or the header before all requests, by which a client says that it hands on what somebody else asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forwarding {
     /// `Via` (RFC 9110 section 7.6.3).
@@ -167,10 +167,12 @@ pub enum Forwarding {
     ForwardedProto,
     /// `X-Real-IP`.
     RealIp,
+    /// The PROXY protocol's header, version 1 or 2 (HAProxy's `doc/proxy-protocol.txt`).
+    ProxyHeader,
 }
 
 impl Forwarding {
-    /// The field's name.
+    /// The field's or the protocol's name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Via => "Via",
@@ -178,6 +180,7 @@ impl Forwarding {
             Self::ForwardedFor => "X-Forwarded-For",
             Self::ForwardedProto => "X-Forwarded-Proto",
             Self::RealIp => "X-Real-IP",
+            Self::ProxyHeader => "PROXY protocol",
         }
     }
 }

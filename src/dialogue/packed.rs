@@ -49,6 +49,7 @@ packed_names!(Forwarding {
     ForwardedFor,
     ForwardedProto,
     RealIp,
+    ProxyHeader,
 });
 packed!(Farewell { from, at, what });
 packed!(Hints {

@@ -1,6 +1,7 @@
 //! What a load balancer says first about its client: the PROXY protocol, versions 1 and 2 (HAProxy's `doc/proxy-protocol.txt`,
 //! sections 2.1 and 2.2). It asks nothing and is never answered; the protocol proper begins behind it.
 
+use super::exchange::Forwarding;
 use super::ledger::Ledger;
 use super::protocol::{Handover, ProtocolReader, Step, Successor};
 use crate::flow::{Activity, Mark, Peer, StreamBytes};
@@ -84,7 +85,8 @@ impl ProxyHeader {
 }
 
 impl ProtocolReader for ProxyHeader {
-    fn data(&mut self, data: &StreamBytes<'_>, _ledger: &mut Ledger) -> Step {
+    fn data(&mut self, data: &StreamBytes<'_>, ledger: &mut Ledger) -> Step {
+        ledger.hints().forwarding = Some(Forwarding::ProxyHeader);
         let taken = match data.from == self.from {
             true => self.take(data),
             false => {
@@ -142,6 +144,7 @@ mod tests {
     fn a_header_is_no_request() {
         let dialogue = Script::to(80).client(LOCAL).dialogue();
         assert_eq!((dialogue.requests, dialogue.recent.len()), (0, 0));
+        assert_eq!(dialogue.hints.forwarding, Some(Forwarding::ProxyHeader));
     }
 
     #[test]
@@ -160,6 +163,15 @@ mod tests {
             assert_eq!(dialogue.recent[0].what.summary.as_deref(), Some("GET /"));
             assert_eq!(dialogue.recent[0].request.start.offset, 15);
         }
+    }
+
+    #[test]
+    fn a_field_of_a_request_tells_more_than_the_header() {
+        let dialogue = Script::to(80)
+            .client("PROXY UNKNOWN\r\n")
+            .client("GET / HTTP/1.1\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n")
+            .dialogue();
+        assert_eq!(dialogue.hints.forwarding, Some(Forwarding::ForwardedFor));
     }
 
     #[test]

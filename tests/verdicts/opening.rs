@@ -74,6 +74,21 @@ ladders! {
             .handshake(0)
             .client(20.3, "R.");
 
+    a_health_check_says_for_whom_it_comes: "likely abortive-close · by client · drawn by none · none" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(20.1, "P.").payload("PROXY UNKNOWN\r\n")
+            .server(20.2, ".")
+            .client(20.3, "R.");
+
+    a_request_behind_a_header_is_lost: "possible abortive-close · by server · drawn by none · request-outcome-unknown · awaiting-response" =>
+        Ladder::to(80)
+            .handshake(0)
+            .client(20.1, "P.").payload("PROXY UNKNOWN\r\n")
+            .client(21, "P.").payload(GET)
+            .server(21.1, ".")
+            .server(900, "R.");
+
     a_full_queue_repeats_its_syn_ack: "certain accept-queue-overflow · by server · drawn by request · request-lost" =>
         Ladder::to(80)
             .handshake(0)

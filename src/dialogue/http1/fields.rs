@@ -113,7 +113,11 @@ impl Names<'_> {
         keep(&mut hints.server, self.server);
         keep(&mut hints.via, self.via);
         keep(&mut hints.user_agent, self.user_agent);
-        hints.forwarding = hints.forwarding.or(self.forwarding);
+        // A request tells more than a header that stood before all of them.
+        let told = hints
+            .forwarding
+            .filter(|told| *told != Forwarding::ProxyHeader);
+        hints.forwarding = told.or(self.forwarding).or(hints.forwarding);
         hints.keep_alive_timeout_s = self.keep_alive_timeout_s.or(hints.keep_alive_timeout_s);
         hints.keep_alive_max = self.keep_alive_max.or(hints.keep_alive_max);
     }

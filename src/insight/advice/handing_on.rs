@@ -11,6 +11,9 @@ use crate::report::Finding;
 /// Proxies whose upstream timer can be set, the commonest first.
 const PROXIES: &[&str] = &["nginx", "envoy", "traefik"];
 
+/// Those among them that begin connections with the PROXY protocol's header.
+const PROXY_HEADERS: &[&str] = &["haproxy", "envoy", "traefik"];
+
 /// What takes connections that a pod's rules lead elsewhere, by its port: Istio's Envoy on 15001 (Istio, "Ports used by Istio"),
 /// Linkerd's proxy on 4140 (Linkerd, "IPTables Reference").
 const SIDECARS: &[(u16, &[&str])] = &[(15001, &["istio"]), (4140, &["linkerd"])];
@@ -26,7 +29,7 @@ pub(super) enum HandsOn {
         front: u32,
         at: SocketAddr,
     },
-    /// Its requests say so.
+    /// Its requests or its connections say so.
     Says(Forwarding),
 }
 
@@ -67,6 +70,9 @@ impl HandsOn {
             Self::Asked { finding, front, at } => format!(
                 "{client} is a proxy there: what it asks comes in on connections to {at} (stream {front} before {finding})."
             ),
+            Self::Says(Forwarding::ProxyHeader) => format!(
+                "Connections of {client} begin with the PROXY protocol's header: it is a proxy or a load balancer."
+            ),
             Self::Says(field) => format!(
                 "Requests of {client} bear {}: it is a proxy or a load balancer.",
                 field.as_str()
@@ -104,7 +110,11 @@ impl HandsOn {
             Self::Exempt { from } => SIDECARS.iter().find(|(port, _)| *port == from.port()),
             Self::Asked { .. } | Self::Says(_) => None,
         };
-        let names = sidecar.map_or(PROXIES, |(_, names)| names);
+        let proxies = match self {
+            Self::Says(Forwarding::ProxyHeader) => PROXY_HEADERS,
+            _ => PROXIES,
+        };
+        let names = sidecar.map_or(proxies, |(_, names)| names);
         let first = |name: &&str| {
             let mut named = table.named(name).into_iter();
             named.find(|entry| entry.role == TimeoutRole::ProxyUpstreamIdle)

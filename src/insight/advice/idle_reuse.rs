@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::handing_on::HandsOn;
 use super::settings::{Pool, below, idle_settings, longer_than};
 use super::{Grounds, line, plain, retries_of_writes};
-use crate::dialogue::Protocol;
+use crate::dialogue::{Forwarding, Protocol};
 use crate::insight::{KnownTimeout, TimeoutRole};
 use crate::report::{Advice, Finding, IdleTimeout};
 
@@ -130,6 +130,9 @@ impl<'a> IdleReuse<'a> {
     fn change_client(&self) -> Advice {
         let (client, server, story) = (self.client, self.server, self.story());
         let pool = match &self.hands_on {
+            Some(HandsOn::Says(Forwarding::ProxyHeader)) => {
+                " Its pool towards its servers has to change or, where it only hands bytes on (TCP mode), the pool of those who call it."
+            }
             Some(_) => " Its pool towards its servers has to change.",
             None => "",
         };

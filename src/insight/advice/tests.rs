@@ -142,6 +142,21 @@ fn a_proxy_is_not_named_by_those_who_call_it() {
 }
 
 #[test]
+fn a_header_before_all_requests_tells_a_proxy() {
+    let behind_haproxy = Hints {
+        user_agent: Some("Go-http-client".to_owned()),
+        forwarding: Some(Forwarding::ProxyHeader),
+        ..Hints::default()
+    };
+    let advice = advised(Protocol::Http1, &[], behind_haproxy, &[], |_| {});
+    let proxies = ["HAProxy (client)", "Envoy (client)", "Traefik (client)"];
+    assert_eq!(products(&advice), proxies);
+    let text = &advice.text;
+    assert!(text.contains("PROXY protocol's header"), "{text}");
+    assert!(text.contains("those who call it"), "{text}");
+}
+
+#[test]
 fn behind_a_balancer_whose_timer_is_fixed_the_server_has_to_change() {
     let handed_on = || Hints {
         forwarding: Some(Forwarding::ForwardedFor),

@@ -1,5 +1,6 @@
 //! Endings before the first payload.
 
+use crate::dialogue::Forwarding;
 use crate::flow::{Both, Direction, Packet, PacketKind, Peer};
 use crate::time::Interval;
 use crate::verdict::rules::Case;
@@ -336,7 +337,10 @@ fn took_data(case: &Case<'_>) -> bool {
 /// Connected, nothing said, reset by the client: the usual health check.
 fn health_check(case: &Case<'_>) -> Option<Ruling> {
     let state = &case.ending.state;
-    let silent = state.client.new_bytes == 0 && state.server.new_bytes == 0;
+    let dialogue = &case.ending.dialogue;
+    let header =
+        dialogue.requests == 0 && dialogue.hints.forwarding == Some(Forwarding::ProxyHeader);
+    let silent = (state.client.new_bytes == 0 || header) && state.server.new_bytes == 0;
     if case.claimed() != Peer::Client
         || case.shape.form != Form::Abort
         || !silent
@@ -353,10 +357,19 @@ fn health_check(case: &Case<'_>) -> Option<Ruling> {
         Ruling::new(
             Cause::AbortiveClose,
             Confidence::Likely,
-            "The client connected, said nothing and closed with a RST: a health check or a port probe. Nothing was lost.",
+            match header {
+                true => "The client connected, said no more than the PROXY protocol's header and closed with a RST: a load balancer's health check. Nothing was lost.",
+                false => "The client connected, said nothing and closed with a RST: a health check or a port probe. Nothing was lost.",
+            },
         )
         .detail("health-check")
-        .because("no payload in either direction; the RST comes from the live socket right after the handshake", &[case.reset])
+        .because(
+            match header {
+                true => "no payload in either direction but that header; the RST comes from the live socket right after it",
+                false => "no payload in either direction; the RST comes from the live socket right after the handshake",
+            },
+            &[case.reset],
+        )
         .or(Cause::HandshakeAborted, "the client's own log: a cancelled connection attempt looks the same"),
     )
 }
