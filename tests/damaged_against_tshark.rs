@@ -10,6 +10,10 @@ use whyrst::analysis::{AnalysisOptions, Analyzer};
 use whyrst::capture::{Captures, Input};
 use whyrst::flow::Peer;
 
+use support::seed_of;
+
+mod support;
+
 /// One byte in so many is wrong …
 const ONE_IN: u64 = 40;
 /// … among those of the network's and the transport's headers.
@@ -129,13 +133,12 @@ fn ours(path: &Path) -> BTreeMap<u32, BTreeSet<u32>> {
 #[test]
 fn wrong_bytes_change_no_stream_number() {
     let mut wrong = Vec::new();
-    for (index, path) in captures().iter().enumerate() {
+    for path in &captures() {
+        let seed = seed_of(path);
         let name = path.file_name().expect("a name").to_string_lossy();
-        let copy = std::env::temp_dir().join(format!(
-            "whyrst-damaged-{}-{index}.pcap",
-            std::process::id()
-        ));
-        std::fs::write(&copy, damaged(path, 0x9e37_79b9_7f4a_7c15 ^ index as u64)).expect("a copy");
+        let copy =
+            std::env::temp_dir().join(format!("whyrst-damaged-{}-{seed}.pcap", std::process::id()));
+        std::fs::write(&copy, damaged(path, 0x9e37_79b9_7f4a_7c15 ^ seed as u64)).expect("a copy");
         let expected = tsharks(&copy);
         let found = ours(&copy);
         std::fs::remove_file(&copy).expect("the copy");

@@ -5,25 +5,14 @@
 
 #[path = "live/net.rs"]
 mod net;
+#[path = "live/tracefs.rs"]
+mod tracefs;
 
 use std::time::Duration;
 
 use net::{At, Net, Watch, has, skip};
 use serde_json::Value;
-
-/// This kernel says why it sends a RST, and may be asked.
-fn kernel_speaks() -> bool {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let format = whyrst::kernel::find_tracefs(&mounts)
-        .map(|tracefs| tracefs.join("events/tcp/tcp_send_reset/format"));
-    let speaks = format
-        .and_then(|format| std::fs::read_to_string(format).ok())
-        .is_some_and(|text| text.contains("reason"));
-    if !speaks {
-        skip("the kernel's word: tracefs is not mounted, or the kernel is older than 6.10");
-    }
-    speaks
-}
+use tracefs::{are_gone, instances_of, kernel_speaks};
 
 fn only_finding(report: &Value) -> &Value {
     let resets = report["resets"].as_array().unwrap();
@@ -541,7 +530,7 @@ fn rights_are_dropped_and_the_instance_goes() {
     }
     let (status, _) = whyrst.end();
     assert_eq!(status, 0);
-    assert!(instances.iter().all(|instance| !instance.exists()));
+    assert!(are_gone(&instances));
 }
 
 /// `ip netns exec` mounts a /sys of its own, without tracefs.
@@ -580,7 +569,7 @@ fn a_run_that_was_killed_leaves_no_instance() {
     whyrst.signal("-KILL");
     let gone = (0..200).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
-        !instances[0].exists()
+        are_gone(&instances)
     });
     assert!(
         gone,
@@ -640,21 +629,6 @@ fn without_rights_one_line_says_what_helps() {
         "{line}"
     );
     assert_eq!(whyrst.wait(), 2);
-}
-
-/// tracefs instances of a run's helper.
-fn instances_of(pid: u32) -> Vec<std::path::PathBuf> {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let Some(tracefs) = whyrst::kernel::find_tracefs(&mounts) else {
-        return Vec::new();
-    };
-    let children = format!("/proc/{pid}/task/{pid}/children");
-    std::fs::read_to_string(children)
-        .unwrap_or_default()
-        .split_whitespace()
-        .map(|child| tracefs.join(format!("instances/whyrst-{child}")))
-        .filter(|instance| instance.exists())
-        .collect()
 }
 
 /// libpcap holds packets back for up to a tenth of a second; those of the last moment count all the same.

@@ -7,7 +7,7 @@ mod both_ends;
 mod ttl;
 
 use crate::capture::FrameId;
-use crate::flow::{Direction, Packet, PacketKind, Peer};
+use crate::flow::{Direction, History, Packet, PacketKind, Peer};
 use crate::time::Interval;
 use crate::verdict::ending::Ending;
 use crate::verdict::form::Shape;
@@ -232,14 +232,18 @@ fn too_fast(ending: &Ending, reset: &Packet, shape: &Shape<'_>, findings: &mut F
     let (Some(trigger), Some(usual)) = (trigger, ending.shortest_response_of(reset.from)) else {
         return;
     };
-    // Where packets are missing, it may answer an earlier one.
-    if ending.place.is_some() || ending.is_incomplete() || seen_at_several_points(ending, trigger) {
-        return;
-    }
-    let took = reset.head.time - trigger.head.time;
     // Both may have been a step of the clock longer or shorter.
     let step = ending.surroundings.clock_step;
-    let (at_most, at_least) = (took + step, usual - step);
+    let (took, at_least) = (reset.head.time - trigger.head.time, usual - step);
+    let at_most = took + step;
+    // Where packets are missing, it may answer an earlier one.
+    if ending.place.is_some()
+        || ending.is_incomplete()
+        || seen_at_several_points(ending, trigger)
+        || may_answer_a_forgotten_one(ending, reset, at_least)
+    {
+        return;
+    }
     // Of few answers the quickest is no bound: ways vary.
     let share = if ending.state.of(reset.from).packets < FEW_ANSWERS {
         6
@@ -284,6 +288,19 @@ fn seen_at_several_points(ending: &Ending, trigger: &Packet) -> bool {
             && trigger.head.ip_id.is_some_and(|id| id != 0)
     });
     several_macs || again
+}
+
+/// A bare RST repeats an acknowledgement that a whole window of payload bears: where no packet is remembered from before that window,
+/// nor from before an answer takes, what drew it may be one that is not remembered.
+fn may_answer_a_forgotten_one(ending: &Ending, reset: &Packet, at_least: Interval) -> bool {
+    let remembered = ending.before.get(History::HEAD..).unwrap_or_default();
+    let oldest = remembered
+        .iter()
+        .find(|packet| packet.from != reset.from && packet.head.flags.ack());
+    let reaches_back = oldest.is_some_and(|oldest| {
+        oldest.head.ack != reset.head.seq || reset.head.time - oldest.head.time >= at_least
+    });
+    ending.before_skipped > 0 && !reset.head.flags.ack() && !reaches_back
 }
 
 fn acknowledges(reset: &Packet, packet: &Packet) -> bool {

@@ -53,6 +53,18 @@ pub fn recorded() -> Vec<[PathBuf; 2]> {
         .collect()
 }
 
+/// A number for what a test does to a capture, drawn from its name: another capture beside it changes nothing.
+pub fn seed_of(file: &Path) -> usize {
+    let parts: Vec<_> = file.iter().rev().take(2).collect();
+    let name = parts.iter().flat_map(|part| part.as_encoded_bytes());
+    // FNV-1a (Fowler, Noll, Vo).
+    let hash = name.fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    });
+    // Small enough to be multiplied.
+    hash as usize % 100_000
+}
+
 /// The project's captures that are plain pcap.
 pub fn captures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");

@@ -4,7 +4,7 @@ use whyrst::flow::Peer::{Client, Server};
 use whyrst::testing::Ladder;
 use whyrst::verdict::{Cause, Harm};
 
-use crate::{GET, OK, PART, POST, served, together, told};
+use crate::{GET, OK, PART, POST, line, served, together, told};
 
 ladders! {
     a_forged_reset_and_the_answer_behind_it: "certain injected · by middlebox · drawn by none · request-outcome-unknown" =>
@@ -164,4 +164,18 @@ fn after_a_reset_outside_the_window_the_receiver_falls_silent() {
     ] {
         assert_eq!(told(&trace.findings()), verdict);
     }
+}
+
+/// It answers the first packet of a burst of which only the newest ones are remembered.
+#[test]
+fn a_reset_is_not_too_quick_for_a_packet_that_is_forgotten() {
+    let upload = |packets| {
+        let asked = served().client(100, "P.").payload(crate::UPLOAD);
+        let burst = (1..=packets).fold(asked, |ladder, number| {
+            ladder.client(100.0 + f64::from(number) * 0.1, ".").payload([b'a'; 100])
+        });
+        burst.server(120, "R").finding()
+    };
+    assert_eq!(line(&upload(20)), "possible half-open · by server · drawn by request · request-lost");
+    assert_eq!(line(&upload(190)), "possible half-open · by server · drawn by data · request-lost");
 }

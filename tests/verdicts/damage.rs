@@ -176,3 +176,26 @@ fn damage_makes_less_sure_and_no_more() {
         complaints.join("\n")
     );
 }
+
+/// A stack answers at once: what drew a RST is not the acknowledgement of three seconds ago, but what was not captured, perhaps a request.
+#[test]
+fn what_a_late_reset_answers_may_have_been_lost() {
+    let ladder = crate::served().server(3_045, "R");
+    assert_eq!(
+        line(&ladder.finding()),
+        "possible half-open · by server · drawn by ack · unclear"
+    );
+}
+
+/// Who meant an abort answers the challenge with another RST, and that may be what was not captured; a box never does.
+#[test]
+fn a_challenge_that_nobody_is_seen_to_answer_leaves_the_end_open() {
+    let challenged = crate::served()
+        .client(3_045, "R.")
+        .seq(16_000)
+        .server(3_045.1, ".");
+    assert_eq!(
+        line(&challenged.finding()),
+        "possible ignored-rst · by client · drawn by none · unclear"
+    );
+}

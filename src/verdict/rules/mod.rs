@@ -22,7 +22,7 @@ use crate::dialogue::{Completeness, Exchange};
 use crate::flow::{Packet, PacketKind, Peer};
 use crate::time::Timestamp;
 use crate::verdict::ending::Ending;
-use crate::verdict::form::{Obedience, Shape};
+use crate::verdict::form::{Obedience, Shape, is_late};
 use crate::verdict::origin::Origin;
 use crate::verdict::ruling::Ruling;
 use crate::verdict::situation::{Silence, Situation};
@@ -168,15 +168,16 @@ impl<'a> Case<'a> {
     }
 
     /// A RST without ACK answers something, and that was not captured. Where only an acknowledgement is there for it, a request may have
-    /// followed, unless its sender had closed.
+    /// followed, unless its sender had closed; and one did where that was sent long before.
     pub fn answers_the_unseen(&self, ruling: &Ruling) -> bool {
         let may_have_asked =
             ruling.cause == Cause::TeardownNoise && self.ending.fin(self.receiver()).is_none();
-        !self.reset.head.flags.ack()
-            && self
-                .shape
-                .trigger
-                .is_none_or(|packet| packet.kind == PacketKind::Ack && may_have_asked)
+        let is_acknowledgement = |packet: &Packet| {
+            packet.kind == PacketKind::Ack
+                && (may_have_asked || is_late(self.ending, self.reset, packet))
+        };
+        let trigger = self.shape.trigger;
+        !self.reset.head.flags.ack() && trigger.is_none_or(is_acknowledgement)
     }
 
     /// Begun before the capture, which shows no request before this: one may have been open.
@@ -255,6 +256,12 @@ fn fell_silent(case: &Case<'_>) -> bool {
     is_open && is_over && ending.capture_end - case.reset.head.time > ending.first_timeout()
 }
 
+/// Behind it there is no more than one packet of its receiver: the challenge.
+fn is_last_word(case: &Case<'_>) -> bool {
+    let after = &case.ending.after;
+    after.len() <= 1 && after.iter().all(|packet| packet.from == case.receiver())
+}
+
 /// RFC 5961 section 3.2 and RFC 9293 section 3.5.3: a RST that is not exactly at the edge ends nothing.
 fn ignored(case: &Case<'_>, obedience: Obedience) -> Option<Ruling> {
     let (confidence, why) = match obedience {
@@ -264,7 +271,11 @@ fn ignored(case: &Case<'_>, obedience: Obedience) -> Option<Ruling> {
             "payload sent after it was acknowledged: the connection lived on",
         ),
         Obedience::Challenged => (
-            Confidence::Likely,
+            // Its answer, which ends the connection of a sender that meant it, may not have been captured.
+            match is_last_word(case) && !case.by_box() {
+                true => Confidence::Possible,
+                false => Confidence::Likely,
+            },
             "it lies inside the window but not at its edge, and its receiver answered with a challenge ACK or went on",
         ),
         Obedience::OutOfWindow if follows_a_fin(case) => return None,
