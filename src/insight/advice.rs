@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::insight::observation::believable;
 use crate::insight::{Knowledge, KnownTimeout, Silences};
 use crate::report::{Advice, Alignment, Finding, IdleTimeout, SettingLine};
-use crate::verdict::{Cause, Harm, RetrySafety};
+use crate::verdict::{Cause, Harm, IdleKind, RetrySafety};
 use general::General;
 use idle_reuse::IdleReuse;
 
@@ -66,10 +66,9 @@ enum Reason {
 /// Draws advice and ties it to the findings. Order: what cost most first, then most findings.
 pub fn advise(findings: &mut [&mut Finding], grounds: &Grounds<'_>) -> Vec<Advice> {
     let mut groups: BTreeMap<Reason, Vec<usize>> = BTreeMap::new();
-    for (index, finding) in findings.iter().enumerate() {
-        if let Some(reason) = reason(finding) {
-            groups.entry(reason).or_default().push(index);
-        }
+    let (own, mut passed_on) = reasons(findings);
+    for (index, reason) in own {
+        groups.entry(reason).or_default().push(index);
     }
     let cost = |members: &[usize]| {
         let members = members.iter().filter_map(|&index| findings.get(index));
@@ -96,8 +95,12 @@ pub fn advise(findings: &mut [&mut Finding], grounds: &Grounds<'_>) -> Vec<Advic
             Reason::SilentExpiry(server) => silent_expiry(server, &cited, grounds),
             Reason::General(general) => general.piece(&cited),
         };
+        let behind = |index| passed_on.remove(index).unwrap_or_default();
+        let fronts: Vec<usize> = members.iter().flat_map(behind).collect();
+        let members: Vec<usize> = members.into_iter().chain(fronts).collect();
+        let because = members.iter().filter_map(|&index| findings.get(index));
         piece.id = format!("a{}", advice.len() + 1);
-        piece.because = cited.iter().map(|finding| finding.id.clone()).collect();
+        piece.because = because.map(|finding| finding.id.clone()).collect();
         for index in members {
             if let Some(finding) = findings.get_mut(index) {
                 finding.advice.push(piece.id.clone());
@@ -108,6 +111,42 @@ pub fn advise(findings: &mut [&mut Finding], grounds: &Grounds<'_>) -> Vec<Advic
     advice
 }
 
+/// What proxies passed on, by what happened behind: indexes of findings.
+type Fronts = BTreeMap<usize, Vec<usize>>;
+
+/// Proxies in a row that are followed.
+const MOST_PROXIES: usize = 8;
+
+/// The reason of each finding that has one, and what proxies passed on, by the finding behind: what has to change is there.
+fn reasons(findings: &[&mut Finding]) -> (Vec<(usize, Reason)>, Fronts) {
+    let numbers: BTreeMap<&str, usize> = findings
+        .iter()
+        .enumerate()
+        .filter(|(_, finding)| finding.is_harmful() && reason(finding).is_some())
+        .map(|(index, finding)| (&*finding.id, index))
+        .collect();
+    let behind = |finding: &Finding| {
+        finding
+            .passed_on()
+            .and_then(|back| numbers.get(back))
+            .copied()
+    };
+    // Of a chain of proxies, what the last one met.
+    let last = |first: usize| {
+        let further = std::iter::successors(Some(first), |&index| behind(findings.get(index)?));
+        further.take(MOST_PROXIES).last()
+    };
+    let mut passed_on = Fronts::new();
+    let mut own = Vec::new();
+    for (index, finding) in findings.iter().enumerate() {
+        match behind(finding).and_then(last) {
+            Some(back) => passed_on.entry(back).or_default().push(index),
+            None => own.extend(reason(finding).map(|reason| (index, reason))),
+        }
+    }
+    (own, passed_on)
+}
+
 fn reason(finding: &Finding) -> Option<Reason> {
     let server = finding.server().into();
     let harmful = finding.harm != Harm::None;
@@ -115,6 +154,10 @@ fn reason(finding: &Finding) -> Option<Reason> {
         Cause::HalfOpen if finding.detail.is_some() => General::of(finding).map(Reason::General),
         Cause::KeepaliveRace | Cause::StaleReuse if harmful => {
             Some(Reason::IdleReuse(finding.connection.client.addr, server))
+        }
+        // Without a silence before it, no timer had run out.
+        Cause::HalfOpen if harmful && finding.idle.kind == IdleKind::None => {
+            Some(Reason::General(General::Forgotten))
         }
         Cause::IdleExpiredSilently | Cause::HalfOpen | Cause::KeepaliveProbeFailure
             if harmful || finding.cause == Cause::IdleExpiredSilently =>

@@ -21,7 +21,7 @@ use crate::flow::Peer;
 use crate::insight::story::Route;
 use crate::insight::{ConnectionStory, Lost, Teller};
 use crate::parts::{LOOKED_AT, in_parts};
-use crate::report::{Finding, Hop, RetrySeen, capture_if_other};
+use crate::report::{Endpoint, Finding, Hop, RetrySeen, capture_if_other};
 use crate::time::{Interval, Timestamp};
 use crate::verdict::{Form, Harm, ResetSender};
 
@@ -112,6 +112,12 @@ fn apply(findings: &mut [&mut Finding], tie: &Tie) {
             outcome: tie.outcome.clone(),
             tied_by: tie.tied_by.clone(),
         });
+        if let Some(back) = front.passed_on().map(str::to_owned) {
+            front.explanation.push_str(&format!(
+                " It passed on what it had got from {}, where the reason is: {back}.",
+                Endpoint::from(tie.back.server)
+            ));
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     Idle, LadderStep, RetrySeen, StreamElsewhere, Trigger,
 };
 use crate::capture::{CaptureId, FrameId, FrameNumber};
+use crate::verdict::{Cause, ResetSender};
 
 /// A frame's number or a stream's, and the capture that counts it, where that is another one than the finding's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,6 +171,20 @@ impl Finding {
             Some(called) if self.is_untranslated() => called.endpoint,
             _ => server,
         }
+    }
+
+    /// The finding of a proxy's back connection, where this is its front one that the proxy ended for that reason: one loss, seen twice.
+    pub fn passed_on(&self) -> Option<&str> {
+        let by_proxy = match self.cause {
+            Cause::HangUp => self.detail.is_none(),
+            Cause::AbortiveClose => self.sender == Some(ResetSender::Server),
+            _ => false,
+        };
+        let hop = self
+            .hop
+            .as_ref()
+            .filter(|hop| by_proxy && hop.side == "front")?;
+        hop.finding.as_deref()
     }
 
     /// Large packets got lost, and smaller ones did not.

@@ -107,7 +107,10 @@ fn harmful(report: &Report) -> String {
 /// Most findings first; ties in the order of causes, then addresses.
 fn losses(report: &Report) -> Vec<Losses<'_>> {
     let mut groups: BTreeMap<(Cause, Option<Endpoint>), Vec<&Finding>> = BTreeMap::new();
-    for finding in report.findings().filter(|f| f.is_harmful()) {
+    let harmful = || report.findings().filter(|f| f.is_harmful());
+    let ids: BTreeSet<&str> = harmful().map(|finding| &*finding.id).collect();
+    let is_seen_twice = |finding: &&Finding| finding.passed_on().is_some_and(|id| ids.contains(id));
+    for finding in harmful().filter(|finding| !is_seen_twice(finding)) {
         // One reason, whichever came first, and one sentence.
         let cause = match finding.cause {
             Cause::StaleReuse => Cause::KeepaliveRace,
@@ -324,6 +327,28 @@ mod tests {
             text,
             "1 request lost: 10.77.1.3:8030 closes idle connections after 2.4 s, and the client still used them."
         );
+    }
+
+    #[test]
+    fn a_loss_that_a_proxy_passed_on_is_one() {
+        let text = |behind: &str| {
+            of(|report| {
+                let mut front = sample::hang_up();
+                front.hop = Some(crate::report::Hop {
+                    side: "front".to_owned(),
+                    stream: 1,
+                    capture: None,
+                    server: front.connection.server,
+                    finding: Some(behind.to_owned()),
+                    outcome: "truncated".to_owned(),
+                    tied_by: String::new(),
+                });
+                report.resets.truncate(1);
+                report.hang_ups = vec![front];
+            })
+        };
+        assert!(!text("r1").contains("more loss"), "{}", text("r1"));
+        assert!(text("r9").contains("1 more loss"), "{}", text("r9"));
     }
 
     #[test]

@@ -373,6 +373,10 @@ fn met(ending: &Ending, ruling: &Ruling, situation: &Situation<'_>) -> Option<Me
         .at_stake()
         .is_some_and(|(exchange, _)| progress(exchange) == Progress::Answering);
     let end = ending.fin(victim.other()).is_some();
+    let timed_out = match ruling.harm {
+        Harm::ResponseTruncated => Met::TimedOutInResponse,
+        _ => Met::TimedOut,
+    };
     Some(match (ruling.cause, end) {
         (Cause::ConnectionRefused, _) => Met::Refused,
         (Cause::HandshakeAborted, _) => Met::ConnectTimeout,
@@ -380,9 +384,9 @@ fn met(ending: &Ending, ruling: &Ruling, situation: &Situation<'_>) -> Option<Me
         (Cause::ResponseTimeout | Cause::IdleExpiredSilently, _)
             if ending.resets.iter().all(|reset| reset.from == victim) =>
         {
-            Met::TimedOut
+            timed_out
         }
-        (Cause::HalfOpen, _) if ending.resets.is_empty() => Met::TimedOut,
+        (Cause::HalfOpen, _) if ending.resets.is_empty() => timed_out,
         _ if ending.dialogue.protocol == Protocol::Tls
             && ending
                 .dialogue

@@ -22,6 +22,8 @@ pub enum Met {
     EndInResponse,
     /// Its own patience ended.
     TimedOut,
+    /// Its own patience ended in the middle of a response.
+    TimedOutInResponse,
     /// RST while it was idle: the next use fails.
     ResetWhileIdle,
     /// Its kernel gave up (keepalive probes).
@@ -67,6 +69,7 @@ const fn row(met: Met) -> Words {
         Met::ResetInResponse => RESET_IN_RESPONSE,
         Met::EndInResponse => END_IN_RESPONSE,
         Met::TimedOut => TIMED_OUT,
+        Met::TimedOutInResponse => TIMED_OUT_IN_RESPONSE,
         Met::ResetWhileIdle => RESET_WHILE_IDLE,
         Met::KernelTimeout => KERNEL_TIMEOUT,
         Met::ResetInTlsHandshake => RESET_IN_TLS_HANDSHAKE,
@@ -176,6 +179,22 @@ const TIMED_OUT: Words = [
     "TaskCanceledException",
     "upstream timed out (110: Connection timed out) while reading response header from upstream",
     "sH-- 504",
+    "",
+];
+
+/// fetch's body timeout, Go's, httpx's and aiohttp's as documented.
+const TIMED_OUT_IN_RESPONSE: Words = [
+    "the caller's own timeout error",
+    "terminated: UND_ERR_BODY_TIMEOUT / TimeoutError",
+    "context deadline exceeded (Client.Timeout or context cancellation while reading body)",
+    "java.net.SocketTimeoutException: Read timed out",
+    "ConnectionError: ReadTimeoutError: Read timed out.",
+    "ReadTimeout",
+    "TimeoutError",
+    "curl: (28) Operation timed out after … with … bytes received",
+    "TaskCanceledException",
+    "upstream timed out (110: Connection timed out) while reading upstream",
+    "sD--",
     "",
 ];
 

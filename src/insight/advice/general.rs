@@ -24,6 +24,8 @@ pub(super) enum General {
     WayBack,
     /// A client's host resets the answers to its SYNs.
     Unrecognised,
+    /// A host or a path forgot connections in the middle of what was said.
+    Forgotten,
     /// Nobody hears what is sent to a host.
     Unreachable,
     /// The path takes smaller packets than are sent.
@@ -131,6 +133,14 @@ impl General {
                 None,
             ),
             Self::Untranslated => untranslated(&at),
+            Self::Forgotten => plain(
+                "server",
+                format!("find out why {at} no longer knew connections that were in use"),
+                format!(
+                    "Connections to {at} were in use and suddenly not known there any more: look at these times for a restart or a failover, an address or a balancer that changed hands, or packets of one connection that take two ways. Before a server or a balancer goes, let it end its connections."
+                ),
+                Some("Timeouts and keepalive probes: no silence came before."),
+            ),
             Self::Unreachable => unreachable(&at),
             Self::PacketSize => packet_size(&at),
             Self::Loss => loss(&at),
@@ -411,6 +421,20 @@ fn waiting(at: &str, cited: &[&Finding]) -> Advice {
     } else {
         (String::new(), String::new())
     };
+    // In answers that had begun, the wait is between two parts.
+    let had_begun = |finding: &&Finding| finding.harm == Harm::ResponseTruncated;
+    if waited >= 0.1 && cited.iter().all(had_begun) {
+        return plain(
+            "server",
+            format!(
+                "let {at} say something during long answers, or let callers wait longer{longer}"
+            ),
+            format!(
+                "Answers of {at} began and then paused for longer than their callers were ready to wait{here}. Let the server send something meanwhile (in an event stream a comment line every few seconds), or raise the timeout between two reads of every hop on the way (nginx: proxy_read_timeout, HAProxy: timeout server)."
+            ),
+            Some("A faster first byte: the answers had begun in time."),
+        );
+    }
     plain(
         "server",
         format!("answer faster at {at}, or let callers wait longer{longer}"),

@@ -325,3 +325,81 @@ fn a_database_s_clients_are_no_clients_of_http() {
         "{lines:?}"
     );
 }
+
+/// The same silent answer at three hops: the client's, a proxy's, and the next proxy's, which gave up.
+fn passed_on() -> [Finding; 3] {
+    let hop = |finding: &str| {
+        let stands_for = sample::keepalive_race().connection.server;
+        Some(crate::report::Hop {
+            side: "front".to_owned(),
+            stream: 1,
+            capture: None,
+            server: stands_for,
+            finding: Some(finding.to_owned()),
+            outcome: "truncated".to_owned(),
+            tied_by: String::new(),
+        })
+    };
+    let cut = |id: &str, port: u16| {
+        let mut finding = sample::hang_up();
+        finding.id = id.to_owned();
+        finding.connection.server.port = port;
+        finding.harm = Harm::ResponseTruncated;
+        finding
+    };
+    let mut all = [cut("h1", 80), cut("h2", 8080), cut("r1", 3000)];
+    all[0].hop = hop("h2");
+    all[1].hop = hop("r1");
+    all[2].cause = Cause::ResponseTimeout;
+    all
+}
+
+#[test]
+fn what_a_proxy_passed_on_is_advised_where_it_came_from() {
+    let grounds = Grounds {
+        timeouts: &[],
+        alignment: &[],
+        known: Knowledge::BuiltIn,
+        stack: &[],
+        silences: &Silences::default(),
+        redirected: &BTreeMap::new(),
+    };
+    let mut all = passed_on();
+    let advice = advise(&mut all.iter_mut().collect::<Vec<_>>(), &grounds);
+    let [advice] = &advice[..] else {
+        panic!("{advice:?}");
+    };
+    assert_eq!(
+        advice.action,
+        "let 10.77.1.3:3000 say something during long answers, or let callers wait longer than 3.00 s"
+    );
+    assert_eq!(advice.because, ["r1", "h1", "h2"]);
+    assert!(all.iter().all(|finding| finding.advice == ["a1"]));
+
+    // Where nothing is to be changed behind, it is to be found out in front.
+    let mut all = passed_on();
+    all[2].cause = Cause::Unexplained;
+    let advice = advise(&mut all.iter_mut().collect::<Vec<_>>(), &grounds);
+    assert!(advice.iter().any(|advice| advice.because == ["h2", "h1"]));
+}
+
+#[test]
+fn who_forgot_without_a_silence_needs_no_keepalive() {
+    let grounds = Grounds {
+        timeouts: &[],
+        alignment: &[],
+        known: Knowledge::BuiltIn,
+        stack: &[],
+        silences: &Silences::default(),
+        redirected: &BTreeMap::new(),
+    };
+    let mut finding = sample::hang_up();
+    finding.cause = Cause::HalfOpen;
+    let action = |finding: &mut Finding| advise(&mut [finding], &grounds)[0].action.clone();
+    assert!(action(&mut finding).starts_with("send TCP keepalive probes"));
+    finding.idle.kind = crate::verdict::IdleKind::None;
+    assert_eq!(
+        action(&mut finding),
+        "find out why 10.77.1.3:3000 no longer knew connections that were in use"
+    );
+}

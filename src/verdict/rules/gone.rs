@@ -72,9 +72,13 @@ pub(super) fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>)
     let waited = silence.application.unwrap_or(Interval::ZERO);
     let patient = waited >= case.ending.idle_threshold();
     let due = case.shape.trigger.is_some() || answers_are_due(case.ending, waited);
+    let had_begun = matches!(situation.open, Some((_, Progress::Answering)));
     let (then, sign, frames) = match case.shape.trigger {
         Some(trigger) => (
-            "the answer came later and was reset".to_owned(),
+            match had_begun {
+                true => "what came later was reset".to_owned(),
+                false => "the answer came later and was reset".to_owned(),
+            },
             "the RST answers the late response",
             vec![trigger, case.reset],
         ),
@@ -94,12 +98,24 @@ pub(super) fn gave_up(case: &Case<'_>, fin: &FinSeen, situation: &Situation<'_>)
         } else {
             Confidence::Possible
         },
-        format!(
-            "The {} waited {waited} for an answer and closed; {then}.",
-            case.claimed()
-        ),
+        match had_begun {
+            true => format!(
+                "The {} waited {waited} for the rest of an answer that had begun and closed; {then}.",
+                case.claimed()
+            ),
+            false => format!(
+                "The {} waited {waited} for an answer and closed; {then}.",
+                case.claimed()
+            ),
+        },
     )
-    .because_of("its FIN came while a request was unanswered", [fin.frame])
+    .because_of(
+        match had_begun {
+            true => "its FIN came while an answer was incomplete",
+            false => "its FIN came while a request was unanswered",
+        },
+        [fin.frame],
+    )
     .because(sign, &frames)
     .harm(harm_of(case.ending, situation), situation.requester)
     .or(
