@@ -221,6 +221,23 @@ fn a_close_by_mptcp_is_an_idle_close() {
     assert_eq!(aborts, [None, None, None, Some("mptcp-subflow")]);
 }
 
+/// What a proxy cut because it had been cut is told with its reason, and counted once.
+#[test]
+fn an_event_stream_that_a_proxy_cut_is_one_loss() {
+    let found = findings("event-stream.pcap");
+    let cut: Vec<&Value> = found.iter().filter(|f| f["cause"] == "hang-up").collect();
+    assert_eq!(cut.len(), 2);
+    for front in cut {
+        let behind = found.iter().find(|f| f["id"] == front["hop"]["finding"]);
+        let behind = behind.expect("a finding behind");
+        assert_eq!(behind["cause"], "response-timeout");
+        assert_eq!(behind["advice"], front["advice"]);
+        let explanation = front["explanation"].as_str().expect("an explanation");
+        let reason = format!("the reason is: {}", behind["id"].as_str().expect("an id"));
+        assert!(explanation.contains(&reason), "{explanation}");
+    }
+}
+
 #[test]
 fn each_capture_is_described_and_small() {
     let readme = std::fs::read_to_string(folder().join("README.md")).expect("a README");

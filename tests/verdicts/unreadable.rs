@@ -68,3 +68,18 @@ ladders! {
         streaming()
             .client(79, "R.");
 }
+
+/// Of words that nobody can read, more of an answer says that it may not have been whole.
+#[test]
+fn what_came_after_a_close_may_have_been_due() {
+    let stream = Ladder::to(7000)
+        .handshake(0)
+        .client(21, "P.").payload("subscribe")
+        .server(41, "P.").payload("1 event")
+        .client(41.1, ".")
+        .client(2_041, "F.")
+        .server(2_061, ".")
+        .server(5_061, "P.").payload("1 event")
+        .client(5_061.1, "R");
+    assert_eq!(crate::told(&stream.findings()), "possible teardown-noise · by client · drawn by response · unclear");
+}

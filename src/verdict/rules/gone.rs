@@ -49,16 +49,27 @@ pub(super) fn requester_closed(case: &Case<'_>, fin: &FinSeen, trigger: &Packet)
         (_, true) => "late-data",
         _ => "abrupt-close",
     };
-    Some(
-        Ruling::new(
-            Cause::TeardownNoise,
-            Confidence::Likely,
-            format!("The {} had all it wanted and closed; what the {} still sent found nobody and was reset. Nothing was lost.", case.claimed(), case.receiver()),
-        )
-        .detail(detail)
-        .because_of(format!("the {} had closed with FIN; no request was open", case.claimed()), [fin.frame])
-        .because("the RST answers what came after it", &[trigger, case.reset]),
+    // Only its framing tells whether an answer was whole; more of it says that it may not have been.
+    let may_be_open = detail == "late-data" && !case.ending.is_framed();
+    let (confidence, cost) = match may_be_open {
+        true => (Confidence::Possible, ""),
+        false => (Confidence::Likely, " Nothing was lost."),
+    };
+    let ruling = Ruling::new(
+        Cause::TeardownNoise,
+        confidence,
+        format!("The {} had all it wanted and closed; what the {} still sent found nobody and was reset.{cost}", case.claimed(), case.receiver()),
     )
+    .detail(detail)
+    .because_of(format!("the {} had closed with FIN; no request was open", case.claimed()), [fin.frame])
+    .because("the RST answers what came after it", &[trigger, case.reset]);
+    Some(match may_be_open {
+        true => ruling.or(
+            Cause::ResponseTimeout,
+            "the protocol: whether more of an answer was due",
+        ),
+        false => ruling,
+    })
 }
 
 /// It closed while it waited.
